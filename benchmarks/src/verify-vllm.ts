@@ -1,0 +1,151 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import {
+  createFcfsScheduler,
+  createImmediateRelease,
+  createLeastOutstandingTokensRouter,
+  createOperatorTablesPerformance,
+  createOriginOnlyRouter,
+  createStaticScaling,
+  kvBytesPerToken,
+  modelId,
+  type OperatorTables,
+  regionId,
+  shapeOf,
+  simulate,
+  skuId,
+  traceFromRequests,
+  WORKLOAD_TIERS,
+  weightBytes,
+} from 'sageserve';
+
+/** Limits that the issue of fidelity sets: errors relative to the measurement. */
+const LIMITS = { meanE2e: 0.05, medianRequestE2e: 0.1, ttftP50: 0.2 } as const;
+/** Memory of the measured GPU (RTX PRO 6000 Blackwell, 96 GB); the measured runs use under a tenth of the KV cache that it leaves. */
+const GPU_BYTES = 96e9;
+
+interface Measured {
+  readonly input_toks: number;
+  readonly output_toks: number;
+  readonly arrival_time: number;
+  readonly queued_ts: number;
+  readonly first_token_ts: number;
+  readonly last_token_ts: number;
+}
+
+interface Meta {
+  readonly model: string;
+  readonly vllm_version: string;
+  readonly engine_kwargs: { readonly max_num_seqs: number; readonly max_num_batched_tokens: number };
+}
+
+/** Replays requests that a real vLLM served and prints how far the simulated times are off. Nothing is fitted on the requests. Returns whether the limits are kept. */
+export async function verifyVllm(dir: string): Promise<boolean> {
+  const names = await readdir(dir);
+  const file = (part: RegExp): string => {
+    const name = names.find((n) => part.test(n));
+    if (name === undefined) throw new Error(`${dir} has no file like ${part.source}`);
+    return join(dir, name);
+  };
+  const meta = JSON.parse(await readFile(file(/_meta\.json$/), 'utf8')) as Meta;
+  const requests = (await readText(file(/_requests\.jsonl(\.gz)?$/)))
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Measured)
+    .sort((a, b) => a.arrival_time - b.arrival_time);
+  const tables: OperatorTables = {
+    dense: (await readCsv(file(/_dense\.csv(\.gz)?$/))).map((r) => ({ layer: r['layer']!, tokens: Number(r['tokens']), timeUs: Number(r['time_us']) })),
+    perSequence: (await readCsv(file(/_per_sequence\.csv(\.gz)?$/))).map((r) => ({ layer: r['layer']!, sequences: Number(r['sequences']), timeUs: Number(r['time_us']) })),
+    attention: (await readCsv(file(/_attention\.csv(\.gz)?$/))).map((r) => ({
+      prefillChunk: Number(r['prefill_chunk']),
+      kvPrefill: Number(r['kv_prefill']),
+      decodes: Number(r['n_decode']),
+      kvDecode: Number(r['kv_decode']),
+      timeUs: Number(r['time_us']),
+    })),
+  };
+  const shape = shapeOf(meta.model.split('/').at(-1)!.toLowerCase());
+  const performance = createOperatorTablesPerformance(tables, { layers: shape.layers, kvCapacityTokens: Math.floor((0.9 * GPU_BYTES - weightBytes(shape)) / kvBytesPerToken(shape)) });
+  // Two clocks: Unix time at the client, monotonic in the engine. The quickest request sets the offset between them, so that no time is negative.
+  const offset = Math.min(...requests.map((r) => r.queued_ts - r.arrival_time));
+  const arrivals = requests.map((r) => r.arrival_time + offset);
+  const start = arrivals[0]!;
+  const region = regionId('local');
+  const model = modelId(shape.modelId);
+  const sku = skuId('measured-gpu');
+  const simulated = new Map<number, { ttftS: number; e2eS: number }>();
+  await simulate(
+    {
+      regions: [region],
+      models: [model],
+      skus: [{ skuId: sku, usdPerGpuHour: 0, reclaimMs: 0, redeployMs: 0, newVmMs: 0 }],
+      endpoints: [{ region, model, sku, pool: 'shared', tiers: WORKLOAD_TIERS, gpusPerInstance: 1, performance, initialInstances: 1, minInstances: 1, maxInstances: 1 }],
+      gpuCapacity: [[1]],
+      networkRttMs: [[0]],
+      engine: { chunkedPrefill: true, maxBatchRequests: meta.engine_kwargs.max_num_seqs, maxBatchTokens: meta.engine_kwargs.max_num_batched_tokens },
+      policies: {
+        regionRouter: createOriginOnlyRouter(),
+        instanceRouter: createLeastOutstandingTokensRouter(),
+        batchScheduler: createFcfsScheduler(),
+        release: createImmediateRelease(),
+        scaling: createStaticScaling(),
+      },
+    },
+    traceFromRequests(requests.map((r, i) => ({ requestId: i, arrivedAtMs: (arrivals[i]! - start) * 1_000, promptTokens: r.input_toks, outputTokens: r.output_toks, originRegion: 'local', model: shape.modelId }))),
+    {
+      audit: true,
+      onRequestEnd(table, slot, _outcome, endedAtMs) {
+        const arrived = table.arrivedAtMs[slot]!;
+        simulated.set(table.requestId[slot]!, { ttftS: (table.firstTokenAtMs[slot]! - arrived) / 1_000, e2eS: (endedAtMs - arrived) / 1_000 });
+      },
+    },
+  );
+  const real = requests.map((r, i) => ({ ttftS: r.first_token_ts - arrivals[i]!, e2eS: r.last_token_ts - arrivals[i]!, tbtS: (r.last_token_ts - r.first_token_ts) / (r.output_toks - 1) }));
+  const ours = requests.map((r, i) => {
+    const { ttftS, e2eS } = simulated.get(i)!;
+    return { ttftS, e2eS, tbtS: (e2eS - ttftS) / (r.output_toks - 1) };
+  });
+  console.log(`vllm: ${dir}`);
+  console.log(`  ${requests.length} requests, ${meta.model}, vLLM ${meta.vllm_version}; times from operator tables, nothing fitted on the requests`);
+  console.log('                measured  simulated   error');
+  const error: Record<string, number> = {};
+  for (const [label, key] of [['E2E', 'e2eS'], ['TTFT', 'ttftS'], ['TBT', 'tbtS']] as const) {
+    for (const [statistic, of] of [['mean', mean], ['p50', (v: number[]) => quantile(v, 0.5)], ['p95', (v: number[]) => quantile(v, 0.95)]] as const) {
+      const want = of(real.map((r) => r[key]));
+      const got = of(ours.map((r) => r[key]));
+      error[`${label} ${statistic}`] = got / want - 1;
+      console.log(`  ${`${label} ${statistic}`.padEnd(12)}${`${want.toFixed(4)} s`.padStart(10)}${`${got.toFixed(4)} s`.padStart(11)}${percent(got / want - 1).padStart(8)}`);
+    }
+  }
+  const perRequest = quantile(real.map((r, i) => Math.abs(ours[i]!.e2eS / r.e2eS - 1)), 0.5);
+  const checks = [
+    ['mean E2E error', Math.abs(error['E2E mean']!), LIMITS.meanE2e],
+    ['median per-request E2E error', perRequest, LIMITS.medianRequestE2e],
+    ['TTFT p50 error', Math.abs(error['TTFT p50']!), LIMITS.ttftP50],
+  ] as const;
+  for (const [name, value, limit] of checks) console.log(`  ${value <= limit ? 'ok  ' : 'MISS'} ${name.padEnd(30)}${percent(value).padStart(7)} of at most ${percent(limit)}`);
+  return checks.every(([, value, limit]) => value <= limit);
+}
+
+async function readText(path: string): Promise<string> {
+  const bytes = await readFile(path);
+  return (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
+}
+
+async function readCsv(path: string): Promise<Record<string, string>[]> {
+  const [header, ...lines] = (await readText(path)).trim().split(/\r?\n/);
+  const names = header!.split(',');
+  return lines.map((line) => Object.fromEntries(line.split(',').map((value, i) => [names[i]!, value])));
+}
+
+const mean = (values: number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+function quantile(values: number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = q * (sorted.length - 1);
+  const low = Math.floor(at);
+  return sorted[low]! + (at - low) * ((sorted[low + 1] ?? sorted[low]!) - sorted[low]!);
+}
+
+const percent = (value: number): string => `${(value * 100).toFixed(1)} %`;

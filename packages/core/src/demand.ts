@@ -1,0 +1,46 @@
+import type { ModelId, RegionId } from './ids.js';
+import type { Awaitable } from './units.js';
+
+/** Which demand a series measures. */
+export interface DemandKey {
+  readonly modelId: ModelId;
+  readonly regionId: RegionId;
+}
+
+/** Demand in buckets of equal length, oldest first. A bucket that was not observed is `NaN` in the columns, never 0. */
+export interface DemandSeries {
+  readonly key: DemandKey;
+  readonly startMs: number;
+  readonly stepMs: number;
+  readonly promptTokensPerS: Float64Array;
+  readonly outputTokensPerS: Float64Array;
+  readonly requestsPerS: Float64Array;
+}
+
+/** A forecast of tokens per second, one entry for each step of the horizon. */
+export interface DemandForecast {
+  readonly startMs: number;
+  readonly stepMs: number;
+  readonly mean: Float64Array;
+  /** One column for each level, ascending in level at every step. */
+  readonly quantiles: readonly { readonly level: number; readonly values: Float64Array }[];
+  /** The method that answered, which names the fallback when the first choice could not. */
+  readonly method: string;
+}
+
+export interface ForecastOptions {
+  readonly quantileLevels?: readonly number[];
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Forecasts demand from what was observed.
+ *
+ * Contract: sees `history` and nothing else; returns `horizonSteps` finite values ≥ 0 in every column; quantiles do not cross; the same input gives the same output.
+ */
+export interface Forecaster {
+  readonly name: string;
+  /** Fewest observed buckets that it can work with. */
+  readonly minHistorySteps: number;
+  forecast(history: DemandSeries, horizonSteps: number, options?: ForecastOptions): Awaitable<DemandForecast>;
+}

@@ -1,0 +1,50 @@
+export { type Clock } from './clock.js';
+export { type ActuationResult, type Actuator, type ControlLoop, type TelemetrySource, type TickReport } from './control.js';
+export { type DemandForecast, type DemandKey, type DemandSeries, type ForecastOptions, type Forecaster } from './demand.js';
+export {
+  ConfigError,
+  InvariantError,
+  MissingDependencyError,
+  SageServeError,
+  type SageServeErrorOptions,
+  TraceFormatError,
+  UnknownPolicyError,
+} from './errors.js';
+export { type CapacitySnapshot, type EndpointSnapshot, type FleetSnapshot } from './fleet.js';
+export {
+  type EndpointId,
+  endpointId,
+  type InstanceIndex,
+  type ModelId,
+  modelId,
+  type RegionId,
+  regionId,
+  type RegionIndex,
+  type SkuId,
+  skuId,
+} from './ids.js';
+export { IndexedMinHeap } from './indexed-heap.js';
+export { type Deployment, type DeploymentPerformance, type PerformanceModel, type TokenMix } from './performance.js';
+export {
+  PlacementGrid,
+  type PlacementOptimizer,
+  type PlacementOptions,
+  type PlacementPlan,
+  type PlacementProblem,
+  type PlacementSolution,
+} from './placement.js';
+export { type RequestView } from './request.js';
+export { createRng, type Rng } from './rng.js';
+export { type InstancePoolView, type InstanceRouter, type RegionPoolView, type RegionRouter } from './routing.js';
+export { type ScalingDecision, type ScalingPolicy } from './scaling.js';
+export { type BatchBudget, type BatchScheduler, type EndpointLoadView, type HeldQueueView, type ReleasePolicy } from './scheduling.js';
+export {
+  DEFAULT_OBJECTIVES,
+  TIER_INTERACTIVE_FAST,
+  TIER_INTERACTIVE_NORMAL,
+  TIER_NON_INTERACTIVE,
+  type TierObjective,
+  WORKLOAD_TIERS,
+  type WorkloadTier,
+} from './tiers.js';
+export { type Awaitable, MS_PER_DAY, MS_PER_HOUR, MS_PER_MIN, MS_PER_S, MS_PER_WEEK } from './units.js';

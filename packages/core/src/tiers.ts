@@ -1,0 +1,27 @@
+/** Service class of a request: interactive fast (IW-F), interactive normal (IW-N) or non-interactive (NIW). */
+export type WorkloadTier = 'interactive-fast' | 'interactive-normal' | 'non-interactive';
+
+/** Every tier, most urgent first. Columns store a tier as its position in this list. */
+export const WORKLOAD_TIERS = ['interactive-fast', 'interactive-normal', 'non-interactive'] as const satisfies readonly WorkloadTier[];
+
+/** Positions in {@link WORKLOAD_TIERS}. */
+export const TIER_INTERACTIVE_FAST = 0;
+export const TIER_INTERACTIVE_NORMAL = 1;
+export const TIER_NON_INTERACTIVE = 2;
+
+/** What counts as success for one tier. An interactive request meets its objective by time to first token, a non-interactive one by its deadline. */
+export interface TierObjective {
+  /** Longest time to first token, in milliseconds; undefined where only the deadline counts. */
+  readonly ttftMs: number | undefined;
+  /** Share of requests (0–1) that must meet it. */
+  readonly attainmentTarget: number;
+  /** Deadline given to a request that brings none, in milliseconds after its arrival. */
+  readonly defaultDeadlineMs: number;
+}
+
+/** Objectives of the SageServe paper (arXiv 2502.14617, section 2). */
+export const DEFAULT_OBJECTIVES: Readonly<Record<WorkloadTier, TierObjective>> = {
+  'interactive-fast': { ttftMs: 1_000, attainmentTarget: 0.95, defaultDeadlineMs: 1_000 },
+  'interactive-normal': { ttftMs: 60_000, attainmentTarget: 0.95, defaultDeadlineMs: 60_000 },
+  'non-interactive': { ttftMs: undefined, attainmentTarget: 1, defaultDeadlineMs: 86_400_000 },
+};

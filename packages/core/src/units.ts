@@ -1,0 +1,9 @@
+/** Milliseconds in a second, minute, hour, day and week: every time in SageServe is in milliseconds. */
+export const MS_PER_S = 1_000;
+export const MS_PER_MIN = 60_000;
+export const MS_PER_HOUR = 3_600_000;
+export const MS_PER_DAY = 86_400_000;
+export const MS_PER_WEEK = 604_800_000;
+
+/** A value, or a promise of it: what may be computed at once or in a worker. */
+export type Awaitable<T> = T | PromiseLike<T>;

@@ -1,0 +1,14 @@
+export { createDpaScheduler, type DpaSchedulerOptions } from './batch/dpa.js';
+export { createEdfScheduler } from './batch/edf.js';
+export { createFcfsScheduler } from './batch/fcfs.js';
+export { createPfScheduler } from './batch/pf.js';
+export { createLeastKvRouter } from './instance/least-kv.js';
+export { createLeastOutstandingTokensRouter } from './instance/least-outstanding-tokens.js';
+export { createRandomOfTwoRouter, type RandomOfTwoRouterOptions } from './instance/random-of-two.js';
+export { createRoundRobinRouter } from './instance/round-robin.js';
+export { createLeastUtilizedRouter } from './region/least-utilized.js';
+export { createOriginOnlyRouter } from './region/origin-only.js';
+export { createUtilizationRouter, type UtilizationRouterOptions } from './region/utilization.js';
+export { createWeightedRouter, type WeightedRouterOptions } from './region/weighted.js';
+export { createImmediateRelease } from './release/immediate.js';
+export { createUtilizationRelease, type UtilizationReleaseOptions } from './release/utilization.js';

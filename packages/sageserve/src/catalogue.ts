@@ -1,0 +1,129 @@
+import { type BatchScheduler, ConfigError, type InstanceRouter, type PerformanceModel, type RegionRouter, type ReleasePolicy, type Rng, type ScalingPolicy, UnknownPolicyError } from '@sageserve/core';
+import { createAutoPerformanceModel, createMeasuredPerformanceModel, createRooflinePerformanceModel } from '@sageserve/perf';
+import {
+  createDpaScheduler,
+  createEdfScheduler,
+  createFcfsScheduler,
+  createImmediateRelease,
+  createLeastKvRouter,
+  createLeastOutstandingTokensRouter,
+  createLeastUtilizedRouter,
+  createOriginOnlyRouter,
+  createPfScheduler,
+  createRandomOfTwoRouter,
+  createRoundRobinRouter,
+  createUtilizationRelease,
+  createUtilizationRouter,
+  createWeightedRouter,
+} from '@sageserve/routing';
+import { createReactiveScaling, createSiloedScaling, createStaticScaling, type PoolLayout, SILOED_POOLS } from '@sageserve/scaling';
+import { ARTIFACT_TABLES, createArtifactPerformanceModel } from './artifact.js';
+
+/** What a factory may use beside its own options. */
+export interface FactoryContext {
+  readonly rng: Rng;
+  /** Names of the scenario's regions, in the order of their indices. */
+  readonly regions: readonly string[];
+}
+
+/** Options as a scenario gives them: numbers, text and nested tables, not yet checked. */
+export type PolicyOptions = Readonly<Record<string, unknown>>;
+
+/** Makes a policy from options. One call serves one run. */
+export type Factory<T> = (options: PolicyOptions, context: FactoryContext) => T;
+
+/** A scaling strategy: a policy, and how it lays out the fleet. */
+export interface Strategy {
+  readonly scaling: ScalingPolicy;
+  /** Pools that each endpoint is split into; one shared pool where it is undefined. */
+  readonly pools?: readonly PoolLayout[];
+  /** Takes the place of the scenario's release policy, where the strategy holds nothing back. */
+  readonly release?: ReleasePolicy;
+}
+
+/** Names → factories. Extend it by spreading: `{ ...DEFAULT_CATALOGUE, regionRouters: { ...DEFAULT_CATALOGUE.regionRouters, mine } }`. */
+export interface Catalogue {
+  readonly regionRouters: Readonly<Record<string, Factory<RegionRouter>>>;
+  readonly instanceRouters: Readonly<Record<string, Factory<InstanceRouter>>>;
+  readonly batchSchedulers: Readonly<Record<string, Factory<BatchScheduler>>>;
+  readonly releasePolicies: Readonly<Record<string, Factory<ReleasePolicy>>>;
+  readonly strategies: Readonly<Record<string, Factory<Strategy>>>;
+  readonly performanceModels: Readonly<Record<string, Factory<PerformanceModel>>>;
+}
+
+export const DEFAULT_CATALOGUE: Catalogue = {
+  regionRouters: {
+    utilization: (o) => createUtilizationRouter(numbers('regionRouter', o, ['threshold'])),
+    'least-utilized': (o) => (numbers('regionRouter', o, []), createLeastUtilizedRouter()),
+    'origin-only': (o) => (numbers('regionRouter', o, []), createOriginOnlyRouter()),
+    weighted: weightedRouter,
+  },
+  instanceRouters: {
+    'least-outstanding-tokens': (o) => (numbers('instanceRouter', o, []), createLeastOutstandingTokensRouter()),
+    'round-robin': (o) => (numbers('instanceRouter', o, []), createRoundRobinRouter()),
+    'random-of-two': (o, { rng }) => (numbers('instanceRouter', o, []), createRandomOfTwoRouter({ rng: rng.fork('random-of-two') })),
+    'least-kv': (o) => (numbers('instanceRouter', o, []), createLeastKvRouter()),
+  },
+  batchSchedulers: {
+    fcfs: (o) => (numbers('batchScheduler', o, []), createFcfsScheduler()),
+    edf: (o) => (numbers('batchScheduler', o, []), createEdfScheduler()),
+    pf: (o) => (numbers('batchScheduler', o, []), createPfScheduler()),
+    dpa: (o) => createDpaScheduler(numbers('batchScheduler', o, ['promotionShare'])),
+  },
+  releasePolicies: {
+    utilization: (o) => createUtilizationRelease(numbers('release', o, ['oneUnder', 'twoUnder', 'slackMs'])),
+    immediate: (o) => (numbers('release', o, []), createImmediateRelease()),
+  },
+  strategies: {
+    static: (o) => (numbers('strategy', o, []), { scaling: createStaticScaling() }),
+    reactive: (o) => ({ scaling: createReactiveScaling(numbers('strategy', o, ['scaleOutAbove', 'scaleInBelow', 'cooldownMs'])) }),
+    siloed: (o) => ({ scaling: createSiloedScaling(numbers('strategy', o, ['scaleOutAbove', 'scaleInBelow', 'cooldownMs'])), pools: SILOED_POOLS, release: createImmediateRelease() }),
+  },
+  performanceModels: {
+    auto: (o) => (numbers('performance', o, []), createAutoPerformanceModel()),
+    measured: (o) => (numbers('performance', o, []), createMeasuredPerformanceModel()),
+    roofline: (o) => (numbers('performance', o, []), createRooflinePerformanceModel()),
+    artifact: (o) => (numbers('performance', o, []), createArtifactPerformanceModel(ARTIFACT_TABLES)),
+  },
+};
+
+/** A policy as a scenario names it: a name, or a name with options. */
+export type PolicyChoice = string | ({ readonly name: string } & PolicyOptions);
+
+/** Throws `UnknownPolicyError` with the known names, `ConfigError` for options that the policy does not take. */
+export function createPolicy<T>(kind: string, factories: Readonly<Record<string, Factory<T>>>, choice: PolicyChoice, context: FactoryContext): T {
+  const { name, ...options } = typeof choice === 'string' ? { name: choice } : choice;
+  const factory = Object.hasOwn(factories, name) ? factories[name] : undefined;
+  if (factory === undefined) throw new UnknownPolicyError(kind, name, Object.keys(factories));
+  return factory(options, context);
+}
+
+/** The options that a policy takes, all of them numbers. */
+function numbers<K extends string>(kind: string, options: PolicyOptions, known: readonly K[]): { [P in K]?: number } {
+  const result: { [P in K]?: number } = {};
+  for (const [key, value] of Object.entries(options)) {
+    if (!known.includes(key as K)) throw new ConfigError(`${kind}.${key}`, 'is not an option of this policy', { hint: known.length === 0 ? 'It takes none.' : `It takes ${known.join(', ')}.` });
+    if (typeof value !== 'number') throw new ConfigError(`${kind}.${key}`, `must be a number, not ${JSON.stringify(value)}`);
+    result[key as K] = value;
+  }
+  return result;
+}
+
+/** `weights` by origin and serving region: `{ westus: { westus: 0.8, eastus: 0.2 } }`; an origin that is not listed stays at home. */
+function weightedRouter(options: PolicyOptions, { rng, regions }: FactoryContext): RegionRouter {
+  const { weights, ...rest } = options;
+  numbers('regionRouter', rest, []);
+  if (typeof weights !== 'object' || weights === null) throw new ConfigError('regionRouter.weights', 'must be a table of weights by origin and region');
+  const table: number[][] = regions.map((origin, o) => regions.map((_, r) => (Object.hasOwn(weights, origin) ? 0 : o === r ? 1 : 0)));
+  for (const [origin, row] of Object.entries(weights as Record<string, unknown>)) {
+    const o = regions.indexOf(origin);
+    if (o === -1) throw new ConfigError(`regionRouter.weights.${origin}`, 'is not a region of the scenario', { hint: `It has ${regions.join(', ')}.` });
+    for (const [region, weight] of Object.entries((row ?? {}) as Record<string, unknown>)) {
+      const r = regions.indexOf(region);
+      if (r === -1) throw new ConfigError(`regionRouter.weights.${origin}.${region}`, 'is not a region of the scenario', { hint: `It has ${regions.join(', ')}.` });
+      if (!(typeof weight === 'number' && weight >= 0)) throw new ConfigError(`regionRouter.weights.${origin}.${region}`, `must be a number of 0 or more, not ${JSON.stringify(weight)}`);
+      table[o]![r] = weight;
+    }
+  }
+  return createWeightedRouter({ weight: (request, r) => table[request.originRegion]?.[r] ?? 0, rng: rng.fork('weighted') });
+}

@@ -1,0 +1,13 @@
+export { ARTIFACT_TABLES, type ArtifactTable, createArtifactPerformanceModel } from './artifact.js';
+export { type Catalogue, createPolicy, DEFAULT_CATALOGUE, type Factory, type FactoryContext, type PolicyChoice, type PolicyOptions, type Strategy } from './catalogue.js';
+export { preset, PRESET_NAMES } from './presets/presets.js';
+export { buildSimulation, buildTraffic } from './scenario/build.js';
+export { parseScenario, readScenario } from './scenario/parse.js';
+export { parseDurationMs, type Scenario, type ScenarioInput, scenarioJsonSchema } from './scenario/schema.js';
+export * from '@sageserve/core';
+export * from '@sageserve/metrics';
+export * from '@sageserve/perf';
+export * from '@sageserve/routing';
+export * from '@sageserve/scaling';
+export * from '@sageserve/sim';
+export * from '@sageserve/trace';

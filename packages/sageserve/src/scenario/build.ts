@@ -1,0 +1,190 @@
+import { ConfigError, createRng, DEFAULT_OBJECTIVES, modelId, regionId, skuId, type TierObjective, UnknownPolicyError, WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
+import type { EndpointSpec, EngineOptions, SimulationConfig } from '@sageserve/sim';
+import { generateO365Trace, openTrace, type Quantiles, type SkippedRows, TRACE_FORMATS, type TraceFormat, type TraceStream } from '@sageserve/trace';
+import { type Catalogue, createPolicy, DEFAULT_CATALOGUE, type FactoryContext, type PolicyChoice, type Strategy } from '../catalogue.js';
+import { parseDurationMs, type Scenario } from './schema.js';
+
+/** Round trip between two regions where a scenario gives none: in the range of the United States' coasts and centre. */
+const DEFAULT_RTT_MS = 40;
+
+/**
+ * The simulator's configuration for one strategy of a scenario, with policies of its own.
+ * Throws `ConfigError` with the field's path for a scenario that cannot run, `UnknownPolicyError` for a name that nothing answers to.
+ */
+export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice, catalogue: Catalogue = DEFAULT_CATALOGUE): SimulationConfig {
+  const names = scenario.regions.map((r) => r.name);
+  requireUnique('regions', names);
+  requireUnique('models', scenario.models.map((m) => m.name));
+  requireUnique('skus', scenario.skus.map((k) => k.name));
+  const context: FactoryContext = { rng: createRng(scenario.seed).fork('policies'), regions: names };
+  const strategy = createPolicy('strategy', catalogue.strategies, strategyChoice, context);
+  const performance = createPolicy('performance model', catalogue.performanceModels, scenario.performance, context);
+  const endpoints: EndpointSpec[] = [];
+  for (const [m, model] of scenario.models.entries()) {
+    for (const host of model.regions ?? []) if (!names.includes(host)) throw new ConfigError(`models[${m}].regions`, `"${host}" is not a region of the scenario`, { hint: `It has ${names.join(', ')}.` });
+    for (const [d, deployment] of model.deployments.entries()) {
+      const at = `models[${m}].deployments[${d}]`;
+      if (!scenario.skus.some((k) => k.name === deployment.sku)) throw new ConfigError(`${at}.sku`, `"${deployment.sku}" is not a SKU of the scenario`, { hint: `It has ${scenario.skus.map((k) => k.name).join(', ')}.` });
+      if (deployment.minInstances > deployment.maxInstances) throw new ConfigError(`${at}.minInstances`, `${deployment.minInstances} is above maxInstances (${deployment.maxInstances})`);
+      const speed = withPath(at, () => performance.forDeployment({ modelId: modelId(model.name), skuId: skuId(deployment.sku), gpusPerInstance: deployment.gpusPerInstance }));
+      for (const region of scenario.regions) {
+        if (model.regions !== undefined && !model.regions.includes(region.name)) continue;
+        for (const pool of splitIntoPools(strategy, deployment, at)) {
+          endpoints.push({
+            region: regionId(region.name),
+            model: modelId(model.name),
+            sku: skuId(deployment.sku),
+            gpusPerInstance: deployment.gpusPerInstance,
+            performance: speed,
+            ...pool,
+          });
+        }
+      }
+    }
+  }
+  const gpuCapacity = scenario.regions.map((region, r) => {
+    for (const sku of Object.keys(region.gpus)) {
+      if (!scenario.skus.some((k) => k.name === sku)) throw new ConfigError(`regions[${r}].gpus.${sku}`, 'is not a SKU of the scenario', { hint: `It has ${scenario.skus.map((k) => k.name).join(', ')}.` });
+    }
+    return scenario.skus.map((sku) => region.gpus[sku.name] ?? 0);
+  });
+  for (const [r, region] of scenario.regions.entries()) {
+    for (const [k, sku] of scenario.skus.entries()) {
+      const needed = endpoints.filter((e) => e.region === region.name && e.sku === sku.name).reduce((sum, e) => sum + e.initialInstances * e.gpusPerInstance, 0);
+      if (needed > gpuCapacity[r]![k]!) {
+        throw new ConfigError(`regions[${r}].gpus.${sku.name}`, `${region.name} has ${gpuCapacity[r]![k]} GPUs of ${sku.name}; the initial instances need ${needed}`, { hint: 'Give the region more GPUs, or start with fewer instances.' });
+      }
+    }
+  }
+  const { unlimitedBatchTokens, ...engine } = scenario.engine;
+  return {
+    regions: names.map(regionId),
+    models: scenario.models.map((m) => modelId(m.name)),
+    skus: scenario.skus.map((sku) => ({ skuId: skuId(sku.name), usdPerGpuHour: sku.usdPerGpuHour, reclaimMs: ms(sku.reclaim), redeployMs: ms(sku.redeploy), newVmMs: ms(sku.newVm) })),
+    endpoints,
+    gpuCapacity,
+    networkRttMs: scenario.networkRttMs ?? names.map((_, i) => names.map((__, j) => (i === j ? 0 : DEFAULT_RTT_MS))),
+    endpointDelayMs: ms(scenario.endpointDelay),
+    engine: { ...(engine as Partial<EngineOptions>), ...(unlimitedBatchTokens === true ? { maxBatchTokens: Infinity } : {}) },
+    policies: {
+      regionRouter: createPolicy('region router', catalogue.regionRouters, scenario.regionRouter, context),
+      instanceRouter: createPolicy('instance router', catalogue.instanceRouters, scenario.instanceRouter, context),
+      batchScheduler: createPolicy('batch scheduler', catalogue.batchSchedulers, scenario.batchScheduler, context),
+      release: strategy.release ?? createPolicy('release policy', catalogue.releasePolicies, scenario.release, context),
+      scaling: strategy.scaling,
+    },
+    objectives: objectivesOf(scenario),
+    scalingIntervalMs: ms(scenario.scalingInterval),
+    maxOutputTokens: scenario.maxOutputTokens,
+    ...(scenario.duration !== undefined && scenario.traffic.trace === undefined ? { durationMs: ms(scenario.duration) } : {}),
+  };
+}
+
+/** The scenario's traffic: generated, or its trace with what that lacks filled in by the scenario's shares. */
+export async function buildTraffic(scenario: Scenario, skippedRows?: SkippedRows): Promise<TraceStream> {
+  const { traffic } = scenario;
+  const shares = (items: readonly { name: string; share: number }[]): Record<string, number> => Object.fromEntries(items.map((item) => [item.name, item.share]));
+  if (traffic.trace !== undefined) {
+    if (traffic.format !== undefined && !(TRACE_FORMATS as readonly string[]).includes(traffic.format)) throw new UnknownPolicyError('trace format', traffic.format, TRACE_FORMATS);
+    return openTrace(traffic.trace, {
+      ...(traffic.format === undefined ? {} : { format: traffic.format as TraceFormat }),
+      ...(skippedRows === undefined ? {} : { skippedRows }),
+      mapping: {
+        seed: typeof scenario.seed === 'number' ? scenario.seed : hashSeed(scenario.seed),
+        fill: { region: shares(scenario.regions), model: shares(scenario.models), tier: dropUndefined(traffic.tiers) },
+        ...(traffic.rename === undefined ? {} : { rename: dropUndefined(traffic.rename) }),
+      },
+    });
+  }
+  if (traffic.requestsPerDay === undefined) throw new ConfigError('traffic', 'needs either requestsPerDay or trace');
+  if (scenario.duration === undefined) throw new ConfigError('duration', 'is needed for generated traffic');
+  const { burst } = traffic;
+  return generateO365Trace({
+    seed: typeof scenario.seed === 'number' ? scenario.seed : hashSeed(scenario.seed),
+    durationMs: ms(scenario.duration),
+    requestsPerDay: traffic.requestsPerDay,
+    regions: scenario.regions,
+    models: scenario.models.map((m) => ({ name: m.name, share: m.share, ...optionalQuantiles(m) })),
+    tiers: dropUndefined(traffic.tiers),
+    startHourOfWeek: traffic.startHourOfWeek,
+    ...optionalQuantiles(traffic),
+    ...(traffic.rateNoise === undefined ? {} : { rateNoise: traffic.rateNoise }),
+    ...(burst === undefined ? {} : { burst: { everyMs: ms(burst.every), lengthMs: ms(burst.length), factor: burst.factor } }),
+  });
+}
+
+function optionalQuantiles(source: { promptTokens?: Quantiles | undefined; outputTokens?: Quantiles | undefined }): { promptTokens?: Quantiles; outputTokens?: Quantiles } {
+  return { ...(source.promptTokens === undefined ? {} : { promptTokens: source.promptTokens }), ...(source.outputTokens === undefined ? {} : { outputTokens: source.outputTokens }) };
+}
+
+/** A seed in words becomes the number that the stream of its name starts with. */
+function hashSeed(seed: string): number {
+  return Math.floor(createRng(seed).next() * 2 ** 32);
+}
+
+interface Sizes {
+  readonly initialInstances: number;
+  readonly minInstances: number;
+  readonly maxInstances: number;
+}
+
+function splitIntoPools(strategy: Strategy, sizes: Sizes, at: string): (Sizes & { pool: string; tiers: readonly WorkloadTier[] })[] {
+  const { initialInstances, minInstances, maxInstances } = sizes;
+  const initial = Math.min(maxInstances, Math.max(minInstances, initialInstances));
+  if (strategy.pools === undefined) return [{ pool: 'shared', tiers: WORKLOAD_TIERS, initialInstances: initial, minInstances, maxInstances }];
+  const pools = strategy.pools;
+  if (maxInstances < pools.length) throw new ConfigError(`${at}.maxInstances`, `${maxInstances} is too few for the strategy's ${pools.length} pools: each needs an instance`);
+  const split = (total: number, least: number): number[] => {
+    const parts = pools.map((pool) => Math.max(least, Math.round(total * pool.share)));
+    // Rounding must not change the total: the largest pool takes up the difference.
+    const largest = parts.indexOf(Math.max(...parts));
+    parts[largest] = Math.max(least, parts[largest]! + total - parts.reduce((a, b) => a + b, 0));
+    return parts;
+  };
+  const maxima = split(maxInstances, 1);
+  const initials = split(Math.max(initial, pools.length), 1);
+  return pools.map((pool, i) => {
+    const max = maxima[i]!;
+    const min = Math.min(max, minInstances);
+    return { pool: pool.pool, tiers: pool.tiers, initialInstances: Math.min(max, Math.max(min, initials[i]!)), minInstances: min, maxInstances: max };
+  });
+}
+
+function objectivesOf(scenario: Scenario): Record<WorkloadTier, TierObjective> {
+  return Object.fromEntries(
+    WORKLOAD_TIERS.map((tier) => {
+      const given = scenario.objectives[tier];
+      const base = DEFAULT_OBJECTIVES[tier];
+      return [
+        tier,
+        {
+          ttftMs: given?.ttft === undefined ? base.ttftMs : ms(given.ttft),
+          attainmentTarget: given?.attainmentTarget ?? base.attainmentTarget,
+          defaultDeadlineMs: given?.deadline !== undefined ? ms(given.deadline) : given?.ttft !== undefined ? ms(given.ttft) : base.defaultDeadlineMs,
+        },
+      ];
+    }),
+  ) as Record<WorkloadTier, TierObjective>;
+}
+
+function withPath<T>(path: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof ConfigError) throw new ConfigError(`${path}.${error.path}`, error.message.slice(error.path.length + 2), { hint: error.hint, cause: error });
+    throw error;
+  }
+}
+
+function requireUnique(path: string, names: readonly string[]): void {
+  const twice = names.findIndex((name, i) => names.indexOf(name) !== i);
+  if (twice !== -1) throw new ConfigError(`${path}[${twice}].name`, `"${names[twice]}" stands twice`);
+}
+
+function ms(duration: string | number): number {
+  return parseDurationMs(duration)!;
+}
+
+function dropUndefined<T extends object>(record: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+}

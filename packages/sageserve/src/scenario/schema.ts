@@ -1,0 +1,122 @@
+import { WORKLOAD_TIERS } from '@sageserve/core';
+import { z } from 'zod';
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** `90s`, `15m`, `24h`, `7d` or a number of seconds, as milliseconds; undefined where it is not one. */
+export function parseDurationMs(value: string | number): number | undefined {
+  if (typeof value === 'number') return value >= 0 ? value * 1_000 : undefined;
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*$/.exec(value);
+  return match === null ? undefined : Number(match[1]) * UNIT_MS[match[2]!]!;
+}
+
+const duration = z
+  .union([z.string().regex(/^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*$/, 'must be a duration such as 90s, 15m, 24h or 7d'), z.number().min(0)])
+  .describe('A duration such as 90s, 15m, 24h or 7d, or a number of seconds.');
+const share = z.number().min(0);
+const count = z.number().int().min(0);
+const name = z.string().min(1);
+const policy = z.union([name, z.looseObject({ name })]).describe('A name, or a table with a name and the options of the policy.');
+const quantiles = z.array(z.tuple([z.number().min(0).max(1), z.number().min(1)])).min(1).describe('Quantiles as [level, tokens], both rising.');
+const tierShares = z.partialRecord(z.enum(WORKLOAD_TIERS), share);
+
+/** The scenario file, as the user writes it. Every field but regions, skus and models has a default. */
+export const scenarioSchema = z
+  .strictObject({
+    $schema: z.string().optional(),
+    name: name.default('scenario'),
+    description: z.string().optional(),
+    seed: z.union([z.number().int(), z.string()]).default(1),
+    duration: duration.optional().describe('Length of the run; needed for generated traffic.'),
+    traffic: z
+      .strictObject({
+        requestsPerDay: z.number().positive().optional().describe('Generated traffic: mean over a whole week.'),
+        startHourOfWeek: z.number().min(0).max(168).default(24).describe('Hours after Sunday 00:00 UTC at which the run starts; 24 is Monday.'),
+        tiers: tierShares.default({ 'interactive-fast': 0.36, 'interactive-normal': 0.36, 'non-interactive': 0.28 }),
+        rateNoise: z.number().min(0).optional(),
+        burst: z.strictObject({ every: duration, length: duration, factor: share }).optional(),
+        promptTokens: quantiles.optional(),
+        outputTokens: quantiles.optional(),
+        trace: name.optional().describe('A trace file to replay instead, relative to the scenario file.'),
+        format: name.optional().describe('Its format, where it cannot be found out.'),
+        rename: z.strictObject({ region: z.record(name, name).optional(), model: z.record(name, name).optional() }).optional().describe('Names of the trace → names of the scenario; * stands for every other.'),
+      })
+      .default({ startHourOfWeek: 24, tiers: { 'interactive-fast': 0.36, 'interactive-normal': 0.36, 'non-interactive': 0.28 } }),
+    regions: z
+      .array(
+        z.strictObject({
+          name,
+          share: share.default(1).describe('Share of the traffic that comes from here.'),
+          phaseHours: z.number().default(0).describe('How much later than the reference the day begins.'),
+          gpus: z.record(name, count).describe('GPUs by SKU.'),
+        }),
+      )
+      .min(1),
+    networkRttMs: z.array(z.array(z.number().min(0))).optional().describe('Round trips between regions, [from][to]; 40 ms between any two where it is not given.'),
+    skus: z
+      .array(
+        z.strictObject({
+          name,
+          usdPerGpuHour: z.number().min(0).default(0),
+          reclaim: duration.default('65s').describe('Reclaiming a donated instance of the same model.'),
+          redeploy: duration.default('10m').describe('Redeploying a donated instance of another model.'),
+          newVm: duration.default('40m').describe('A new VM.'),
+        }),
+      )
+      .min(1),
+    models: z
+      .array(
+        z.strictObject({
+          name,
+          share: share.default(1).describe('Share of the traffic that asks for it.'),
+          promptTokens: quantiles.optional(),
+          outputTokens: quantiles.optional(),
+          deployments: z
+            .array(
+              z.strictObject({
+                sku: name,
+                gpusPerInstance: z.number().int().min(1),
+                initialInstances: count.default(20),
+                minInstances: count.default(2),
+                maxInstances: count.default(20),
+              }),
+            )
+            .min(1),
+          regions: z.array(name).optional().describe('Regions that host it; all of them where it is not given.'),
+        }),
+      )
+      .min(1),
+    performance: policy.default('auto'),
+    regionRouter: policy.default('utilization'),
+    instanceRouter: policy.default('least-outstanding-tokens'),
+    batchScheduler: policy.default('pf'),
+    release: policy.default('utilization'),
+    strategies: z.array(policy).min(1).default(['reactive']),
+    scalingInterval: duration.default('1s').describe('How often the strategy is asked.'),
+    endpointDelay: duration.default(0).describe("Time from the region's front door to an instance."),
+    engine: z
+      .strictObject({
+        maxBatchRequests: z.number().int().min(1).optional(),
+        maxBatchTokens: z.number().int().min(1).optional().describe('Absent: 8,192. 0 is not allowed; use unlimitedBatchTokens to lift the limit.'),
+        unlimitedBatchTokens: z.boolean().optional(),
+        chunkedPrefill: z.boolean().optional(),
+        kvAllocation: z.enum(['growth', 'reserve']).optional(),
+        kvWatermark: z.number().min(0).max(1).optional(),
+      })
+      .default({}),
+    objectives: z
+      .partialRecord(z.enum(WORKLOAD_TIERS), z.strictObject({ ttft: duration.optional(), attainmentTarget: z.number().min(0).max(1).optional(), deadline: duration.optional() }))
+      .default({}),
+    maxOutputTokens: z.number().int().min(1).default(4_096).describe('Output limit shown to policies; the true length is never shown.'),
+  })
+  .describe('A SageServe scenario: a fleet, its traffic, and the policies that run it.');
+
+/** A scenario as a user writes it. */
+export type ScenarioInput = z.input<typeof scenarioSchema>;
+/** A scenario with every default filled in. */
+export type Scenario = z.output<typeof scenarioSchema>;
+
+/** The JSON Schema of scenario files, for editors. */
+export function scenarioJsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(scenarioSchema, { io: 'input' }), $id: 'https://sageserve.dev/scenario.schema.json', title: 'SageServe scenario' };
+}

@@ -1,0 +1,53 @@
+import { ConfigError, type EndpointId, type EndpointSnapshot, type FleetSnapshot, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
+
+/** Instances that an endpoint has or is getting: what a target is compared with. */
+export function plannedInstances(endpoint: EndpointSnapshot): number {
+  return endpoint.readyInstances + endpoint.provisioningInstances;
+}
+
+export interface CooldownOptions {
+  /** After a change, the endpoint is left alone for this long (ms). */
+  readonly cooldownMs: number;
+}
+
+/** Leaves an endpoint alone for a while after each change that `policy` made to it. */
+export function withCooldown(policy: ScalingPolicy, options: CooldownOptions): ScalingPolicy {
+  const { cooldownMs } = options;
+  if (!(cooldownMs >= 0)) throw new ConfigError('cooldownMs', `must be 0 or more milliseconds, not ${cooldownMs}`);
+  const lastChangeAtMs = new Map<EndpointId, number>();
+  return {
+    name: policy.name,
+    decide(fleet, plan, nowMs) {
+      const cooling = (id: EndpointId): boolean => nowMs - (lastChangeAtMs.get(id) ?? -Infinity) < cooldownMs;
+      const kept = policy.decide(fleet, plan, nowMs).filter((decision) => !cooling(decision.endpointId));
+      for (const decision of kept) {
+        const endpoint = fleet.endpoints.find((e) => e.endpointId === decision.endpointId);
+        if (endpoint !== undefined && plannedInstances(endpoint) !== decision.targetInstances) lastChangeAtMs.set(decision.endpointId, nowMs);
+      }
+      return kept;
+    },
+  };
+}
+
+export interface BoundsOptions {
+  readonly minInstances?: number;
+  readonly maxInstances?: number;
+}
+
+/** Keeps the targets of `policy` within bounds that are tighter than the endpoint's own. */
+export function withBounds(policy: ScalingPolicy, options: BoundsOptions): ScalingPolicy {
+  const { minInstances = 0, maxInstances = Infinity } = options;
+  if (!(minInstances >= 0 && minInstances <= maxInstances)) throw new ConfigError('minInstances', `must be from 0 to maxInstances (${maxInstances}), not ${minInstances}`);
+  return {
+    name: policy.name,
+    decide: (fleet, plan, nowMs) => policy.decide(fleet, plan, nowMs).map((decision) => bounded(decision, fleet, minInstances, maxInstances)),
+  };
+}
+
+function bounded(decision: ScalingDecision, fleet: FleetSnapshot, minInstances: number, maxInstances: number): ScalingDecision {
+  const endpoint = fleet.endpoints.find((e) => e.endpointId === decision.endpointId);
+  const low = Math.max(minInstances, endpoint?.minInstances ?? 0);
+  const high = Math.max(low, Math.min(maxInstances, endpoint?.maxInstances ?? Infinity));
+  const target = Math.min(high, Math.max(low, decision.targetInstances));
+  return target === decision.targetInstances ? decision : { ...decision, targetInstances: target, reason: `${decision.reason}; held to ${low}–${high}` };
+}

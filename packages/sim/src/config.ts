@@ -1,0 +1,151 @@
+import {
+  type BatchScheduler,
+  ConfigError,
+  DEFAULT_OBJECTIVES,
+  type DeploymentPerformance,
+  type InstanceRouter,
+  type ModelId,
+  type RegionId,
+  type RegionRouter,
+  type ReleasePolicy,
+  type ScalingPolicy,
+  type SkuId,
+  type TierObjective,
+  WORKLOAD_TIERS,
+  type WorkloadTier,
+} from '@sageserve/core';
+import { DEFAULT_ENGINE, type EngineOptions } from './instance-engine.js';
+
+/** A kind of GPU host: what it costs and how long each way of getting an instance takes. */
+export interface SkuSpec {
+  readonly skuId: SkuId;
+  readonly usdPerGpuHour: number;
+  /** Reclaim a spot-donated instance that holds the model's weights. */
+  readonly reclaimMs: number;
+  /** Redeploy a spot-donated instance that holds another model. */
+  readonly redeployMs: number;
+  /** A new VM, or weights from another region. */
+  readonly newVmMs: number;
+}
+
+/** Delays of arXiv 2502.14617, sections 2.3 and 6: about a minute, about ten minutes, and tens of minutes. */
+export const DEFAULT_ACQUISITION = { reclaimMs: 65_000, redeployMs: 600_000, newVmMs: 2_400_000 } as const;
+
+/** One endpoint: the instances of one model on one SKU in one pool of one region. */
+export interface EndpointSpec {
+  readonly region: RegionId;
+  readonly model: ModelId;
+  readonly sku: SkuId;
+  /** `shared`, or the name of a pool that serves only `tiers`. */
+  readonly pool: string;
+  readonly tiers: readonly WorkloadTier[];
+  readonly gpusPerInstance: number;
+  readonly performance: DeploymentPerformance;
+  readonly initialInstances: number;
+  readonly minInstances: number;
+  readonly maxInstances: number;
+}
+
+/** The objects that decide. One set serves one run, since policies may keep state. */
+export interface SimulationPolicies {
+  readonly regionRouter: RegionRouter;
+  readonly instanceRouter: InstanceRouter;
+  readonly batchScheduler: BatchScheduler;
+  readonly release: ReleasePolicy;
+  readonly scaling: ScalingPolicy;
+}
+
+export interface SimulationConfig {
+  readonly regions: readonly RegionId[];
+  readonly models: readonly ModelId[];
+  readonly skus: readonly SkuSpec[];
+  readonly endpoints: readonly EndpointSpec[];
+  /** GPUs by region and SKU, `[region][sku]`: they hold endpoints, draining and spot instances. */
+  readonly gpuCapacity: readonly (readonly number[])[];
+  /** Round trips between regions, `[from][to]` in milliseconds. Charged to a request that is served away from home, all of it before its first token. */
+  readonly networkRttMs: readonly (readonly number[])[];
+  /** Time from the region's front door to the instance's queue (ms). */
+  readonly endpointDelayMs?: number;
+  readonly engine?: Partial<EngineOptions>;
+  readonly policies: SimulationPolicies;
+  readonly objectives?: Readonly<Record<WorkloadTier, TierObjective>>;
+  /** How often the scaling policy is asked (ms, default 1 s). */
+  readonly scalingIntervalMs?: number;
+  /** Output limit shown to policies for requests that bring none; the true length is never shown. */
+  readonly maxOutputTokens?: number;
+  /** Length of the run. Capacity is counted up to it, or up to the last arrival where it is not given; requests in flight are then run to their end. */
+  readonly durationMs?: number;
+}
+
+/** The same with every default filled in. */
+export type ResolvedConfig = Required<Omit<SimulationConfig, 'durationMs' | 'engine'>> & { readonly engine: EngineOptions; readonly durationMs: number | undefined };
+
+/** Fills in defaults. Throws `ConfigError` with the field's path for a fleet that cannot work. */
+export function resolveConfig(config: SimulationConfig): ResolvedConfig {
+  const { regions, models, skus } = config;
+  if (regions.length === 0) throw new ConfigError('regions', 'at least one region is needed');
+  if (models.length === 0) throw new ConfigError('models', 'at least one model is needed');
+  if (config.endpoints.length === 0) throw new ConfigError('endpoints', 'at least one endpoint is needed');
+  requireMatrix('gpuCapacity', config.gpuCapacity, regions.length, skus.length);
+  requireMatrix('networkRttMs', config.networkRttMs, regions.length, regions.length);
+  const engine = { ...DEFAULT_ENGINE, ...config.engine };
+  if (!(engine.maxBatchRequests >= 1)) throw new ConfigError('engine.maxBatchRequests', `must be 1 or more, not ${engine.maxBatchRequests}`);
+  if (!(engine.maxBatchTokens >= 1)) throw new ConfigError('engine.maxBatchTokens', `must be 1 or more, not ${engine.maxBatchTokens}`);
+  if (engine.chunkedPrefill && !(engine.maxBatchTokens > engine.maxBatchRequests)) {
+    throw new ConfigError('engine.maxBatchTokens', `must be above maxBatchRequests (${engine.maxBatchRequests}) with chunked prefill, or a full batch leaves no room for prompts`);
+  }
+  if (!(engine.kvWatermark >= 0 && engine.kvWatermark < 1)) throw new ConfigError('engine.kvWatermark', `must be from 0 to under 1, not ${engine.kvWatermark}`);
+  const used = regions.map(() => skus.map(() => 0));
+  for (const [e, spec] of config.endpoints.entries()) {
+    const at = `endpoints[${e}]`;
+    const r = regions.indexOf(spec.region);
+    const k = skus.findIndex((sku) => sku.skuId === spec.sku);
+    if (r === -1) throw new ConfigError(`${at}.region`, `unknown region "${spec.region}"`, { hint: `known: ${regions.join(', ')}` });
+    if (!models.includes(spec.model)) throw new ConfigError(`${at}.model`, `unknown model "${spec.model}"`, { hint: `known: ${models.join(', ')}` });
+    if (k === -1) throw new ConfigError(`${at}.sku`, `unknown SKU "${spec.sku}"`, { hint: `known: ${skus.map((sku) => sku.skuId).join(', ')}` });
+    if (!(Number.isInteger(spec.gpusPerInstance) && spec.gpusPerInstance >= 1)) throw new ConfigError(`${at}.gpusPerInstance`, `must be a whole number of 1 or more, not ${spec.gpusPerInstance}`);
+    if (!(Number.isInteger(spec.minInstances) && spec.minInstances >= 0)) throw new ConfigError(`${at}.minInstances`, `must be a whole number of 0 or more, not ${spec.minInstances}`);
+    if (!(Number.isInteger(spec.maxInstances) && spec.maxInstances >= spec.minInstances)) {
+      throw new ConfigError(`${at}.maxInstances`, `must be a whole number of at least minInstances (${spec.minInstances}), not ${spec.maxInstances}`);
+    }
+    if (!(Number.isInteger(spec.initialInstances) && spec.initialInstances >= spec.minInstances && spec.initialInstances <= spec.maxInstances)) {
+      throw new ConfigError(`${at}.initialInstances`, `must be a whole number from minInstances to maxInstances (${spec.minInstances}–${spec.maxInstances}), not ${spec.initialInstances}`);
+    }
+    if (!(spec.performance.kvCapacityTokens > 0)) throw new ConfigError(`${at}.performance`, 'leaves no memory for the KV cache');
+    used[r][k] += spec.initialInstances * spec.gpusPerInstance;
+    if (used[r][k] > config.gpuCapacity[r][k]) {
+      throw new ConfigError(`gpuCapacity[${r}][${k}]`, `${regions[r]} has ${config.gpuCapacity[r][k]} GPUs of ${spec.sku}, too few for the initial instances (${used[r][k]} needed so far)`, {
+        hint: 'Raise the capacity or lower initialInstances.',
+      });
+    }
+  }
+  for (const model of models) {
+    for (const tier of WORKLOAD_TIERS) {
+      for (const region of regions) {
+        const pools = new Set(config.endpoints.filter((e) => e.region === region && e.model === model && e.tiers.includes(tier)).map((e) => e.pool));
+        if (pools.size > 1) throw new ConfigError('endpoints', `${region}/${model} serves ${tier} in more than one pool: ${[...pools].join(', ')}`);
+      }
+    }
+  }
+  const interval = config.scalingIntervalMs ?? 1_000;
+  if (!(interval > 0)) throw new ConfigError('scalingIntervalMs', `must be above 0, not ${interval}`);
+  return {
+    ...config,
+    engine,
+    endpointDelayMs: config.endpointDelayMs ?? 0,
+    objectives: config.objectives ?? DEFAULT_OBJECTIVES,
+    scalingIntervalMs: interval,
+    maxOutputTokens: config.maxOutputTokens ?? 4_096,
+    durationMs: config.durationMs,
+  };
+}
+
+function requireMatrix(path: string, rows: readonly (readonly number[])[], rowCount: number, columnCount: number): void {
+  if (rows.length !== rowCount) throw new ConfigError(path, `needs ${rowCount} rows, not ${rows.length}`);
+  for (const [r, row] of rows.entries()) {
+    if (row.length !== columnCount) throw new ConfigError(`${path}[${r}]`, `needs ${columnCount} values, not ${row.length}`);
+    for (const [c, value] of row.entries()) {
+      if (!(value >= 0 && value < Infinity)) throw new ConfigError(`${path}[${r}][${c}]`, `must be a finite number of 0 or more, not ${value}`);
+    }
+  }
+}

@@ -1,0 +1,376 @@
+import { IndexedMinHeap, InvariantError, type ScalingDecision } from '@sageserve/core';
+import { ACQUISITION_WAYS, type AcquisitionWay, type HeldTime, StepIntegrals } from '@sageserve/metrics';
+import type { ResolvedConfig } from './config.js';
+import type { InstanceEngine } from './instance-engine.js';
+import type { Topology } from './topology.js';
+
+export const FREE = 0;
+export const PROVISIONING = 1;
+export const READY = 2;
+export const DRAINING = 3;
+
+const WAYS = ACQUISITION_WAYS.length;
+/** Integrals kept for each endpoint: ready, draining, busy, then provisioning by way. */
+const PER_ENDPOINT = 3 + WAYS;
+const INITIAL = ACQUISITION_WAYS.indexOf('initial');
+const RECLAIM = ACQUISITION_WAYS.indexOf('reclaim');
+const REDEPLOY = ACQUISITION_WAYS.indexOf('redeploy');
+const NEW_VM = ACQUISITION_WAYS.indexOf('new-vm');
+
+/** Donated instances of one region and SKU that hold one model's weights on the same number of GPUs. */
+interface SpotLot {
+  readonly model: number;
+  readonly gpus: number;
+  count: number;
+}
+
+/** What the fleet did, over the run. */
+export interface FleetActions {
+  scaleOut: number;
+  scaleIn: number;
+  /** Draining instances put back to work, which costs nothing. */
+  resumed: number;
+  /** Provisioning given up before it was ready. */
+  cancelled: number;
+  acquiredByWay: Record<AcquisitionWay, number>;
+  /** Instances that were wanted while the region had no GPU left for them. */
+  refused: number;
+}
+
+/** Instances and their states, the spot pool, and the GPUs that hold them. Draining and spot instances keep their GPUs. */
+export class Fleet {
+  readonly state: Uint8Array;
+  readonly endpointOf: Int32Array;
+  /** Ready instances of each pool in order of their becoming ready. */
+  readonly members: number[][];
+  readonly actions: FleetActions = {
+    scaleOut: 0,
+    scaleIn: 0,
+    resumed: 0,
+    cancelled: 0,
+    acquiredByWay: Object.fromEntries(ACQUISITION_WAYS.map((way) => [way, 0])) as Record<AcquisitionWay, number>,
+    refused: 0,
+  };
+  /** When each provisioning instance becomes ready. */
+  readonly becomingReady: IndexedMinHeap;
+  /** KV capacity over the ready instances of each pool. */
+  readonly poolKvCapacity: Float64Array;
+  readonly ready: Int32Array;
+  readonly provisioning: Int32Array;
+  readonly draining: Int32Array;
+
+  readonly #config: ResolvedConfig;
+  readonly #topology: Topology;
+  readonly #engine: InstanceEngine;
+  readonly #regionOf: Int32Array;
+  readonly #skuOf: Int32Array;
+  readonly #modelOf: Int32Array;
+  readonly #held: StepIntegrals;
+  readonly #spotTime: StepIntegrals;
+  readonly #spot: SpotLot[][];
+  readonly #gpusInUse: Float64Array;
+  readonly #way: Uint8Array;
+  /** Model whose weights the instance held before a redeployment began. */
+  readonly #previousModel: Int32Array;
+  readonly #startedAt: Float64Array;
+  readonly #freeSlots: number[] = [];
+  #starts = 0;
+
+  /** Most instances that the GPUs of a configuration can hold at once. */
+  static instanceLimit(config: ResolvedConfig): number {
+    let limit = 0;
+    for (const [r, region] of config.regions.entries()) {
+      for (const [k, sku] of config.skus.entries()) {
+        const sizes = config.endpoints.filter((e) => e.region === region && e.sku === sku.skuId).map((e) => e.gpusPerInstance);
+        if (sizes.length > 0) limit += Math.floor(config.gpuCapacity[r][k] / Math.min(...sizes));
+      }
+    }
+    return limit;
+  }
+
+  constructor(config: ResolvedConfig, topology: Topology, engine: InstanceEngine, limit: number) {
+    const { endpoints, regions, skus, models } = config;
+    this.#config = config;
+    this.#topology = topology;
+    this.#engine = engine;
+    this.state = new Uint8Array(limit);
+    this.endpointOf = new Int32Array(limit).fill(-1);
+    this.members = Array.from({ length: topology.pools }, () => []);
+    this.becomingReady = new IndexedMinHeap(limit);
+    this.poolKvCapacity = new Float64Array(topology.pools);
+    this.ready = new Int32Array(endpoints.length);
+    this.provisioning = new Int32Array(endpoints.length);
+    this.draining = new Int32Array(endpoints.length);
+    this.#regionOf = Int32Array.from(endpoints, (e) => regions.indexOf(e.region));
+    this.#skuOf = Int32Array.from(endpoints, (e) => skus.findIndex((sku) => sku.skuId === e.sku));
+    this.#modelOf = Int32Array.from(endpoints, (e) => models.indexOf(e.model));
+    this.#held = new StepIntegrals(endpoints.length * PER_ENDPOINT);
+    this.#spotTime = new StepIntegrals(regions.length * skus.length);
+    this.#spot = Array.from({ length: regions.length * skus.length }, () => []);
+    this.#gpusInUse = new Float64Array(regions.length * skus.length);
+    this.#way = new Uint8Array(limit);
+    this.#previousModel = new Int32Array(limit).fill(-1);
+    this.#startedAt = new Float64Array(limit);
+    for (let slot = limit - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
+    for (const [e, spec] of endpoints.entries()) {
+      for (let n = 0; n < spec.initialInstances; n++) {
+        const instance = this.#start(e, INITIAL, 0);
+        this.#gpusInUse[this.#cell(e)] += spec.gpusPerInstance;
+        this.#makeReady(instance, 0);
+      }
+    }
+  }
+
+  /** Brings an endpoint to `decision.targetInstances`, ready and provisioning together. Returns the ready instances that it gained at once. */
+  apply(endpoint: number, decision: Pick<ScalingDecision, 'targetInstances'>, nowMs: number): number {
+    const spec = this.#config.endpoints[endpoint];
+    const target = Math.min(spec.maxInstances, Math.max(spec.minInstances, Math.floor(decision.targetInstances)));
+    let planned = this.ready[endpoint] + this.provisioning[endpoint];
+    let gained = 0;
+    if (target > planned) this.actions.scaleOut++;
+    else if (target < planned) this.actions.scaleIn++;
+    while (planned < target) {
+      if (this.#resumeDraining(endpoint, nowMs)) gained++;
+      else if (!this.#acquire(endpoint, nowMs)) {
+        this.actions.refused += target - planned;
+        break;
+      }
+      planned++;
+    }
+    while (planned > target) {
+      this.#removeOne(endpoint, nowMs);
+      planned--;
+    }
+    return gained;
+  }
+
+  /** The instance whose provisioning ends at `nowMs` joins its pool; returns the pool. */
+  finishProvisioning(instance: number, nowMs: number): number {
+    const endpoint = this.endpointOf[instance];
+    this.becomingReady.set(instance, Infinity);
+    this.#held.add(endpoint * PER_ENDPOINT + 3 + this.#way[instance], -1, nowMs);
+    this.provisioning[endpoint]--;
+    this.#makeReady(instance, nowMs);
+    return this.#topology.poolOfEndpoint[endpoint];
+  }
+
+  /** To be called when an instance has run out of work: a draining one is donated to the spot pool. */
+  onIdle(instance: number, nowMs: number): void {
+    this.#held.add(this.endpointOf[instance] * PER_ENDPOINT + 2, -1, nowMs);
+    if (this.state[instance] === DRAINING) this.#donate(instance, nowMs);
+  }
+
+  /** To be called when an idle instance gets work. */
+  onBusy(instance: number, nowMs: number): void {
+    this.#held.add(this.endpointOf[instance] * PER_ENDPOINT + 2, 1, nowMs);
+  }
+
+  heldTime(endpoint: number, nowMs: number): HeldTime {
+    const spec = this.#config.endpoints[endpoint];
+    const at = endpoint * PER_ENDPOINT;
+    return {
+      gpusPerInstance: spec.gpusPerInstance,
+      usdPerGpuHour: this.#config.skus[this.#skuOf[endpoint]].usdPerGpuHour,
+      readyMs: this.#held.integral(at, nowMs),
+      drainingMs: this.#held.integral(at + 1, nowMs),
+      busyMs: this.#held.integral(at + 2, nowMs),
+      provisioningMs: ACQUISITION_WAYS.map((_, way) => this.#held.integral(at + 3 + way, nowMs)),
+    };
+  }
+
+  /** GPU-milliseconds that a region's donated instances of one SKU earned as spot. */
+  spotGpuMs(region: number, sku: number, nowMs: number): number {
+    return this.#spotTime.integral(region * this.#config.skus.length + sku, nowMs);
+  }
+
+  /** GPUs held in a region by endpoints, draining and spot instances. */
+  gpusInUse(region: number, sku: number): number {
+    return this.#gpusInUse[region * this.#config.skus.length + sku];
+  }
+
+  /** Donated instances by model. */
+  spotInstances(region: number, sku: number): ReadonlyMap<number, number> {
+    const byModel = new Map<number, number>();
+    for (const lot of this.#spot[region * this.#config.skus.length + sku]) byModel.set(lot.model, (byModel.get(lot.model) ?? 0) + lot.count);
+    return byModel;
+  }
+
+  /** Throws where instances or GPUs are not conserved. */
+  audit(): void {
+    const gpus = new Float64Array(this.#gpusInUse.length);
+    const counts = new Int32Array(this.#config.endpoints.length * 4);
+    let used = 0;
+    for (let i = 0; i < this.state.length; i++) {
+      if (this.state[i] === FREE) continue;
+      used++;
+      const e = this.endpointOf[i];
+      counts[e * 4 + this.state[i]]++;
+      gpus[this.#cell(e)] += this.#config.endpoints[e].gpusPerInstance;
+    }
+    if (used + this.#freeSlots.length !== this.state.length) throw new InvariantError('instance slots were lost');
+    for (const [e] of this.#config.endpoints.entries()) {
+      if (counts[e * 4 + READY] !== this.ready[e] || counts[e * 4 + PROVISIONING] !== this.provisioning[e] || counts[e * 4 + DRAINING] !== this.draining[e]) {
+        throw new InvariantError(`endpoint ${e} counts its instances wrongly`);
+      }
+    }
+    for (const [cell, lots] of this.#spot.entries()) {
+      for (const lot of lots) gpus[cell] += lot.count * lot.gpus;
+      const region = Math.floor(cell / this.#config.skus.length);
+      const sku = cell % this.#config.skus.length;
+      if (gpus[cell] !== this.#gpusInUse[cell]) throw new InvariantError(`GPUs of ${this.#config.regions[region]} do not add up: ${gpus[cell]} against ${this.#gpusInUse[cell]}`);
+      if (gpus[cell] > this.#config.gpuCapacity[region][sku]) throw new InvariantError(`${this.#config.regions[region]} holds ${gpus[cell]} GPUs, above its capacity`);
+    }
+  }
+
+  #cell(endpoint: number): number {
+    return this.#regionOf[endpoint] * this.#config.skus.length + this.#skuOf[endpoint];
+  }
+
+  #start(endpoint: number, way: number, nowMs: number): number {
+    const instance = this.#freeSlots.pop();
+    if (instance === undefined) throw new InvariantError('more instances than the GPUs can hold');
+    this.endpointOf[instance] = endpoint;
+    this.state[instance] = PROVISIONING;
+    this.#way[instance] = way;
+    this.#startedAt[instance] = this.#starts++;
+    this.actions.acquiredByWay[ACQUISITION_WAYS[way]]++;
+    if (way !== INITIAL) {
+      this.provisioning[endpoint]++;
+      this.#held.add(endpoint * PER_ENDPOINT + 3 + way, 1, nowMs);
+    }
+    return instance;
+  }
+
+  #makeReady(instance: number, nowMs: number): void {
+    const endpoint = this.endpointOf[instance];
+    const pool = this.#topology.poolOfEndpoint[endpoint];
+    this.#engine.install(instance, -1, this.#config.endpoints[endpoint].performance);
+    this.#join(instance, endpoint, pool, nowMs);
+  }
+
+  #join(instance: number, endpoint: number, pool: number, nowMs: number): void {
+    this.state[instance] = READY;
+    this.ready[endpoint]++;
+    this.#held.add(endpoint * PER_ENDPOINT, 1, nowMs);
+    this.#engine.setPool(instance, pool);
+    this.poolKvCapacity[pool] += this.#engine.kvCapacity[instance];
+    this.members[pool].push(instance);
+  }
+
+  #leave(instance: number, nowMs: number): void {
+    const endpoint = this.endpointOf[instance];
+    const pool = this.#topology.poolOfEndpoint[endpoint];
+    this.ready[endpoint]--;
+    this.#held.add(endpoint * PER_ENDPOINT, -1, nowMs);
+    this.#engine.setPool(instance, -1);
+    this.poolKvCapacity[pool] -= this.#engine.kvCapacity[instance];
+    const members = this.members[pool];
+    members.splice(members.indexOf(instance), 1);
+  }
+
+  #resumeDraining(endpoint: number, nowMs: number): boolean {
+    if (this.draining[endpoint] === 0) return false;
+    const instance = this.#find(endpoint, DRAINING, (i) => -this.#engine.outstandingTokens[i]);
+    this.draining[endpoint]--;
+    this.#held.add(endpoint * PER_ENDPOINT + 1, -1, nowMs);
+    this.#join(instance, endpoint, this.#topology.poolOfEndpoint[endpoint], nowMs);
+    this.actions.resumed++;
+    return true;
+  }
+
+  /** Cheapest way first: the same model from spot, another model from spot, a new VM (in the place of spot instances where GPUs are short). */
+  #acquire(endpoint: number, nowMs: number): boolean {
+    const spec = this.#config.endpoints[endpoint];
+    const sku = this.#config.skus[this.#skuOf[endpoint]];
+    const cell = this.#cell(endpoint);
+    const model = this.#modelOf[endpoint];
+    const lots = this.#spot[cell];
+    const own = lots.find((lot) => lot.count > 0 && lot.model === model && lot.gpus === spec.gpusPerInstance);
+    const other = own ?? lots.find((lot) => lot.count > 0 && lot.gpus === spec.gpusPerInstance);
+    if (other !== undefined) {
+      this.#takeSpot(cell, other, nowMs);
+      const instance = this.#start(endpoint, own === undefined ? REDEPLOY : RECLAIM, nowMs);
+      this.#previousModel[instance] = other.model;
+      this.becomingReady.set(instance, nowMs + (own === undefined ? sku.redeployMs : sku.reclaimMs));
+      return true;
+    }
+    const capacity = this.#config.gpuCapacity[this.#regionOf[endpoint]][this.#skuOf[endpoint]];
+    while (this.#gpusInUse[cell] + spec.gpusPerInstance > capacity) {
+      const lot = lots.find((l) => l.count > 0);
+      if (lot === undefined) return false;
+      this.#takeSpot(cell, lot, nowMs);
+      this.#gpusInUse[cell] -= lot.gpus;
+    }
+    this.#gpusInUse[cell] += spec.gpusPerInstance;
+    const instance = this.#start(endpoint, NEW_VM, nowMs);
+    this.#previousModel[instance] = -1;
+    this.becomingReady.set(instance, nowMs + sku.newVmMs);
+    return true;
+  }
+
+  /** Least work lost first: what is not ready yet, newest first, then the ready instance with the fewest outstanding tokens. */
+  #removeOne(endpoint: number, nowMs: number): void {
+    if (this.provisioning[endpoint] > 0) {
+      const instance = this.#find(endpoint, PROVISIONING, (i) => -this.#startedAt[i]);
+      this.becomingReady.set(instance, Infinity);
+      this.provisioning[endpoint]--;
+      this.#held.add(endpoint * PER_ENDPOINT + 3 + this.#way[instance], -1, nowMs);
+      this.actions.cancelled++;
+      const previous = this.#previousModel[instance];
+      if (previous === -1) this.#gpusInUse[this.#cell(endpoint)] -= this.#config.endpoints[endpoint].gpusPerInstance;
+      else this.#putSpot(endpoint, previous, nowMs);
+      this.#release(instance);
+      return;
+    }
+    const instance = this.#find(endpoint, READY, (i) => this.#engine.outstandingTokens[i]);
+    this.#leave(instance, nowMs);
+    this.state[instance] = DRAINING;
+    this.draining[endpoint]++;
+    this.#held.add(endpoint * PER_ENDPOINT + 1, 1, nowMs);
+    if (this.#engine.isIdle(instance)) this.#donate(instance, nowMs);
+  }
+
+  #donate(instance: number, nowMs: number): void {
+    const endpoint = this.endpointOf[instance];
+    this.draining[endpoint]--;
+    this.#held.add(endpoint * PER_ENDPOINT + 1, -1, nowMs);
+    this.#putSpot(endpoint, this.#modelOf[endpoint], nowMs);
+    this.#release(instance);
+  }
+
+  #release(instance: number): void {
+    this.state[instance] = FREE;
+    this.endpointOf[instance] = -1;
+    this.#freeSlots.push(instance);
+  }
+
+  #putSpot(endpoint: number, model: number, nowMs: number): void {
+    const cell = this.#cell(endpoint);
+    const gpus = this.#config.endpoints[endpoint].gpusPerInstance;
+    const lot = this.#spot[cell].find((l) => l.model === model && l.gpus === gpus);
+    if (lot === undefined) this.#spot[cell].push({ model, gpus, count: 1 });
+    else lot.count++;
+    this.#spotTime.add(cell, gpus, nowMs);
+  }
+
+  #takeSpot(cell: number, lot: SpotLot, nowMs: number): void {
+    lot.count--;
+    this.#spotTime.add(cell, -lot.gpus, nowMs);
+  }
+
+  /** The instance of an endpoint in `state` with the smallest cost, the lowest slot on a tie. */
+  #find(endpoint: number, state: number, cost: (instance: number) => number): number {
+    let best = -1;
+    let bestCost = Infinity;
+    for (let i = 0; i < this.state.length; i++) {
+      if (this.endpointOf[i] !== endpoint || this.state[i] !== state) continue;
+      const c = cost(i);
+      if (best === -1 || c < bestCost) {
+        best = i;
+        bestCost = c;
+      }
+    }
+    if (best === -1) throw new InvariantError(`endpoint ${endpoint} has no instance in state ${state}`);
+    return best;
+  }
+}

@@ -1,0 +1,14 @@
+export { DEFAULT_ACQUISITION, type EndpointSpec, type SimulationConfig, type SimulationPolicies, type SkuSpec } from './config.js';
+export { type FleetActions } from './fleet.js';
+export { DEFAULT_ENGINE, type EngineOptions } from './instance-engine.js';
+export { type RequestTable } from './request-table.js';
+export {
+  type EndpointReport,
+  type EndpointSample,
+  type GroupReport,
+  type RequestOutcome,
+  type SimulationObserver,
+  type SimulationProgress,
+  type SimulationResult,
+} from './results.js';
+export { simulate, type SimulateOptions } from './simulation.js';

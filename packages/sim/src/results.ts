@@ -1,0 +1,76 @@
+import type { EndpointId, ModelId, RegionId, WorkloadTier } from '@sageserve/core';
+import type { CapacityReport, RequestReport } from '@sageserve/metrics';
+import type { FleetActions } from './fleet.js';
+import type { RequestTable } from './request-table.js';
+
+/** One endpoint over the last minute. */
+export interface EndpointSample {
+  readonly timeMs: number;
+  readonly endpointId: EndpointId;
+  readonly readyInstances: number;
+  readonly provisioningInstances: number;
+  readonly drainingInstances: number;
+  /** KV-cache tokens in use ÷ capacity of the endpoint's pool at the end of the minute; undefined where nothing is ready. */
+  readonly kvCacheUtilization: number | undefined;
+  readonly runningRequests: number;
+  readonly queuedRequests: number;
+  /** Non-interactive requests of the model that are held back, over all regions. */
+  readonly heldRequests: number;
+  /** Requests that reached the endpoint's pool in the minute. */
+  readonly arrivedRequests: number;
+  readonly completedRequests: number;
+}
+
+export type RequestOutcome = 'completed' | 'rejected';
+
+/** Watches a run. Everything passed in is borrowed. */
+export interface SimulationObserver {
+  onRequestEnd?(requests: RequestTable, slot: number, outcome: RequestOutcome, endedAtMs: number): void;
+  /** Called for every endpoint once a simulated minute. */
+  onSample?(sample: EndpointSample): void;
+  onProgress?(progress: SimulationProgress): void;
+}
+
+export interface SimulationProgress {
+  readonly simulatedMs: number;
+  readonly arrivedRequests: number;
+  readonly endedRequests: number;
+}
+
+export interface GroupReport {
+  readonly modelId: ModelId;
+  readonly originRegion: RegionId;
+  readonly tier: WorkloadTier;
+  readonly requests: RequestReport;
+}
+
+export interface EndpointReport {
+  readonly endpointId: EndpointId;
+  readonly regionId: RegionId;
+  readonly modelId: ModelId;
+  readonly capacity: CapacityReport;
+}
+
+/** What a run came to. Plain data: `JSON.stringify` of it is the same for the same seed. */
+export interface SimulationResult {
+  /** Time over which capacity is counted: the configured duration, or up to the last arrival. */
+  readonly durationMs: number;
+  /** When the last request ended. */
+  readonly endedAtMs: number;
+  readonly total: RequestReport;
+  readonly byTier: Readonly<Partial<Record<WorkloadTier, RequestReport>>>;
+  readonly byGroup: readonly GroupReport[];
+  readonly rejectedNoRegion: number;
+  /** Requests whose prompt and output exceed the KV memory of a whole instance. */
+  readonly rejectedTooLong: number;
+  /** Requests in the system when capacity stopped being counted; they were run to their end afterwards. */
+  readonly inFlightAtDurationEnd: number;
+  /** Requests served outside their region of origin. */
+  readonly servedAway: number;
+  readonly capacity: CapacityReport;
+  readonly spotGpuHours: number;
+  readonly endpoints: readonly EndpointReport[];
+  readonly actions: FleetActions;
+  readonly preemptions: number;
+  readonly iterations: number;
+}

@@ -1,0 +1,597 @@
+import {
+  ConfigError,
+  type EndpointId,
+  endpointId,
+  type EndpointSnapshot,
+  type FleetSnapshot,
+  IndexedMinHeap,
+  InvariantError,
+  type ModelId,
+  MS_PER_DAY,
+  MS_PER_HOUR,
+  MS_PER_MIN,
+  TIER_NON_INTERACTIVE,
+  WORKLOAD_TIERS,
+  type WorkloadTier,
+} from '@sageserve/core';
+import { type CapacityReport, capacityReport, RequestMetrics } from '@sageserve/metrics';
+import type { RequestBatch, TraceDictionaries, TraceStream } from '@sageserve/trace';
+import { type ResolvedConfig, resolveConfig, type SimulationConfig } from './config.js';
+import { Fleet } from './fleet.js';
+import { HeldRequests } from './held-requests.js';
+import { InstanceEngine } from './instance-engine.js';
+import { RequestTable } from './request-table.js';
+import type { EndpointReport, GroupReport, SimulationObserver, SimulationResult } from './results.js';
+import { SlotHeap } from './slot-heap.js';
+import { createTopology, type Topology } from './topology.js';
+import { MutableRequestView, SimHeldView, SimInstanceView, SimLoadView, SimRegionView } from './views.js';
+
+const TIERS = WORKLOAD_TIERS.length;
+/** Requests that have not ended this long after the last arrival are reported as unfinished. */
+const DRAIN_LIMIT_MS = 2 * MS_PER_DAY;
+
+export interface SimulateOptions extends SimulationObserver {
+  readonly signal?: AbortSignal;
+  /** Check the invariants at every simulated minute and at the end (O(fleet + requests in flight) each time). */
+  readonly audit?: boolean;
+}
+
+/**
+ * Replays a stream of requests against a fleet in virtual time.
+ * Throws `ConfigError` for a fleet that cannot work or a trace that names regions or models which the fleet does not have, and the signal's reason when aborted.
+ */
+export async function simulate(config: SimulationConfig, trace: TraceStream, options: SimulateOptions = {}): Promise<SimulationResult> {
+  const simulation = new Simulation(resolveConfig(config), trace.dictionaries, options);
+  for await (const batch of trace.batches()) {
+    options.signal?.throwIfAborted();
+    simulation.consume(batch);
+    options.onProgress?.(simulation.progress());
+  }
+  options.signal?.throwIfAborted();
+  return simulation.finish();
+}
+
+/** A request's residency set: who may serve it, in which order, from where. */
+interface Residency {
+  readonly allowed: Uint8Array;
+  /** Order of preference; where a region releases held work, the same with that region first. */
+  readonly order: Int32Array;
+  readonly orderFrom: readonly Int32Array[];
+}
+
+class Simulation {
+  readonly #config: ResolvedConfig;
+  readonly #topology: Topology;
+  readonly #dictionaries: TraceDictionaries;
+  readonly #options: SimulateOptions;
+  readonly #requests = new RequestTable();
+  readonly #events: IndexedMinHeap;
+  readonly #engine: InstanceEngine;
+  readonly #fleet: Fleet;
+  readonly #metrics: RequestMetrics;
+  readonly #held: HeldRequests;
+  /** Requests on their way to an endpoint, by time of arrival there. */
+  readonly #transit = new SlotHeap();
+  /** Requests that no instance takes yet, by pool. */
+  readonly #poolQueues: SlotHeap[];
+  readonly #requestView = new MutableRequestView();
+  readonly #regionView: SimRegionView;
+  readonly #instanceView: SimInstanceView;
+  readonly #heldView = new SimHeldView();
+  readonly #loadView: SimLoadView;
+  readonly #snapshot: FleetSnapshot;
+  readonly #endpointIndex = new Map<EndpointId, number>();
+  readonly #modelOf: number[] = [];
+  readonly #regionOf: number[] = [];
+  readonly #residency: Residency[] = [];
+  readonly #orderFrom: readonly Int32Array[];
+  readonly #arrivedInPool: Float64Array;
+  readonly #completedInPool: Float64Array;
+  readonly #tokensInPool: Float64Array;
+  readonly #tokensPerS: Float64Array;
+
+  #nowMs = 0;
+  #sequence = 0;
+  #ended = 0;
+  #endedAtMs = 0;
+  #nextScalingAtMs: number;
+  #nextSampleAtMs = MS_PER_MIN;
+  #lastArrivalMs = 0;
+  #rejectedNoRegion = 0;
+  #rejectedTooLong = 0;
+  #servedAway = 0;
+  #counted: { capacity: CapacityReport; endpoints: EndpointReport[]; spotGpuHours: number; inFlight: number; durationMs: number } | undefined;
+
+  constructor(config: ResolvedConfig, dictionaries: TraceDictionaries, options: SimulateOptions) {
+    const topology = createTopology(config);
+    const limit = Fleet.instanceLimit(config);
+    this.#config = config;
+    this.#topology = topology;
+    this.#dictionaries = dictionaries;
+    this.#options = options;
+    this.#events = new IndexedMinHeap(limit);
+    this.#engine = new InstanceEngine({
+      instances: limit,
+      pools: topology.pools,
+      options: config.engine,
+      requests: this.#requests,
+      events: this.#events,
+      scheduler: config.policies.batchScheduler,
+      view: (slot) => this.#viewOf(slot),
+      listener: this,
+    });
+    this.#fleet = new Fleet(config, topology, this.#engine, limit);
+    this.#metrics = new RequestMetrics({ groups: config.models.length * config.regions.length, objectives: config.objectives });
+    this.#held = new HeldRequests(config.models.length, config.regions.length);
+    this.#poolQueues = Array.from({ length: topology.pools }, () => new SlotHeap());
+    this.#regionView = new SimRegionView(config, topology, this.#engine, this.#fleet);
+    this.#instanceView = new SimInstanceView(this.#engine);
+    this.#loadView = new SimLoadView(this.#engine, this.#fleet);
+    this.#orderFrom = topology.byDistance;
+    this.#arrivedInPool = new Float64Array(topology.pools);
+    this.#completedInPool = new Float64Array(topology.pools);
+    this.#tokensInPool = new Float64Array(topology.pools);
+    this.#tokensPerS = new Float64Array(topology.pools).fill(NaN);
+    this.#snapshot = this.#createSnapshot();
+    this.#nextScalingAtMs = config.scalingIntervalMs;
+  }
+
+  progress(): { simulatedMs: number; arrivedRequests: number; endedRequests: number } {
+    return { simulatedMs: this.#nowMs, arrivedRequests: this.#sequence, endedRequests: this.#ended };
+  }
+
+  /** Takes in a batch and runs everything that happens up to its last arrival. */
+  consume(batch: RequestBatch): void {
+    const arrivals = batch.arrivedAtMs;
+    for (let i = 0; i < batch.length; i++) {
+      const atMs = arrivals[i];
+      // Written so that NaN fails too.
+      if (!(atMs >= this.#lastArrivalMs)) throw new InvariantError(`arrival ${this.#sequence} at ${atMs} ms comes before the one at ${this.#lastArrivalMs} ms`);
+      this.#runBefore(atMs);
+      this.#lastArrivalMs = atMs;
+      this.#nowMs = atMs;
+      this.#arrive(batch, i, atMs);
+    }
+  }
+
+  /** Runs what is still in the system to its end. */
+  finish(): SimulationResult {
+    const durationMs = Math.max(this.#config.durationMs ?? 0, this.#lastArrivalMs);
+    this.#runBefore(durationMs);
+    this.#nowMs = durationMs;
+    this.#countCapacity(durationMs);
+    const limitMs = durationMs + DRAIN_LIMIT_MS;
+    while (this.#requests.live > 0 && this.#step(limitMs));
+    if (this.#options.audit === true) this.#audit();
+    return this.#result();
+  }
+
+  /** Runs every event that comes before an arrival at `atMs`: at equal times the arrival goes first. */
+  #runBefore(atMs: number): void {
+    const durationMs = this.#config.durationMs;
+    if (durationMs !== undefined && this.#counted === undefined && atMs > durationMs) {
+      throw new ConfigError('durationMs', `the trace has an arrival at ${atMs} ms, after the end of the run at ${durationMs} ms`);
+    }
+    while (this.#step(atMs));
+  }
+
+  /** Carries out the next event before `limitMs`, in the order (time, transit, provisioning, iteration, scaling, sample). Returns whether there was one. */
+  #step(limitMs: number): boolean {
+    const iterationAtMs = this.#events.peekKey();
+    const transitAtMs = this.#transit.topKey();
+    const readyAtMs = this.#fleet.becomingReady.peekKey();
+    const tickAtMs = Math.min(this.#nextScalingAtMs, this.#nextSampleAtMs);
+    const nextMs = Math.min(iterationAtMs, transitAtMs, readyAtMs, tickAtMs);
+    if (nextMs >= limitMs) return false;
+    if (nextMs < this.#nowMs) throw new InvariantError(`time went back from ${this.#nowMs} to ${nextMs} ms`);
+    this.#nowMs = nextMs;
+    if (transitAtMs === nextMs) {
+      const slot = this.#transit.pop();
+      this.#reachPool(slot, this.#poolOfRequest(slot), nextMs);
+    } else if (readyAtMs === nextMs) {
+      this.#drainPoolQueue(this.#fleet.finishProvisioning(this.#fleet.becomingReady.peek(), nextMs), nextMs);
+    } else if (iterationAtMs === nextMs) {
+      this.#engine.advance(this.#events.peek(), nextMs);
+    } else if (this.#nextScalingAtMs === nextMs) {
+      this.#nextScalingAtMs += this.#config.scalingIntervalMs;
+      this.#scale(nextMs);
+    } else {
+      this.#nextSampleAtMs += MS_PER_MIN;
+      this.#sample(nextMs);
+    }
+    return true;
+  }
+
+  #arrive(batch: RequestBatch, i: number, nowMs: number): void {
+    const requests = this.#requests;
+    const slot = requests.allocate();
+    const model = this.#modelOf[batch.model[i]] ?? this.#resolveModel(batch.model[i]);
+    const origin = this.#regionOf[batch.originRegion[i]] ?? this.#resolveRegion(batch.originRegion[i]);
+    const tier = batch.tier[i];
+    const prompt = batch.promptTokens[i];
+    const output = batch.outputTokens[i];
+    if (prompt < 1 || output < 1) throw new InvariantError(`request ${batch.requestId[i]} has ${prompt} prompt and ${output} output tokens; both must be 1 or more`);
+    const deadline = batch.deadlineAtMs[i];
+    requests.requestId[slot] = batch.requestId[i];
+    requests.sequence[slot] = this.#sequence++;
+    requests.arrivedAtMs[slot] = nowMs;
+    requests.deadlineAtMs[slot] = deadline >= 0 ? deadline : nowMs + this.#config.objectives[WORKLOAD_TIERS[tier]].defaultDeadlineMs;
+    requests.promptTokens[slot] = prompt;
+    requests.outputTokens[slot] = output;
+    requests.tier[slot] = tier;
+    requests.model[slot] = model;
+    requests.originRegion[slot] = origin;
+    const list = batch.regionList[i];
+    requests.regionList[slot] = list;
+    this.#metrics.arrive(model * this.#config.regions.length + origin, tier, prompt);
+    if (tier === TIER_NON_INTERACTIVE) {
+      const residency = list === -1 ? undefined : this.#residencyOf(list);
+      this.#held.hold(model, list, residency === undefined ? allowAll : (r) => residency.allowed[r] === 1, requests.deadlineAtMs[slot], requests.sequence[slot], slot);
+      const order = residency === undefined ? this.#orderFrom[origin] : residency.order;
+      const base = (model * TIERS + tier) * this.#config.regions.length;
+      let hosted = false;
+      for (const r of order) {
+        const pool = this.#topology.poolAt[base + r];
+        if (pool < 0) continue;
+        hosted = true;
+        if (this.#held.count[model] > 0) this.#releaseTo(pool, nowMs);
+      }
+      if (!hosted) this.#releaseUnservable(model, order, nowMs);
+    } else {
+      this.#routeRegion(slot, list === -1 ? this.#orderFrom[origin] : this.#residencyOf(list).order, nowMs);
+    }
+  }
+
+  /** Held work that no region hosts is rejected at once rather than kept for ever. */
+  #releaseUnservable(model: number, order: Int32Array, nowMs: number): void {
+    for (const r of order) {
+      for (let slot = this.#held.take(model, r); slot !== -1; slot = this.#held.take(model, r)) this.#routeRegion(slot, order, nowMs);
+    }
+  }
+
+  #routeRegion(slot: number, order: Int32Array, nowMs: number): void {
+    const requests = this.#requests;
+    const regions = this.#regionView;
+    const list = requests.regionList[slot];
+    regions.poolBase = (requests.model[slot] * TIERS + requests.tier[slot]) * this.#config.regions.length;
+    regions.preference = order;
+    regions.residency = list === -1 ? undefined : this.#residencyOf(list).allowed;
+    const region = this.#config.policies.regionRouter.route(this.#viewOf(slot), regions, nowMs);
+    if (region === -1) {
+      this.#rejectedNoRegion++;
+      this.#reject(slot, nowMs);
+      return;
+    }
+    if (!(region >= 0 && region < regions.count && regions.hosts(region) && regions.allowed(region))) {
+      throw new InvariantError(`region router "${this.#config.policies.regionRouter.name}" chose region ${region}, which may not serve the request`);
+    }
+    requests.servedRegion[slot] = region;
+    const origin = requests.originRegion[slot];
+    if (region !== origin) this.#servedAway++;
+    const delayMs = this.#config.endpointDelayMs + this.#config.networkRttMs[origin][region];
+    if (delayMs > 0) this.#transit.push(nowMs + delayMs, requests.sequence[slot], slot);
+    else this.#reachPool(slot, this.#poolOfRequest(slot), nowMs);
+  }
+
+  #poolOfRequest(slot: number): number {
+    const requests = this.#requests;
+    return this.#topology.poolAt[(requests.model[slot] * TIERS + requests.tier[slot]) * this.#config.regions.length + requests.servedRegion[slot]];
+  }
+
+  #reachPool(slot: number, pool: number, nowMs: number): void {
+    this.#arrivedInPool[pool]++;
+    this.#tokensInPool[pool] += this.#requests.promptTokens[slot];
+    const queue = this.#poolQueues[pool];
+    if (queue.size > 0 || !this.#dispatch(slot, pool, nowMs)) queue.push(this.#requests.sequence[slot], 0, slot);
+  }
+
+  /** Hands a request to an instance of its pool; false where it has to wait. */
+  #dispatch(slot: number, pool: number, nowMs: number): boolean {
+    const members = this.#fleet.members[pool];
+    const view = this.#instanceView;
+    view.members = members;
+    const choice = this.#config.policies.instanceRouter.route(this.#viewOf(slot), view, nowMs);
+    if (choice === -1) return false;
+    if (!(choice >= 0 && choice < members.length)) throw new InvariantError(`instance router "${this.#config.policies.instanceRouter.name}" chose instance ${choice} of ${members.length}`);
+    const instance = members[choice];
+    const requests = this.#requests;
+    if (requests.promptTokens[slot] + requests.outputTokens[slot] > this.#engine.kvCapacity[instance]) {
+      this.#rejectedTooLong++;
+      this.#reject(slot, nowMs);
+      return true;
+    }
+    if (this.#engine.isIdle(instance)) this.#fleet.onBusy(instance, nowMs);
+    this.#engine.assign(instance, slot, nowMs);
+    return true;
+  }
+
+  #drainPoolQueue(pool: number, nowMs: number): void {
+    const queue = this.#poolQueues[pool];
+    while (queue.size > 0 && this.#dispatch(queue.topSlot(), pool, nowMs)) queue.pop();
+  }
+
+  /** Asks the release policy how much held work a pool gets now, and sends it there. */
+  #releaseTo(pool: number, nowMs: number): void {
+    const model = this.#topology.modelOfPool[pool];
+    const region = this.#topology.regionOfPool[pool];
+    this.#heldView.heaps = this.#held.heaps(model, region);
+    this.#loadView.pool = pool;
+    let count = this.#config.policies.release.release(this.#heldView, this.#loadView, nowMs);
+    for (; count > 0; count--) {
+      const slot = this.#held.take(model, region);
+      if (slot === -1) return;
+      const list = this.#requests.regionList[slot];
+      // Routed as if it came from the region that has room, so that a full region still passes it on.
+      this.#routeRegion(slot, list === -1 ? this.#orderFrom[region] : this.#residencyOf(list).orderFrom[region], nowMs);
+    }
+  }
+
+  onComplete(slot: number, instance: number, nowMs: number): void {
+    const requests = this.#requests;
+    const arrivedAtMs = requests.arrivedAtMs[slot];
+    const firstTokenAtMs = requests.firstTokenAtMs[slot];
+    const output = requests.outputTokens[slot];
+    this.#ended++;
+    this.#endedAtMs = nowMs;
+    const pool = this.#topology.poolOfEndpoint[this.#fleet.endpointOf[instance]];
+    this.#completedInPool[pool]++;
+    this.#tokensInPool[pool] += output;
+    this.#metrics.complete(
+      requests.model[slot] * this.#config.regions.length + requests.originRegion[slot],
+      requests.tier[slot],
+      arrivedAtMs,
+      firstTokenAtMs,
+      nowMs,
+      output,
+      requests.deadlineAtMs[slot],
+    );
+    this.#options.onRequestEnd?.(requests, slot, 'completed', nowMs);
+  }
+
+  onSettled(instance: number, completions: number, nowMs: number): void {
+    const pool = this.#topology.poolOfEndpoint[this.#fleet.endpointOf[instance]];
+    if (this.#engine.isIdle(instance)) this.#fleet.onIdle(instance, nowMs);
+    if (completions === 0) return;
+    if (this.#poolQueues[pool].size > 0) this.#drainPoolQueue(pool, nowMs);
+    const model = this.#topology.modelOfPool[pool];
+    for (let n = 0; n < completions && this.#held.count[model] > 0 && this.#servesHeld(pool); n++) this.#releaseTo(pool, nowMs);
+  }
+
+  #servesHeld(pool: number): boolean {
+    const topology = this.#topology;
+    return topology.poolAt[(topology.modelOfPool[pool] * TIERS + TIER_NON_INTERACTIVE) * this.#config.regions.length + topology.regionOfPool[pool]] === pool;
+  }
+
+  #reject(slot: number, nowMs: number): void {
+    const requests = this.#requests;
+    this.#ended++;
+    this.#endedAtMs = Math.max(this.#endedAtMs, nowMs);
+    this.#metrics.reject(requests.model[slot] * this.#config.regions.length + requests.originRegion[slot], requests.tier[slot]);
+    this.#options.onRequestEnd?.(requests, slot, 'rejected', nowMs);
+    requests.free(slot);
+  }
+
+  #scale(nowMs: number): void {
+    for (let pool = 0; pool < this.#topology.pools; pool++) {
+      if (this.#held.count[this.#topology.modelOfPool[pool]] > 0 && this.#servesHeld(pool)) this.#releaseTo(pool, nowMs);
+    }
+    this.#refreshSnapshot(nowMs);
+    for (const decision of this.#config.policies.scaling.decide(this.#snapshot, undefined, nowMs)) {
+      const endpoint = this.#endpointIndex.get(decision.endpointId);
+      if (endpoint === undefined) throw new InvariantError(`scaling policy "${this.#config.policies.scaling.name}" decided for the unknown endpoint "${decision.endpointId}"`);
+      if (this.#fleet.apply(endpoint, decision, nowMs) > 0) this.#drainPoolQueue(this.#topology.poolOfEndpoint[endpoint], nowMs);
+    }
+  }
+
+  #sample(nowMs: number): void {
+    for (let pool = 0; pool < this.#topology.pools; pool++) this.#tokensPerS[pool] = this.#tokensInPool[pool] / (MS_PER_MIN / 1_000);
+    this.#tokensInPool.fill(0);
+    if (this.#options.audit === true) this.#audit();
+    const onSample = this.#options.onSample;
+    if (onSample !== undefined && this.#counted === undefined) {
+      this.#refreshSnapshot(nowMs);
+      for (const [e, endpoint] of this.#snapshot.endpoints.entries()) {
+        const pool = this.#topology.poolOfEndpoint[e];
+        onSample.call(this.#options, {
+          timeMs: nowMs,
+          endpointId: endpoint.endpointId,
+          readyInstances: endpoint.readyInstances,
+          provisioningInstances: endpoint.provisioningInstances,
+          drainingInstances: endpoint.drainingInstances,
+          kvCacheUtilization: endpoint.kvCacheUtilization,
+          runningRequests: endpoint.runningRequests ?? 0,
+          queuedRequests: endpoint.queuedRequests ?? 0,
+          heldRequests: this.#held.count[this.#topology.modelOfPool[pool]],
+          arrivedRequests: this.#arrivedInPool[pool],
+          completedRequests: this.#completedInPool[pool],
+        });
+      }
+      this.#arrivedInPool.fill(0);
+      this.#completedInPool.fill(0);
+    }
+  }
+
+  #createSnapshot(): FleetSnapshot {
+    const { endpoints, regions, skus } = this.#config;
+    for (const [e, spec] of endpoints.entries()) this.#endpointIndex.set(endpointId(spec.region, spec.model, spec.sku, spec.pool), e);
+    if (this.#endpointIndex.size !== endpoints.length) throw new ConfigError('endpoints', 'two endpoints have the same region, model, SKU and pool');
+    return {
+      takenAtMs: 0,
+      endpoints: endpoints.map((spec) => ({
+        endpointId: endpointId(spec.region, spec.model, spec.sku, spec.pool),
+        modelId: spec.model,
+        regionId: spec.region,
+        skuId: spec.sku,
+        pool: spec.pool,
+        tiers: spec.tiers,
+        gpusPerInstance: spec.gpusPerInstance,
+        minInstances: spec.minInstances,
+        maxInstances: spec.maxInstances,
+        readyInstances: 0,
+        provisioningInstances: 0,
+        drainingInstances: 0,
+        kvCacheUtilization: undefined,
+        queuedRequests: undefined,
+        queuedTokens: undefined,
+        runningRequests: undefined,
+        demandTokensPerS: undefined,
+      })),
+      capacity: regions.flatMap((region, r) =>
+        skus.map((sku, k) => ({ regionId: region, skuId: sku.skuId, gpuCapacity: this.#config.gpuCapacity[r][k], gpusInUse: 0, spotInstances: new Map<ModelId, number>() })),
+      ),
+    };
+  }
+
+  #refreshSnapshot(nowMs: number): void {
+    const { engine, fleet, topology } = { engine: this.#engine, fleet: this.#fleet, topology: this.#topology };
+    const snapshot = this.#snapshot as { takenAtMs: number };
+    snapshot.takenAtMs = nowMs;
+    for (const [e, view] of this.#snapshot.endpoints.entries()) {
+      const endpoint = view as { -readonly [K in keyof EndpointSnapshot]: EndpointSnapshot[K] };
+      const pool = topology.poolOfEndpoint[e];
+      const capacity = fleet.poolKvCapacity[pool];
+      endpoint.readyInstances = fleet.ready[e];
+      endpoint.provisioningInstances = fleet.provisioning[e];
+      endpoint.drainingInstances = fleet.draining[e];
+      endpoint.kvCacheUtilization = capacity > 0 ? engine.poolKvUsed[pool] / capacity : undefined;
+      endpoint.queuedTokens = engine.poolQueuedTokens[pool];
+      let queued = this.#poolQueues[pool].size;
+      let running = 0;
+      for (const instance of fleet.members[pool]) {
+        queued += engine.queuedRequests[instance];
+        running += engine.runningRequests[instance];
+      }
+      endpoint.queuedRequests = queued;
+      endpoint.runningRequests = running;
+      const tokensPerS = this.#tokensPerS[pool];
+      endpoint.demandTokensPerS = tokensPerS >= 0 ? tokensPerS : undefined;
+    }
+    for (const [cell, view] of this.#snapshot.capacity.entries()) {
+      const region = Math.floor(cell / this.#config.skus.length);
+      const sku = cell % this.#config.skus.length;
+      (view as { gpusInUse: number }).gpusInUse = fleet.gpusInUse(region, sku);
+      const spot = view.spotInstances as Map<ModelId, number>;
+      spot.clear();
+      for (const [model, count] of fleet.spotInstances(region, sku)) spot.set(this.#config.models[model], count);
+    }
+  }
+
+  #viewOf(slot: number): MutableRequestView {
+    const requests = this.#requests;
+    const view = this.#requestView;
+    view.requestId = requests.requestId[slot];
+    view.modelId = this.#config.models[requests.model[slot]];
+    view.tier = WORKLOAD_TIERS[requests.tier[slot]];
+    view.originRegion = requests.originRegion[slot];
+    view.arrivedAtMs = requests.arrivedAtMs[slot];
+    view.deadlineAtMs = requests.deadlineAtMs[slot];
+    view.promptTokens = requests.promptTokens[slot];
+    view.maxOutputTokens = this.#config.maxOutputTokens;
+    return view;
+  }
+
+  #resolveModel(index: number): number {
+    const name = this.#dictionaries.models[index];
+    const model = this.#config.models.findIndex((m) => m === name);
+    if (model === -1) throw new ConfigError('models', `the trace asks for the model "${name}", which the fleet does not have`, { hint: `The fleet has ${this.#config.models.join(', ')}. Map the trace's models onto them.` });
+    this.#modelOf[index] = model;
+    return model;
+  }
+
+  #resolveRegion(index: number): number {
+    const name = this.#dictionaries.regions[index];
+    const region = this.#config.regions.findIndex((r) => r === name);
+    if (region === -1) throw new ConfigError('regions', `the trace names the region "${name}", which the fleet does not have`, { hint: `The fleet has ${this.#config.regions.join(', ')}. Map the trace's regions onto them.` });
+    this.#regionOf[index] = region;
+    return region;
+  }
+
+  #residencyOf(list: number): Residency {
+    const known = this.#residency[list];
+    if (known !== undefined) return known;
+    const order = Int32Array.from(this.#dictionaries.regionLists[list], (index) => this.#regionOf[index] ?? this.#resolveRegion(index));
+    const allowed = new Uint8Array(this.#config.regions.length);
+    for (const r of order) allowed[r] = 1;
+    const orderFrom = this.#config.regions.map((_, first) => (allowed[first] === 1 ? Int32Array.from([first, ...order.filter((r) => r !== first)]) : order));
+    const residency = { allowed, order, orderFrom };
+    this.#residency[list] = residency;
+    return residency;
+  }
+
+  #countCapacity(nowMs: number): void {
+    const { endpoints, regions, skus } = this.#config;
+    const held = endpoints.map((_, e) => this.#fleet.heldTime(e, nowMs));
+    let spotGpuMs = 0;
+    for (const [r] of regions.entries()) for (const [k] of skus.entries()) spotGpuMs += this.#fleet.spotGpuMs(r, k, nowMs);
+    this.#counted = {
+      durationMs: nowMs,
+      inFlight: this.#requests.live,
+      capacity: capacityReport(held),
+      spotGpuHours: spotGpuMs / MS_PER_HOUR,
+      endpoints: endpoints.map((spec, e) => ({
+        endpointId: endpointId(spec.region, spec.model, spec.sku, spec.pool),
+        regionId: spec.region,
+        modelId: spec.model,
+        capacity: capacityReport([held[e]]),
+      })),
+    };
+  }
+
+  /** Throws where requests, instances, GPUs or KV memory are not conserved, or an instance idles with work. */
+  #audit(): void {
+    this.#fleet.audit();
+    let inInstances = 0;
+    for (let i = 0; i < this.#fleet.state.length; i++) {
+      const held = this.#engine.requestsHeld(i);
+      if (held === 0) continue;
+      inInstances += held;
+      if (this.#engine.isIdle(i)) throw new InvariantError(`instance ${i} idles with ${held} requests`);
+      const tokens = this.#engine.auditKvTokens(i);
+      if (tokens !== this.#engine.kvUsed[i]) throw new InvariantError(`instance ${i} accounts for ${tokens} KV tokens and has ${this.#engine.kvUsed[i]} in use`);
+      if (tokens > this.#engine.kvCapacity[i]) throw new InvariantError(`instance ${i} uses ${tokens} KV tokens of ${this.#engine.kvCapacity[i]}`);
+    }
+    let waiting = this.#transit.size;
+    for (const queue of this.#poolQueues) waiting += queue.size;
+    for (const count of this.#held.count) waiting += count;
+    if (this.#requests.live !== inInstances + waiting) throw new InvariantError(`${this.#requests.live} requests are live, ${inInstances} in instances and ${waiting} waiting`);
+    if (this.#sequence !== this.#ended + this.#requests.live) throw new InvariantError(`${this.#sequence} requests arrived, ${this.#ended} ended and ${this.#requests.live} are live`);
+  }
+
+  #result(): SimulationResult {
+    const counted = this.#counted!;
+    const { models, regions } = this.#config;
+    const byTier: Partial<Record<WorkloadTier, ReturnType<RequestMetrics['report']>>> = {};
+    for (const [t, tier] of WORKLOAD_TIERS.entries()) {
+      const report = this.#metrics.report(counted.durationMs, (_, other) => other === t);
+      if (report.arrived > 0) byTier[tier] = report;
+    }
+    const byGroup: GroupReport[] = [];
+    for (const [m, model] of models.entries()) {
+      for (const [r, region] of regions.entries()) {
+        for (const [t, tier] of WORKLOAD_TIERS.entries()) {
+          const report = this.#metrics.report(counted.durationMs, (group, other) => group === m * regions.length + r && other === t);
+          if (report.arrived > 0) byGroup.push({ modelId: model, originRegion: region, tier, requests: report });
+        }
+      }
+    }
+    return {
+      durationMs: counted.durationMs,
+      endedAtMs: Math.max(this.#endedAtMs, this.#lastArrivalMs),
+      total: this.#metrics.report(counted.durationMs),
+      byTier,
+      byGroup,
+      rejectedNoRegion: this.#rejectedNoRegion,
+      rejectedTooLong: this.#rejectedTooLong,
+      inFlightAtDurationEnd: counted.inFlight,
+      servedAway: this.#servedAway,
+      capacity: counted.capacity,
+      spotGpuHours: counted.spotGpuHours,
+      endpoints: counted.endpoints,
+      actions: this.#fleet.actions,
+      preemptions: this.#engine.preemptions,
+      iterations: this.#engine.iterations,
+    };
+  }
+}
+
+const allowAll = (): boolean => true;

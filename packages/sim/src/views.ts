@@ -1,0 +1,161 @@
+import type { EndpointLoadView, HeldQueueView, InstancePoolView, ModelId, RegionIndex, RegionPoolView, RequestView, WorkloadTier } from '@sageserve/core';
+import type { ResolvedConfig } from './config.js';
+import type { Fleet } from './fleet.js';
+import type { InstanceEngine } from './instance-engine.js';
+import type { SlotHeap } from './slot-heap.js';
+import type { Topology } from './topology.js';
+
+/** The one request that a policy is being asked about: a flyweight over the request table. */
+export class MutableRequestView implements RequestView {
+  requestId = 0;
+  modelId = '' as ModelId;
+  tier: WorkloadTier = 'interactive-fast';
+  originRegion: RegionIndex = 0;
+  arrivedAtMs = 0;
+  deadlineAtMs = 0;
+  promptTokens = 0;
+  maxOutputTokens = 0;
+}
+
+/** The regions as the current request sees them. `poolBase` and `preference` are set for each request. */
+export class SimRegionView implements RegionPoolView {
+  readonly count: number;
+  /** Offset of the request's (model × tier) row in `topology.poolAt`. */
+  poolBase = 0;
+  preference: Int32Array = new Int32Array(0);
+  /** Regions that the request's residency set holds, or undefined for all. */
+  residency: Uint8Array | undefined = undefined;
+  readonly #poolAt: Int32Array;
+  readonly #ready: (pool: number) => number;
+  readonly #kvUsed: Float64Array;
+  readonly #kvCapacity: Float64Array;
+  readonly #queuedTokens: Float64Array;
+  readonly #rtt: readonly (readonly number[])[];
+
+  constructor(config: ResolvedConfig, topology: Topology, engine: InstanceEngine, fleet: Fleet) {
+    this.count = config.regions.length;
+    this.#poolAt = topology.poolAt;
+    this.#ready = (pool) => fleet.members[pool].length;
+    this.#kvUsed = engine.poolKvUsed;
+    this.#kvCapacity = fleet.poolKvCapacity;
+    this.#queuedTokens = engine.poolQueuedTokens;
+    this.#rtt = config.networkRttMs;
+  }
+
+  get preferenceCount(): number {
+    return this.preference.length;
+  }
+
+  hosts(r: RegionIndex): boolean {
+    return this.#poolAt[this.poolBase + r] >= 0;
+  }
+
+  allowed(r: RegionIndex): boolean {
+    return this.residency === undefined || this.residency[r] === 1;
+  }
+
+  preferred(k: number): RegionIndex {
+    return this.preference[k];
+  }
+
+  readyInstances(r: RegionIndex): number {
+    const pool = this.#poolAt[this.poolBase + r];
+    return pool < 0 ? 0 : this.#ready(pool);
+  }
+
+  kvCacheUtilization(r: RegionIndex): number | undefined {
+    const pool = this.#poolAt[this.poolBase + r];
+    if (pool < 0) return undefined;
+    const capacity = this.#kvCapacity[pool];
+    return capacity > 0 ? this.#kvUsed[pool] / capacity : undefined;
+  }
+
+  queuedTokens(r: RegionIndex): number {
+    const pool = this.#poolAt[this.poolBase + r];
+    return pool < 0 ? 0 : this.#queuedTokens[pool];
+  }
+
+  networkRttMs(from: RegionIndex, to: RegionIndex): number {
+    return this.#rtt[from][to];
+  }
+}
+
+/** The ready instances of the pool that was chosen. */
+export class SimInstanceView implements InstancePoolView {
+  members: readonly number[] = [];
+  readonly #engine: InstanceEngine;
+  readonly #outstanding: Float64Array;
+
+  constructor(engine: InstanceEngine) {
+    this.#engine = engine;
+    this.#outstanding = engine.outstandingTokens;
+  }
+
+  get count(): number {
+    return this.members.length;
+  }
+
+  isReady(): boolean {
+    return true;
+  }
+
+  kvCacheUtilization(i: number): number {
+    const instance = this.members[i];
+    return this.#engine.kvUsed[instance] / this.#engine.kvCapacity[instance];
+  }
+
+  queuedRequests(i: number): number {
+    return this.#engine.queuedRequests[this.members[i]];
+  }
+
+  outstandingTokens(i: number): number {
+    return this.#outstanding[this.members[i]];
+  }
+}
+
+/** Held requests that one region may take. */
+export class SimHeldView implements HeldQueueView {
+  heaps: readonly SlotHeap[] = [];
+
+  get count(): number {
+    let count = 0;
+    for (const heap of this.heaps) count += heap.size;
+    return count;
+  }
+
+  get earliestDeadlineAtMs(): number {
+    let earliest = Infinity;
+    for (const heap of this.heaps) earliest = Math.min(earliest, heap.topKey());
+    return earliest;
+  }
+
+  countDueBy(atMs: number): number {
+    let due = 0;
+    for (const heap of this.heaps) due += heap.countUpTo(atMs);
+    return due;
+  }
+}
+
+export class SimLoadView implements EndpointLoadView {
+  pool = 0;
+  readonly #engine: InstanceEngine;
+  readonly #fleet: Fleet;
+
+  constructor(engine: InstanceEngine, fleet: Fleet) {
+    this.#engine = engine;
+    this.#fleet = fleet;
+  }
+
+  get readyInstances(): number {
+    return this.#fleet.members[this.pool].length;
+  }
+
+  get kvCacheUtilization(): number | undefined {
+    const capacity = this.#fleet.poolKvCapacity[this.pool];
+    return capacity > 0 ? this.#engine.poolKvUsed[this.pool] / capacity : undefined;
+  }
+
+  get queuedTokens(): number {
+    return this.#engine.poolQueuedTokens[this.pool];
+  }
+}

@@ -1,0 +1,180 @@
+import { MS_PER_DAY, MS_PER_WEEK, WORKLOAD_TIERS } from '@sageserve/core';
+import type { TraceStream } from './request-batch.js';
+
+/** Tokens of a group of requests; `undefined` where there are none. */
+export interface TokenSummary {
+  readonly mean: number;
+  readonly p5: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** What a group of requests looks like. */
+export interface TrafficSummary {
+  readonly requests: number;
+  readonly share: number;
+  readonly requestsPerS: number;
+  /** Highest ÷ lowest count of a full bin; `undefined` where the lowest is 0 or there are fewer than two full bins. */
+  readonly peakToTrough: number | undefined;
+  /** Standard deviation ÷ mean of the gaps between arrivals; 1 for a Poisson process. */
+  readonly gapCv: number | undefined;
+  readonly promptTokens: TokenSummary;
+  readonly outputTokens: TokenSummary;
+  /** Correlation of the binned rate with itself a day and a week later; `undefined` where the trace is under two of them long. */
+  readonly dailyAutocorrelation: number | undefined;
+  readonly weeklyAutocorrelation: number | undefined;
+  /** Requests by bin of `binMs`. */
+  readonly bins: readonly number[];
+}
+
+export interface TraceSummary {
+  readonly durationMs: number;
+  readonly startEpochMs: number | undefined;
+  readonly binMs: number;
+  readonly total: TrafficSummary;
+  readonly byTier: Readonly<Record<string, TrafficSummary>>;
+  readonly byRegion: Readonly<Record<string, TrafficSummary>>;
+  readonly byModel: Readonly<Record<string, TrafficSummary>>;
+}
+
+/** Bins of 10 minutes where the trace lasts hours, finer ones for shorter traces. */
+const BIN_MS = 10_000;
+const COARSE_MS = 600_000;
+
+/**
+ * Describes a trace in one pass. Token quantiles are exact; memory grows only with the trace's duration (a count for every 10 s) and its longest request.
+ * Throws what reading the trace throws.
+ */
+export async function characterize(trace: TraceStream, options: { readonly signal?: AbortSignal; readonly onProgress?: (requests: number) => void } = {}): Promise<TraceSummary> {
+  const total = new Group();
+  const tiers = WORKLOAD_TIERS.map(() => new Group());
+  const regions: Group[] = [];
+  const models: Group[] = [];
+  for await (const batch of trace.batches()) {
+    options.signal?.throwIfAborted();
+    for (let i = 0; i < batch.length; i++) {
+      const atMs = batch.arrivedAtMs[i];
+      const prompt = batch.promptTokens[i];
+      const output = batch.outputTokens[i];
+      total.add(atMs, prompt, output);
+      tiers[batch.tier[i]].add(atMs, prompt, output);
+      (regions[batch.originRegion[i]] ??= new Group()).add(atMs, prompt, output);
+      (models[batch.model[i]] ??= new Group()).add(atMs, prompt, output);
+    }
+    options.onProgress?.(total.requests);
+  }
+  const durationMs = total.lastMs;
+  // About 60 bins or more, so that short traces have a shape too.
+  const binMs = durationMs >= 6 * 3_600_000 ? COARSE_MS : durationMs >= 600_000 ? 60_000 : BIN_MS;
+  const named = (groups: readonly (Group | undefined)[], names: readonly string[]): Record<string, TrafficSummary> =>
+    Object.fromEntries(groups.flatMap((group, i) => (group === undefined || group.requests === 0 ? [] : [[names[i], group.summary(durationMs, binMs, total.requests)]])));
+  return {
+    durationMs,
+    startEpochMs: trace.startEpochMs,
+    binMs,
+    total: total.summary(durationMs, binMs, total.requests),
+    byTier: named(tiers, WORKLOAD_TIERS),
+    byRegion: named(regions, trace.dictionaries.regions),
+    byModel: named(models, trace.dictionaries.models),
+  };
+}
+
+class Group {
+  requests = 0;
+  lastMs = 0;
+  #bins = new Float64Array(256);
+  #gapMean = 0;
+  #gapSquares = 0;
+  readonly #prompt = new TokenCounts();
+  readonly #output = new TokenCounts();
+
+  add(atMs: number, prompt: number, output: number): void {
+    if (this.requests > 0) {
+      // Welford's running mean and sum of squared deviations.
+      const gap = atMs - this.lastMs;
+      const delta = gap - this.#gapMean;
+      this.#gapMean += delta / this.requests;
+      this.#gapSquares += delta * (gap - this.#gapMean);
+    }
+    this.requests++;
+    this.lastMs = atMs;
+    const bin = Math.floor(atMs / BIN_MS);
+    if (bin >= this.#bins.length) {
+      const bins = new Float64Array(Math.max(bin + 1, this.#bins.length * 2));
+      bins.set(this.#bins);
+      this.#bins = bins;
+    }
+    this.#bins[bin]++;
+    this.#prompt.add(prompt);
+    this.#output.add(output);
+  }
+
+  summary(durationMs: number, binMs: number, all: number): TrafficSummary {
+    const per = binMs / BIN_MS;
+    const bins = Array.from({ length: Math.max(1, Math.ceil((durationMs + 1) / binMs)) }, () => 0);
+    for (const [i, count] of this.#bins.entries()) if (count > 0) bins[Math.floor(i / per)] += count;
+    const full = bins.slice(0, Math.floor(durationMs / binMs));
+    const low = Math.min(...full);
+    const gaps = this.requests - 1;
+    return {
+      requests: this.requests,
+      share: all === 0 ? 0 : this.requests / all,
+      requestsPerS: durationMs > 0 ? this.requests / (durationMs / 1_000) : 0,
+      peakToTrough: full.length >= 2 && low > 0 ? Math.max(...full) / low : undefined,
+      gapCv: gaps >= 2 && this.#gapMean > 0 ? Math.sqrt(this.#gapSquares / gaps) / this.#gapMean : undefined,
+      promptTokens: this.#prompt.summary(),
+      outputTokens: this.#output.summary(),
+      dailyAutocorrelation: autocorrelation(full, Math.round(MS_PER_DAY / binMs)),
+      weeklyAutocorrelation: autocorrelation(full, Math.round(MS_PER_WEEK / binMs)),
+      bins,
+    };
+  }
+}
+
+class TokenCounts {
+  #counts = new Float64Array(4_096);
+  #total = 0;
+  #sum = 0;
+  #max = 0;
+
+  add(tokens: number): void {
+    if (tokens >= this.#counts.length) {
+      const counts = new Float64Array(Math.max(tokens + 1, this.#counts.length * 2));
+      counts.set(this.#counts);
+      this.#counts = counts;
+    }
+    this.#counts[tokens]++;
+    this.#total++;
+    this.#sum += tokens;
+    if (tokens > this.#max) this.#max = tokens;
+  }
+
+  summary(): TokenSummary {
+    return { mean: this.#total === 0 ? 0 : this.#sum / this.#total, p5: this.#quantile(0.05), p50: this.#quantile(0.5), p95: this.#quantile(0.95), p99: this.#quantile(0.99), max: this.#max };
+  }
+
+  /** The smallest count of tokens that at least a share q of the requests do not exceed. */
+  #quantile(q: number): number {
+    let seen = 0;
+    for (let tokens = 0; tokens <= this.#max; tokens++) {
+      seen += this.#counts[tokens];
+      if (seen >= q * this.#total) return tokens;
+    }
+    return this.#max;
+  }
+}
+
+/** Autocorrelation at a lag (biased estimator); undefined where the series is under two lags long or constant. */
+function autocorrelation(series: readonly number[], lag: number): number | undefined {
+  if (series.length < 2 * lag) return undefined;
+  const mean = series.reduce((a, b) => a + b, 0) / series.length;
+  let variance = 0;
+  let covariance = 0;
+  for (let i = 0; i < series.length; i++) {
+    variance += (series[i] - mean) ** 2;
+    if (i + lag < series.length) covariance += (series[i] - mean) * (series[i + lag] - mean);
+  }
+  return variance === 0 ? undefined : covariance / variance;
+}

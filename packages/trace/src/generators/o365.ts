@@ -1,0 +1,338 @@
+import { ConfigError, createRng, IndexedMinHeap, MS_PER_DAY, MS_PER_HOUR, MS_PER_MIN, type Rng, TIER_NON_INTERACTIVE, WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
+import { BATCH_CAPACITY, BatchColumns, createDictionaries, type TraceStream } from '../request-batch.js';
+import { AZURE_2024_OUTPUT_TOKENS, AZURE_2024_PROMPT_TOKENS, type ClientShape, HOUR_OF_WEEK_SHAPE, SERVEGEN_CLIENTS, SERVEGEN_RATE_NOISE } from './calibration.js';
+import { createQuantileSampler, type Quantiles } from './quantile-sampler.js';
+
+export interface GeneratedRegion {
+  readonly name: string;
+  /** Share of the traffic; shares need not add up to 1. */
+  readonly share: number;
+  /** How much later than the reference its day begins, in hours. */
+  readonly phaseHours?: number;
+}
+
+export interface GeneratedModel {
+  readonly name: string;
+  readonly share: number;
+  readonly promptTokens?: Quantiles;
+  readonly outputTokens?: Quantiles;
+}
+
+export interface BurstShape {
+  /** A burst begins this often, the first at the start of the trace. */
+  readonly everyMs: number;
+  readonly lengthMs: number;
+  /** The rate is multiplied by this. */
+  readonly factor: number;
+}
+
+export interface O365TraceOptions {
+  readonly seed: number;
+  readonly durationMs: number;
+  /** Mean over a whole week; a weekday has more and a weekend less. */
+  readonly requestsPerDay: number;
+  readonly regions: readonly GeneratedRegion[];
+  readonly models: readonly GeneratedModel[];
+  /** Shares of the tiers (default 0.36, 0.36 and 0.28: 72 % interactive, as in the paper). */
+  readonly tiers?: Readonly<Partial<Record<WorkloadTier, number>>>;
+  /** Hours after Sunday 00:00 UTC at which the trace starts (default 24: Monday). */
+  readonly startHourOfWeek?: number;
+  /** Rate by hour of the week (168 values); the default is calibrated on the Azure 2024 week. */
+  readonly shape?: readonly number[];
+  /** How much of the daily and weekly shape non-interactive traffic follows (0–1, default 0.25). */
+  readonly nonInteractiveShape?: number;
+  readonly clients?: readonly ClientShape[];
+  /** Standard deviation of the noise on a cell's log rate (default 0.2; 0 turns it off). */
+  readonly rateNoise?: number;
+  readonly burst?: BurstShape;
+  readonly promptTokens?: Quantiles;
+  readonly outputTokens?: Quantiles;
+}
+
+export const DEFAULT_TIER_SHARES: Readonly<Record<WorkloadTier, number>> = { 'interactive-fast': 0.36, 'interactive-normal': 0.36, 'non-interactive': 0.28 };
+
+/**
+ * Traffic in the shape of a large office suite's: regions × models × tiers, each cell a superposition of a few bursty clients whose renewal processes are stretched
+ * by the cell's rate. Constant memory, any length; the same options give the same bytes.
+ * Throws `ConfigError` with the option's path.
+ */
+export function generateO365Trace(options: O365TraceOptions): TraceStream {
+  const checked = check(options);
+  const dictionaries = createDictionaries({ regions: options.regions.map((r) => r.name), models: options.models.map((m) => m.name) });
+  return {
+    dictionaries,
+    startEpochMs: undefined,
+    async *batches() {
+      const generator = new O365Generator(checked);
+      for (;;) {
+        const batch = generator.next();
+        if (batch.length === 0) return;
+        yield batch;
+      }
+    },
+  };
+}
+
+type Checked = Required<Omit<O365TraceOptions, 'burst'>> & { readonly burst: BurstShape | undefined; readonly tierShares: readonly number[] };
+
+function check(options: O365TraceOptions): Checked {
+  const positive = (path: string, value: number): void => {
+    if (!(value > 0 && value < Infinity)) throw new ConfigError(path, `must be above 0, not ${value}`);
+  };
+  const share = (path: string, value: number): void => {
+    if (!(value >= 0 && value < Infinity)) throw new ConfigError(path, `must be a share of 0 or more, not ${value}`);
+  };
+  positive('durationMs', options.durationMs);
+  positive('requestsPerDay', options.requestsPerDay);
+  if (options.regions.length === 0) throw new ConfigError('regions', 'needs at least one region');
+  if (options.models.length === 0) throw new ConfigError('models', 'needs at least one model');
+  for (const [i, r] of options.regions.entries()) share(`regions[${i}].share`, r.share);
+  for (const [i, m] of options.models.entries()) share(`models[${i}].share`, m.share);
+  const tiers = options.tiers ?? DEFAULT_TIER_SHARES;
+  for (const [tier, value] of Object.entries(tiers)) share(`tiers.${tier}`, value);
+  const shape = options.shape ?? HOUR_OF_WEEK_SHAPE;
+  if (shape.length !== 168) throw new ConfigError('shape', `needs 168 values, one for each hour of the week, not ${shape.length}`);
+  for (const [i, value] of shape.entries()) share(`shape[${i}]`, value);
+  const nonInteractiveShape = options.nonInteractiveShape ?? 0.25;
+  if (!(nonInteractiveShape >= 0 && nonInteractiveShape <= 1)) throw new ConfigError('nonInteractiveShape', `must be from 0 to 1, not ${nonInteractiveShape}`);
+  const clients = options.clients ?? SERVEGEN_CLIENTS;
+  if (clients.length === 0) throw new ConfigError('clients', 'needs at least one client');
+  for (const [i, client] of clients.entries()) {
+    positive(`clients[${i}].share`, client.share);
+    if (!(client.gapCv >= 0.2 && client.gapCv <= 20)) throw new ConfigError(`clients[${i}].gapCv`, `must be from 0.2 to 20, not ${client.gapCv}`);
+  }
+  const rateNoise = options.rateNoise ?? SERVEGEN_RATE_NOISE.sigma;
+  share('rateNoise', rateNoise);
+  if (options.burst !== undefined) {
+    positive('burst.everyMs', options.burst.everyMs);
+    positive('burst.lengthMs', options.burst.lengthMs);
+    share('burst.factor', options.burst.factor);
+  }
+  const tierShares = WORKLOAD_TIERS.map((tier) => tiers[tier] ?? 0);
+  for (const [path, shares] of [['regions', options.regions.map((r) => r.share)], ['models', options.models.map((m) => m.share)], ['tiers', tierShares], ['shape', shape]] as const) {
+    if (!(shares.reduce((a, b) => a + b, 0) > 0)) throw new ConfigError(path, 'needs at least one share above 0');
+  }
+  return {
+    ...options,
+    tiers,
+    tierShares,
+    shape,
+    nonInteractiveShape,
+    clients,
+    rateNoise,
+    startHourOfWeek: options.startHourOfWeek ?? 24,
+    burst: options.burst,
+    promptTokens: options.promptTokens ?? AZURE_2024_PROMPT_TOKENS,
+    outputTokens: options.outputTokens ?? AZURE_2024_OUTPUT_TOKENS,
+  };
+}
+
+/** Rate of one region × model × tier, and its noise. */
+interface Cell {
+  readonly region: number;
+  readonly model: number;
+  readonly tier: number;
+  readonly baseRatePerMs: number;
+  readonly phaseHours: number;
+  /** How much of the shape the cell follows. */
+  readonly depth: number;
+  readonly noiseRng: Rng;
+  noise: number;
+  /** Spare normal deviate of the polar method. */
+  spare: number;
+  ratePerMs: number;
+}
+
+class O365Generator {
+  readonly #options: Checked;
+  readonly #cells: Cell[] = [];
+  readonly #shapeMean: number;
+  readonly #streams: IndexedMinHeap;
+  readonly #cellOf: Int32Array;
+  readonly #shareOf: Float64Array;
+  readonly #inverseShape: Float64Array;
+  readonly #gapScale: Float64Array;
+  /** Operational time left to a stream's next arrival where that lies beyond the current minute. */
+  readonly #left: Float64Array;
+  readonly #gapRng: Rng;
+  readonly #prompt: (() => number)[];
+  readonly #output: (() => number)[];
+  #minuteEndMs = 0;
+  #nextId = 0;
+
+  constructor(options: Checked) {
+    const { regions, models, tierShares, clients, seed } = options;
+    const rng = createRng(seed).fork('o365');
+    this.#options = options;
+    this.#shapeMean = mean(options.shape);
+    const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+    const regionTotal = total(regions.map((r) => r.share));
+    const modelTotal = total(models.map((m) => m.share));
+    const tierTotal = total(tierShares);
+    for (const [r, region] of regions.entries()) {
+      for (const [m, model] of models.entries()) {
+        for (const [tier, tierShare] of tierShares.entries()) {
+          const share = (region.share / regionTotal) * (model.share / modelTotal) * (tierShare / tierTotal);
+          if (share === 0) continue;
+          this.#cells.push({
+            region: r,
+            model: m,
+            tier,
+            baseRatePerMs: (share * options.requestsPerDay) / MS_PER_DAY,
+            phaseHours: region.phaseHours ?? 0,
+            depth: tier === TIER_NON_INTERACTIVE ? options.nonInteractiveShape : 1,
+            noiseRng: rng.fork(`noise/${region.name}/${model.name}/${WORKLOAD_TIERS[tier]}`),
+            noise: 0,
+            spare: NaN,
+            ratePerMs: 0,
+          });
+        }
+      }
+    }
+    for (const cell of this.#cells) cell.noise = this.#normal(cell);
+    const streams = this.#cells.length * clients.length;
+    this.#streams = new IndexedMinHeap(streams);
+    this.#cellOf = new Int32Array(streams);
+    this.#shareOf = new Float64Array(streams);
+    this.#inverseShape = new Float64Array(streams);
+    this.#gapScale = new Float64Array(streams);
+    this.#left = new Float64Array(streams);
+    this.#gapRng = rng.fork('gaps');
+    const clientTotal = total(clients.map((c) => c.share));
+    for (let s = 0; s < streams; s++) {
+      const client = clients[s % clients.length];
+      const k = weibullShape(client.gapCv);
+      this.#cellOf[s] = Math.floor(s / clients.length);
+      this.#shareOf[s] = client.share / clientTotal;
+      this.#inverseShape[s] = 1 / k;
+      this.#gapScale[s] = 1 / gamma(1 + 1 / k);
+      // A stationary start: the first arrival lies a random part of a gap ahead.
+      this.#left[s] = this.#gap(s) * this.#gapRng.next();
+    }
+    const sampler = (path: string, quantiles: Quantiles, name: string): (() => number) => createQuantileSampler(path, quantiles, rng.fork(name));
+    this.#prompt = models.map((m, i) => sampler(`models[${i}].promptTokens`, m.promptTokens ?? options.promptTokens, `prompt/${m.name}`));
+    this.#output = models.map((m, i) => sampler(`models[${i}].outputTokens`, m.outputTokens ?? options.outputTokens, `output/${m.name}`));
+  }
+
+  /** The next batch; an empty one at the end. */
+  next(): BatchColumns {
+    const batch = new BatchColumns(BATCH_CAPACITY);
+    const streams = this.#streams;
+    let size = 0;
+    while (size < BATCH_CAPACITY) {
+      const atMs = streams.peekKey();
+      if (atMs >= this.#minuteEndMs) {
+        if (this.#minuteEndMs >= this.#options.durationMs) break;
+        this.#nextMinute();
+        continue;
+      }
+      const s = streams.peek();
+      const cell = this.#cells[this.#cellOf[s]];
+      batch.requestId[size] = this.#nextId++;
+      batch.arrivedAtMs[size] = atMs;
+      batch.originRegion[size] = cell.region;
+      batch.model[size] = cell.model;
+      batch.tier[size] = cell.tier;
+      batch.promptTokens[size] = this.#prompt[cell.model]();
+      batch.outputTokens[size] = this.#output[cell.model]();
+      size++;
+      this.#left[s] = this.#gap(s);
+      this.#place(s, atMs, cell.ratePerMs * this.#shareOf[s]);
+    }
+    batch.length = size;
+    return batch;
+  }
+
+  /** Moves every stream on to the next minute, in which rates are constant. */
+  #nextMinute(): void {
+    const { shape, burst, durationMs, startHourOfWeek, rateNoise } = this.#options;
+    const startMs = this.#minuteEndMs;
+    this.#minuteEndMs = Math.min(durationMs, startMs + MS_PER_MIN);
+    const keep = Math.exp(-MS_PER_MIN / (SERVEGEN_RATE_NOISE.relaxationHours * MS_PER_HOUR));
+    const fresh = Math.sqrt(1 - keep * keep);
+    const factor = burst !== undefined && startMs % burst.everyMs < burst.lengthMs ? burst.factor : 1;
+    for (const cell of this.#cells) {
+      cell.noise = keep * cell.noise + fresh * this.#normal(cell);
+      const hour = startHourOfWeek + (startMs + MS_PER_MIN / 2) / MS_PER_HOUR - cell.phaseHours;
+      const level = 1 + cell.depth * (shapeAt(shape, hour) / this.#shapeMean - 1);
+      cell.ratePerMs = cell.baseRatePerMs * level * factor * Math.exp(rateNoise * cell.noise - (rateNoise * rateNoise) / 2);
+    }
+    for (let s = 0; s < this.#cellOf.length; s++) this.#place(s, startMs, this.#cells[this.#cellOf[s]].ratePerMs * this.#shareOf[s]);
+  }
+
+  /** Puts a stream's next arrival on the clock where it falls in the current minute; otherwise notes what is left of its gap. */
+  #place(s: number, fromMs: number, ratePerMs: number): void {
+    const left = this.#left[s];
+    const room = (this.#minuteEndMs - fromMs) * ratePerMs;
+    if (left < room) this.#streams.set(s, Math.min(fromMs + left / ratePerMs, this.#minuteEndMs));
+    else {
+      this.#left[s] = left - room;
+      this.#streams.set(s, Infinity);
+    }
+  }
+
+  /** A gap in units of the mean gap: Weibull, which ServeGen finds for bursty clients and which is close to its Gamma for calm ones. */
+  #gap(s: number): number {
+    const exponential = -Math.log(1 - this.#gapRng.next());
+    return this.#gapScale[s] * Math.exp(this.#inverseShape[s] * Math.log(exponential));
+  }
+
+  /** Standard normal deviate by the polar method (Marsaglia and Bray, 1964). */
+  #normal(cell: Cell): number {
+    if (cell.spare === cell.spare) {
+      const value = cell.spare;
+      cell.spare = NaN;
+      return value;
+    }
+    for (;;) {
+      const u = 2 * cell.noiseRng.next() - 1;
+      const v = 2 * cell.noiseRng.next() - 1;
+      const s = u * u + v * v;
+      if (s >= 1 || s === 0) continue;
+      const scale = Math.sqrt((-2 * Math.log(s)) / s);
+      cell.spare = v * scale;
+      return u * scale;
+    }
+  }
+}
+
+/** The shape at an hour of the week, linear between the middles of the hours. */
+function shapeAt(shape: readonly number[], hour: number): number {
+  const at = hour - 0.5;
+  const low = Math.floor(at);
+  const part = at - low;
+  return (1 - part) * shape[wrap(low)] + part * shape[wrap(low + 1)];
+}
+
+const wrap = (hour: number): number => ((hour % 168) + 168) % 168;
+
+function mean(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0) / values.length;
+}
+
+/** The shape parameter of a Weibull law with a given coefficient of variation, by bisection. */
+function weibullShape(cv: number): number {
+  let low = 0.1;
+  let high = 10;
+  for (let i = 0; i < 200; i++) {
+    const k = (low + high) / 2;
+    const first = gamma(1 + 1 / k);
+    if (Math.sqrt(gamma(1 + 2 / k) / (first * first) - 1) > cv) low = k;
+    else high = k;
+  }
+  return (low + high) / 2;
+}
+
+/** Γ(x) for x ≥ 0.5: the Lanczos approximation with g = 7 (about 15 digits). */
+function gamma(x: number): number {
+  const z = x - 1;
+  let sum = LANCZOS[0];
+  for (let i = 1; i < LANCZOS.length; i++) sum += LANCZOS[i] / (z + i);
+  const t = z + 7.5;
+  return Math.sqrt(2 * Math.PI) * Math.exp((z + 0.5) * Math.log(t) - t) * sum;
+}
+
+const LANCZOS = [
+  0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905, -0.13857109526572012,
+  9.9843695780195716e-6, 1.5056327351493116e-7,
+] as const;

@@ -1,0 +1,103 @@
+import { BATCH_CAPACITY, BatchColumns, createDictionaries, type RequestBatch, type TraceDictionaries, type TraceStream } from './request-batch.js';
+import { WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
+
+/** One request as a plain object: for tests, examples and small traces. */
+export interface TraceRequest {
+  readonly requestId?: number;
+  readonly arrivedAtMs: number;
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+  readonly originRegion: string;
+  readonly model: string;
+  readonly tier?: WorkloadTier;
+  readonly deadlineAtMs?: number;
+  readonly allowedRegions?: readonly string[];
+}
+
+/** A trace from objects, which must be in order of arrival. */
+export function traceFromRequests(requests: readonly TraceRequest[]): TraceStream {
+  const dictionaries = createDictionaries();
+  const intern = (names: string[], name: string): number => {
+    const known = names.indexOf(name);
+    return known === -1 ? names.push(name) - 1 : known;
+  };
+  return {
+    dictionaries,
+    startEpochMs: undefined,
+    async *batches() {
+      for (let from = 0; from < requests.length; from += BATCH_CAPACITY) {
+        const part = requests.slice(from, from + BATCH_CAPACITY);
+        const batch = new BatchColumns(part.length);
+        for (const [i, request] of part.entries()) {
+          batch.requestId[i] = request.requestId ?? from + i;
+          batch.arrivedAtMs[i] = request.arrivedAtMs;
+          batch.deadlineAtMs[i] = request.deadlineAtMs ?? NaN;
+          batch.originRegion[i] = intern(dictionaries.regions, request.originRegion);
+          batch.model[i] = intern(dictionaries.models, request.model);
+          batch.tier[i] = WORKLOAD_TIERS.indexOf(request.tier ?? 'interactive-fast');
+          batch.promptTokens[i] = request.promptTokens;
+          batch.outputTokens[i] = request.outputTokens;
+          if (request.allowedRegions !== undefined) {
+            const list = request.allowedRegions.map((name) => intern(dictionaries.regions, name));
+            batch.regionList[i] = dictionaries.regionLists.push(list) - 1;
+          }
+        }
+        batch.length = part.length;
+        yield batch;
+      }
+    },
+  };
+}
+
+/** The same trace in order of arrival, ties in their old order. Holds the whole trace in memory, about 80 bytes a request. */
+export async function sortTrace(trace: TraceStream): Promise<TraceStream> {
+  const all: RequestBatch[] = [];
+  let size = 0;
+  for await (const batch of trace.batches()) {
+    all.push(batch);
+    size += batch.length;
+  }
+  const batchOf = new Uint32Array(size);
+  const indexOf = new Uint32Array(size);
+  const order = new Uint32Array(size);
+  let n = 0;
+  for (const [b, batch] of all.entries()) {
+    for (let i = 0; i < batch.length; i++) {
+      batchOf[n] = b;
+      indexOf[n] = i;
+      order[n] = n;
+      n++;
+    }
+  }
+  const at = (k: number): number => all[batchOf[k]].arrivedAtMs[indexOf[k]];
+  order.sort((a, b) => at(a) - at(b) || a - b);
+  const firstMs = size === 0 ? 0 : Math.min(0, at(order[0]));
+  const dictionaries: TraceDictionaries = trace.dictionaries;
+  return {
+    dictionaries,
+    startEpochMs: trace.startEpochMs === undefined ? undefined : trace.startEpochMs + firstMs,
+    async *batches() {
+      for (let from = 0; from < size; from += BATCH_CAPACITY) {
+        const batch = new BatchColumns(Math.min(BATCH_CAPACITY, size - from));
+        for (let i = 0; i < batch.capacity; i++) {
+          const source = all[batchOf[order[from + i]]];
+          const k = indexOf[order[from + i]];
+          batch.requestId[i] = source.requestId[k];
+          batch.arrivedAtMs[i] = source.arrivedAtMs[k] - firstMs;
+          batch.deadlineAtMs[i] = source.deadlineAtMs[k] - firstMs;
+          batch.originRegion[i] = source.originRegion[k];
+          batch.model[i] = source.model[k];
+          batch.tier[i] = source.tier[k];
+          batch.promptTokens[i] = source.promptTokens[k];
+          batch.outputTokens[i] = source.outputTokens[k];
+          batch.regionList[i] = source.regionList[k];
+          batch.tenant[i] = source.tenant[k];
+          batch.application[i] = source.application[k];
+          batch.priority[i] = source.priority[k];
+        }
+        batch.length = batch.capacity;
+        yield batch;
+      }
+    },
+  };
+}

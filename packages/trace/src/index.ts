@@ -1,0 +1,12 @@
+export { characterize, type TokenSummary, type TraceSummary, type TrafficSummary } from './characterize.js';
+export { AZURE_2024_OUTPUT_TOKENS, AZURE_2024_PROMPT_TOKENS, type ClientShape, HOUR_OF_WEEK_SHAPE, SERVEGEN_CLIENTS, SERVEGEN_RATE_NOISE } from './generators/calibration.js';
+export { type BurstShape, DEFAULT_TIER_SHARES, type GeneratedModel, type GeneratedRegion, generateO365Trace, type O365TraceOptions } from './generators/o365.js';
+export { type Quantiles } from './generators/quantile-sampler.js';
+export { sortTrace, traceFromRequests, type TraceRequest } from './in-memory.js';
+export { type Shares, type TraceMapping, UNSPECIFIED } from './mapping.js';
+export { openTrace, type OpenTraceOptions, TRACE_FORMATS, type TraceFormat } from './open-trace.js';
+export { ARTIFACT_REGIONS } from './readers/artifact.js';
+export { TRACE_COLUMNS } from './readers/sageserve.js';
+export { type RequestBatch, type TraceDictionaries, type TraceStream } from './request-batch.js';
+export { type ReadOptions, type SkippedRows } from './row-sink.js';
+export { toRecord, writeTrace, type WriteTraceOptions } from './writers/write-trace.js';

@@ -1,0 +1,102 @@
+import { wholeLines } from '../byte-source.js';
+import { tierOf } from '../mapping.js';
+import type { BatchColumns } from '../request-batch.js';
+import type { RowSink } from '../row-sink.js';
+import { regionListOf, unknownTier } from './sageserve.js';
+
+/** What a JSON Lines format does with one object. */
+export type JsonRowReader = (record: Readonly<Record<string, unknown>>, sink: RowSink, start: { epochMs: number | undefined }) => void;
+
+const decoder = new TextDecoder();
+
+/** Objects of a JSON Lines file, one on a line, into batches. */
+export async function* readJsonLines(chunks: AsyncIterable<Uint8Array>, reader: JsonRowReader, sink: RowSink, start: { epochMs: number | undefined }): AsyncGenerator<BatchColumns> {
+  for await (const bytes of wholeLines(chunks)) {
+    let p = 0;
+    while (p < bytes.length) {
+      let stop = bytes.indexOf(10, p);
+      if (stop === -1) stop = bytes.length;
+      sink.line++;
+      const text = decoder.decode(bytes.subarray(p, stop)).trim();
+      p = stop + 1;
+      if (text === '') continue;
+      let record: unknown;
+      try {
+        record = JSON.parse(text);
+      } catch (error) {
+        sink.fail(undefined, `is not JSON: ${(error as Error).message}`);
+        continue;
+      }
+      if (typeof record !== 'object' || record === null || Array.isArray(record)) sink.fail(undefined, 'is not a JSON object');
+      else reader(record as Record<string, unknown>, sink, start);
+      if (sink.full) yield sink.take();
+    }
+  }
+  if (sink.batch.length > 0) yield sink.take();
+}
+
+const MOONCAKE = { arrival: 'timestamp', prompt: 'input_length', output: 'output_length' } as const;
+
+/** Mooncake (FAST '25): `timestamp` in milliseconds, `input_length`, `output_length`, `hash_ids` (blocks of 512 prompt tokens; not used here). */
+export const mooncakeRow: JsonRowReader = (record, sink) => {
+  const { row } = sink;
+  row.requestId = sink.accepted;
+  row.arrivedAtMs = number(record['timestamp']);
+  row.promptTokens = whole(record['input_length']);
+  row.outputTokens = whole(record['output_length']);
+  sink.accept(MOONCAKE);
+};
+
+const SAGESERVE = { arrival: 'arrived_at_s', prompt: 'prompt_tokens', output: 'output_tokens' } as const;
+
+/** Our own schema: the columns of the CSV as fields, `allowed_regions` as an array. The first record may carry `start`, the trace's epoch as ISO 8601. */
+export const sageserveRow: JsonRowReader = (record, sink, start) => {
+  const { row } = sink;
+  if (typeof record['start'] === 'string' && sink.accepted === 0) {
+    const epochMs = Date.parse(record['start']);
+    if (!(epochMs === epochMs)) return sink.fail('start', 'is not an ISO 8601 time');
+    start.epochMs = epochMs;
+  }
+  for (const field of ['origin_region', 'model', 'tier', 'tenant', 'application'] as const) {
+    const value = record[field];
+    if (value !== undefined && value !== null && typeof value !== 'string') return sink.fail(field, 'is not a string');
+  }
+  const text = (field: string): string | undefined => (record[field] as string | null | undefined) ?? undefined;
+  const region = text('origin_region');
+  const model = text('model');
+  const tier = text('tier');
+  const tenant = text('tenant');
+  const application = text('application');
+  row.arrivedAtMs = number(record['arrived_at_s']) * 1_000;
+  row.promptTokens = whole(record['prompt_tokens']);
+  row.outputTokens = whole(record['output_tokens']);
+  row.requestId = record['request_id'] === undefined ? sink.accepted : whole(record['request_id']);
+  if (row.requestId === -1) return sink.fail('request_id', 'is not a whole number');
+  row.originRegion = region === undefined ? -1 : sink.regions.internText(region);
+  row.model = model === undefined ? -1 : sink.models.internText(model);
+  row.tier = tier === undefined ? -1 : tierOf(tier);
+  if (tier !== undefined && row.tier === -1) return sink.fail('tier', unknownTier(tier));
+  const deadline = record['deadline_s'];
+  row.deadlineAtMs = deadline === undefined || deadline === null ? NaN : number(deadline) * 1_000;
+  if (deadline !== undefined && deadline !== null && !(row.deadlineAtMs === row.deadlineAtMs)) return sink.fail('deadline_s', 'is not a number of seconds');
+  const allowed = record['allowed_regions'] ?? undefined;
+  row.regionList = -1;
+  if (allowed !== undefined) {
+    row.regionList = Array.isArray(allowed) && allowed.every((name) => typeof name === 'string') ? regionListOf(allowed as string[], sink) : -1;
+    if (row.regionList === -1) return sink.fail('allowed_regions', 'is not an array of different region names');
+  }
+  row.tenant = tenant === undefined ? -1 : sink.tenants.internText(tenant);
+  row.application = application === undefined ? -1 : sink.applications.internText(application);
+  row.priority = record['priority'] === undefined || record['priority'] === null ? 0 : number(record['priority']);
+  if (!Number.isInteger(row.priority)) return sink.fail('priority', 'is not a whole number');
+  sink.accept(SAGESERVE);
+};
+
+function number(value: unknown): number {
+  return typeof value === 'number' ? value : typeof value === 'bigint' ? Number(value) : NaN;
+}
+
+function whole(value: unknown): number {
+  const n = number(value);
+  return Number.isInteger(n) && n >= 0 ? n : -1;
+}

@@ -1,0 +1,140 @@
+import { createRng, TraceFormatError, WORKLOAD_TIERS } from '@sageserve/core';
+import { createDraw, renamer, type TraceMapping } from './mapping.js';
+import { NameTable } from './names.js';
+import { BATCH_CAPACITY, BatchColumns, createDictionaries, type TraceDictionaries } from './request-batch.js';
+
+/** How many rows were left out, and the first few of them. */
+export interface SkippedRows {
+  count: number;
+  readonly examples: TraceFormatError[];
+}
+
+export interface ReadOptions {
+  readonly mapping?: TraceMapping;
+  /** Leave bad rows out and count them here instead of throwing at the first. */
+  readonly skippedRows?: SkippedRows;
+  /** Take rows in any order of arrival, for {@link sortTrace}; nothing else accepts such a trace. */
+  readonly anyOrder?: boolean;
+}
+
+const EXAMPLES = 10;
+
+/** One row of a trace, filled by a format's reader and checked and stored by {@link RowSink}. Undefined or −1: the row does not say. */
+export interface Row {
+  requestId: number;
+  arrivedAtMs: number;
+  deadlineAtMs: number;
+  originRegion: number;
+  model: number;
+  tier: number;
+  promptTokens: number;
+  outputTokens: number;
+  regionList: number;
+  tenant: number;
+  application: number;
+  priority: number;
+}
+
+/** Collects rows into batches: fills in what the trace lacks, checks what every request must hold, keeps arrivals in order. */
+export class RowSink {
+  readonly dictionaries: TraceDictionaries;
+  readonly regions: NameTable;
+  readonly models: NameTable;
+  readonly tenants: NameTable;
+  readonly applications: NameTable;
+  readonly row: Row = { requestId: 0, arrivedAtMs: 0, deadlineAtMs: NaN, originRegion: -1, model: -1, tier: -1, promptTokens: 0, outputTokens: 0, regionList: -1, tenant: -1, application: -1, priority: 0 };
+  batch = new BatchColumns(BATCH_CAPACITY);
+  line = 0;
+
+  readonly #file: string;
+  readonly #skipped: SkippedRows | undefined;
+  readonly #anyOrder: boolean;
+  readonly #drawRegion: () => number;
+  readonly #drawModel: () => number;
+  readonly #drawTier: () => number;
+  readonly #lists = new Map<string, number>();
+  #lastMs = 0;
+  #accepted = 0;
+
+  constructor(file: string, options: ReadOptions, dictionaries = createDictionaries()) {
+    const { fill, rename, seed = 0 } = options.mapping ?? {};
+    const rng = createRng(seed).fork('trace-mapping');
+    this.#file = file;
+    this.#skipped = options.skippedRows;
+    this.#anyOrder = options.anyOrder === true;
+    this.dictionaries = dictionaries;
+    this.regions = new NameTable(dictionaries.regions, renamer(rename?.region));
+    this.models = new NameTable(dictionaries.models, renamer(rename?.model));
+    this.tenants = new NameTable(dictionaries.tenants);
+    this.applications = new NameTable(dictionaries.applications);
+    // Drawn names are the user's own and are not renamed.
+    const plain = (names: string[]) => (name: string) => new NameTable(names).internText(name);
+    let drawRegion: (() => number) | undefined;
+    let drawModel: (() => number) | undefined;
+    // Names enter the dictionaries only when a row lacks one.
+    this.#drawRegion = () => (drawRegion ??= createDraw('mapping.fill.region', fill?.region, plain(dictionaries.regions), rng.fork('region')))();
+    this.#drawModel = () => (drawModel ??= createDraw('mapping.fill.model', fill?.model, plain(dictionaries.models), rng.fork('model')))();
+    this.#drawTier = createDraw('mapping.fill.tier', fill?.tier ?? { 'interactive-fast': 1 }, (name) => WORKLOAD_TIERS.indexOf(name as (typeof WORKLOAD_TIERS)[number]), rng.fork('tier'));
+  }
+
+  get full(): boolean {
+    return this.batch.length === this.batch.capacity;
+  }
+
+  /** The batch so far, and an empty one in its place. */
+  take(): BatchColumns {
+    const batch = this.batch;
+    this.batch = new BatchColumns(BATCH_CAPACITY);
+    return batch;
+  }
+
+  /** Number of a list of regions in order of preference. */
+  regionList(regions: number[]): number {
+    const key = regions.join(',');
+    let id = this.#lists.get(key);
+    if (id === undefined) {
+      id = this.dictionaries.regionLists.push(regions) - 1;
+      this.#lists.set(key, id);
+    }
+    return id;
+  }
+
+  /** Leaves out the current line, or throws it. */
+  fail(column: string | undefined, reason: string): void {
+    const error = new TraceFormatError({ file: this.#file, line: this.line, column }, reason, { hint: 'Mend the row, or leave bad rows out with --skip-bad-rows.' });
+    if (this.#skipped === undefined) throw error;
+    this.#skipped.count++;
+    if (this.#skipped.examples.length < EXAMPLES) this.#skipped.examples.push(error);
+  }
+
+  /** Checks and stores the current row. `columns` names its fields as the file does. */
+  accept(columns: { arrival: string; prompt: string; output: string }): void {
+    const { row, batch } = this;
+    if (!(row.arrivedAtMs >= (this.#anyOrder ? -Infinity : 0) && row.arrivedAtMs < Infinity)) return this.fail(columns.arrival, 'is not a time at or after the start of the trace');
+    if (row.arrivedAtMs < this.#lastMs && !this.#anyOrder) {
+      return this.fail(columns.arrival, `comes ${((this.#lastMs - row.arrivedAtMs) / 1_000).toFixed(3)} s before the row above; rows must be in order of arrival (sageserve trace convert --sort puts them in order)`);
+    }
+    if (!(row.promptTokens >= 1 && row.promptTokens <= 0xffffffff)) return this.fail(columns.prompt, 'is not a whole number of tokens of 1 or more');
+    if (!(row.outputTokens >= 1 && row.outputTokens <= 0xffffffff)) return this.fail(columns.output, 'is not a whole number of tokens of 1 or more');
+    if (row.deadlineAtMs < row.arrivedAtMs) return this.fail('deadline', 'lies before the arrival');
+    this.#lastMs = row.arrivedAtMs;
+    const at = batch.length++;
+    batch.requestId[at] = row.requestId;
+    batch.arrivedAtMs[at] = row.arrivedAtMs;
+    batch.deadlineAtMs[at] = row.deadlineAtMs;
+    batch.originRegion[at] = row.originRegion === -1 ? this.#drawRegion() : row.originRegion;
+    batch.model[at] = row.model === -1 ? this.#drawModel() : row.model;
+    batch.tier[at] = row.tier === -1 ? this.#drawTier() : row.tier;
+    batch.promptTokens[at] = row.promptTokens;
+    batch.outputTokens[at] = row.outputTokens;
+    batch.regionList[at] = row.regionList;
+    batch.tenant[at] = row.tenant;
+    batch.application[at] = row.application;
+    batch.priority[at] = row.priority;
+    this.#accepted++;
+  }
+
+  get accepted(): number {
+    return this.#accepted;
+  }
+}
