@@ -1,4 +1,5 @@
 import { type BatchScheduler, type DeploymentPerformance, type IndexedMinHeap, InvariantError, type RequestView } from '@sageserve/core';
+import { PackedHeap } from './packed-heap.js';
 import type { RequestTable } from './request-table.js';
 import { SlotHeap } from './slot-heap.js';
 
@@ -48,7 +49,6 @@ const BOUNDARY = 3;
  * During a run the iteration time changes linearly with the KV tokens held: exact for models that are linear between the run's two ends.
  */
 export class InstanceEngine {
-  readonly options: EngineOptions;
   /** Prompt tokens assigned and not prefilled, plus one for each unfinished request. */
   readonly outstandingTokens: Float64Array;
   readonly queuedRequests: Int32Array;
@@ -73,9 +73,16 @@ export class InstanceEngine {
   readonly #view: (slot: number) => RequestView;
   readonly #performance: DeploymentPerformance[] = [];
   readonly #waiting: SlotHeap[] = [];
-  readonly #running: SlotHeap[] = [];
-  readonly #prefilling: number[][] = [];
-  readonly #chunks: number[][] = [];
+  readonly #running: PackedHeap[] = [];
+  /** Requests being prefilled, `maxBatchRequests` places for each instance as far as they are needed. */
+  readonly #prefilling: Int32Array[] = [];
+  readonly #chunks: Int32Array[] = [];
+  readonly #prefillCount: Int32Array;
+  readonly #maxBatchRequests: number;
+  readonly #maxBatchTokens: number;
+  readonly #chunked: boolean;
+  readonly #reserve: boolean;
+  readonly #watermark: number;
   readonly #phase: Uint8Array;
   readonly #kvReported: Float64Array;
   /** Decode iterations done since the instance began. */
@@ -99,7 +106,12 @@ export class InstanceEngine {
     listener: EngineListener;
   }) {
     const n = init.instances;
-    this.options = init.options;
+    this.#maxBatchRequests = init.options.maxBatchRequests;
+    this.#maxBatchTokens = init.options.maxBatchTokens;
+    this.#chunked = init.options.chunkedPrefill;
+    this.#reserve = init.options.kvAllocation === 'reserve';
+    this.#watermark = init.options.kvWatermark;
+    this.#prefillCount = new Int32Array(n);
     this.#requests = init.requests;
     this.#events = init.events;
     this.#scheduler = init.scheduler;
@@ -127,9 +139,9 @@ export class InstanceEngine {
   install(instance: number, pool: number, performance: DeploymentPerformance): void {
     this.#performance[instance] = performance;
     this.#waiting[instance] ??= new SlotHeap();
-    this.#running[instance] ??= new SlotHeap();
-    this.#prefilling[instance] ??= [];
-    this.#chunks[instance] ??= [];
+    this.#running[instance] ??= new PackedHeap();
+    this.#prefilling[instance] ??= new Int32Array(16);
+    this.#chunks[instance] ??= new Int32Array(16);
     this.kvCapacity[instance] = performance.kvCapacityTokens;
     this.kvUsed[instance] = 0;
     this.#kvReported[instance] = 0;
@@ -189,7 +201,6 @@ export class InstanceEngine {
   advance(instance: number, nowMs: number): void {
     const requests = this.#requests;
     const running = this.#running[instance];
-    const reserve = this.options.kvAllocation === 'reserve';
     const wasPrefill = this.#phase[instance] === PREFILLING;
     const steps = this.#runIterations[instance];
     const grown = steps * running.size;
@@ -197,7 +208,7 @@ export class InstanceEngine {
     this.#phase[instance] = BOUNDARY;
     this.#iteration[instance] = iteration;
     this.#context[instance] += grown;
-    if (!reserve) this.kvUsed[instance] += grown;
+    if (!this.#reserve) this.kvUsed[instance] += grown;
     this.iterations += steps;
     let completions = 0;
     if (wasPrefill) completions = this.#finishPrefills(instance, iteration, nowMs);
@@ -220,9 +231,10 @@ export class InstanceEngine {
     const prefilling = this.#prefilling[instance];
     const chunks = this.#chunks[instance];
     const pool = this.poolOf[instance];
+    const count = this.#prefillCount[instance];
     let completions = 0;
     let kept = 0;
-    for (let p = 0; p < prefilling.length; p++) {
+    for (let p = 0; p < count; p++) {
       const slot = prefilling[p];
       const prompt = requests.promptTokens[slot] + requests.recomputeTokens[slot];
       const done = requests.prefilledTokens[slot] + chunks[p];
@@ -240,16 +252,16 @@ export class InstanceEngine {
         this.kvUsed[instance] -= prompt + 1;
         this.#complete(instance, slot, nowMs);
         completions++;
-      } else if (this.options.kvAllocation === 'reserve') {
+      } else if (this.#reserve) {
         requests.awaitsDecode[slot] = 1;
         this.#waiting[instance].push(requests.priorityKey[slot], requests.sequence[slot], slot);
         this.queuedRequests[instance]++;
       } else {
-        this.#running[instance].push(iteration + left, requests.sequence[slot], slot);
+        this.#running[instance].push(iteration + left, slot);
         this.#context[instance] += prompt + 1;
       }
     }
-    prefilling.length = kept;
+    this.#prefillCount[instance] = kept;
     return completions;
   }
 
@@ -261,30 +273,29 @@ export class InstanceEngine {
 
   /** Starts the next iteration or run of iterations at `nowMs`, or goes idle. */
   #begin(instance: number, nowMs: number): void {
-    const { maxBatchTokens, chunkedPrefill, kvAllocation } = this.options;
+    const chunked = this.#chunked;
     const requests = this.#requests;
     const waiting = this.#waiting[instance];
     const running = this.#running[instance];
-    const prefilling = this.#prefilling[instance];
-    const chunks = this.#chunks[instance];
-    const performance = this.#performance[instance];
-    if (kvAllocation === 'growth') this.#makeRoom(instance);
+    let prefilling = this.#prefilling[instance];
+    let chunks = this.#chunks[instance];
+    if (!this.#reserve) this.#makeRoom(instance);
     let prefillTokens = 0;
     let prefillContext = 0;
-    let budget = chunkedPrefill ? maxBatchTokens - running.size : maxBatchTokens;
-    chunks.length = 0;
-    for (let p = 0; p < prefilling.length; p++) {
+    let budget = chunked ? this.#maxBatchTokens - running.size : this.#maxBatchTokens;
+    let count = this.#prefillCount[instance];
+    for (let p = 0; p < count; p++) {
       const slot = prefilling[p];
       const done = requests.prefilledTokens[slot];
       const chunk = Math.min(budget, requests.promptTokens[slot] + requests.recomputeTokens[slot] - done);
-      chunks.push(chunk);
+      chunks[p] = chunk;
       budget -= chunk;
       prefillTokens += chunk;
       if (chunk > 0) prefillContext += done;
     }
     while (waiting.size > 0) {
       if (!this.#headFits(instance)) {
-        if (running.size > 0 || prefilling.length > 0 || !this.#evictWaiting(instance)) break;
+        if (running.size > 0 || count > 0 || !this.#evictWaiting(instance)) break;
         continue;
       }
       const slot = waiting.topSlot();
@@ -295,36 +306,40 @@ export class InstanceEngine {
         const left = requests.outputTokens[slot] - requests.recomputeTokens[slot] - 1;
         this.kvUsed[instance] += left;
         this.#context[instance] += requests.promptTokens[slot] + requests.recomputeTokens[slot] + 1;
-        running.push(this.#iteration[instance] + left, requests.sequence[slot], slot);
+        running.push(this.#iteration[instance] + left, slot);
         continue;
       }
       const prompt = requests.promptTokens[slot] + requests.recomputeTokens[slot];
-      if (budget <= 0 || (!chunkedPrefill && prefilling.length > 0 && prompt > budget)) break;
-      const mustAdmit = running.size === 0 && prefilling.length === 0;
+      if (budget <= 0 || (!chunked && count > 0 && prompt > budget)) break;
+      const mustAdmit = running.size === 0 && count === 0;
       if (!mustAdmit && this.#scheduler.admit !== undefined && !this.#schedulerAdmits(instance, slot, budget)) break;
       waiting.pop();
       this.queuedRequests[instance]--;
       if (!(requests.startedAtMs[slot] >= 0)) requests.startedAtMs[slot] = nowMs;
-      const chunk = chunkedPrefill ? Math.min(prompt, budget) : prompt;
+      const chunk = chunked ? Math.min(prompt, budget) : prompt;
       budget -= chunk;
       prefillTokens += chunk;
       this.kvUsed[instance] += prompt + 1;
-      prefilling.push(slot);
-      chunks.push(chunk);
+      if (count === prefilling.length) {
+        prefilling = this.#prefilling[instance] = doubled(prefilling);
+        chunks = this.#chunks[instance] = doubled(chunks);
+      }
+      prefilling[count] = slot;
+      chunks[count++] = chunk;
+      this.#prefillCount[instance] = count;
     }
     const batch = running.size;
-    this.runningRequests[instance] = batch + prefilling.length;
+    this.runningRequests[instance] = batch + count;
     if (prefillTokens > 0) {
       this.#phase[instance] = PREFILLING;
       this.#runIterations[instance] = 1;
-      const active = chunks.length;
-      this.#schedule(instance, nowMs + performance.iterationMs(prefillTokens, batch, this.#context[instance], prefillContext, active));
+      this.#events.set(instance, nowMs + this.#performance[instance].iterationMs(prefillTokens, batch, this.#context[instance], prefillContext, count));
     } else if (batch > 0) {
       this.#beginRun(instance, batch, nowMs);
     } else {
       if (waiting.size > 0) throw new InvariantError(`instance ${instance} has ${waiting.size} requests waiting and runs none`);
       this.#phase[instance] = IDLE;
-      this.#schedule(instance, Infinity);
+      this.#events.set(instance, Infinity);
     }
   }
 
@@ -333,7 +348,7 @@ export class InstanceEngine {
     const performance = this.#performance[instance];
     const context = this.#context[instance];
     let steps = this.#running[instance].topKey() - this.#iteration[instance];
-    if (this.options.kvAllocation === 'growth') {
+    if (!this.#reserve) {
       // #makeRoom left room for one token each, so that a run has at least one iteration.
       steps = Math.min(steps, Math.floor((this.kvCapacity[instance] - this.kvUsed[instance]) / batch));
     }
@@ -344,7 +359,7 @@ export class InstanceEngine {
     this.#runIterations[instance] = steps;
     this.#runFirstMs[instance] = first;
     this.#runSlopeMs[instance] = steps > 1 ? (last - first) / (steps - 1) : 0;
-    this.#schedule(instance, nowMs + (steps * (first + last)) / 2);
+    this.#events.set(instance, nowMs + (steps * (first + last)) / 2);
   }
 
   /** Ends the current run at its first iteration boundary at or after `nowMs`. */
@@ -365,36 +380,30 @@ export class InstanceEngine {
     while (m < steps && runMs(first, slope, m) < elapsed) m++;
     if (m === steps) return;
     this.#runIterations[instance] = m;
-    this.#schedule(instance, this.#runStartMs[instance] + runMs(first, slope, m));
-  }
-
-  #schedule(instance: number, atMs: number): void {
-    this.#events.set(instance, atMs);
+    this.#events.set(instance, this.#runStartMs[instance] + runMs(first, slope, m));
   }
 
   /** Whether the request at the head of the queue could join the batch now. */
   #headFits(instance: number): boolean {
-    const { maxBatchRequests, kvAllocation, kvWatermark } = this.options;
     const requests = this.#requests;
-    const busy = this.#running[instance].size + this.#prefilling[instance].length;
-    if (busy >= maxBatchRequests) return false;
+    const busy = this.#running[instance].size + this.#prefillCount[instance];
+    if (busy >= this.#maxBatchRequests) return false;
     const slot = this.#waiting[instance].topSlot();
     const recompute = requests.recomputeTokens[slot];
     const used = this.kvUsed[instance];
     const capacity = this.kvCapacity[instance];
     if (requests.awaitsDecode[slot] === 1) return used + requests.outputTokens[slot] - recompute - 1 <= capacity;
     const need = requests.promptTokens[slot] + recompute + 1;
-    if (kvAllocation === 'reserve') return used + need <= capacity;
-    if (busy === 0) return used + need <= capacity;
-    return used + need + busy <= capacity * (1 - kvWatermark);
+    if (this.#reserve || busy === 0) return used + need <= capacity;
+    return used + need + busy <= capacity * (1 - this.#watermark);
   }
 
   #schedulerAdmits(instance: number, slot: number, batchTokens: number): boolean {
     return this.#scheduler.admit!(this.#view(slot), {
-      batchSlots: this.options.maxBatchRequests - this.#running[instance].size - this.#prefilling[instance].length,
+      batchSlots: this.#maxBatchRequests - this.#running[instance].size - this.#prefillCount[instance],
       batchTokens,
       kvTokens: this.kvCapacity[instance] - this.kvUsed[instance],
-      runningRequests: this.#running[instance].size + this.#prefilling[instance].length,
+      runningRequests: this.#running[instance].size + this.#prefillCount[instance],
     });
   }
 
@@ -469,14 +478,14 @@ export class InstanceEngine {
 
   #queuedPromptTokens(instance: number): number {
     // Outstanding counts one more for each request: those that wait, prefill or run.
-    const requestsHeld = this.queuedRequests[instance] + this.#running[instance].size + this.#prefilling[instance].length;
+    const requestsHeld = this.queuedRequests[instance] + this.#running[instance].size + this.#prefillCount[instance];
     return this.outstandingTokens[instance] - requestsHeld;
   }
 
   /** Requests that the instance holds in any phase: for audits. */
   requestsHeld(instance: number): number {
     if (this.#waiting[instance] === undefined) return 0;
-    return this.#waiting[instance].size + this.#running[instance].size + this.#prefilling[instance].length;
+    return this.#waiting[instance].size + this.#running[instance].size + this.#prefillCount[instance];
   }
 
   /** KV tokens that the instance's requests account for one by one: for audits, O(requests). */
@@ -487,16 +496,22 @@ export class InstanceEngine {
     const waiting = this.#waiting[instance];
     for (let i = 0; i < running.size; i++) {
       const slot = running.slotAt(i);
-      const left = this.options.kvAllocation === 'reserve' ? 0 : running.keyAt(i) - this.#iteration[instance];
+      const left = this.#reserve ? 0 : running.keyAt(i) - this.#iteration[instance];
       tokens += requests.promptTokens[slot] + requests.outputTokens[slot] - left;
     }
-    for (const slot of this.#prefilling[instance]) tokens += requests.promptTokens[slot] + requests.recomputeTokens[slot] + 1;
+    for (const slot of this.#prefilling[instance].subarray(0, this.#prefillCount[instance])) tokens += requests.promptTokens[slot] + requests.recomputeTokens[slot] + 1;
     for (let i = 0; i < waiting.size; i++) {
       const slot = waiting.slotAt(i);
       if (requests.awaitsDecode[slot] === 1) tokens += requests.promptTokens[slot] + requests.recomputeTokens[slot] + 1;
     }
     return tokens;
   }
+}
+
+function doubled(column: Int32Array): Int32Array {
+  const larger = new Int32Array(column.length * 2);
+  larger.set(column);
+  return larger;
 }
 
 function runMs(first: number, slope: number, m: number): number {

@@ -90,6 +90,8 @@ class Simulation {
   readonly #tokensInPool: Float64Array;
   readonly #tokensPerS: Float64Array;
 
+  readonly #regionCount: number;
+  readonly #defaultDeadlineMs: Float64Array;
   #nowMs = 0;
   #sequence = 0;
   #ended = 0;
@@ -106,6 +108,8 @@ class Simulation {
     const topology = createTopology(config);
     const limit = Fleet.instanceLimit(config);
     this.#config = config;
+    this.#regionCount = config.regions.length;
+    this.#defaultDeadlineMs = Float64Array.from(WORKLOAD_TIERS, (tier) => config.objectives[tier].defaultDeadlineMs);
     this.#topology = topology;
     this.#dictionaries = dictionaries;
     this.#options = options;
@@ -215,7 +219,7 @@ class Simulation {
     requests.requestId[slot] = batch.requestId[i];
     requests.sequence[slot] = this.#sequence++;
     requests.arrivedAtMs[slot] = nowMs;
-    requests.deadlineAtMs[slot] = deadline >= 0 ? deadline : nowMs + this.#config.objectives[WORKLOAD_TIERS[tier]].defaultDeadlineMs;
+    requests.deadlineAtMs[slot] = deadline >= 0 ? deadline : nowMs + this.#defaultDeadlineMs[tier];
     requests.promptTokens[slot] = prompt;
     requests.outputTokens[slot] = output;
     requests.tier[slot] = tier;
@@ -223,12 +227,12 @@ class Simulation {
     requests.originRegion[slot] = origin;
     const list = batch.regionList[i];
     requests.regionList[slot] = list;
-    this.#metrics.arrive(model * this.#config.regions.length + origin, tier, prompt);
+    this.#metrics.arrive(model * this.#regionCount + origin, tier, prompt);
     if (tier === TIER_NON_INTERACTIVE) {
       const residency = list === -1 ? undefined : this.#residencyOf(list);
       this.#held.hold(model, list, residency === undefined ? allowAll : (r) => residency.allowed[r] === 1, requests.deadlineAtMs[slot], requests.sequence[slot], slot);
       const order = residency === undefined ? this.#orderFrom[origin] : residency.order;
-      const base = (model * TIERS + tier) * this.#config.regions.length;
+      const base = (model * TIERS + tier) * this.#regionCount;
       let hosted = false;
       for (const r of order) {
         const pool = this.#topology.poolAt[base + r];
@@ -253,7 +257,7 @@ class Simulation {
     const requests = this.#requests;
     const regions = this.#regionView;
     const list = requests.regionList[slot];
-    regions.poolBase = (requests.model[slot] * TIERS + requests.tier[slot]) * this.#config.regions.length;
+    regions.poolBase = (requests.model[slot] * TIERS + requests.tier[slot]) * this.#regionCount;
     regions.preference = order;
     regions.residency = list === -1 ? undefined : this.#residencyOf(list).allowed;
     const region = this.#config.policies.regionRouter.route(this.#viewOf(slot), regions, nowMs);
@@ -275,7 +279,7 @@ class Simulation {
 
   #poolOfRequest(slot: number): number {
     const requests = this.#requests;
-    return this.#topology.poolAt[(requests.model[slot] * TIERS + requests.tier[slot]) * this.#config.regions.length + requests.servedRegion[slot]];
+    return this.#topology.poolAt[(requests.model[slot] * TIERS + requests.tier[slot]) * this.#regionCount + requests.servedRegion[slot]];
   }
 
   #reachPool(slot: number, pool: number, nowMs: number): void {
@@ -337,7 +341,7 @@ class Simulation {
     this.#completedInPool[pool]++;
     this.#tokensInPool[pool] += output;
     this.#metrics.complete(
-      requests.model[slot] * this.#config.regions.length + requests.originRegion[slot],
+      requests.model[slot] * this.#regionCount + requests.originRegion[slot],
       requests.tier[slot],
       arrivedAtMs,
       firstTokenAtMs,
@@ -359,14 +363,14 @@ class Simulation {
 
   #servesHeld(pool: number): boolean {
     const topology = this.#topology;
-    return topology.poolAt[(topology.modelOfPool[pool] * TIERS + TIER_NON_INTERACTIVE) * this.#config.regions.length + topology.regionOfPool[pool]] === pool;
+    return topology.poolAt[(topology.modelOfPool[pool] * TIERS + TIER_NON_INTERACTIVE) * this.#regionCount + topology.regionOfPool[pool]] === pool;
   }
 
   #reject(slot: number, nowMs: number): void {
     const requests = this.#requests;
     this.#ended++;
     this.#endedAtMs = Math.max(this.#endedAtMs, nowMs);
-    this.#metrics.reject(requests.model[slot] * this.#config.regions.length + requests.originRegion[slot], requests.tier[slot]);
+    this.#metrics.reject(requests.model[slot] * this.#regionCount + requests.originRegion[slot], requests.tier[slot]);
     this.#options.onRequestEnd?.(requests, slot, 'rejected', nowMs);
     requests.free(slot);
   }
@@ -412,12 +416,17 @@ class Simulation {
   }
 
   #createSnapshot(): FleetSnapshot {
-    const { endpoints, regions, skus } = this.#config;
+    const { endpoints, models, regions, skus } = this.#config;
+    const fleet = this.#fleet;
+    const topology = this.#topology;
+    const sumOverPool = (pool: number, column: Int32Array): number => fleet.members[pool].reduce((sum, instance) => sum + column[instance], 0);
+    const queuedInPool = (pool: number): number => this.#poolQueues[pool].size + sumOverPool(pool, this.#engine.queuedRequests);
+    const runningInPool = (pool: number): number => sumOverPool(pool, this.#engine.runningRequests);
     for (const [e, spec] of endpoints.entries()) this.#endpointIndex.set(endpointId(spec.region, spec.model, spec.sku, spec.pool), e);
     if (this.#endpointIndex.size !== endpoints.length) throw new ConfigError('endpoints', 'two endpoints have the same region, model, SKU and pool');
     return {
       takenAtMs: 0,
-      endpoints: endpoints.map((spec) => ({
+      endpoints: endpoints.map((spec, e) => ({
         endpointId: endpointId(spec.region, spec.model, spec.sku, spec.pool),
         modelId: spec.model,
         regionId: spec.region,
@@ -431,19 +440,36 @@ class Simulation {
         provisioningInstances: 0,
         drainingInstances: 0,
         kvCacheUtilization: undefined,
-        queuedRequests: undefined,
         queuedTokens: undefined,
-        runningRequests: undefined,
         demandTokensPerS: undefined,
+        // Counted when a policy asks: most do not, and the fleet is looked at every second.
+        get queuedRequests() {
+          return queuedInPool(topology.poolOfEndpoint[e]);
+        },
+        get runningRequests() {
+          return runningInPool(topology.poolOfEndpoint[e]);
+        },
       })),
       capacity: regions.flatMap((region, r) =>
-        skus.map((sku, k) => ({ regionId: region, skuId: sku.skuId, gpuCapacity: this.#config.gpuCapacity[r][k], gpusInUse: 0, spotInstances: new Map<ModelId, number>() })),
+        skus.map((sku, k) => ({
+          regionId: region,
+          skuId: sku.skuId,
+          gpuCapacity: this.#config.gpuCapacity[r][k],
+          get gpusInUse() {
+            return fleet.gpusInUse(r, k);
+          },
+          get spotInstances() {
+            return new Map([...fleet.spotInstances(r, k)].map(([model, count]): [ModelId, number] => [models[model], count]));
+          },
+        })),
       ),
     };
   }
 
   #refreshSnapshot(nowMs: number): void {
-    const { engine, fleet, topology } = { engine: this.#engine, fleet: this.#fleet, topology: this.#topology };
+    const engine = this.#engine;
+    const fleet = this.#fleet;
+    const topology = this.#topology;
     const snapshot = this.#snapshot as { takenAtMs: number };
     snapshot.takenAtMs = nowMs;
     for (const [e, view] of this.#snapshot.endpoints.entries()) {
@@ -455,30 +481,18 @@ class Simulation {
       endpoint.drainingInstances = fleet.draining[e];
       endpoint.kvCacheUtilization = capacity > 0 ? engine.poolKvUsed[pool] / capacity : undefined;
       endpoint.queuedTokens = engine.poolQueuedTokens[pool];
-      let queued = this.#poolQueues[pool].size;
-      let running = 0;
-      for (const instance of fleet.members[pool]) {
-        queued += engine.queuedRequests[instance];
-        running += engine.runningRequests[instance];
-      }
-      endpoint.queuedRequests = queued;
-      endpoint.runningRequests = running;
       const tokensPerS = this.#tokensPerS[pool];
       endpoint.demandTokensPerS = tokensPerS >= 0 ? tokensPerS : undefined;
-    }
-    for (const [cell, view] of this.#snapshot.capacity.entries()) {
-      const region = Math.floor(cell / this.#config.skus.length);
-      const sku = cell % this.#config.skus.length;
-      (view as { gpusInUse: number }).gpusInUse = fleet.gpusInUse(region, sku);
-      const spot = view.spotInstances as Map<ModelId, number>;
-      spot.clear();
-      for (const [model, count] of fleet.spotInstances(region, sku)) spot.set(this.#config.models[model], count);
     }
   }
 
   #viewOf(slot: number): MutableRequestView {
     const requests = this.#requests;
     const view = this.#requestView;
+    const sequence = requests.sequence[slot];
+    // One request is asked about several times in a row: by region, by instance, by queue.
+    if (view.sequence === sequence) return view;
+    view.sequence = sequence;
     view.requestId = requests.requestId[slot];
     view.modelId = this.#config.models[requests.model[slot]];
     view.tier = WORKLOAD_TIERS[requests.tier[slot]];
@@ -510,7 +524,7 @@ class Simulation {
     const known = this.#residency[list];
     if (known !== undefined) return known;
     const order = Int32Array.from(this.#dictionaries.regionLists[list], (index) => this.#regionOf[index] ?? this.#resolveRegion(index));
-    const allowed = new Uint8Array(this.#config.regions.length);
+    const allowed = new Uint8Array(this.#regionCount);
     for (const r of order) allowed[r] = 1;
     const orderFrom = this.#config.regions.map((_, first) => (allowed[first] === 1 ? Int32Array.from([first, ...order.filter((r) => r !== first)]) : order));
     const residency = { allowed, order, orderFrom };

@@ -34,29 +34,8 @@ export class SlotHeap {
     return slot;
   }
 
-  /** Position of `slot`, or −1. Looks at every member: for rare calls. */
-  indexOf(slot: number): number {
-    for (let i = 0; i < this.size; i++) if (this.#slots[i] === slot) return i;
-    return -1;
-  }
-
-  keyAt(index: number): number {
-    return this.#keys[index];
-  }
-
   slotAt(index: number): number {
     return this.#slots[index];
-  }
-
-  removeAt(index: number): void {
-    const last = --this.size;
-    if (index === last) return;
-    const key = this.#keys[last];
-    const sequence = this.#sequences[last];
-    const slot = this.#slots[last];
-    const parent = (index - 1) >> 1;
-    if (index > 0 && (key < this.#keys[parent] || (key === this.#keys[parent] && sequence < this.#sequences[parent]))) this.#siftUp(index, key, sequence, slot);
-    else this.#siftDown(index, key, sequence, slot);
   }
 
   /** How many members have a key ≤ `key`: looks at those and their children only. */

@@ -7,6 +7,8 @@ import type { Topology } from './topology.js';
 
 /** The one request that a policy is being asked about: a flyweight over the request table. */
 export class MutableRequestView implements RequestView {
+  /** Which request the view shows; −1 for none yet. */
+  sequence = -1;
   requestId = 0;
   modelId = '' as ModelId;
   tier: WorkloadTier = 'interactive-fast';

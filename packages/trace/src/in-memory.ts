@@ -54,7 +54,7 @@ export async function sortTrace(trace: TraceStream): Promise<TraceStream> {
   const all: RequestBatch[] = [];
   let size = 0;
   for await (const batch of trace.batches()) {
-    all.push(batch);
+    all.push(copyOf(batch));
     size += batch.length;
   }
   const batchOf = new Uint32Array(size);
@@ -100,4 +100,14 @@ export async function sortTrace(trace: TraceStream): Promise<TraceStream> {
       }
     },
   };
+}
+
+/** A batch that outlives the next one. */
+function copyOf(batch: RequestBatch): RequestBatch {
+  const copy = new BatchColumns(batch.length);
+  for (const name of ['requestId', 'arrivedAtMs', 'deadlineAtMs', 'originRegion', 'model', 'tier', 'promptTokens', 'outputTokens', 'regionList', 'tenant', 'application', 'priority'] as const) {
+    copy[name].set(batch[name].subarray(0, batch.length));
+  }
+  copy.length = batch.length;
+  return copy;
 }

@@ -43,7 +43,7 @@ export class RowSink {
   readonly tenants: NameTable;
   readonly applications: NameTable;
   readonly row: Row = { requestId: 0, arrivedAtMs: 0, deadlineAtMs: NaN, originRegion: -1, model: -1, tier: -1, promptTokens: 0, outputTokens: 0, regionList: -1, tenant: -1, application: -1, priority: 0 };
-  batch = new BatchColumns(BATCH_CAPACITY);
+  readonly batch = new BatchColumns(BATCH_CAPACITY);
   line = 0;
 
   readonly #file: string;
@@ -81,11 +81,9 @@ export class RowSink {
     return this.batch.length === this.batch.capacity;
   }
 
-  /** The batch so far, and an empty one in its place. */
-  take(): BatchColumns {
-    const batch = this.batch;
-    this.batch = new BatchColumns(BATCH_CAPACITY);
-    return batch;
+  /** To be called once a batch has been used: its columns are filled again. */
+  clear(): void {
+    this.batch.length = 0;
   }
 
   /** Number of a list of regions in order of preference. */

@@ -1,7 +1,8 @@
-import { ConfigError, createRng, IndexedMinHeap, MS_PER_DAY, MS_PER_HOUR, MS_PER_MIN, type Rng, TIER_NON_INTERACTIVE, WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
+import { ConfigError, createRng, MS_PER_DAY, MS_PER_HOUR, MS_PER_MIN, type Rng, TIER_NON_INTERACTIVE, WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
 import { BATCH_CAPACITY, BatchColumns, createDictionaries, type TraceStream } from '../request-batch.js';
 import { AZURE_2024_OUTPUT_TOKENS, AZURE_2024_PROMPT_TOKENS, type ClientShape, HOUR_OF_WEEK_SHAPE, SERVEGEN_CLIENTS, SERVEGEN_RATE_NOISE } from './calibration.js';
 import { createQuantileSampler, type Quantiles } from './quantile-sampler.js';
+import { TimeSorter } from './time-sorter.js';
 
 export interface GeneratedRegion {
   readonly name: string;
@@ -147,16 +148,19 @@ class O365Generator {
   readonly #options: Checked;
   readonly #cells: Cell[] = [];
   readonly #shapeMean: number;
-  readonly #streams: IndexedMinHeap;
   readonly #cellOf: Int32Array;
   readonly #shareOf: Float64Array;
   readonly #inverseShape: Float64Array;
   readonly #gapScale: Float64Array;
-  /** Operational time left to a stream's next arrival where that lies beyond the current minute. */
+  /** Operational time (expected arrivals) left to each stream's next arrival. */
   readonly #left: Float64Array;
   readonly #gapRng: Rng;
   readonly #prompt: (() => number)[];
   readonly #output: (() => number)[];
+  readonly #batch = new BatchColumns(BATCH_CAPACITY);
+  /** Arrivals of the current minute in order of time, and the cells that they belong to. */
+  readonly #minute = new TimeSorter();
+  #position = 0;
   #minuteEndMs = 0;
   #nextId = 0;
 
@@ -191,7 +195,6 @@ class O365Generator {
     }
     for (const cell of this.#cells) cell.noise = this.#normal(cell);
     const streams = this.#cells.length * clients.length;
-    this.#streams = new IndexedMinHeap(streams);
     this.#cellOf = new Int32Array(streams);
     this.#shareOf = new Float64Array(streams);
     this.#inverseShape = new Float64Array(streams);
@@ -206,7 +209,7 @@ class O365Generator {
       this.#shareOf[s] = client.share / clientTotal;
       this.#inverseShape[s] = 1 / k;
       this.#gapScale[s] = 1 / gamma(1 + 1 / k);
-      // A stationary start: the first arrival lies a random part of a gap ahead.
+      // A start somewhere in a gap, so that streams do not all arrive at once.
       this.#left[s] = this.#gap(s) * this.#gapRng.next();
     }
     const sampler = (path: string, quantiles: Quantiles, name: string): (() => number) => createQuantileSampler(path, quantiles, rng.fork(name));
@@ -216,38 +219,35 @@ class O365Generator {
 
   /** The next batch; an empty one at the end. */
   next(): BatchColumns {
-    const batch = new BatchColumns(BATCH_CAPACITY);
-    const streams = this.#streams;
+    const batch = this.#batch;
+    const minute = this.#minute;
     let size = 0;
     while (size < BATCH_CAPACITY) {
-      const atMs = streams.peekKey();
-      if (atMs >= this.#minuteEndMs) {
+      if (this.#position === minute.length) {
         if (this.#minuteEndMs >= this.#options.durationMs) break;
         this.#nextMinute();
         continue;
       }
-      const s = streams.peek();
-      const cell = this.#cells[this.#cellOf[s]];
+      const cell = this.#cells[minute.sortedTags[this.#position]];
       batch.requestId[size] = this.#nextId++;
-      batch.arrivedAtMs[size] = atMs;
+      batch.arrivedAtMs[size] = minute.sortedTimes[this.#position++];
       batch.originRegion[size] = cell.region;
       batch.model[size] = cell.model;
       batch.tier[size] = cell.tier;
       batch.promptTokens[size] = this.#prompt[cell.model]();
       batch.outputTokens[size] = this.#output[cell.model]();
       size++;
-      this.#left[s] = this.#gap(s);
-      this.#place(s, atMs, cell.ratePerMs * this.#shareOf[s]);
     }
     batch.length = size;
     return batch;
   }
 
-  /** Moves every stream on to the next minute, in which rates are constant. */
+  /** Draws every stream's arrivals of the next minute, in which rates are constant. */
   #nextMinute(): void {
     const { shape, burst, durationMs, startHourOfWeek, rateNoise } = this.#options;
     const startMs = this.#minuteEndMs;
-    this.#minuteEndMs = Math.min(durationMs, startMs + MS_PER_MIN);
+    const endMs = Math.min(durationMs, startMs + MS_PER_MIN);
+    this.#minuteEndMs = endMs;
     const keep = Math.exp(-MS_PER_MIN / (SERVEGEN_RATE_NOISE.relaxationHours * MS_PER_HOUR));
     const fresh = Math.sqrt(1 - keep * keep);
     const factor = burst !== undefined && startMs % burst.everyMs < burst.lengthMs ? burst.factor : 1;
@@ -257,18 +257,18 @@ class O365Generator {
       const level = 1 + cell.depth * (shapeAt(shape, hour) / this.#shapeMean - 1);
       cell.ratePerMs = cell.baseRatePerMs * level * factor * Math.exp(rateNoise * cell.noise - (rateNoise * rateNoise) / 2);
     }
-    for (let s = 0; s < this.#cellOf.length; s++) this.#place(s, startMs, this.#cells[this.#cellOf[s]].ratePerMs * this.#shareOf[s]);
-  }
-
-  /** Puts a stream's next arrival on the clock where it falls in the current minute; otherwise notes what is left of its gap. */
-  #place(s: number, fromMs: number, ratePerMs: number): void {
-    const left = this.#left[s];
-    const room = (this.#minuteEndMs - fromMs) * ratePerMs;
-    if (left < room) this.#streams.set(s, Math.min(fromMs + left / ratePerMs, this.#minuteEndMs));
-    else {
-      this.#left[s] = left - room;
-      this.#streams.set(s, Infinity);
+    const minute = this.#minute;
+    minute.clear(startMs, endMs);
+    for (let s = 0; s < this.#left.length; s++) {
+      const cell = this.#cellOf[s];
+      const ratePerMs = this.#cells[cell].ratePerMs * this.#shareOf[s];
+      const room = (endMs - startMs) * ratePerMs;
+      let at = this.#left[s];
+      for (; at < room; at += this.#gap(s)) minute.add(startMs + at / ratePerMs, cell);
+      this.#left[s] = at - room;
     }
+    minute.sort();
+    this.#position = 0;
   }
 
   /** A gap in units of the mean gap: Weibull, which ServeGen finds for bursty clients and which is close to its Gamma for calm ones. */

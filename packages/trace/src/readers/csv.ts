@@ -91,11 +91,14 @@ export async function* readCsv(file: string, chunks: AsyncIterable<Uint8Array>, 
       if (broken !== '') sink.fail(undefined, broken);
       else if (count !== columns) sink.fail(undefined, `has ${count} fields where the header has ${columns}`);
       else handle({ bytes, start: starts, end: ends });
-      if (sink.full) yield sink.take();
+      if (sink.full) {
+        yield sink.batch;
+        sink.clear();
+      }
     }
   }
   if (handle === undefined) throw new TraceFormatError({ file, line: Math.max(1, sink.line) }, 'the file is empty: there is no header', { hint: 'The first line must name the columns.' });
-  if (sink.batch.length > 0) yield sink.take();
+  if (sink.batch.length > 0) yield sink.batch;
 }
 
 function readComment(line: string, start: { epochMs: number | undefined }): void {

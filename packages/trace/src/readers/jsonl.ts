@@ -29,10 +29,13 @@ export async function* readJsonLines(chunks: AsyncIterable<Uint8Array>, reader: 
       }
       if (typeof record !== 'object' || record === null || Array.isArray(record)) sink.fail(undefined, 'is not a JSON object');
       else reader(record as Record<string, unknown>, sink, start);
-      if (sink.full) yield sink.take();
+      if (sink.full) {
+        yield sink.batch;
+        sink.clear();
+      }
     }
   }
-  if (sink.batch.length > 0) yield sink.take();
+  if (sink.batch.length > 0) yield sink.batch;
 }
 
 const MOONCAKE = { arrival: 'timestamp', prompt: 'input_length', output: 'output_length' } as const;

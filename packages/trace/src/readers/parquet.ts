@@ -40,12 +40,15 @@ export async function* readParquet(file: string, sink: RowSink, start: { epochMs
         if (typeof row['allowed_regions'] === 'string') row['allowed_regions'] = row['allowed_regions'].split('|');
         if (row['request_id'] === null) delete row['request_id'];
         sageserveRow(row, sink, start);
-        if (sink.full) yield sink.take();
+        if (sink.full) {
+          yield sink.batch;
+          sink.clear();
+        }
       }
     }
     groupStart = groupEnd;
   }
-  if (sink.batch.length > 0) yield sink.take();
+  if (sink.batch.length > 0) yield sink.batch;
 }
 
 async function open(file: string) {
