@@ -1,0 +1,136 @@
+#!/usr/bin/env node
+import { readFileSync, writeFileSync } from 'node:fs';
+import { SageServeError } from '@sageserve/core';
+import { TRACE_FORMATS } from '@sageserve/trace';
+import { Command, CommanderError } from 'commander';
+import { profilesCommand } from './commands/profiles.js';
+import { simulateCommand } from './commands/simulate.js';
+import { convertCommand, generateCommand, headCommand, inspectCommand } from './commands/trace.js';
+import { PRESET_NAMES } from './presets/presets.js';
+import { scenarioJsonSchema } from './scenario/schema.js';
+
+const FAILED = 1;
+const WRONG_USE = 2;
+const INTERRUPTED = 130;
+/** Errors in what the user asked for, as against a run that went wrong. */
+const WRONG_USE_CODES = new Set(['ERR_CONFIG', 'ERR_UNKNOWN_POLICY', 'ERR_SCENARIO_FILE', 'ERR_TRACE_FILE']);
+
+const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+const controller = new AbortController();
+const { signal } = controller;
+process.on('SIGINT', () => {
+  // A second Ctrl-C ends at once.
+  if (signal.aborted) process.exit(INTERRUPTED);
+  controller.abort(new Interrupted());
+});
+
+class Interrupted extends Error {}
+
+const program = new Command('sageserve')
+  .description('Simulate LLM fleets that share one GPU pool across regions.')
+  .version(version)
+  .showHelpAfterError('(add --help for the options)')
+  .exitOverride();
+
+program
+  .command('simulate')
+  .description('Replay or generate traffic against a fleet, under one or several strategies side by side.')
+  .argument('[scenario]', 'a scenario file, YAML or JSON; a preset where none is given')
+  .option('-p, --preset <name>', `a built-in scenario: ${PRESET_NAMES.join(', ')} (default: small)`)
+  .option('-t, --trace <file>', 'replay this trace instead of generated traffic')
+  .option('--format <format>', `its format, where it can't be found out: ${TRACE_FORMATS.join(', ')}`)
+  .option('-s, --strategy <names>', 'strategies to compare, with commas between')
+  .option('--seed <seed>', 'seed of everything random')
+  .option('--duration <time>', 'length of generated traffic, such as 90m, 24h or 7d')
+  .option('-o, --out <dir>', 'write results there: a folder for each strategy, and comparison.json')
+  .option('--requests', 'with --out: also write a row for every request')
+  .option('--skip-bad-rows', 'leave out rows of the trace that are wrong, and count them')
+  .option('--audit', 'check the invariants at every simulated minute')
+  .option('--json', 'print JSON instead of a table')
+  .action((scenario: string | undefined, options: Parameters<typeof simulateCommand>[1]) => simulateCommand(scenario, options, signal));
+
+const trace = program.command('trace').description('Look into, convert and generate traces.');
+trace
+  .command('inspect')
+  .description('Describe a trace: rates, burstiness, tokens and daily shape, by tier, region and model.')
+  .argument('<file>')
+  .option('--format <format>')
+  .option('--skip-bad-rows', 'leave out rows that are wrong, and count them')
+  .option('--json', 'print JSON instead of tables')
+  .action((file: string, options: Parameters<typeof inspectCommand>[1]) => inspectCommand(file, options, signal));
+trace
+  .command('convert')
+  .description('Write a trace in our own schema; the name of the output says how: .csv, .jsonl (both also .gz) or .parquet.')
+  .argument('<from>')
+  .argument('<to>')
+  .option('--format <format>', 'format of the input')
+  .option('--sort', 'put requests in order of arrival (holds the trace in memory)')
+  .option('--limit <n>', 'stop after so many requests')
+  .option('--skip-bad-rows', 'leave out rows that are wrong, and count them')
+  .action((from: string, to: string, options: Parameters<typeof convertCommand>[2]) => convertCommand(from, to, options, signal));
+trace
+  .command('generate')
+  .description('Write the generated traffic of a preset or scenario.')
+  .argument('<to>')
+  .option('-p, --preset <name>', `${PRESET_NAMES.join(', ')} (default: paper-day)`)
+  .option('--scenario <file>')
+  .option('--seed <seed>')
+  .option('--duration <time>')
+  .option('--requests-per-day <n>')
+  .option('--limit <n>', 'stop after so many requests')
+  .action((to: string, options: Parameters<typeof generateCommand>[1]) => generateCommand(to, options, signal));
+trace
+  .command('head')
+  .description('Print the first requests of a trace as they are understood.')
+  .argument('<file>')
+  .option('-n, --rows <n>', 'how many', '10')
+  .option('--format <format>')
+  .option('--skip-bad-rows', 'leave out rows that are wrong, and count them')
+  .option('--json', 'print JSON Lines instead of a table')
+  .action((file: string, options: Parameters<typeof headCommand>[1]) => headCommand(file, options));
+
+program
+  .command('profiles')
+  .description('List which models run on which GPUs, how fast, and whether that is measured or modelled.')
+  .option('--model <name>')
+  .option('--sku <name>')
+  .option('--json', 'print JSON instead of a table')
+  .action((options: Parameters<typeof profilesCommand>[0]) => profilesCommand(options));
+
+program
+  .command('schema')
+  .description('Print the JSON Schema of scenario files.')
+  .option('-o, --out <file>', 'write it to a file')
+  .action((options: { out?: string }) => {
+    const text = `${JSON.stringify(scenarioJsonSchema(), null, 2)}\n`;
+    if (options.out === undefined) process.stdout.write(text);
+    else writeFileSync(options.out, text);
+  });
+
+// A closed pipe (`… | head`) is the reader's choice, not an error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Says what went wrong on standard error; returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USE;
+  if (error instanceof Interrupted) {
+    console.error('interrupted: nothing incomplete was left behind');
+    return INTERRUPTED;
+  }
+  if (error instanceof SageServeError) {
+    console.error(`error: ${error.message}`);
+    if (error.hint !== undefined) console.error(`hint: ${error.hint}`);
+    return WRONG_USE_CODES.has(error.code) ? WRONG_USE : FAILED;
+  }
+  console.error(error);
+  return FAILED;
+}

@@ -28,7 +28,8 @@ export interface SimulationObserver {
   onRequestEnd?(requests: RequestTable, slot: number, outcome: RequestOutcome, endedAtMs: number): void;
   /** Called for every endpoint once a simulated minute. */
   onSample?(sample: EndpointSample): void;
-  onProgress?(progress: SimulationProgress): void;
+  /** Called after every batch of the trace. A promise is awaited before the run goes on: the place to let other work have its turn. */
+  onProgress?(progress: SimulationProgress): void | Promise<void>;
 }
 
 export interface SimulationProgress {

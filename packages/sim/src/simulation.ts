@@ -45,7 +45,8 @@ export async function simulate(config: SimulationConfig, trace: TraceStream, opt
   for await (const batch of trace.batches()) {
     options.signal?.throwIfAborted();
     simulation.consume(batch);
-    options.onProgress?.(simulation.progress());
+    const pause = options.onProgress?.(simulation.progress());
+    if (pause !== undefined) await pause;
   }
   options.signal?.throwIfAborted();
   return simulation.finish();

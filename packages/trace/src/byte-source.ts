@@ -1,12 +1,18 @@
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { SageServeError } from '@sageserve/core';
 
 const CHUNK_BYTES = 1 << 20;
 
+/** How much of a file has been read, 0–1. */
+export interface ReadProgress {
+  share: number | undefined;
+}
+
 /** The bytes of a file in chunks, unpacked where its name ends in `.gz`. Throws `SageServeError` (ERR_TRACE_FILE) where it can't be read. */
-export async function* readBytes(path: string): AsyncGenerator<Uint8Array> {
+export async function* readBytes(path: string, progress?: ReadProgress): AsyncGenerator<Uint8Array> {
   const file = createReadStream(path, { highWaterMark: CHUNK_BYTES });
   let stream: Readable = file;
   if (path.endsWith('.gz')) {
@@ -15,7 +21,11 @@ export async function* readBytes(path: string): AsyncGenerator<Uint8Array> {
     stream = file.pipe(gunzip);
   }
   try {
-    for await (const chunk of stream) yield chunk as Uint8Array;
+    const size = progress === undefined ? 0 : (await stat(path)).size;
+    for await (const chunk of stream) {
+      if (progress !== undefined && size > 0) progress.share = Math.min(1, file.bytesRead / size);
+      yield chunk as Uint8Array;
+    }
   } catch (cause) {
     const code = (cause as { code?: string }).code;
     const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : cause instanceof Error ? cause.message : String(cause);

@@ -1,5 +1,5 @@
 import { SageServeError, UnknownPolicyError } from '@sageserve/core';
-import { readBytes } from './byte-source.js';
+import { readBytes, type ReadProgress } from './byte-source.js';
 import { artifactFormat } from './readers/artifact.js';
 import { azureFormat } from './readers/azure.js';
 import { burstGptFormat } from './readers/burstgpt.js';
@@ -32,13 +32,14 @@ export async function openTrace(path: string, options: OpenTraceOptions = {}): P
   if (!TRACE_FORMATS.includes(format)) throw new UnknownPolicyError('trace format', format, TRACE_FORMATS);
   const start: { epochMs: number | undefined } = { epochMs: undefined };
   const dictionaries = createDictionaries();
+  const progress: ReadProgress = { share: undefined };
   async function* batches(): AsyncGenerator<RequestBatch> {
     for (const names of Object.values(dictionaries)) (names as unknown[]).length = 0;
     const sink = new RowSink(path, options, dictionaries);
     const csv = CSV[format];
     const json = JSONL[format];
-    if (csv !== undefined) yield* readCsv(path, readBytes(path), csv(path), sink, start);
-    else if (json !== undefined) yield* readJsonLines(readBytes(path), json, sink, start);
+    if (csv !== undefined) yield* readCsv(path, readBytes(path, progress), csv(path), sink, start);
+    else if (json !== undefined) yield* readJsonLines(readBytes(path, progress), json, sink, start);
     else yield* readParquet(path, sink, start);
   }
   return {
@@ -46,6 +47,9 @@ export async function openTrace(path: string, options: OpenTraceOptions = {}): P
     dictionaries,
     get startEpochMs() {
       return start.epochMs;
+    },
+    get progress() {
+      return progress.share;
     },
     batches,
   };

@@ -40,6 +40,8 @@ export interface TraceStream {
   readonly dictionaries: TraceDictionaries;
   /** Wall-clock time of the trace's start in milliseconds since the Unix epoch, where it is known; set at the latest by the first batch. */
   readonly startEpochMs: number | undefined;
+  /** Share (0–1) of the source that has been read, where that is known. */
+  readonly progress?: number | undefined;
   /** Each call starts from the beginning. */
   batches(): AsyncIterable<RequestBatch>;
 }

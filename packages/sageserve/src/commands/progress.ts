@@ -1,0 +1,41 @@
+import cliProgress from 'cli-progress';
+import { wallClockMs, yieldToEventLoop } from '../wall-clock.js';
+import { count } from './format.js';
+
+/** Batches between two turns of the event loop: often enough for Ctrl-C, too seldom to cost. */
+const BATCHES_PER_TURN = 32;
+const REDRAW_MS = 200;
+
+/** A line on a terminal's standard error with what is done, the rate and the time left; nothing in a pipe. */
+export class Progress {
+  readonly #label: string;
+  readonly #unit: string;
+  readonly #bar: cliProgress.SingleBar | undefined;
+  readonly #startMs = wallClockMs();
+  #drawnMs = -Infinity;
+  #batches = 0;
+
+  constructor(label: string, unit: string, show = process.stderr.isTTY === true) {
+    this.#label = label;
+    this.#unit = unit;
+    if (!show) return;
+    this.#bar = new cliProgress.SingleBar({ stream: process.stderr, format: '{label} {bar} {done} {unit} · {rate}/s · {left}', barsize: 24, hideCursor: true, clearOnComplete: true }, cliProgress.Presets.shades_classic);
+    this.#bar.start(1_000, 0, { label, unit, done: '0', rate: '–', left: '' });
+  }
+
+  /** Reports `done` units and the share (0–1) of the whole, where it is known. Await the promise where there is one. */
+  update(done: number, share: number | undefined): Promise<void> | undefined {
+    const nowMs = wallClockMs();
+    if (this.#bar !== undefined && nowMs - this.#drawnMs >= REDRAW_MS) {
+      this.#drawnMs = nowMs;
+      const seconds = (nowMs - this.#startMs) / 1_000;
+      const left = share !== undefined && share > 0.01 ? `${count(Math.ceil((seconds / share) * (1 - share)))} s left` : '';
+      this.#bar.update(Math.round(1_000 * (share ?? 0)), { label: this.#label, unit: this.#unit, done: count(done), rate: seconds > 0 ? count(done / seconds) : '–', left });
+    }
+    return ++this.#batches % BATCHES_PER_TURN === 0 ? yieldToEventLoop() : undefined;
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+  }
+}

@@ -1,0 +1,104 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { WORKLOAD_TIERS } from '@sageserve/core';
+import type { EndpointSample, RequestOutcome, RequestTable, SimulationConfig, SimulationResult } from '@sageserve/sim';
+
+const FLUSH_CHARACTERS = 1 << 18;
+
+/** A text file that is written as a stream of rows, through a small buffer. */
+class RowFile {
+  readonly #file: number;
+  #buffer: string;
+
+  constructor(path: string, header: string) {
+    this.#file = openSync(path, 'w');
+    this.#buffer = `${header}\n`;
+  }
+
+  write(row: string): void {
+    this.#buffer += row;
+    if (this.#buffer.length >= FLUSH_CHARACTERS) this.#flush();
+  }
+
+  close(): void {
+    this.#flush();
+    closeSync(this.#file);
+  }
+
+  #flush(): void {
+    writeSync(this.#file, this.#buffer);
+    this.#buffer = '';
+  }
+}
+
+/**
+ * One run's results as files: `summary.json`, `timeseries.csv` (every endpoint once a minute) and, on request, `requests.csv` (a row for each).
+ * They are written in a folder beside their place and moved there when they are complete; {@link discard} leaves nothing.
+ */
+export class ResultFolder {
+  readonly #path: string;
+  readonly #partial: string;
+  readonly #timeseries: RowFile;
+  readonly #requests: RowFile | undefined;
+  readonly #config: SimulationConfig;
+  #closed = false;
+
+  private constructor(path: string, partial: string, config: SimulationConfig, withRequests: boolean) {
+    this.#path = path;
+    this.#partial = partial;
+    this.#config = config;
+    this.#timeseries = new RowFile(
+      join(partial, 'timeseries.csv'),
+      'time_s,endpoint,ready_instances,provisioning_instances,draining_instances,kv_cache_utilization,running_requests,queued_requests,held_requests,arrived_requests,completed_requests',
+    );
+    this.#requests = withRequests
+      ? new RowFile(join(partial, 'requests.csv'), 'request_id,outcome,model,tier,origin_region,served_region,arrived_at_s,prompt_tokens,output_tokens,ttft_s,e2e_s,deadline_s')
+      : undefined;
+  }
+
+  static async create(path: string, config: SimulationConfig, withRequests: boolean): Promise<ResultFolder> {
+    const partial = join(dirname(path), `.${basename(path)}.partial`);
+    await rm(partial, { recursive: true, force: true });
+    await mkdir(partial, { recursive: true });
+    return new ResultFolder(path, partial, config, withRequests);
+  }
+
+  sample(s: EndpointSample): void {
+    this.#timeseries.write(
+      `${s.timeMs / 1_000},${s.endpointId},${s.readyInstances},${s.provisioningInstances},${s.drainingInstances},${s.kvCacheUtilization === undefined ? '' : s.kvCacheUtilization.toFixed(6)},${s.runningRequests},${s.queuedRequests},${s.heldRequests},${s.arrivedRequests},${s.completedRequests}\n`,
+    );
+  }
+
+  request(table: RequestTable, slot: number, outcome: RequestOutcome, endedAtMs: number): void {
+    const arrivedMs = table.arrivedAtMs[slot]!;
+    const served = table.servedRegion[slot]!;
+    const { models, regions } = this.#config;
+    const ttft = outcome === 'completed' ? ((table.firstTokenAtMs[slot]! - arrivedMs) / 1_000).toFixed(6) : '';
+    const e2e = outcome === 'completed' ? ((endedAtMs - arrivedMs) / 1_000).toFixed(6) : '';
+    this.#requests?.write(
+      `${table.requestId[slot]},${outcome},${models[table.model[slot]!]},${WORKLOAD_TIERS[table.tier[slot]!]},${regions[table.originRegion[slot]!]},${served === -1 ? '' : regions[served]},${arrivedMs / 1_000},${table.promptTokens[slot]},${table.outputTokens[slot]},${ttft},${e2e},${table.deadlineAtMs[slot]! / 1_000}\n`,
+    );
+  }
+
+  /** Puts the complete folder in its place, over one of an earlier run. */
+  async finish(summary: SimulationResult & { readonly strategy: string }): Promise<void> {
+    this.#close();
+    await writeFile(join(this.#partial, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
+    await rm(this.#path, { recursive: true, force: true });
+    await rename(this.#partial, this.#path);
+  }
+
+  async discard(): Promise<void> {
+    this.#close();
+    await rm(this.#partial, { recursive: true, force: true });
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timeseries.close();
+    this.#requests?.close();
+  }
+}
+

@@ -1,0 +1,112 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigError } from '@sageserve/core';
+import { simulate, type SimulationResult } from '@sageserve/sim';
+import type { SkippedRows } from '@sageserve/trace';
+import { DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
+import { preset } from '../presets/presets.js';
+import { buildSimulation, buildTraffic } from '../scenario/build.js';
+import { parseScenario, readScenario } from '../scenario/parse.js';
+import { parseDurationMs, type Scenario } from '../scenario/schema.js';
+import { wallClockMs } from '../wall-clock.js';
+import { comparisonTable, type StrategyResult } from './comparison-table.js';
+import { count, decimal, sparkline, time } from './format.js';
+import { Progress } from './progress.js';
+import { ResultFolder } from './result-folder.js';
+
+export interface SimulateCommandOptions {
+  readonly preset?: string;
+  readonly trace?: string;
+  readonly format?: string;
+  readonly strategy?: string;
+  readonly seed?: string;
+  readonly duration?: string;
+  readonly json?: boolean;
+  readonly out?: string;
+  readonly requests?: boolean;
+  readonly skipBadRows?: boolean;
+  readonly audit?: boolean;
+}
+
+/** `sageserve simulate`: one scenario under one or several strategies, side by side. */
+export async function simulateCommand(file: string | undefined, options: SimulateCommandOptions, signal: AbortSignal): Promise<void> {
+  const scenario = await chooseScenario(file, options);
+  const choices: PolicyChoice[] = options.strategy === undefined ? scenario.strategies : options.strategy.split(',').map((name) => name.trim());
+  if (options.requests === true && options.out === undefined) throw new ConfigError('--requests', 'writes a file and needs --out DIR');
+  const names = choices.map((choice) => (typeof choice === 'string' ? choice : choice.name));
+  const labels = names.map((name, i) => (names.indexOf(name) === i && names.lastIndexOf(name) === i ? name : `${name}-${i + 1}`));
+  // Every strategy is built before the first one runs, so that a wrong name or an impossible fleet costs nothing.
+  const configs = choices.map((choice) => buildSimulation(scenario, choice, DEFAULT_CATALOGUE));
+  const runs: StrategyResult[] = [];
+  for (const [i, config] of configs.entries()) {
+    const label = labels[i]!;
+    const skippedRows: SkippedRows = { count: 0, examples: [] };
+    const trace = await buildTraffic(scenario, options.skipBadRows === true ? skippedRows : undefined);
+    const folder = options.out === undefined ? undefined : await ResultFolder.create(join(options.out, label), config, options.requests === true);
+    const progress = new Progress(label, 'requests');
+    const startMs = wallClockMs();
+    const ready: number[] = [];
+    let result: SimulationResult;
+    try {
+      result = await simulate(config, trace, {
+        signal,
+        audit: options.audit === true,
+        onProgress: (p) => progress.update(p.arrivedRequests, trace.progress ?? (config.durationMs === undefined ? undefined : p.simulatedMs / config.durationMs)),
+        onSample(sample) {
+          const minute = Math.round(sample.timeMs / 60_000) - 1;
+          ready[minute] = (ready[minute] ?? 0) + sample.readyInstances;
+          folder?.sample(sample);
+        },
+        ...(options.requests === true ? { onRequestEnd: folder!.request.bind(folder) } : {}),
+      });
+      await folder?.finish({ strategy: label, ...result });
+    } catch (error) {
+      await folder?.discard();
+      throw error;
+    } finally {
+      progress.stop();
+    }
+    runs.push({ strategy: label, result, readyInstances: ready });
+    const seconds = (wallClockMs() - startMs) / 1_000;
+    console.error(`${label}: ${count(result.total.arrived)} requests over ${time(result.durationMs)} simulated in ${decimal(seconds, 1)} s`);
+    if (skippedRows.count > 0) {
+      console.error(`${count(skippedRows.count)} bad rows were left out; the first:`);
+      for (const example of skippedRows.examples.slice(0, 3)) console.error(`  ${example.message}`);
+    }
+  }
+  const report = { scenario: scenario.name, seed: scenario.seed, strategies: runs.map(({ strategy, result }) => ({ strategy, ...result })) };
+  if (options.out !== undefined) {
+    await mkdir(options.out, { recursive: true });
+    await writeFile(join(options.out, 'comparison.json'), `${JSON.stringify(report, null, 2)}\n`);
+  }
+  if (options.json === true) console.log(JSON.stringify(report, null, 2));
+  else printReport(scenario, runs, options);
+}
+
+function printReport(scenario: Scenario, runs: readonly StrategyResult[], options: SimulateCommandOptions): void {
+  console.log(`${scenario.name}${scenario.description === undefined || scenario.traffic.trace !== undefined ? '' : `: ${scenario.description}`}`);
+  if (scenario.traffic.trace !== undefined) console.log(`trace ${scenario.traffic.trace}`);
+  console.log('');
+  console.log(comparisonTable(runs));
+  console.log('\nready instances over time (from 0)');
+  const width = Math.max(...runs.map((run) => run.strategy.length));
+  for (const run of runs) {
+    if (run.readyInstances.length > 0) console.log(`  ${run.strategy.padEnd(width)} ${sparkline(run.readyInstances)} ${count(Math.min(...run.readyInstances))}–${count(Math.max(...run.readyInstances))}`);
+  }
+  if (runs.length > 1) console.log(`\nratios in brackets are to ${runs[0]!.strategy}`);
+  if (options.out !== undefined) console.log(`results in ${options.out}`);
+}
+
+async function chooseScenario(file: string | undefined, options: SimulateCommandOptions): Promise<Scenario> {
+  if (file !== undefined && options.preset !== undefined) throw new ConfigError('--preset', 'goes without a scenario file: give one or the other');
+  const base = file === undefined ? preset(options.preset ?? 'small') : await readScenario(file);
+  const { requestsPerDay: _, ...traffic } = base.traffic;
+  if (options.duration !== undefined && parseDurationMs(options.duration) === undefined) throw new ConfigError('--duration', `"${options.duration}" is not a duration such as 15m, 24h or 7d`);
+  const given = options.trace === undefined ? base.traffic : { ...traffic, trace: options.trace };
+  return parseScenario({
+    ...base,
+    ...(options.seed === undefined ? {} : { seed: /^-?\d+$/.test(options.seed) ? Number(options.seed) : options.seed }),
+    ...(options.duration === undefined ? {} : { duration: options.duration }),
+    traffic: options.format === undefined ? given : { ...given, format: options.format },
+  });
+}

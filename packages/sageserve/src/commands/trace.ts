@@ -1,0 +1,161 @@
+import { ConfigError } from '@sageserve/core';
+import { characterize, openTrace, type SkippedRows, sortTrace, toRecord, type TraceFormat, type TraceStream, type TraceSummary, type TrafficSummary, writeTrace } from '@sageserve/trace';
+import { preset } from '../presets/presets.js';
+import { buildTraffic } from '../scenario/build.js';
+import { parseScenario, readScenario } from '../scenario/parse.js';
+import { count, decimal, NONE, percent, sparkline, table, time } from './format.js';
+import { Progress } from './progress.js';
+
+export interface TraceReadOptions {
+  readonly format?: string;
+  readonly skipBadRows?: boolean;
+  readonly json?: boolean;
+}
+
+function reportSkipped(skipped: SkippedRows): void {
+  if (skipped.count === 0) return;
+  console.error(`${count(skipped.count)} bad rows were left out; the first:`);
+  for (const example of skipped.examples.slice(0, 3)) console.error(`  ${example.message}`);
+}
+
+async function open(file: string, options: TraceReadOptions, skipped: SkippedRows, anyOrder = false): Promise<TraceStream & { readonly format: TraceFormat }> {
+  return openTrace(file, {
+    ...(options.format === undefined ? {} : { format: options.format as TraceFormat }),
+    ...(options.skipBadRows === true ? { skippedRows: skipped } : {}),
+    anyOrder,
+  });
+}
+
+/** The same stream, shown on a terminal as it is read. */
+function watched(trace: TraceStream, progress: Progress, signal: AbortSignal): TraceStream {
+  return {
+    dictionaries: trace.dictionaries,
+    get startEpochMs() {
+      return trace.startEpochMs;
+    },
+    async *batches() {
+      let requests = 0;
+      for await (const batch of trace.batches()) {
+        signal.throwIfAborted();
+        yield batch;
+        requests += batch.length;
+        await progress.update(requests, trace.progress);
+      }
+    },
+  };
+}
+
+/** `sageserve trace inspect`. */
+export async function inspectCommand(file: string, options: TraceReadOptions, signal: AbortSignal): Promise<void> {
+  const skipped: SkippedRows = { count: 0, examples: [] };
+  const trace = await open(file, options, skipped);
+  const progress = new Progress('inspect', 'requests');
+  let summary: TraceSummary;
+  try {
+    summary = await characterize(watched(trace, progress, signal));
+  } finally {
+    progress.stop();
+  }
+  if (options.json === true) {
+    console.log(JSON.stringify({ file, format: trace.format, skippedRows: skipped.count, ...summary }, null, 2));
+    return;
+  }
+  reportSkipped(skipped);
+  console.log(`${file} (${trace.format})`);
+  if (summary.startEpochMs !== undefined) console.log(`starts ${new Date(summary.startEpochMs).toISOString()}`);
+  console.log(`${count(summary.total.requests)} requests over ${time(summary.durationMs)}, counted in bins of ${time(summary.binMs)}\n`);
+  const groups: [string, TrafficSummary][] = [['all', summary.total]];
+  for (const part of [summary.byTier, summary.byRegion, summary.byModel]) for (const entry of Object.entries(part)) groups.push(entry);
+  console.log(
+    table(
+      ['', 'share', 'requests/s', 'peak ÷ trough', 'CV of gaps', 'daily autocorr.', 'weekly autocorr.'],
+      groups.map(([name, g]) => [name, percent(g.share, 1), decimal(g.requestsPerS, 3), decimal(g.peakToTrough, 2), decimal(g.gapCv, 2), decimal(g.dailyAutocorrelation, 2), decimal(g.weeklyAutocorrelation, 2)]),
+    ),
+  );
+  const tokens = (of: (g: TrafficSummary) => TrafficSummary['promptTokens']): string =>
+    table(['', 'mean', 'p5', 'p50', 'p95', 'p99', 'max'], groups.map(([name, g]) => [name, ...(g.requests === 0 ? Array<string>(6).fill(NONE) : [decimal(of(g).mean, 1), ...[of(g).p5, of(g).p50, of(g).p95, of(g).p99, of(g).max].map(count)])]));
+  console.log(`\nprompt tokens\n${tokens((g) => g.promptTokens)}\n\noutput tokens\n${tokens((g) => g.outputTokens)}\n\nrate over time (from 0)`);
+  const width = Math.max(...groups.map(([name]) => name.length));
+  for (const [name, g] of groups) console.log(`${name.padEnd(width)}  ${sparkline(g.bins, 72)}`);
+}
+
+export interface ConvertOptions extends TraceReadOptions {
+  readonly sort?: boolean;
+  readonly limit?: string;
+}
+
+/** `sageserve trace convert`: any format into our own, its form by the name of the output. */
+export async function convertCommand(from: string, to: string, options: ConvertOptions, signal: AbortSignal): Promise<void> {
+  const skipped: SkippedRows = { count: 0, examples: [] };
+  const trace = await open(from, options, skipped, options.sort === true);
+  await write(options.sort === true ? await sortTrace(trace) : trace, to, 'convert', options.limit, signal);
+  reportSkipped(skipped);
+}
+
+export interface GenerateOptions {
+  readonly preset?: string;
+  readonly scenario?: string;
+  readonly seed?: string;
+  readonly duration?: string;
+  readonly requestsPerDay?: string;
+  readonly limit?: string;
+}
+
+/** `sageserve trace generate`: the traffic of a preset or scenario as a file. */
+export async function generateCommand(to: string, options: GenerateOptions, signal: AbortSignal): Promise<void> {
+  const base = options.scenario === undefined ? preset(options.preset ?? 'paper-day') : await readScenario(options.scenario);
+  const { trace: _, ...traffic } = base.traffic;
+  const perDay = options.requestsPerDay === undefined ? undefined : Number(options.requestsPerDay);
+  if (perDay !== undefined && !(perDay > 0)) throw new ConfigError('--requests-per-day', `must be a number above 0, not "${options.requestsPerDay}"`);
+  const scenario = parseScenario({
+    ...base,
+    ...(options.seed === undefined ? {} : { seed: /^-?\d+$/.test(options.seed) ? Number(options.seed) : options.seed }),
+    ...(options.duration === undefined ? {} : { duration: options.duration }),
+    traffic: { ...traffic, ...(perDay === undefined ? {} : { requestsPerDay: perDay }) },
+  });
+  await write(await buildTraffic(scenario), to, 'generate', options.limit, signal);
+}
+
+async function write(trace: TraceStream, to: string, label: string, limitText: string | undefined, signal: AbortSignal): Promise<void> {
+  const limit = limitText === undefined ? undefined : wholeNumber('--limit', limitText);
+  const progress = new Progress(label, 'requests');
+  try {
+    const written = await writeTrace(to, watched(trace, progress, signal), { signal, ...(limit === undefined ? {} : { limit }) });
+    progress.stop();
+    console.log(`${count(written)} requests in ${to}`);
+  } finally {
+    progress.stop();
+  }
+}
+
+export interface HeadOptions extends TraceReadOptions {
+  readonly rows?: string;
+}
+
+/** `sageserve trace head`: the first requests as they are understood. */
+export async function headCommand(file: string, options: HeadOptions): Promise<void> {
+  const rows = wholeNumber('--rows', options.rows ?? '10');
+  const skipped: SkippedRows = { count: 0, examples: [] };
+  const trace = await open(file, options, skipped);
+  const records: Record<string, unknown>[] = [];
+  for await (const batch of trace.batches()) {
+    for (let i = 0; i < batch.length && records.length < rows; i++) records.push(toRecord(batch, i, trace.dictionaries));
+    if (records.length >= rows) break;
+  }
+  reportSkipped(skipped);
+  if (options.json === true) {
+    for (const record of records) console.log(JSON.stringify(record));
+    return;
+  }
+  const columns = [...new Set(records.flatMap((record) => Object.keys(record)))];
+  console.log(table(columns, records.map((record) => columns.map((column) => text(record[column])))));
+}
+
+function text(value: unknown): string {
+  return Array.isArray(value) ? value.join('|') : value === undefined ? '' : String(value);
+}
+
+function wholeNumber(option: string, value: string): number {
+  if (!/^\d+$/.test(value)) throw new ConfigError(option, `must be a whole number, not "${value}"`);
+  return Number(value);
+}
