@@ -46,7 +46,8 @@ export async function verifyArtifact(dir: string): Promise<boolean> {
       if (sameE2e) e2e++;
       worstS = Math.max(worstS, Math.abs(ttftS - want.ttftS), Math.abs(e2eS - want.e2eS));
       if (region === want.region && sameTtft && sameE2e) all++;
-      else if (misses.length < 5) misses.push(`request ${id}: ${region} ${ttftS.toFixed(6)} ${e2eS.toFixed(6)}, expected ${want.region} ${want.ttftS} ${want.e2eS}`);
+      else if (misses.length < 5)
+        misses.push(`request ${id}: ${region} ${ttftS.toFixed(6)} ${e2eS.toFixed(6)}, expected ${want.region} ${want.ttftS} ${want.e2eS}`);
     },
   });
   const total = expected.size;

@@ -56,7 +56,11 @@ export async function verifyVllm(dir: string): Promise<boolean> {
     .sort((a, b) => a.arrival_time - b.arrival_time);
   const tables: OperatorTables = {
     dense: (await readCsv(file(/_dense\.csv(\.gz)?$/))).map((r) => ({ layer: r['layer']!, tokens: Number(r['tokens']), timeUs: Number(r['time_us']) })),
-    perSequence: (await readCsv(file(/_per_sequence\.csv(\.gz)?$/))).map((r) => ({ layer: r['layer']!, sequences: Number(r['sequences']), timeUs: Number(r['time_us']) })),
+    perSequence: (await readCsv(file(/_per_sequence\.csv(\.gz)?$/))).map((r) => ({
+      layer: r['layer']!,
+      sequences: Number(r['sequences']),
+      timeUs: Number(r['time_us']),
+    })),
     attention: (await readCsv(file(/_attention\.csv(\.gz)?$/))).map((r) => ({
       prefillChunk: Number(r['prefill_chunk']),
       kvPrefill: Number(r['kv_prefill']),
@@ -66,7 +70,10 @@ export async function verifyVllm(dir: string): Promise<boolean> {
     })),
   };
   const shape = shapeOf(meta.model.split('/').at(-1)!.toLowerCase());
-  const performance = createOperatorTablesPerformance(tables, { layers: shape.layers, kvCapacityTokens: Math.floor((0.9 * GPU_BYTES - weightBytes(shape)) / kvBytesPerToken(shape)) });
+  const performance = createOperatorTablesPerformance(tables, {
+    layers: shape.layers,
+    kvCapacityTokens: Math.floor((0.9 * GPU_BYTES - weightBytes(shape)) / kvBytesPerToken(shape)),
+  });
   // Two clocks: Unix time at the client, monotonic in the engine. The quickest request sets the offset between them, so that no time is negative.
   const offset = Math.min(...requests.map((r) => r.queued_ts - r.arrival_time));
   const arrivals = requests.map((r) => r.arrival_time + offset);
@@ -80,7 +87,9 @@ export async function verifyVllm(dir: string): Promise<boolean> {
       regions: [region],
       models: [model],
       skus: [{ skuId: sku, usdPerGpuHour: 0, reclaimMs: 0, redeployMs: 0, newVmMs: 0 }],
-      endpoints: [{ region, model, sku, pool: 'shared', tiers: WORKLOAD_TIERS, gpusPerInstance: 1, performance, initialInstances: 1, minInstances: 1, maxInstances: 1 }],
+      endpoints: [
+        { region, model, sku, pool: 'shared', tiers: WORKLOAD_TIERS, gpusPerInstance: 1, performance, initialInstances: 1, minInstances: 1, maxInstances: 1 },
+      ],
       gpuCapacity: [[1]],
       networkRttMs: [[0]],
       engine: { chunkedPrefill: true, maxBatchRequests: meta.engine_kwargs.max_num_seqs, maxBatchTokens: meta.engine_kwargs.max_num_batched_tokens },
@@ -92,7 +101,16 @@ export async function verifyVllm(dir: string): Promise<boolean> {
         scaling: createStaticScaling(),
       },
     },
-    traceFromRequests(requests.map((r, i) => ({ requestId: i, arrivedAtMs: (arrivals[i]! - start) * 1_000, promptTokens: r.input_toks, outputTokens: r.output_toks, originRegion: 'local', model: shape.modelId }))),
+    traceFromRequests(
+      requests.map((r, i) => ({
+        requestId: i,
+        arrivedAtMs: (arrivals[i]! - start) * 1_000,
+        promptTokens: r.input_toks,
+        outputTokens: r.output_toks,
+        originRegion: 'local',
+        model: shape.modelId,
+      })),
+    ),
     {
       audit: true,
       onRequestEnd(table, slot, _outcome, endedAtMs) {
@@ -101,7 +119,11 @@ export async function verifyVllm(dir: string): Promise<boolean> {
       },
     },
   );
-  const real = requests.map((r, i) => ({ ttftS: r.first_token_ts - arrivals[i]!, e2eS: r.last_token_ts - arrivals[i]!, tbtS: (r.last_token_ts - r.first_token_ts) / (r.output_toks - 1) }));
+  const real = requests.map((r, i) => ({
+    ttftS: r.first_token_ts - arrivals[i]!,
+    e2eS: r.last_token_ts - arrivals[i]!,
+    tbtS: (r.last_token_ts - r.first_token_ts) / (r.output_toks - 1),
+  }));
   const ours = requests.map((r, i) => {
     const { ttftS, e2eS } = simulated.get(i)!;
     return { ttftS, e2eS, tbtS: (e2eS - ttftS) / (r.output_toks - 1) };
@@ -110,21 +132,35 @@ export async function verifyVllm(dir: string): Promise<boolean> {
   console.log(`  ${requests.length} requests, ${meta.model}, vLLM ${meta.vllm_version}; times from operator tables, nothing fitted on the requests`);
   console.log('                measured  simulated   error');
   const error: Record<string, number> = {};
-  for (const [label, key] of [['E2E', 'e2eS'], ['TTFT', 'ttftS'], ['TBT', 'tbtS']] as const) {
-    for (const [statistic, of] of [['mean', mean], ['p50', (v: number[]) => quantile(v, 0.5)], ['p95', (v: number[]) => quantile(v, 0.95)]] as const) {
+  for (const [label, key] of [
+    ['E2E', 'e2eS'],
+    ['TTFT', 'ttftS'],
+    ['TBT', 'tbtS'],
+  ] as const) {
+    for (const [statistic, of] of [
+      ['mean', mean],
+      ['p50', (v: number[]) => quantile(v, 0.5)],
+      ['p95', (v: number[]) => quantile(v, 0.95)],
+    ] as const) {
       const want = of(real.map((r) => r[key]));
       const got = of(ours.map((r) => r[key]));
       error[`${label} ${statistic}`] = got / want - 1;
-      console.log(`  ${`${label} ${statistic}`.padEnd(12)}${`${want.toFixed(4)} s`.padStart(10)}${`${got.toFixed(4)} s`.padStart(11)}${percent(got / want - 1).padStart(8)}`);
+      console.log(
+        `  ${`${label} ${statistic}`.padEnd(12)}${`${want.toFixed(4)} s`.padStart(10)}${`${got.toFixed(4)} s`.padStart(11)}${percent(got / want - 1).padStart(8)}`,
+      );
     }
   }
-  const perRequest = quantile(real.map((r, i) => Math.abs(ours[i]!.e2eS / r.e2eS - 1)), 0.5);
+  const perRequest = quantile(
+    real.map((r, i) => Math.abs(ours[i]!.e2eS / r.e2eS - 1)),
+    0.5,
+  );
   const checks = [
     ['mean E2E error', Math.abs(error['E2E mean']!), LIMITS.meanE2e],
     ['median per-request E2E error', perRequest, LIMITS.medianRequestE2e],
     ['TTFT p50 error', Math.abs(error['TTFT p50']!), LIMITS.ttftP50],
   ] as const;
-  for (const [name, value, limit] of checks) console.log(`  ${value <= limit ? 'ok  ' : 'MISS'} ${name.padEnd(30)}${percent(value).padStart(7)} of at most ${percent(limit)}`);
+  for (const [name, value, limit] of checks)
+    console.log(`  ${value <= limit ? 'ok  ' : 'MISS'} ${name.padEnd(30)}${percent(value).padStart(7)} of at most ${percent(limit)}`);
   return checks.every(([, value, limit]) => value <= limit);
 }
 

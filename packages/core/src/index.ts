@@ -11,18 +11,7 @@ export {
   UnknownPolicyError,
 } from './errors.js';
 export { type CapacitySnapshot, type EndpointSnapshot, type FleetSnapshot } from './fleet.js';
-export {
-  type EndpointId,
-  endpointId,
-  type InstanceIndex,
-  type ModelId,
-  modelId,
-  type RegionId,
-  regionId,
-  type RegionIndex,
-  type SkuId,
-  skuId,
-} from './ids.js';
+export { type EndpointId, endpointId, type InstanceIndex, type ModelId, modelId, type RegionId, regionId, type RegionIndex, type SkuId, skuId } from './ids.js';
 export { IndexedMinHeap } from './indexed-heap.js';
 export { type Deployment, type DeploymentPerformance, type PerformanceModel, type TokenMix } from './performance.js';
 export {

@@ -8,14 +8,24 @@ export const GPU_MEMORY_SHARE = 0.9;
 /** Throws `UnknownPolicyError` for a model without a shape. */
 export function shapeOf(model: string): ModelShape {
   const shape = MODEL_SHAPES.find((m) => m.modelId === model);
-  if (shape === undefined) throw new UnknownPolicyError('model', model, MODEL_SHAPES.map((m) => m.modelId));
+  if (shape === undefined)
+    throw new UnknownPolicyError(
+      'model',
+      model,
+      MODEL_SHAPES.map((m) => m.modelId),
+    );
   return shape;
 }
 
 /** Throws `UnknownPolicyError` for a GPU without constants. */
 export function gpuOf(sku: string): GpuShape {
   const gpu = GPU_SHAPES.find((g) => g.skuId === sku);
-  if (gpu === undefined) throw new UnknownPolicyError('SKU', sku, GPU_SHAPES.map((g) => g.skuId));
+  if (gpu === undefined)
+    throw new UnknownPolicyError(
+      'SKU',
+      sku,
+      GPU_SHAPES.map((g) => g.skuId),
+    );
   return gpu;
 }
 
@@ -27,9 +37,13 @@ export function kvCapacityTokens(deployment: Deployment): number {
   const tokens = Math.floor(free / kvBytesPerToken(shape));
   if (!(tokens > 0)) {
     const needed = Math.ceil(weightBytes(shape) / (GPU_MEMORY_SHARE * gpu.memoryBytes));
-    throw new ConfigError('gpusPerInstance', `${deployment.modelId} does not fit ${deployment.gpusPerInstance} × ${deployment.skuId}: its weights take ${(weightBytes(shape) / 1e9).toFixed(0)} GB`, {
-      hint: `Its weights alone need ${needed} of these GPUs.`,
-    });
+    throw new ConfigError(
+      'gpusPerInstance',
+      `${deployment.modelId} does not fit ${deployment.gpusPerInstance} × ${deployment.skuId}: its weights take ${(weightBytes(shape) / 1e9).toFixed(0)} GB`,
+      {
+        hint: `Its weights alone need ${needed} of these GPUs.`,
+      },
+    );
   }
   return tokens;
 }

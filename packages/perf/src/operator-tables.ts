@@ -41,9 +41,21 @@ export function createOperatorTablesPerformance(tables: OperatorTables, options:
   const dense = denseCurve(tables, layers);
   const sequences = sequenceCurve(tables);
   const rows = tables.attention.filter((r) => onGrid(r.prefillChunk) && onGrid(r.kvPrefill) && onGrid(r.kvDecode));
-  const decodeOnly = gridOf('decode-only attention', rows.filter((r) => r.prefillChunk === 0 && r.decodes > 0), (r) => [r.decodes, r.kvDecode]);
-  const prefillOnly = gridOf('prefill-only attention', rows.filter((r) => r.prefillChunk > 0 && r.decodes === 0), (r) => [r.prefillChunk, r.kvPrefill]);
-  const mixed = gridOf('mixed attention', rows.filter((r) => r.prefillChunk > 0 && r.decodes > 0 && r.kvPrefill === 0), (r) => [r.prefillChunk, r.decodes, r.kvDecode]);
+  const decodeOnly = gridOf(
+    'decode-only attention',
+    rows.filter((r) => r.prefillChunk === 0 && r.kvPrefill === 0 && r.decodes > 0),
+    (r) => [r.decodes, r.kvDecode],
+  );
+  const prefillOnly = gridOf(
+    'prefill-only attention',
+    rows.filter((r) => r.prefillChunk > 0 && r.decodes === 0),
+    (r) => [r.prefillChunk, r.kvPrefill],
+  );
+  const mixed = gridOf(
+    'mixed attention',
+    rows.filter((r) => r.prefillChunk > 0 && r.decodes > 0 && r.kvPrefill === 0),
+    (r) => [r.prefillChunk, r.decodes, r.kvDecode],
+  );
   const performance = {
     kvCapacityTokens,
     iterationMs(prefillTokens: number, decodeRequests: number, kvTokens: number, prefillContextTokens: number): number {
@@ -51,7 +63,8 @@ export function createOperatorTablesPerformance(tables: OperatorTables, options:
       let attentionUs: number;
       if (prefillTokens === 0) attentionUs = decodeOnly.at(decodeRequests, context);
       else if (decodeRequests === 0) attentionUs = prefillOnly.at(prefillTokens, prefillContextTokens);
-      else attentionUs = mixed.at(prefillTokens, decodeRequests, context) + prefillOnly.at(prefillTokens, prefillContextTokens) - prefillOnly.at(prefillTokens, 0);
+      else
+        attentionUs = mixed.at(prefillTokens, decodeRequests, context) + prefillOnly.at(prefillTokens, prefillContextTokens) - prefillOnly.at(prefillTokens, 0);
       return (dense.at(prefillTokens + decodeRequests) + sequences.at(decodeRequests + (prefillTokens > 0 ? 1 : 0)) + layers * attentionUs) / 1_000;
     },
   };
@@ -63,7 +76,14 @@ const onGrid = (value: number): boolean => value === 0 || Number.isInteger(Math.
 /** Time of all dense operators of an iteration by its tokens, made non-decreasing where the measurement wavers. */
 function denseCurve(tables: OperatorTables, layers: number): PiecewiseLinear {
   const curves = new Map<string, PiecewiseLinear>();
-  for (const layer of [...Object.keys(PER_LAYER), ...ONCE]) curves.set(layer, curveOf(layer, tables.dense.filter((r) => r.layer === layer).map((r) => [r.tokens, r.timeUs] as const)));
+  for (const layer of [...Object.keys(PER_LAYER), ...ONCE])
+    curves.set(
+      layer,
+      curveOf(
+        layer,
+        tables.dense.filter((r) => r.layer === layer).map((r) => [r.tokens, r.timeUs] as const),
+      ),
+    );
   const tokens = [...new Set(tables.dense.map((r) => r.tokens))].sort((a, b) => a - b);
   const sums = tokens.map((t) => {
     let us = 0;
@@ -76,7 +96,12 @@ function denseCurve(tables: OperatorTables, layers: number): PiecewiseLinear {
 
 function sequenceCurve(tables: OperatorTables): PiecewiseLinear {
   const names = [...new Set(tables.perSequence.map((r) => r.layer))];
-  const curves = names.map((name) => curveOf(name, tables.perSequence.filter((r) => r.layer === name).map((r) => [r.sequences, r.timeUs] as const)));
+  const curves = names.map((name) =>
+    curveOf(
+      name,
+      tables.perSequence.filter((r) => r.layer === name).map((r) => [r.sequences, r.timeUs] as const),
+    ),
+  );
   const sequences = [...new Set(tables.perSequence.map((r) => r.sequences))].sort((a, b) => a - b);
   return new PiecewiseLinear(sequences, runningMaximum(sequences.map((s) => curves.reduce((us, curve) => us + curve.at(s), 0))));
 }
@@ -84,7 +109,10 @@ function sequenceCurve(tables: OperatorTables): PiecewiseLinear {
 function curveOf(name: string, points: readonly (readonly [number, number])[]): PiecewiseLinear {
   if (points.length === 0) throw new ConfigError('dense', `there are no rows for the operator ${name}`);
   const sorted = [...points].sort((a, b) => a[0] - b[0]);
-  return new PiecewiseLinear(sorted.map((p) => p[0]), sorted.map((p) => p[1]));
+  return new PiecewiseLinear(
+    sorted.map((p) => p[0]),
+    sorted.map((p) => p[1]),
+  );
 }
 
 function gridOf(name: string, rows: readonly AttentionRow[], key: (row: AttentionRow) => number[]): Grid {

@@ -1,4 +1,14 @@
-import { type BatchScheduler, ConfigError, type InstanceRouter, type PerformanceModel, type RegionRouter, type ReleasePolicy, type Rng, type ScalingPolicy, UnknownPolicyError } from '@sageserve/core';
+import {
+  type BatchScheduler,
+  ConfigError,
+  type InstanceRouter,
+  type PerformanceModel,
+  type RegionRouter,
+  type ReleasePolicy,
+  type Rng,
+  type ScalingPolicy,
+  UnknownPolicyError,
+} from '@sageserve/core';
 import { createAutoPerformanceModel, createMeasuredPerformanceModel, createRooflinePerformanceModel } from '@sageserve/perf';
 import {
   createDpaScheduler,
@@ -77,7 +87,11 @@ export const DEFAULT_CATALOGUE: Catalogue = {
   strategies: {
     static: (o) => (numbers('strategy', o, []), { scaling: createStaticScaling() }),
     reactive: (o) => ({ scaling: createReactiveScaling(numbers('strategy', o, ['scaleOutAbove', 'scaleInBelow', 'cooldownMs'])) }),
-    siloed: (o) => ({ scaling: createSiloedScaling(numbers('strategy', o, ['scaleOutAbove', 'scaleInBelow', 'cooldownMs'])), pools: SILOED_POOLS, release: createImmediateRelease() }),
+    siloed: (o) => ({
+      scaling: createSiloedScaling(numbers('strategy', o, ['scaleOutAbove', 'scaleInBelow', 'cooldownMs'])),
+      pools: SILOED_POOLS,
+      release: createImmediateRelease(),
+    }),
   },
   performanceModels: {
     auto: (o) => (numbers('performance', o, []), createAutoPerformanceModel()),
@@ -102,7 +116,10 @@ export function createPolicy<T>(kind: string, factories: Readonly<Record<string,
 function numbers<K extends string>(kind: string, options: PolicyOptions, known: readonly K[]): { [P in K]?: number } {
   const result: { [P in K]?: number } = {};
   for (const [key, value] of Object.entries(options)) {
-    if (!known.includes(key as K)) throw new ConfigError(`${kind}.${key}`, 'is not an option of this policy', { hint: known.length === 0 ? 'It takes none.' : `It takes ${known.join(', ')}.` });
+    if (!known.includes(key as K))
+      throw new ConfigError(`${kind}.${key}`, 'is not an option of this policy', {
+        hint: known.length === 0 ? 'It takes none.' : `It takes ${known.join(', ')}.`,
+      });
     if (typeof value !== 'number') throw new ConfigError(`${kind}.${key}`, `must be a number, not ${JSON.stringify(value)}`);
     result[key as K] = value;
   }
@@ -120,8 +137,10 @@ function weightedRouter(options: PolicyOptions, { rng, regions }: FactoryContext
     if (o === -1) throw new ConfigError(`regionRouter.weights.${origin}`, 'is not a region of the scenario', { hint: `It has ${regions.join(', ')}.` });
     for (const [region, weight] of Object.entries((row ?? {}) as Record<string, unknown>)) {
       const r = regions.indexOf(region);
-      if (r === -1) throw new ConfigError(`regionRouter.weights.${origin}.${region}`, 'is not a region of the scenario', { hint: `It has ${regions.join(', ')}.` });
-      if (!(typeof weight === 'number' && weight >= 0)) throw new ConfigError(`regionRouter.weights.${origin}.${region}`, `must be a number of 0 or more, not ${JSON.stringify(weight)}`);
+      if (r === -1)
+        throw new ConfigError(`regionRouter.weights.${origin}.${region}`, 'is not a region of the scenario', { hint: `It has ${regions.join(', ')}.` });
+      if (!(typeof weight === 'number' && weight >= 0))
+        throw new ConfigError(`regionRouter.weights.${origin}.${region}`, `must be a number of 0 or more, not ${JSON.stringify(weight)}`);
       table[o]![r] = weight;
     }
   }

@@ -1,5 +1,14 @@
 export { ARTIFACT_TABLES, type ArtifactTable, createArtifactPerformanceModel } from './artifact.js';
-export { type Catalogue, createPolicy, DEFAULT_CATALOGUE, type Factory, type FactoryContext, type PolicyChoice, type PolicyOptions, type Strategy } from './catalogue.js';
+export {
+  type Catalogue,
+  createPolicy,
+  DEFAULT_CATALOGUE,
+  type Factory,
+  type FactoryContext,
+  type PolicyChoice,
+  type PolicyOptions,
+  type Strategy,
+} from './catalogue.js';
 export { preset, PRESET_NAMES } from './presets/presets.js';
 export { buildSimulation, buildTraffic } from './scenario/build.js';
 export { parseScenario, readScenario } from './scenario/parse.js';

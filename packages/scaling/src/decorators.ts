@@ -37,7 +37,8 @@ export interface BoundsOptions {
 /** Keeps the targets of `policy` within bounds that are tighter than the endpoint's own. */
 export function withBounds(policy: ScalingPolicy, options: BoundsOptions): ScalingPolicy {
   const { minInstances = 0, maxInstances = Infinity } = options;
-  if (!(minInstances >= 0 && minInstances <= maxInstances)) throw new ConfigError('minInstances', `must be from 0 to maxInstances (${maxInstances}), not ${minInstances}`);
+  if (!(minInstances >= 0 && minInstances <= maxInstances))
+    throw new ConfigError('minInstances', `must be from 0 to maxInstances (${maxInstances}), not ${minInstances}`);
   return {
     name: policy.name,
     decide: (fleet, plan, nowMs) => policy.decide(fleet, plan, nowMs).map((decision) => bounded(decision, fleet, minInstances, maxInstances)),

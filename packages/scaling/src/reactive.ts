@@ -17,13 +17,19 @@ export interface ReactiveScalingOptions {
 export function createReactiveScaling(options: ReactiveScalingOptions = {}): ScalingPolicy {
   const { scaleOutAbove = 0.7, scaleInBelow = 0.3, cooldownMs = 15_000 } = options;
   if (!(scaleOutAbove > 0 && scaleOutAbove <= 1)) throw new ConfigError('scaleOutAbove', `must be above 0 and at most 1, not ${scaleOutAbove}`);
-  if (!(scaleInBelow >= 0 && scaleInBelow < scaleOutAbove)) throw new ConfigError('scaleInBelow', `must be from 0 to under scaleOutAbove (${scaleOutAbove}), not ${scaleInBelow}`);
+  if (!(scaleInBelow >= 0 && scaleInBelow < scaleOutAbove))
+    throw new ConfigError('scaleInBelow', `must be from 0 to under scaleOutAbove (${scaleOutAbove}), not ${scaleInBelow}`);
 
   function step(endpoint: EndpointSnapshot): ScalingDecision | undefined {
     const utilization = endpoint.kvCacheUtilization;
     const planned = plannedInstances(endpoint);
     // Nothing ready and nothing on its way: no reading will ever come, so the floor must be restored first.
-    if (planned < endpoint.minInstances) return { endpointId: endpoint.endpointId, targetInstances: endpoint.minInstances, reason: `${planned} instances are under the minimum of ${endpoint.minInstances}` };
+    if (planned < endpoint.minInstances)
+      return {
+        endpointId: endpoint.endpointId,
+        targetInstances: endpoint.minInstances,
+        reason: `${planned} instances are under the minimum of ${endpoint.minInstances}`,
+      };
     if (utilization === undefined) return undefined;
     if (utilization > scaleOutAbove && planned < endpoint.maxInstances) {
       return { endpointId: endpoint.endpointId, targetInstances: planned + 1, reason: `utilisation ${utilization.toFixed(2)} is above ${scaleOutAbove}` };

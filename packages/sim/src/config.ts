@@ -78,7 +78,10 @@ export interface SimulationConfig {
 }
 
 /** The same with every default filled in. */
-export type ResolvedConfig = Required<Omit<SimulationConfig, 'durationMs' | 'engine'>> & { readonly engine: EngineOptions; readonly durationMs: number | undefined };
+export type ResolvedConfig = Required<Omit<SimulationConfig, 'durationMs' | 'engine'>> & {
+  readonly engine: EngineOptions;
+  readonly durationMs: number | undefined;
+};
 
 /** Fills in defaults. Throws `ConfigError` with the field's path for a fleet that cannot work. */
 export function resolveConfig(config: SimulationConfig): ResolvedConfig {
@@ -92,7 +95,10 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
   if (!(engine.maxBatchRequests >= 1)) throw new ConfigError('engine.maxBatchRequests', `must be 1 or more, not ${engine.maxBatchRequests}`);
   if (!(engine.maxBatchTokens >= 1)) throw new ConfigError('engine.maxBatchTokens', `must be 1 or more, not ${engine.maxBatchTokens}`);
   if (engine.chunkedPrefill && !(engine.maxBatchTokens > engine.maxBatchRequests)) {
-    throw new ConfigError('engine.maxBatchTokens', `must be above maxBatchRequests (${engine.maxBatchRequests}) with chunked prefill, or a full batch leaves no room for prompts`);
+    throw new ConfigError(
+      'engine.maxBatchTokens',
+      `must be above maxBatchRequests (${engine.maxBatchRequests}) with chunked prefill, or a full batch leaves no room for prompts`,
+    );
   }
   if (!(engine.kvWatermark >= 0 && engine.kvWatermark < 1)) throw new ConfigError('engine.kvWatermark', `must be from 0 to under 1, not ${engine.kvWatermark}`);
   const used = regions.map(() => skus.map(() => 0));
@@ -103,20 +109,29 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
     if (r === -1) throw new ConfigError(`${at}.region`, `unknown region "${spec.region}"`, { hint: `known: ${regions.join(', ')}` });
     if (!models.includes(spec.model)) throw new ConfigError(`${at}.model`, `unknown model "${spec.model}"`, { hint: `known: ${models.join(', ')}` });
     if (k === -1) throw new ConfigError(`${at}.sku`, `unknown SKU "${spec.sku}"`, { hint: `known: ${skus.map((sku) => sku.skuId).join(', ')}` });
-    if (!(Number.isInteger(spec.gpusPerInstance) && spec.gpusPerInstance >= 1)) throw new ConfigError(`${at}.gpusPerInstance`, `must be a whole number of 1 or more, not ${spec.gpusPerInstance}`);
-    if (!(Number.isInteger(spec.minInstances) && spec.minInstances >= 0)) throw new ConfigError(`${at}.minInstances`, `must be a whole number of 0 or more, not ${spec.minInstances}`);
+    if (!(Number.isInteger(spec.gpusPerInstance) && spec.gpusPerInstance >= 1))
+      throw new ConfigError(`${at}.gpusPerInstance`, `must be a whole number of 1 or more, not ${spec.gpusPerInstance}`);
+    if (!(Number.isInteger(spec.minInstances) && spec.minInstances >= 0))
+      throw new ConfigError(`${at}.minInstances`, `must be a whole number of 0 or more, not ${spec.minInstances}`);
     if (!(Number.isInteger(spec.maxInstances) && spec.maxInstances >= spec.minInstances)) {
       throw new ConfigError(`${at}.maxInstances`, `must be a whole number of at least minInstances (${spec.minInstances}), not ${spec.maxInstances}`);
     }
     if (!(Number.isInteger(spec.initialInstances) && spec.initialInstances >= spec.minInstances && spec.initialInstances <= spec.maxInstances)) {
-      throw new ConfigError(`${at}.initialInstances`, `must be a whole number from minInstances to maxInstances (${spec.minInstances}–${spec.maxInstances}), not ${spec.initialInstances}`);
+      throw new ConfigError(
+        `${at}.initialInstances`,
+        `must be a whole number from minInstances to maxInstances (${spec.minInstances}–${spec.maxInstances}), not ${spec.initialInstances}`,
+      );
     }
     if (!(spec.performance.kvCapacityTokens > 0)) throw new ConfigError(`${at}.performance`, 'leaves no memory for the KV cache');
     used[r][k] += spec.initialInstances * spec.gpusPerInstance;
     if (used[r][k] > config.gpuCapacity[r][k]) {
-      throw new ConfigError(`gpuCapacity[${r}][${k}]`, `${regions[r]} has ${config.gpuCapacity[r][k]} GPUs of ${spec.sku}, too few for the initial instances (${used[r][k]} needed so far)`, {
-        hint: 'Raise the capacity or lower initialInstances.',
-      });
+      throw new ConfigError(
+        `gpuCapacity[${r}][${k}]`,
+        `${regions[r]} has ${config.gpuCapacity[r][k]} GPUs of ${spec.sku}, too few for the initial instances (${used[r][k]} needed so far)`,
+        {
+          hint: 'Raise the capacity or lower initialInstances.',
+        },
+      );
     }
   }
   for (const model of models) {

@@ -4,10 +4,10 @@ import type { ResolvedConfig } from './config.js';
 import type { InstanceEngine } from './instance-engine.js';
 import type { Topology } from './topology.js';
 
-export const FREE = 0;
-export const PROVISIONING = 1;
-export const READY = 2;
-export const DRAINING = 3;
+const FREE = 0;
+const PROVISIONING = 1;
+const READY = 2;
+const DRAINING = 3;
 
 const WAYS = ACQUISITION_WAYS.length;
 /** Integrals kept for each endpoint: ready, draining, busy, then provisioning by way. */
@@ -217,8 +217,10 @@ export class Fleet {
       for (const lot of lots) gpus[cell] += lot.count * lot.gpus;
       const region = Math.floor(cell / this.#config.skus.length);
       const sku = cell % this.#config.skus.length;
-      if (gpus[cell] !== this.#gpusInUse[cell]) throw new InvariantError(`GPUs of ${this.#config.regions[region]} do not add up: ${gpus[cell]} against ${this.#gpusInUse[cell]}`);
-      if (gpus[cell] > this.#config.gpuCapacity[region][sku]) throw new InvariantError(`${this.#config.regions[region]} holds ${gpus[cell]} GPUs, above its capacity`);
+      if (gpus[cell] !== this.#gpusInUse[cell])
+        throw new InvariantError(`GPUs of ${this.#config.regions[region]} do not add up: ${gpus[cell]} against ${this.#gpusInUse[cell]}`);
+      if (gpus[cell] > this.#config.gpuCapacity[region][sku])
+        throw new InvariantError(`${this.#config.regions[region]} holds ${gpus[cell]} GPUs, above its capacity`);
     }
   }
 

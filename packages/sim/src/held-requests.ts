@@ -14,7 +14,7 @@ export class HeldRequests {
 
   constructor(models: number, regions: number) {
     this.count = new Int32Array(models);
-    this.#queues = Array.from({ length: models }, () => new Map());
+    this.#queues = Array.from({ length: models }, () => new Map<number, HeldQueue>());
     this.#byRegion = Array.from({ length: models }, () => Array.from({ length: regions }, () => undefined));
   }
 

@@ -499,7 +499,8 @@ export class InstanceEngine {
       const left = this.#reserve ? 0 : running.keyAt(i) - this.#iteration[instance];
       tokens += requests.promptTokens[slot] + requests.outputTokens[slot] - left;
     }
-    for (const slot of this.#prefilling[instance].subarray(0, this.#prefillCount[instance])) tokens += requests.promptTokens[slot] + requests.recomputeTokens[slot] + 1;
+    for (const slot of this.#prefilling[instance].subarray(0, this.#prefillCount[instance]))
+      tokens += requests.promptTokens[slot] + requests.recomputeTokens[slot] + 1;
     for (let i = 0; i < waiting.size; i++) {
       const slot = waiting.slotAt(i);
       if (requests.awaitsDecode[slot] === 1) tokens += requests.promptTokens[slot] + requests.recomputeTokens[slot] + 1;

@@ -215,7 +215,8 @@ class Simulation {
     const tier = batch.tier[i];
     const prompt = batch.promptTokens[i];
     const output = batch.outputTokens[i];
-    if (prompt < 1 || output < 1) throw new InvariantError(`request ${batch.requestId[i]} has ${prompt} prompt and ${output} output tokens; both must be 1 or more`);
+    if (prompt < 1 || output < 1)
+      throw new InvariantError(`request ${batch.requestId[i]} has ${prompt} prompt and ${output} output tokens; both must be 1 or more`);
     const deadline = batch.deadlineAtMs[i];
     requests.requestId[slot] = batch.requestId[i];
     requests.sequence[slot] = this.#sequence++;
@@ -231,7 +232,14 @@ class Simulation {
     this.#metrics.arrive(model * this.#regionCount + origin, tier, prompt);
     if (tier === TIER_NON_INTERACTIVE) {
       const residency = list === -1 ? undefined : this.#residencyOf(list);
-      this.#held.hold(model, list, residency === undefined ? allowAll : (r) => residency.allowed[r] === 1, requests.deadlineAtMs[slot], requests.sequence[slot], slot);
+      this.#held.hold(
+        model,
+        list,
+        residency === undefined ? allowAll : (r) => residency.allowed[r] === 1,
+        requests.deadlineAtMs[slot],
+        requests.sequence[slot],
+        slot,
+      );
       const order = residency === undefined ? this.#orderFrom[origin] : residency.order;
       const base = (model * TIERS + tier) * this.#regionCount;
       let hosted = false;
@@ -297,7 +305,8 @@ class Simulation {
     view.members = members;
     const choice = this.#config.policies.instanceRouter.route(this.#viewOf(slot), view, nowMs);
     if (choice === -1) return false;
-    if (!(choice >= 0 && choice < members.length)) throw new InvariantError(`instance router "${this.#config.policies.instanceRouter.name}" chose instance ${choice} of ${members.length}`);
+    if (!(choice >= 0 && choice < members.length))
+      throw new InvariantError(`instance router "${this.#config.policies.instanceRouter.name}" chose instance ${choice} of ${members.length}`);
     const instance = members[choice];
     const requests = this.#requests;
     if (requests.promptTokens[slot] + requests.outputTokens[slot] > this.#engine.kvCapacity[instance]) {
@@ -383,7 +392,8 @@ class Simulation {
     this.#refreshSnapshot(nowMs);
     for (const decision of this.#config.policies.scaling.decide(this.#snapshot, undefined, nowMs)) {
       const endpoint = this.#endpointIndex.get(decision.endpointId);
-      if (endpoint === undefined) throw new InvariantError(`scaling policy "${this.#config.policies.scaling.name}" decided for the unknown endpoint "${decision.endpointId}"`);
+      if (endpoint === undefined)
+        throw new InvariantError(`scaling policy "${this.#config.policies.scaling.name}" decided for the unknown endpoint "${decision.endpointId}"`);
       if (this.#fleet.apply(endpoint, decision, nowMs) > 0) this.#drainPoolQueue(this.#topology.poolOfEndpoint[endpoint], nowMs);
     }
   }
@@ -392,12 +402,11 @@ class Simulation {
     for (let pool = 0; pool < this.#topology.pools; pool++) this.#tokensPerS[pool] = this.#tokensInPool[pool] / (MS_PER_MIN / 1_000);
     this.#tokensInPool.fill(0);
     if (this.#options.audit === true) this.#audit();
-    const onSample = this.#options.onSample;
-    if (onSample !== undefined && this.#counted === undefined) {
+    if (this.#options.onSample !== undefined && this.#counted === undefined) {
       this.#refreshSnapshot(nowMs);
       for (const [e, endpoint] of this.#snapshot.endpoints.entries()) {
         const pool = this.#topology.poolOfEndpoint[e];
-        onSample.call(this.#options, {
+        this.#options.onSample({
           timeMs: nowMs,
           endpointId: endpoint.endpointId,
           readyInstances: endpoint.readyInstances,
@@ -508,7 +517,10 @@ class Simulation {
   #resolveModel(index: number): number {
     const name = this.#dictionaries.models[index];
     const model = this.#config.models.findIndex((m) => m === name);
-    if (model === -1) throw new ConfigError('models', `the trace asks for the model "${name}", which the fleet does not have`, { hint: `The fleet has ${this.#config.models.join(', ')}. Map the trace's models onto them.` });
+    if (model === -1)
+      throw new ConfigError('models', `the trace asks for the model "${name}", which the fleet does not have`, {
+        hint: `The fleet has ${this.#config.models.join(', ')}. Map the trace's models onto them.`,
+      });
     this.#modelOf[index] = model;
     return model;
   }
@@ -516,7 +528,10 @@ class Simulation {
   #resolveRegion(index: number): number {
     const name = this.#dictionaries.regions[index];
     const region = this.#config.regions.findIndex((r) => r === name);
-    if (region === -1) throw new ConfigError('regions', `the trace names the region "${name}", which the fleet does not have`, { hint: `The fleet has ${this.#config.regions.join(', ')}. Map the trace's regions onto them.` });
+    if (region === -1)
+      throw new ConfigError('regions', `the trace names the region "${name}", which the fleet does not have`, {
+        hint: `The fleet has ${this.#config.regions.join(', ')}. Map the trace's regions onto them.`,
+      });
     this.#regionOf[index] = region;
     return region;
   }
@@ -562,14 +577,17 @@ class Simulation {
       inInstances += held;
       if (this.#engine.isIdle(i)) throw new InvariantError(`instance ${i} idles with ${held} requests`);
       const tokens = this.#engine.auditKvTokens(i);
-      if (tokens !== this.#engine.kvUsed[i]) throw new InvariantError(`instance ${i} accounts for ${tokens} KV tokens and has ${this.#engine.kvUsed[i]} in use`);
+      if (tokens !== this.#engine.kvUsed[i])
+        throw new InvariantError(`instance ${i} accounts for ${tokens} KV tokens and has ${this.#engine.kvUsed[i]} in use`);
       if (tokens > this.#engine.kvCapacity[i]) throw new InvariantError(`instance ${i} uses ${tokens} KV tokens of ${this.#engine.kvCapacity[i]}`);
     }
     let waiting = this.#transit.size;
     for (const queue of this.#poolQueues) waiting += queue.size;
     for (const count of this.#held.count) waiting += count;
-    if (this.#requests.live !== inInstances + waiting) throw new InvariantError(`${this.#requests.live} requests are live, ${inInstances} in instances and ${waiting} waiting`);
-    if (this.#sequence !== this.#ended + this.#requests.live) throw new InvariantError(`${this.#sequence} requests arrived, ${this.#ended} ended and ${this.#requests.live} are live`);
+    if (this.#requests.live !== inInstances + waiting)
+      throw new InvariantError(`${this.#requests.live} requests are live, ${inInstances} in instances and ${waiting} waiting`);
+    if (this.#sequence !== this.#ended + this.#requests.live)
+      throw new InvariantError(`${this.#sequence} requests arrived, ${this.#ended} ended and ${this.#requests.live} are live`);
   }
 
   #result(): SimulationResult {

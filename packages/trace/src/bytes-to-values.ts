@@ -52,8 +52,8 @@ export function parseDecimal(bytes: Uint8Array, start: number, end: number): num
   return text === '' ? NaN : Number(text);
 }
 
-/** Milliseconds since the Unix epoch of `YYYY-MM-DD hh:mm:ss[.fraction][Z|±hh:mm]` (a space or a T between), UTC where no zone is given; NaN where it is not one. */
-export function parseTimestampMs(bytes: Uint8Array, start: number, end: number): number {
+/** Milliseconds after `originMs` (a whole number of milliseconds since the Unix epoch, so that fractions of a microsecond survive) of `YYYY-MM-DD hh:mm:ss[.fraction][Z|±hh:mm]` (a space or a T between), UTC where no zone is given; NaN where it is not one. */
+export function parseTimestampMs(bytes: Uint8Array, start: number, end: number, originMs = 0): number {
   if (end - start < 19 || bytes[start + 4] !== 45 || bytes[start + 7] !== 45 || bytes[start + 13] !== 58 || bytes[start + 16] !== 58) return NaN;
   const separator = bytes[start + 10];
   if (separator !== 32 && separator !== 84) return NaN;
@@ -63,7 +63,20 @@ export function parseTimestampMs(bytes: Uint8Array, start: number, end: number):
   const hour = parseWhole(bytes, start + 11, start + 13);
   const minute = parseWhole(bytes, start + 14, start + 16);
   const second = parseWhole(bytes, start + 17, start + 19);
-  if (year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) return NaN;
+  if (
+    year < 1 ||
+    month < 1 ||
+    month > 12 ||
+    day < 1 ||
+    day > daysIn(year, month) ||
+    hour < 0 ||
+    hour > 23 ||
+    minute < 0 ||
+    minute > 59 ||
+    second < 0 ||
+    second > 60
+  )
+    return NaN;
   let p = start + 19;
   let fractionMs = 0;
   if (p < end && bytes[p] === 46) {
@@ -85,7 +98,7 @@ export function parseTimestampMs(bytes: Uint8Array, start: number, end: number):
       zoneMs = (bytes[p] === 43 ? 1 : -1) * (hours * 60 + minutes) * 60_000;
     } else return NaN;
   }
-  return (daysSinceEpoch(year, month, day) * 24 + hour) * 3_600_000 + minute * 60_000 + second * 1_000 + fractionMs - zoneMs;
+  return (daysSinceEpoch(year, month, day) * 24 + hour) * 3_600_000 + minute * 60_000 + second * 1_000 - zoneMs - originMs + fractionMs;
 }
 
 function daysIn(year: number, month: number): number {

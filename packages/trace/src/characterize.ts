@@ -47,7 +47,10 @@ const COARSE_MS = 600_000;
  * Describes a trace in one pass. Token quantiles are exact; memory grows only with the trace's duration (a count for every 10 s) and its longest request.
  * Throws what reading the trace throws.
  */
-export async function characterize(trace: TraceStream, options: { readonly signal?: AbortSignal; readonly onProgress?: (requests: number) => void } = {}): Promise<TraceSummary> {
+export async function characterize(
+  trace: TraceStream,
+  options: { readonly signal?: AbortSignal; readonly onProgress?: (requests: number) => void } = {},
+): Promise<TraceSummary> {
   const total = new Group();
   const tiers = WORKLOAD_TIERS.map(() => new Group());
   const regions: Group[] = [];
@@ -69,7 +72,9 @@ export async function characterize(trace: TraceStream, options: { readonly signa
   // About 60 bins or more, so that short traces have a shape too.
   const binMs = durationMs >= 6 * 3_600_000 ? COARSE_MS : durationMs >= 600_000 ? 60_000 : BIN_MS;
   const named = (groups: readonly (Group | undefined)[], names: readonly string[]): Record<string, TrafficSummary> =>
-    Object.fromEntries(groups.flatMap((group, i) => (group === undefined || group.requests === 0 ? [] : [[names[i], group.summary(durationMs, binMs, total.requests)]])));
+    Object.fromEntries(
+      groups.flatMap((group, i) => (group === undefined || group.requests === 0 ? [] : [[names[i], group.summary(durationMs, binMs, total.requests)]])),
+    );
   return {
     durationMs,
     startEpochMs: trace.startEpochMs,
@@ -152,7 +157,14 @@ class TokenCounts {
   }
 
   summary(): TokenSummary {
-    return { mean: this.#total === 0 ? 0 : this.#sum / this.#total, p5: this.#quantile(0.05), p50: this.#quantile(0.5), p95: this.#quantile(0.95), p99: this.#quantile(0.99), max: this.#max };
+    return {
+      mean: this.#total === 0 ? 0 : this.#sum / this.#total,
+      p5: this.#quantile(0.05),
+      p50: this.#quantile(0.5),
+      p95: this.#quantile(0.95),
+      p99: this.#quantile(0.99),
+      max: this.#max,
+    };
   }
 
   /** The smallest count of tokens that at least a share q of the requests do not exceed. */
@@ -166,9 +178,9 @@ class TokenCounts {
   }
 }
 
-/** Autocorrelation at a lag (biased estimator); undefined where the series is under two lags long or constant. */
+/** Autocorrelation at a lag (biased estimator); undefined where the series is under two lags long (but for its last, unfinished bin) or constant. */
 function autocorrelation(series: readonly number[], lag: number): number | undefined {
-  if (series.length < 2 * lag) return undefined;
+  if (series.length < 2 * lag - 1) return undefined;
   const mean = series.reduce((a, b) => a + b, 0) / series.length;
   let variance = 0;
   let covariance = 0;

@@ -105,7 +105,20 @@ export async function sortTrace(trace: TraceStream): Promise<TraceStream> {
 /** A batch that outlives the next one. */
 function copyOf(batch: RequestBatch): RequestBatch {
   const copy = new BatchColumns(batch.length);
-  for (const name of ['requestId', 'arrivedAtMs', 'deadlineAtMs', 'originRegion', 'model', 'tier', 'promptTokens', 'outputTokens', 'regionList', 'tenant', 'application', 'priority'] as const) {
+  for (const name of [
+    'requestId',
+    'arrivedAtMs',
+    'deadlineAtMs',
+    'originRegion',
+    'model',
+    'tier',
+    'promptTokens',
+    'outputTokens',
+    'regionList',
+    'tenant',
+    'application',
+    'priority',
+  ] as const) {
     copy[name].set(batch[name].subarray(0, batch.length));
   }
   copy.length = batch.length;

@@ -1,6 +1,20 @@
 export { characterize, type TokenSummary, type TraceSummary, type TrafficSummary } from './characterize.js';
-export { AZURE_2024_OUTPUT_TOKENS, AZURE_2024_PROMPT_TOKENS, type ClientShape, HOUR_OF_WEEK_SHAPE, SERVEGEN_CLIENTS, SERVEGEN_RATE_NOISE } from './generators/calibration.js';
-export { type BurstShape, DEFAULT_TIER_SHARES, type GeneratedModel, type GeneratedRegion, generateO365Trace, type O365TraceOptions } from './generators/o365.js';
+export {
+  AZURE_2024_OUTPUT_TOKENS,
+  AZURE_2024_PROMPT_TOKENS,
+  type ClientShape,
+  HOUR_OF_WEEK_SHAPE,
+  SERVEGEN_CLIENTS,
+  SERVEGEN_RATE_NOISE,
+} from './generators/calibration.js';
+export {
+  type BurstShape,
+  DEFAULT_TIER_SHARES,
+  type GeneratedModel,
+  type GeneratedRegion,
+  generateO365Trace,
+  type O365TraceOptions,
+} from './generators/o365.js';
 export { type Quantiles } from './generators/quantile-sampler.js';
 export { sortTrace, traceFromRequests, type TraceRequest } from './in-memory.js';
 export { type Shares, type TraceMapping, UNSPECIFIED } from './mapping.js';

@@ -28,7 +28,8 @@ export class NameTable {
       if (sameBytes(this.#spellings[spelling], bytes, start, end)) return this.#idOfSpelling[spelling];
       at = (at + 1) & mask;
     }
-    const id = this.internText(decoder.decode(bytes.subarray(start, end)));
+    // A quoted CSV field writes a quote as two.
+    const id = this.internText(decoder.decode(bytes.subarray(start, end)).replaceAll('""', '"'));
     this.#table[at] = this.#spellings.length;
     this.#spellings.push(bytes.slice(start, end));
     this.#idOfSpelling.push(id);

@@ -20,7 +20,12 @@ export interface OpenTraceOptions extends ReadOptions {
   readonly format?: TraceFormat;
 }
 
-const CSV: Partial<Record<TraceFormat, (file: string) => CsvFormat>> = { 'sageserve-csv': sageserveFormat, artifact: artifactFormat, azure: azureFormat, burstgpt: burstGptFormat };
+const CSV: Partial<Record<TraceFormat, (file: string) => CsvFormat>> = {
+  'sageserve-csv': sageserveFormat,
+  artifact: artifactFormat,
+  azure: azureFormat,
+  burstgpt: burstGptFormat,
+};
 const JSONL: Partial<Record<TraceFormat, JsonRowReader>> = { 'sageserve-jsonl': sageserveRow, mooncake: mooncakeRow };
 
 /**
@@ -59,12 +64,17 @@ async function detectFormat(path: string): Promise<TraceFormat> {
   if (path.endsWith('.parquet')) return 'sageserve-parquet';
   const line = await firstLine(path);
   if (line.startsWith('{')) return line.includes('"input_length"') ? 'mooncake' : 'sageserve-jsonl';
-  const header = line.toLowerCase().split(',').map((name) => name.trim());
+  const header = line
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim());
   if (header.includes('arrival_timestamp') && header.includes('token_size')) return 'artifact';
   if (header.includes('contexttokens')) return 'azure';
   if (header.includes('request tokens')) return 'burstgpt';
   if (header.includes('arrived_at_s')) return 'sageserve-csv';
-  throw new SageServeError('ERR_TRACE_FILE', `${path}: the first line fits no known format: ${line.slice(0, 80)}`, { hint: `Say which it is with --format; known: ${TRACE_FORMATS.join(', ')}` });
+  throw new SageServeError('ERR_TRACE_FILE', `${path}: the first line fits no known format: ${line.slice(0, 80)}`, {
+    hint: `Say which it is with --format; known: ${TRACE_FORMATS.join(', ')}`,
+  });
 }
 
 async function firstLine(path: string): Promise<string> {

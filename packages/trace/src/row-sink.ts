@@ -42,7 +42,20 @@ export class RowSink {
   readonly models: NameTable;
   readonly tenants: NameTable;
   readonly applications: NameTable;
-  readonly row: Row = { requestId: 0, arrivedAtMs: 0, deadlineAtMs: NaN, originRegion: -1, model: -1, tier: -1, promptTokens: 0, outputTokens: 0, regionList: -1, tenant: -1, application: -1, priority: 0 };
+  readonly row: Row = {
+    requestId: 0,
+    arrivedAtMs: 0,
+    deadlineAtMs: NaN,
+    originRegion: -1,
+    model: -1,
+    tier: -1,
+    promptTokens: 0,
+    outputTokens: 0,
+    regionList: -1,
+    tenant: -1,
+    application: -1,
+    priority: 0,
+  };
   readonly batch = new BatchColumns(BATCH_CAPACITY);
   line = 0;
 
@@ -74,7 +87,12 @@ export class RowSink {
     // Names enter the dictionaries only when a row lacks one.
     this.#drawRegion = () => (drawRegion ??= createDraw('mapping.fill.region', fill?.region, plain(dictionaries.regions), rng.fork('region')))();
     this.#drawModel = () => (drawModel ??= createDraw('mapping.fill.model', fill?.model, plain(dictionaries.models), rng.fork('model')))();
-    this.#drawTier = createDraw('mapping.fill.tier', fill?.tier ?? { 'interactive-fast': 1 }, (name) => WORKLOAD_TIERS.indexOf(name as (typeof WORKLOAD_TIERS)[number]), rng.fork('tier'));
+    this.#drawTier = createDraw(
+      'mapping.fill.tier',
+      fill?.tier ?? { 'interactive-fast': 1 },
+      (name) => WORKLOAD_TIERS.indexOf(name as (typeof WORKLOAD_TIERS)[number]),
+      rng.fork('tier'),
+    );
   }
 
   get full(): boolean {
@@ -99,7 +117,9 @@ export class RowSink {
 
   /** Leaves out the current line, or throws it. */
   fail(column: string | undefined, reason: string): void {
-    const error = new TraceFormatError({ file: this.#file, line: this.line, column }, reason, { hint: 'Mend the row, or leave bad rows out with --skip-bad-rows.' });
+    const error = new TraceFormatError({ file: this.#file, line: this.line, column }, reason, {
+      hint: 'Mend the row, or leave bad rows out with --skip-bad-rows.',
+    });
     if (this.#skipped === undefined) throw error;
     this.#skipped.count++;
     if (this.#skipped.examples.length < EXAMPLES) this.#skipped.examples.push(error);
@@ -108,9 +128,13 @@ export class RowSink {
   /** Checks and stores the current row. `columns` names its fields as the file does. */
   accept(columns: { arrival: string; prompt: string; output: string }): void {
     const { row, batch } = this;
-    if (!(row.arrivedAtMs >= (this.#anyOrder ? -Infinity : 0) && row.arrivedAtMs < Infinity)) return this.fail(columns.arrival, 'is not a time at or after the start of the trace');
+    if (!(row.arrivedAtMs >= (this.#anyOrder ? -Infinity : 0) && row.arrivedAtMs < Infinity))
+      return this.fail(columns.arrival, 'is not a time at or after the start of the trace');
     if (row.arrivedAtMs < this.#lastMs && !this.#anyOrder) {
-      return this.fail(columns.arrival, `comes ${((this.#lastMs - row.arrivedAtMs) / 1_000).toFixed(3)} s before the row above; rows must be in order of arrival (sageserve trace convert --sort puts them in order)`);
+      return this.fail(
+        columns.arrival,
+        `comes ${((this.#lastMs - row.arrivedAtMs) / 1_000).toFixed(3)} s before the row above; rows must be in order of arrival (sageserve trace convert --sort puts them in order)`,
+      );
     }
     if (!(row.promptTokens >= 1 && row.promptTokens <= 0xffffffff)) return this.fail(columns.prompt, 'is not a whole number of tokens of 1 or more');
     if (!(row.outputTokens >= 1 && row.outputTokens <= 0xffffffff)) return this.fail(columns.output, 'is not a whole number of tokens of 1 or more');

@@ -52,9 +52,16 @@ export function comparisonTable(runs: readonly StrategyResult[]): string {
   ratio('wasted GPU-hours (provisioning)', (r) => r.capacity.wastedGpuHours, hours);
   ratio('idle GPU-hours', (r) => r.capacity.idleGpuHours, hours);
   ratio('donated spot GPU-hours', (r) => r.spotGpuHours, hours);
-  ratio('cost', (r) => r.capacity.costUsd, (value) => `$${count(value)}`);
+  ratio(
+    'cost',
+    (r) => r.capacity.costUsd,
+    (value) => `$${count(value)}`,
+  );
   plain('scale-outs / scale-ins', (r) => `${count(r.actions.scaleOut)} / ${count(r.actions.scaleIn)}`);
-  plain('reclaimed / redeployed / new VMs', (r) => `${count(r.actions.acquiredByWay.reclaim)} / ${count(r.actions.acquiredByWay.redeploy)} / ${count(r.actions.acquiredByWay['new-vm'])}`);
+  plain(
+    'reclaimed / redeployed / new VMs',
+    (r) => `${count(r.actions.acquiredByWay.reclaim)} / ${count(r.actions.acquiredByWay.redeploy)} / ${count(r.actions.acquiredByWay['new-vm'])}`,
+  );
   plain('preempted requests', (r) => count(r.preemptions));
   return table(['', ...runs.map((run) => run.strategy)], rows);
 }

@@ -1,5 +1,14 @@
 import { ConfigError, modelId, skuId } from '@sageserve/core';
-import { createAutoPerformanceModel, GPU_MEMORY_SHARE, GPU_SHAPES, kvBytesPerToken, measuredTableOf, MODEL_SHAPES, ROOFLINE_2025, weightBytes } from '@sageserve/perf';
+import {
+  createAutoPerformanceModel,
+  GPU_MEMORY_SHARE,
+  GPU_SHAPES,
+  kvBytesPerToken,
+  measuredTableOf,
+  MODEL_SHAPES,
+  ROOFLINE_2025,
+  weightBytes,
+} from '@sageserve/perf';
 import { count, decimal, table } from './format.js';
 
 export interface ProfilesOptions {
@@ -29,7 +38,9 @@ const DEGREES = [1, 2, 4, 8];
 
 /** `sageserve profiles`: every deployment that fits, and whether its speed is measured or modelled. */
 export function profilesCommand(options: ProfilesOptions): void {
-  const profiles = listProfiles().filter((p) => (options.model === undefined || p.model === options.model) && (options.sku === undefined || p.sku === options.sku));
+  const profiles = listProfiles().filter(
+    (p) => (options.model === undefined || p.model === options.model) && (options.sku === undefined || p.sku === options.sku),
+  );
   if (profiles.length === 0) {
     throw new ConfigError(options.model === undefined ? '--sku' : '--model', 'no deployment matches', {
       hint: `Models: ${MODEL_SHAPES.map((m) => m.modelId).join(', ')}. SKUs: ${GPU_SHAPES.map((g) => g.skuId).join(', ')}.`,
@@ -42,12 +53,27 @@ export function profilesCommand(options: ProfilesOptions): void {
   console.log(
     table(
       ['model', 'SKU', 'GPUs', 'basis', 'KV kB/token', 'KV tokens', 'prefill 1,024', 'decode ×1', 'decode ×32', 'tokens/s'],
-      profiles.map((p) => [p.model, p.sku, String(p.gpus), p.basis, decimal(p.kvBytesPerToken / 1_024, 0), count(p.kvCapacityTokens), `${decimal(p.prefillMsAt1024, 1)} ms`, `${decimal(p.decodeMsAt1, 1)} ms`, `${decimal(p.decodeMsAt32, 1)} ms`, count(p.tokensPerS)]),
+      profiles.map((p) => [
+        p.model,
+        p.sku,
+        String(p.gpus),
+        p.basis,
+        decimal(p.kvBytesPerToken / 1_024, 0),
+        count(p.kvCapacityTokens),
+        `${decimal(p.prefillMsAt1024, 1)} ms`,
+        `${decimal(p.decodeMsAt1, 1)} ms`,
+        `${decimal(p.decodeMsAt32, 1)} ms`,
+        count(p.tokensPerS),
+      ]),
     ),
   );
-  console.log(`\ndecode: one iteration at a context of 1,024 tokens each. tokens/s: prompt + output of a full batch of ${count(MIX.promptTokens)} + ${count(MIX.outputTokens)} tokens.`);
+  console.log(
+    `\ndecode: one iteration at a context of 1,024 tokens each. tokens/s: prompt + output of a full batch of ${count(MIX.promptTokens)} + ${count(MIX.outputTokens)} tokens.`,
+  );
   console.log(`measured: ${[...new Set(profiles.filter((p) => p.basis === 'measured').map((p) => p.source))].join('; ') || 'none of these'}.`);
-  console.log(`modelled: a roofline of ${decimal(ROOFLINE_2025.flopsShare * 100, 0)} % of FLOPS and ${decimal(ROOFLINE_2025.bandwidthShare * 100, 0)} % of bandwidth, fitted on serving points of 2025 (median error 7 %). Measured tables are of older engines and slower.`);
+  console.log(
+    `modelled: a roofline of ${decimal(ROOFLINE_2025.flopsShare * 100, 0)} % of FLOPS and ${decimal(ROOFLINE_2025.bandwidthShare * 100, 0)} % of bandwidth, fitted on serving points of 2025 (median error 7 %). Measured tables are of older engines and slower.`,
+  );
 }
 
 function listProfiles(): Profile[] {

@@ -1,3 +1,4 @@
+import type { SkippedRows } from '@sageserve/trace';
 import cliProgress from 'cli-progress';
 import { wallClockMs, yieldToEventLoop } from '../wall-clock.js';
 import { count } from './format.js';
@@ -15,11 +16,14 @@ export class Progress {
   #drawnMs = -Infinity;
   #batches = 0;
 
-  constructor(label: string, unit: string, show = process.stderr.isTTY === true) {
+  constructor(label: string, unit: string, show = process.stderr.isTTY) {
     this.#label = label;
     this.#unit = unit;
     if (!show) return;
-    this.#bar = new cliProgress.SingleBar({ stream: process.stderr, format: '{label} {bar} {done} {unit} · {rate}/s · {left}', barsize: 24, hideCursor: true, clearOnComplete: true }, cliProgress.Presets.shades_classic);
+    this.#bar = new cliProgress.SingleBar(
+      { stream: process.stderr, format: '{label} {bar} {done} {unit} · {rate}/s · {left}', barsize: 24, hideCursor: true, clearOnComplete: true },
+      cliProgress.Presets.shades_classic,
+    );
     this.#bar.start(1_000, 0, { label, unit, done: '0', rate: '–', left: '' });
   }
 
@@ -30,7 +34,13 @@ export class Progress {
       this.#drawnMs = nowMs;
       const seconds = (nowMs - this.#startMs) / 1_000;
       const left = share !== undefined && share > 0.01 ? `${count(Math.ceil((seconds / share) * (1 - share)))} s left` : '';
-      this.#bar.update(Math.round(1_000 * (share ?? 0)), { label: this.#label, unit: this.#unit, done: count(done), rate: seconds > 0 ? count(done / seconds) : '–', left });
+      this.#bar.update(Math.round(1_000 * (share ?? 0)), {
+        label: this.#label,
+        unit: this.#unit,
+        done: count(done),
+        rate: seconds > 0 ? count(done / seconds) : '–',
+        left,
+      });
     }
     return ++this.#batches % BATCHES_PER_TURN === 0 ? yieldToEventLoop() : undefined;
   }
@@ -38,4 +48,11 @@ export class Progress {
   stop(): void {
     this.#bar?.stop();
   }
+}
+
+/** Says on standard error how many rows of a trace were left out, and shows some. */
+export function reportSkippedRows(skipped: SkippedRows): void {
+  if (skipped.count === 0) return;
+  console.error(`left out ${count(skipped.count)} bad row${skipped.count === 1 ? '' : 's'}, of which the first:`);
+  for (const example of skipped.examples.slice(0, 3)) console.error(`  ${example.message}`);
 }

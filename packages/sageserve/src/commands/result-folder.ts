@@ -53,7 +53,10 @@ export class ResultFolder {
       'time_s,endpoint,ready_instances,provisioning_instances,draining_instances,kv_cache_utilization,running_requests,queued_requests,held_requests,arrived_requests,completed_requests',
     );
     this.#requests = withRequests
-      ? new RowFile(join(partial, 'requests.csv'), 'request_id,outcome,model,tier,origin_region,served_region,arrived_at_s,prompt_tokens,output_tokens,ttft_s,e2e_s,deadline_s')
+      ? new RowFile(
+          join(partial, 'requests.csv'),
+          'request_id,outcome,model,tier,origin_region,served_region,arrived_at_s,prompt_tokens,output_tokens,ttft_s,e2e_s,deadline_s',
+        )
       : undefined;
   }
 
@@ -101,4 +104,3 @@ export class ResultFolder {
     this.#requests?.close();
   }
 }
-

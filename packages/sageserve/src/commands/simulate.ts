@@ -11,7 +11,7 @@ import { parseDurationMs, type Scenario } from '../scenario/schema.js';
 import { wallClockMs } from '../wall-clock.js';
 import { comparisonTable, type StrategyResult } from './comparison-table.js';
 import { count, decimal, sparkline, time } from './format.js';
-import { Progress } from './progress.js';
+import { Progress, reportSkippedRows } from './progress.js';
 import { ResultFolder } from './result-folder.js';
 
 export interface SimulateCommandOptions {
@@ -51,7 +51,8 @@ export async function simulateCommand(file: string | undefined, options: Simulat
       result = await simulate(config, trace, {
         signal,
         audit: options.audit === true,
-        onProgress: (p) => progress.update(p.arrivedRequests, trace.progress ?? (config.durationMs === undefined ? undefined : p.simulatedMs / config.durationMs)),
+        onProgress: (p) =>
+          progress.update(p.arrivedRequests, trace.progress ?? (config.durationMs === undefined ? undefined : p.simulatedMs / config.durationMs)),
         onSample(sample) {
           const minute = Math.round(sample.timeMs / 60_000) - 1;
           ready[minute] = (ready[minute] ?? 0) + sample.readyInstances;
@@ -69,10 +70,7 @@ export async function simulateCommand(file: string | undefined, options: Simulat
     runs.push({ strategy: label, result, readyInstances: ready });
     const seconds = (wallClockMs() - startMs) / 1_000;
     console.error(`${label}: ${count(result.total.arrived)} requests over ${time(result.durationMs)} simulated in ${decimal(seconds, 1)} s`);
-    if (skippedRows.count > 0) {
-      console.error(`${count(skippedRows.count)} bad rows were left out; the first:`);
-      for (const example of skippedRows.examples.slice(0, 3)) console.error(`  ${example.message}`);
-    }
+    reportSkippedRows(skippedRows);
   }
   const report = { scenario: scenario.name, seed: scenario.seed, strategies: runs.map(({ strategy, result }) => ({ strategy, ...result })) };
   if (options.out !== undefined) {
@@ -91,7 +89,10 @@ function printReport(scenario: Scenario, runs: readonly StrategyResult[], option
   console.log('\nready instances over time (from 0)');
   const width = Math.max(...runs.map((run) => run.strategy.length));
   for (const run of runs) {
-    if (run.readyInstances.length > 0) console.log(`  ${run.strategy.padEnd(width)} ${sparkline(run.readyInstances)} ${count(Math.min(...run.readyInstances))}–${count(Math.max(...run.readyInstances))}`);
+    if (run.readyInstances.length > 0)
+      console.log(
+        `  ${run.strategy.padEnd(width)} ${sparkline(run.readyInstances)} ${count(Math.min(...run.readyInstances))}–${count(Math.max(...run.readyInstances))}`,
+      );
   }
   if (runs.length > 1) console.log(`\nratios in brackets are to ${runs[0]!.strategy}`);
   if (options.out !== undefined) console.log(`results in ${options.out}`);
@@ -101,7 +102,8 @@ async function chooseScenario(file: string | undefined, options: SimulateCommand
   if (file !== undefined && options.preset !== undefined) throw new ConfigError('--preset', 'goes without a scenario file: give one or the other');
   const base = file === undefined ? preset(options.preset ?? 'small') : await readScenario(file);
   const { requestsPerDay: _, ...traffic } = base.traffic;
-  if (options.duration !== undefined && parseDurationMs(options.duration) === undefined) throw new ConfigError('--duration', `"${options.duration}" is not a duration such as 15m, 24h or 7d`);
+  if (options.duration !== undefined && parseDurationMs(options.duration) === undefined)
+    throw new ConfigError('--duration', `"${options.duration}" is not a duration such as 15m, 24h or 7d`);
   const given = options.trace === undefined ? base.traffic : { ...traffic, trace: options.trace };
   return parseScenario({
     ...base,

@@ -1,21 +1,26 @@
 import { ConfigError } from '@sageserve/core';
-import { characterize, openTrace, type SkippedRows, sortTrace, toRecord, type TraceFormat, type TraceStream, type TraceSummary, type TrafficSummary, writeTrace } from '@sageserve/trace';
+import {
+  characterize,
+  openTrace,
+  type SkippedRows,
+  sortTrace,
+  toRecord,
+  type TraceFormat,
+  type TraceStream,
+  type TraceSummary,
+  type TrafficSummary,
+  writeTrace,
+} from '@sageserve/trace';
 import { preset } from '../presets/presets.js';
 import { buildTraffic } from '../scenario/build.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
 import { count, decimal, NONE, percent, sparkline, table, time } from './format.js';
-import { Progress } from './progress.js';
+import { Progress, reportSkippedRows } from './progress.js';
 
 export interface TraceReadOptions {
   readonly format?: string;
   readonly skipBadRows?: boolean;
   readonly json?: boolean;
-}
-
-function reportSkipped(skipped: SkippedRows): void {
-  if (skipped.count === 0) return;
-  console.error(`${count(skipped.count)} bad rows were left out; the first:`);
-  for (const example of skipped.examples.slice(0, 3)) console.error(`  ${example.message}`);
 }
 
 async function open(file: string, options: TraceReadOptions, skipped: SkippedRows, anyOrder = false): Promise<TraceStream & { readonly format: TraceFormat }> {
@@ -60,20 +65,39 @@ export async function inspectCommand(file: string, options: TraceReadOptions, si
     console.log(JSON.stringify({ file, format: trace.format, skippedRows: skipped.count, ...summary }, null, 2));
     return;
   }
-  reportSkipped(skipped);
+  reportSkippedRows(skipped);
   console.log(`${file} (${trace.format})`);
   if (summary.startEpochMs !== undefined) console.log(`starts ${new Date(summary.startEpochMs).toISOString()}`);
   console.log(`${count(summary.total.requests)} requests over ${time(summary.durationMs)}, counted in bins of ${time(summary.binMs)}\n`);
   const groups: [string, TrafficSummary][] = [['all', summary.total]];
-  for (const part of [summary.byTier, summary.byRegion, summary.byModel]) for (const entry of Object.entries(part)) groups.push(entry);
+  for (const [kind, part] of [
+    ['tier', summary.byTier],
+    ['region', summary.byRegion],
+    ['model', summary.byModel],
+  ] as const)
+    for (const [name, group] of Object.entries(part)) groups.push([`${kind} ${name}`, group]);
   console.log(
     table(
       ['', 'share', 'requests/s', 'peak ÷ trough', 'CV of gaps', 'daily autocorr.', 'weekly autocorr.'],
-      groups.map(([name, g]) => [name, percent(g.share, 1), decimal(g.requestsPerS, 3), decimal(g.peakToTrough, 2), decimal(g.gapCv, 2), decimal(g.dailyAutocorrelation, 2), decimal(g.weeklyAutocorrelation, 2)]),
+      groups.map(([name, g]) => [
+        name,
+        percent(g.share, 1),
+        decimal(g.requestsPerS, 3),
+        decimal(g.peakToTrough, 2),
+        decimal(g.gapCv, 2),
+        decimal(g.dailyAutocorrelation, 2),
+        decimal(g.weeklyAutocorrelation, 2),
+      ]),
     ),
   );
   const tokens = (of: (g: TrafficSummary) => TrafficSummary['promptTokens']): string =>
-    table(['', 'mean', 'p5', 'p50', 'p95', 'p99', 'max'], groups.map(([name, g]) => [name, ...(g.requests === 0 ? Array<string>(6).fill(NONE) : [decimal(of(g).mean, 1), ...[of(g).p5, of(g).p50, of(g).p95, of(g).p99, of(g).max].map(count)])]));
+    table(
+      ['', 'mean', 'p5', 'p50', 'p95', 'p99', 'max'],
+      groups.map(([name, g]) => [
+        name,
+        ...(g.requests === 0 ? Array<string>(6).fill(NONE) : [decimal(of(g).mean, 1), ...[of(g).p5, of(g).p50, of(g).p95, of(g).p99, of(g).max].map(count)]),
+      ]),
+    );
   console.log(`\nprompt tokens\n${tokens((g) => g.promptTokens)}\n\noutput tokens\n${tokens((g) => g.outputTokens)}\n\nrate over time (from 0)`);
   const width = Math.max(...groups.map(([name]) => name.length));
   for (const [name, g] of groups) console.log(`${name.padEnd(width)}  ${sparkline(g.bins, 72)}`);
@@ -89,7 +113,7 @@ export async function convertCommand(from: string, to: string, options: ConvertO
   const skipped: SkippedRows = { count: 0, examples: [] };
   const trace = await open(from, options, skipped, options.sort === true);
   await write(options.sort === true ? await sortTrace(trace) : trace, to, 'convert', options.limit, signal);
-  reportSkipped(skipped);
+  reportSkippedRows(skipped);
 }
 
 export interface GenerateOptions {
@@ -142,17 +166,22 @@ export async function headCommand(file: string, options: HeadOptions): Promise<v
     for (let i = 0; i < batch.length && records.length < rows; i++) records.push(toRecord(batch, i, trace.dictionaries));
     if (records.length >= rows) break;
   }
-  reportSkipped(skipped);
+  reportSkippedRows(skipped);
   if (options.json === true) {
     for (const record of records) console.log(JSON.stringify(record));
     return;
   }
   const columns = [...new Set(records.flatMap((record) => Object.keys(record)))];
-  console.log(table(columns, records.map((record) => columns.map((column) => text(record[column])))));
+  console.log(
+    table(
+      columns,
+      records.map((record) => columns.map((column) => text(record[column]))),
+    ),
+  );
 }
 
 function text(value: unknown): string {
-  return Array.isArray(value) ? value.join('|') : value === undefined ? '' : String(value);
+  return Array.isArray(value) ? value.join('|') : typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }
 
 function wholeNumber(option: string, value: string): number {

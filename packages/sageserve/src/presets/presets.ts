@@ -3,8 +3,32 @@ import { parseScenario } from '../scenario/parse.js';
 import type { Scenario, ScenarioInput } from '../scenario/schema.js';
 
 /** Prompt and output tokens of Azure's 2023 conversation trace (CC-BY-4.0), from which the paper's artifact draws its tokens. */
-const PROMPT_2023: [number, number][] = [[0.01, 29], [0.05, 181], [0.1, 207], [0.25, 396], [0.4, 703], [0.5, 1020], [0.6, 1071], [0.75, 1189], [0.9, 2735], [0.95, 4083], [0.99, 4142]];
-const OUTPUT_2023: [number, number][] = [[0.01, 16], [0.05, 41], [0.1, 54], [0.25, 85], [0.4, 103], [0.5, 129], [0.6, 177], [0.75, 395], [0.9, 424], [0.95, 451], [0.99, 601]];
+const PROMPT_2023: [number, number][] = [
+  [0.01, 29],
+  [0.05, 181],
+  [0.1, 207],
+  [0.25, 396],
+  [0.4, 703],
+  [0.5, 1020],
+  [0.6, 1071],
+  [0.75, 1189],
+  [0.9, 2735],
+  [0.95, 4083],
+  [0.99, 4142],
+];
+const OUTPUT_2023: [number, number][] = [
+  [0.01, 16],
+  [0.05, 41],
+  [0.1, 54],
+  [0.25, 85],
+  [0.4, 103],
+  [0.5, 129],
+  [0.6, 177],
+  [0.75, 395],
+  [0.9, 424],
+  [0.95, 451],
+  [0.99, 601],
+];
 
 /** Azure list prices of eight-GPU VMs in the United States by the GPU-hour: ND96isr H100 v5 98.32 $/h (the paper's α), ND96amsr A100 v4 32.77 $/h. */
 const SKUS = [
@@ -37,7 +61,8 @@ const MODELS = [
 ];
 
 const PAPER: ScenarioInput = {
-  description: 'Three regions and four models on up to 240 instances; ten million requests on a mean day, 72 % interactive; shape of the Azure 2024 week, tokens of 2023.',
+  description:
+    'Three regions and four models on up to 240 instances; ten million requests on a mean day, 72 % interactive; shape of the Azure 2024 week, tokens of 2023.',
   duration: '24h',
   traffic: { requestsPerDay: 10_000_000, promptTokens: PROMPT_2023, outputTokens: OUTPUT_2023 },
   regions: REGIONS,
@@ -51,9 +76,9 @@ const PRESETS: Readonly<Record<string, ScenarioInput>> = {
   small: {
     ...PAPER,
     name: 'small',
-    description: 'Two models in three regions for six hours of a weekday, about a hundred thousand requests: a first look in a second.',
+    description: 'Two models in three regions for six hours of a weekday, half a million requests: a first look in a few seconds.',
     duration: '6h',
-    traffic: { ...PAPER.traffic, requestsPerDay: 400_000, startHourOfWeek: 34 },
+    traffic: { ...PAPER.traffic, requestsPerDay: 1_600_000, startHourOfWeek: 34 },
     regions: REGIONS.map((r) => ({ ...r, gpus: { 'h100-80gb': 24, 'a100-80gb': 12 } })),
     models: [
       { name: 'llama-2-70b', share: 0.5, deployments: [{ sku: 'h100-80gb', gpusPerInstance: 4, initialInstances: 6, maxInstances: 6 }] },
@@ -80,7 +105,10 @@ const PRESETS: Readonly<Record<string, ScenarioInput>> = {
       [0, 0, 0],
     ],
     skus: [{ name: 'a100-80gb', usdPerGpuHour: 4.1 }],
-    models: ['A', 'B'].map((name) => ({ name, deployments: [{ sku: 'a100-80gb', gpusPerInstance: 8, initialInstances: 3, minInstances: 3, maxInstances: 3 }] })),
+    models: ['A', 'B'].map((name) => ({
+      name,
+      deployments: [{ sku: 'a100-80gb', gpusPerInstance: 8, initialInstances: 3, minInstances: 3, maxInstances: 3 }],
+    })),
     performance: 'artifact',
     batchScheduler: 'fcfs',
     strategies: ['static'],

@@ -1,4 +1,15 @@
-import { ConfigError, createRng, DEFAULT_OBJECTIVES, modelId, regionId, skuId, type TierObjective, UnknownPolicyError, WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
+import {
+  ConfigError,
+  createRng,
+  DEFAULT_OBJECTIVES,
+  modelId,
+  regionId,
+  skuId,
+  type TierObjective,
+  UnknownPolicyError,
+  WORKLOAD_TIERS,
+  type WorkloadTier,
+} from '@sageserve/core';
 import type { EndpointSpec, EngineOptions, SimulationConfig } from '@sageserve/sim';
 import { generateO365Trace, openTrace, type Quantiles, type SkippedRows, TRACE_FORMATS, type TraceFormat, type TraceStream } from '@sageserve/trace';
 import { type Catalogue, createPolicy, DEFAULT_CATALOGUE, type FactoryContext, type PolicyChoice, type Strategy } from '../catalogue.js';
@@ -14,19 +25,33 @@ const DEFAULT_RTT_MS = 40;
 export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice, catalogue: Catalogue = DEFAULT_CATALOGUE): SimulationConfig {
   const names = scenario.regions.map((r) => r.name);
   requireUnique('regions', names);
-  requireUnique('models', scenario.models.map((m) => m.name));
-  requireUnique('skus', scenario.skus.map((k) => k.name));
+  requireUnique(
+    'models',
+    scenario.models.map((m) => m.name),
+  );
+  requireUnique(
+    'skus',
+    scenario.skus.map((k) => k.name),
+  );
   const context: FactoryContext = { rng: createRng(scenario.seed).fork('policies'), regions: names };
   const strategy = createPolicy('strategy', catalogue.strategies, strategyChoice, context);
   const performance = createPolicy('performance model', catalogue.performanceModels, scenario.performance, context);
   const endpoints: EndpointSpec[] = [];
   for (const [m, model] of scenario.models.entries()) {
-    for (const host of model.regions ?? []) if (!names.includes(host)) throw new ConfigError(`models[${m}].regions`, `"${host}" is not a region of the scenario`, { hint: `It has ${names.join(', ')}.` });
+    for (const host of model.regions ?? [])
+      if (!names.includes(host))
+        throw new ConfigError(`models[${m}].regions`, `"${host}" is not a region of the scenario`, { hint: `It has ${names.join(', ')}.` });
     for (const [d, deployment] of model.deployments.entries()) {
       const at = `models[${m}].deployments[${d}]`;
-      if (!scenario.skus.some((k) => k.name === deployment.sku)) throw new ConfigError(`${at}.sku`, `"${deployment.sku}" is not a SKU of the scenario`, { hint: `It has ${scenario.skus.map((k) => k.name).join(', ')}.` });
-      if (deployment.minInstances > deployment.maxInstances) throw new ConfigError(`${at}.minInstances`, `${deployment.minInstances} is above maxInstances (${deployment.maxInstances})`);
-      const speed = withPath(at, () => performance.forDeployment({ modelId: modelId(model.name), skuId: skuId(deployment.sku), gpusPerInstance: deployment.gpusPerInstance }));
+      if (!scenario.skus.some((k) => k.name === deployment.sku))
+        throw new ConfigError(`${at}.sku`, `"${deployment.sku}" is not a SKU of the scenario`, {
+          hint: `It has ${scenario.skus.map((k) => k.name).join(', ')}.`,
+        });
+      if (deployment.minInstances > deployment.maxInstances)
+        throw new ConfigError(`${at}.minInstances`, `${deployment.minInstances} is above maxInstances (${deployment.maxInstances})`);
+      const speed = withPath(at, () =>
+        performance.forDeployment({ modelId: modelId(model.name), skuId: skuId(deployment.sku), gpusPerInstance: deployment.gpusPerInstance }),
+      );
       for (const region of scenario.regions) {
         if (model.regions !== undefined && !model.regions.includes(region.name)) continue;
         for (const pool of splitIntoPools(strategy, deployment, at)) {
@@ -44,15 +69,22 @@ export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice
   }
   const gpuCapacity = scenario.regions.map((region, r) => {
     for (const sku of Object.keys(region.gpus)) {
-      if (!scenario.skus.some((k) => k.name === sku)) throw new ConfigError(`regions[${r}].gpus.${sku}`, 'is not a SKU of the scenario', { hint: `It has ${scenario.skus.map((k) => k.name).join(', ')}.` });
+      if (!scenario.skus.some((k) => k.name === sku))
+        throw new ConfigError(`regions[${r}].gpus.${sku}`, 'is not a SKU of the scenario', { hint: `It has ${scenario.skus.map((k) => k.name).join(', ')}.` });
     }
     return scenario.skus.map((sku) => region.gpus[sku.name] ?? 0);
   });
   for (const [r, region] of scenario.regions.entries()) {
     for (const [k, sku] of scenario.skus.entries()) {
-      const needed = endpoints.filter((e) => e.region === region.name && e.sku === sku.name).reduce((sum, e) => sum + e.initialInstances * e.gpusPerInstance, 0);
+      const needed = endpoints
+        .filter((e) => e.region === region.name && e.sku === sku.name)
+        .reduce((sum, e) => sum + e.initialInstances * e.gpusPerInstance, 0);
       if (needed > gpuCapacity[r]![k]!) {
-        throw new ConfigError(`regions[${r}].gpus.${sku.name}`, `${region.name} has ${gpuCapacity[r]![k]} GPUs of ${sku.name}; the initial instances need ${needed}`, { hint: 'Give the region more GPUs, or start with fewer instances.' });
+        throw new ConfigError(
+          `regions[${r}].gpus.${sku.name}`,
+          `${region.name} has ${gpuCapacity[r]![k]} GPUs of ${sku.name}; the initial instances need ${needed}`,
+          { hint: 'Give the region more GPUs, or start with fewer instances.' },
+        );
       }
     }
   }
@@ -60,7 +92,13 @@ export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice
   return {
     regions: names.map(regionId),
     models: scenario.models.map((m) => modelId(m.name)),
-    skus: scenario.skus.map((sku) => ({ skuId: skuId(sku.name), usdPerGpuHour: sku.usdPerGpuHour, reclaimMs: ms(sku.reclaim), redeployMs: ms(sku.redeploy), newVmMs: ms(sku.newVm) })),
+    skus: scenario.skus.map((sku) => ({
+      skuId: skuId(sku.name),
+      usdPerGpuHour: sku.usdPerGpuHour,
+      reclaimMs: ms(sku.reclaim),
+      redeployMs: ms(sku.redeploy),
+      newVmMs: ms(sku.newVm),
+    })),
     endpoints,
     gpuCapacity,
     networkRttMs: scenario.networkRttMs ?? names.map((_, i) => names.map((__, j) => (i === j ? 0 : DEFAULT_RTT_MS))),
@@ -83,9 +121,11 @@ export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice
 /** The scenario's traffic: generated, or its trace with what that lacks filled in by the scenario's shares. */
 export async function buildTraffic(scenario: Scenario, skippedRows?: SkippedRows): Promise<TraceStream> {
   const { traffic } = scenario;
-  const shares = (items: readonly { name: string; share: number }[]): Record<string, number> => Object.fromEntries(items.map((item) => [item.name, item.share]));
+  const shares = (items: readonly { name: string; share: number }[]): Record<string, number> =>
+    Object.fromEntries(items.map((item) => [item.name, item.share]));
   if (traffic.trace !== undefined) {
-    if (traffic.format !== undefined && !(TRACE_FORMATS as readonly string[]).includes(traffic.format)) throw new UnknownPolicyError('trace format', traffic.format, TRACE_FORMATS);
+    if (traffic.format !== undefined && !(TRACE_FORMATS as readonly string[]).includes(traffic.format))
+      throw new UnknownPolicyError('trace format', traffic.format, TRACE_FORMATS);
     return openTrace(traffic.trace, {
       ...(traffic.format === undefined ? {} : { format: traffic.format as TraceFormat }),
       ...(skippedRows === undefined ? {} : { skippedRows }),
@@ -113,8 +153,14 @@ export async function buildTraffic(scenario: Scenario, skippedRows?: SkippedRows
   });
 }
 
-function optionalQuantiles(source: { promptTokens?: Quantiles | undefined; outputTokens?: Quantiles | undefined }): { promptTokens?: Quantiles; outputTokens?: Quantiles } {
-  return { ...(source.promptTokens === undefined ? {} : { promptTokens: source.promptTokens }), ...(source.outputTokens === undefined ? {} : { outputTokens: source.outputTokens }) };
+function optionalQuantiles(source: { promptTokens?: Quantiles | undefined; outputTokens?: Quantiles | undefined }): {
+  promptTokens?: Quantiles;
+  outputTokens?: Quantiles;
+} {
+  return {
+    ...(source.promptTokens === undefined ? {} : { promptTokens: source.promptTokens }),
+    ...(source.outputTokens === undefined ? {} : { outputTokens: source.outputTokens }),
+  };
 }
 
 /** A seed in words becomes the number that the stream of its name starts with. */
@@ -133,7 +179,8 @@ function splitIntoPools(strategy: Strategy, sizes: Sizes, at: string): (Sizes & 
   const initial = Math.min(maxInstances, Math.max(minInstances, initialInstances));
   if (strategy.pools === undefined) return [{ pool: 'shared', tiers: WORKLOAD_TIERS, initialInstances: initial, minInstances, maxInstances }];
   const pools = strategy.pools;
-  if (maxInstances < pools.length) throw new ConfigError(`${at}.maxInstances`, `${maxInstances} is too few for the strategy's ${pools.length} pools: each needs an instance`);
+  if (maxInstances < pools.length)
+    throw new ConfigError(`${at}.maxInstances`, `${maxInstances} is too few for the strategy's ${pools.length} pools: each needs an instance`);
   const split = (total: number, least: number): number[] => {
     const parts = pools.map((pool) => Math.max(least, Math.round(total * pool.share)));
     // Rounding must not change the total: the largest pool takes up the difference.
@@ -171,7 +218,8 @@ function withPath<T>(path: string, make: () => T): T {
   try {
     return make();
   } catch (error) {
-    if (error instanceof ConfigError) throw new ConfigError(`${path}.${error.path}`, error.message.slice(error.path.length + 2), { hint: error.hint, cause: error });
+    if (error instanceof ConfigError)
+      throw new ConfigError(`${path}.${error.path}`, error.message.slice(error.path.length + 2), { hint: error.hint, cause: error });
     throw error;
   }
 }

@@ -11,9 +11,13 @@ export function parseScenario(input: ScenarioInput): Scenario {
   const issue = parsed.error.issues[0]!;
   const others = parsed.error.issues.length - 1;
   const keys = issue.code === 'unrecognized_keys' ? `.${issue.keys[0]}` : '';
-  throw new ConfigError(`${pathText(issue.path)}${keys}`.replace(/^\./, '') || 'scenario', issue.code === 'unrecognized_keys' ? 'is not a field of the scenario' : deepest(issue), {
-    ...(others > 0 ? { hint: `${others} more field${others > 1 ? 's are' : ' is'} wrong too.` } : {}),
-  });
+  throw new ConfigError(
+    `${pathText(issue.path)}${keys}`.replace(/^\./, '') || 'scenario',
+    issue.code === 'unrecognized_keys' ? 'is not a field of the scenario' : deepest(issue),
+    {
+      ...(others > 0 ? { hint: `${others} more field${others > 1 ? 's are' : ' is'} wrong too.` } : {}),
+    },
+  );
 }
 
 /** A union hides its reasons one level down: the first one says more than "Invalid input". */
@@ -35,7 +39,11 @@ export async function readScenario(path: string): Promise<Scenario> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new SageServeError('ERR_SCENARIO_FILE', `can't read the scenario ${path}: ${(cause as { code?: string }).code === 'ENOENT' ? 'there is no such file' : (cause as Error).message}`, { cause });
+    throw new SageServeError(
+      'ERR_SCENARIO_FILE',
+      `can't read the scenario ${path}: ${(cause as { code?: string }).code === 'ENOENT' ? 'there is no such file' : (cause as Error).message}`,
+      { cause },
+    );
   }
   const document = parseDocument(text);
   const error = document.errors[0];

@@ -17,7 +17,10 @@ const share = z.number().min(0);
 const count = z.number().int().min(0);
 const name = z.string().min(1);
 const policy = z.union([name, z.looseObject({ name })]).describe('A name, or a table with a name and the options of the policy.');
-const quantiles = z.array(z.tuple([z.number().min(0).max(1), z.number().min(1)])).min(1).describe('Quantiles as [level, tokens], both rising.');
+const quantiles = z
+  .array(z.tuple([z.number().min(0).max(1), z.number().min(1)]))
+  .min(1)
+  .describe('Quantiles as [level, tokens], both rising.');
 const tierShares = z.partialRecord(z.enum(WORKLOAD_TIERS), share);
 
 /** The scenario file, as the user writes it. Every field but regions, skus and models has a default. */
@@ -39,7 +42,10 @@ export const scenarioSchema = z
         outputTokens: quantiles.optional(),
         trace: name.optional().describe('A trace file to replay instead, relative to the scenario file.'),
         format: name.optional().describe('Its format, where it cannot be found out.'),
-        rename: z.strictObject({ region: z.record(name, name).optional(), model: z.record(name, name).optional() }).optional().describe('Names of the trace → names of the scenario; * stands for every other.'),
+        rename: z
+          .strictObject({ region: z.record(name, name).optional(), model: z.record(name, name).optional() })
+          .optional()
+          .describe('Names of the trace → names of the scenario; * stands for every other.'),
       })
       .default({ startHourOfWeek: 24, tiers: { 'interactive-fast': 0.36, 'interactive-normal': 0.36, 'non-interactive': 0.28 } }),
     regions: z
@@ -52,7 +58,10 @@ export const scenarioSchema = z
         }),
       )
       .min(1),
-    networkRttMs: z.array(z.array(z.number().min(0))).optional().describe('Round trips between regions, [from][to]; 40 ms between any two where it is not given.'),
+    networkRttMs: z
+      .array(z.array(z.number().min(0)))
+      .optional()
+      .describe('Round trips between regions, [from][to]; 40 ms between any two where it is not given.'),
     skus: z
       .array(
         z.strictObject({
@@ -105,7 +114,10 @@ export const scenarioSchema = z
       })
       .default({}),
     objectives: z
-      .partialRecord(z.enum(WORKLOAD_TIERS), z.strictObject({ ttft: duration.optional(), attainmentTarget: z.number().min(0).max(1).optional(), deadline: duration.optional() }))
+      .partialRecord(
+        z.enum(WORKLOAD_TIERS),
+        z.strictObject({ ttft: duration.optional(), attainmentTarget: z.number().min(0).max(1).optional(), deadline: duration.optional() }),
+      )
       .default({}),
     maxOutputTokens: z.number().int().min(1).default(4_096).describe('Output limit shown to policies; the true length is never shown.'),
   })

@@ -1,6 +1,23 @@
-import { ConfigError, createRng, MS_PER_DAY, MS_PER_HOUR, MS_PER_MIN, type Rng, TIER_NON_INTERACTIVE, WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
+import {
+  ConfigError,
+  createRng,
+  MS_PER_DAY,
+  MS_PER_HOUR,
+  MS_PER_MIN,
+  type Rng,
+  TIER_NON_INTERACTIVE,
+  WORKLOAD_TIERS,
+  type WorkloadTier,
+} from '@sageserve/core';
 import { BATCH_CAPACITY, BatchColumns, createDictionaries, type TraceStream } from '../request-batch.js';
-import { AZURE_2024_OUTPUT_TOKENS, AZURE_2024_PROMPT_TOKENS, type ClientShape, HOUR_OF_WEEK_SHAPE, SERVEGEN_CLIENTS, SERVEGEN_RATE_NOISE } from './calibration.js';
+import {
+  AZURE_2024_OUTPUT_TOKENS,
+  AZURE_2024_PROMPT_TOKENS,
+  type ClientShape,
+  HOUR_OF_WEEK_SHAPE,
+  SERVEGEN_CLIENTS,
+  SERVEGEN_RATE_NOISE,
+} from './calibration.js';
 import { createQuantileSampler, type Quantiles } from './quantile-sampler.js';
 import { TimeSorter } from './time-sorter.js';
 
@@ -110,7 +127,12 @@ function check(options: O365TraceOptions): Checked {
     share('burst.factor', options.burst.factor);
   }
   const tierShares = WORKLOAD_TIERS.map((tier) => tiers[tier] ?? 0);
-  for (const [path, shares] of [['regions', options.regions.map((r) => r.share)], ['models', options.models.map((m) => m.share)], ['tiers', tierShares], ['shape', shape]] as const) {
+  for (const [path, shares] of [
+    ['regions', options.regions.map((r) => r.share)],
+    ['models', options.models.map((m) => m.share)],
+    ['tiers', tierShares],
+    ['shape', shape],
+  ] as const) {
     if (!(shares.reduce((a, b) => a + b, 0) > 0)) throw new ConfigError(path, 'needs at least one share above 0');
   }
   return {

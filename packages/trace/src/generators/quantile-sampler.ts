@@ -7,11 +7,13 @@ export type Quantiles = readonly (readonly [level: number, value: number])[];
 const TABLE = 512;
 
 /** Throws `ConfigError` for levels outside 0–1 or values that decrease. */
-export function checkQuantiles(path: string, quantiles: Quantiles): void {
+function checkQuantiles(path: string, quantiles: Quantiles): void {
   if (quantiles.length === 0) throw new ConfigError(path, 'needs at least one quantile');
   for (const [i, [level, value]] of quantiles.entries()) {
-    if (!(level >= 0 && level <= 1) || (i > 0 && level <= quantiles[i - 1][0])) throw new ConfigError(`${path}[${i}]`, `levels must rise from 0 to 1, not ${level}`);
-    if (!(value >= 1) || (i > 0 && value < quantiles[i - 1][1])) throw new ConfigError(`${path}[${i}]`, `values must be 1 or more and not decrease, not ${value}`);
+    if (!(level >= 0 && level <= 1) || (i > 0 && level <= quantiles[i - 1][0]))
+      throw new ConfigError(`${path}[${i}]`, `levels must rise from 0 to 1, not ${level}`);
+    if (!(value >= 1) || (i > 0 && value < quantiles[i - 1][1]))
+      throw new ConfigError(`${path}[${i}]`, `values must be 1 or more and not decrease, not ${value}`);
   }
 }
 

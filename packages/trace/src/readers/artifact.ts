@@ -14,7 +14,12 @@ export function artifactFormat(file: string): CsvFormat {
   return {
     open(header, sink) {
       const required = ['request_id', 'regions', 'model_type', 'workload_type', COLUMNS.arrival, COLUMNS.prompt, COLUMNS.output];
-      const [id, regions, model, workload, time, prompt, output, tenant, application] = locate(file, header, [...required, 'client_tenant', 'application_id'], required);
+      const [id, regions, model, workload, time, prompt, output, tenant, application] = locate(
+        file,
+        header,
+        [...required, 'client_tenant', 'application_id'],
+        required,
+      );
       const row = sink.row;
       const regionIds = ARTIFACT_REGIONS.map((name) => sink.regions.internText(name));
       const lists = new Map<number, number>();
@@ -25,7 +30,7 @@ export function artifactFormat(file: string): CsvFormat {
         for (let p = start[regions]; p < end[regions]; p++) key = key * 10 + bytes[p] - 48;
         let list = lists.get(key);
         if (list === undefined) {
-          const digits = [...fieldText(fields, regions)];
+          const digits = fieldText(fields, regions).match(/./gu) ?? [];
           if (digits.length === 0 || digits.some((d) => !(Number(d) < ARTIFACT_REGIONS.length)) || new Set(digits).size !== digits.length) {
             return sink.fail('regions', `"${digits.join('')}" is not an order of preference such as 120`);
           }
@@ -34,7 +39,8 @@ export function artifactFormat(file: string): CsvFormat {
         }
         const kind = bytes[start[workload]];
         const interactive = kind === 112 && end[workload] - start[workload] === 4;
-        if (!interactive && fieldText(fields, workload) !== 'dev') return sink.fail('workload_type', `"${fieldText(fields, workload)}" is neither prod nor dev`);
+        if (!interactive && fieldText(fields, workload) !== 'dev')
+          return sink.fail('workload_type', `"${fieldText(fields, workload)}" is neither prod nor dev`);
         row.requestId = parseWhole(bytes, start[id], end[id]);
         if (row.requestId === -1) return sink.fail('request_id', 'is not a whole number');
         row.arrivedAtMs = parseDecimal(bytes, start[time], end[time]) * 1_000;

@@ -12,13 +12,18 @@ export function azureFormat(file: string): CsvFormat {
     open(header, sink, start) {
       const [time, prompt, output] = locate(file, header, [COLUMNS.arrival, COLUMNS.prompt, COLUMNS.output], [COLUMNS.arrival, COLUMNS.prompt, COLUMNS.output]);
       const row = sink.row;
-      let epochMs: number | undefined;
+      let originMs = 0;
+      let firstMs: number | undefined;
       return ({ bytes, start: from, end: to }) => {
-        const atMs = parseTimestampMs(bytes, from[time], to[time]);
+        let atMs = parseTimestampMs(bytes, from[time], to[time], originMs);
         if (!(atMs === atMs)) return sink.fail(COLUMNS.arrival, 'is not a timestamp such as 2023-11-16 18:15:46.680');
-        if (epochMs === undefined) epochMs = start.epochMs = atMs;
+        if (firstMs === undefined) {
+          originMs = Math.floor(atMs / 1_000) * 1_000;
+          atMs = firstMs = parseTimestampMs(bytes, from[time], to[time], originMs);
+          start.epochMs = originMs + firstMs;
+        }
         row.requestId = sink.accepted;
-        row.arrivedAtMs = atMs - epochMs;
+        row.arrivedAtMs = atMs - firstMs;
         row.promptTokens = parseWhole(bytes, from[prompt], to[prompt]);
         row.outputTokens = parseWhole(bytes, from[output], to[output]);
         sink.accept(COLUMNS);

@@ -23,7 +23,13 @@ const LF = 10;
 const CR = 13;
 
 /** Rows of a CSV file (RFC 4180, LF or CRLF; quoted fields may hold commas, not line breaks) into batches. Lines that begin with # are comments. */
-export async function* readCsv(file: string, chunks: AsyncIterable<Uint8Array>, format: CsvFormat, sink: RowSink, start: { epochMs: number | undefined }): AsyncGenerator<BatchColumns> {
+export async function* readCsv(
+  file: string,
+  chunks: AsyncIterable<Uint8Array>,
+  format: CsvFormat,
+  sink: RowSink,
+  start: { epochMs: number | undefined },
+): AsyncGenerator<BatchColumns> {
   let handle: ((row: CsvRow) => void) | undefined;
   let columns = 0;
   let starts = new Int32Array(64);
@@ -83,7 +89,12 @@ export async function* readCsv(file: string, chunks: AsyncIterable<Uint8Array>, 
         break;
       }
       if (handle === undefined) {
-        const header = Array.from({ length: count }, (_, c) => decoder.decode(bytes.subarray(starts[c], ends[c])).replace(/^\uFEFF/, '').trim());
+        const header = Array.from({ length: count }, (_, c) =>
+          decoder
+            .decode(bytes.subarray(starts[c], ends[c]))
+            .replace(/^\uFEFF/, '')
+            .trim(),
+        );
         columns = count;
         handle = format.open(header, sink, start);
         continue;
@@ -97,7 +108,10 @@ export async function* readCsv(file: string, chunks: AsyncIterable<Uint8Array>, 
       }
     }
   }
-  if (handle === undefined) throw new TraceFormatError({ file, line: Math.max(1, sink.line) }, 'the file is empty: there is no header', { hint: 'The first line must name the columns.' });
+  if (handle === undefined)
+    throw new TraceFormatError({ file, line: Math.max(1, sink.line) }, 'the file is empty: there is no header', {
+      hint: 'The first line must name the columns.',
+    });
   if (sink.batch.length > 0) yield sink.batch;
 }
 

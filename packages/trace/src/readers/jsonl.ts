@@ -10,7 +10,12 @@ export type JsonRowReader = (record: Readonly<Record<string, unknown>>, sink: Ro
 const decoder = new TextDecoder();
 
 /** Objects of a JSON Lines file, one on a line, into batches. */
-export async function* readJsonLines(chunks: AsyncIterable<Uint8Array>, reader: JsonRowReader, sink: RowSink, start: { epochMs: number | undefined }): AsyncGenerator<BatchColumns> {
+export async function* readJsonLines(
+  chunks: AsyncIterable<Uint8Array>,
+  reader: JsonRowReader,
+  sink: RowSink,
+  start: { epochMs: number | undefined },
+): AsyncGenerator<BatchColumns> {
   for await (const bytes of wholeLines(chunks)) {
     let p = 0;
     while (p < bytes.length) {
@@ -85,7 +90,7 @@ export const sageserveRow: JsonRowReader = (record, sink, start) => {
   const allowed = record['allowed_regions'] ?? undefined;
   row.regionList = -1;
   if (allowed !== undefined) {
-    row.regionList = Array.isArray(allowed) && allowed.every((name) => typeof name === 'string') ? regionListOf(allowed as string[], sink) : -1;
+    row.regionList = Array.isArray(allowed) && allowed.every((name) => typeof name === 'string') ? regionListOf(allowed, sink) : -1;
     if (row.regionList === -1) return sink.fail('allowed_regions', 'is not an array of different region names');
   }
   row.tenant = tenant === undefined ? -1 : sink.tenants.internText(tenant);

@@ -15,7 +15,8 @@ export async function* readParquet(file: string, sink: RowSink, start: { epochMs
   if (epoch !== undefined) start.epochMs = Date.parse(epoch);
   const present = metadata.schema.slice(1).map((element) => element.name);
   for (const name of REQUIRED_COLUMNS) {
-    if (!present.includes(name)) throw new TraceFormatError({ file, line: 1, column: name }, 'is missing from the schema', { hint: `The file has: ${present.join(', ')}` });
+    if (!present.includes(name))
+      throw new TraceFormatError({ file, line: 1, column: name }, 'is missing from the schema', { hint: `The file has: ${present.join(', ')}` });
   }
   const columns = TRACE_COLUMNS.filter((name) => present.includes(name));
   let groupStart = 0;

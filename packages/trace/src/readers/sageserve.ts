@@ -5,7 +5,20 @@ import type { RowSink } from '../row-sink.js';
 import { type CsvFormat, fieldText, locate } from './csv.js';
 
 /** Columns of our own schema, in the order in which they are written. Only the first three are required. */
-export const TRACE_COLUMNS = ['arrived_at_s', 'prompt_tokens', 'output_tokens', 'request_id', 'origin_region', 'model', 'tier', 'deadline_s', 'allowed_regions', 'tenant', 'application', 'priority'] as const;
+export const TRACE_COLUMNS = [
+  'arrived_at_s',
+  'prompt_tokens',
+  'output_tokens',
+  'request_id',
+  'origin_region',
+  'model',
+  'tier',
+  'deadline_s',
+  'allowed_regions',
+  'tenant',
+  'application',
+  'priority',
+] as const;
 export const REQUIRED_COLUMNS = TRACE_COLUMNS.slice(0, 3);
 const COLUMNS = { arrival: 'arrived_at_s', prompt: 'prompt_tokens', output: 'output_tokens' } as const;
 
@@ -13,7 +26,12 @@ const COLUMNS = { arrival: 'arrived_at_s', prompt: 'prompt_tokens', output: 'out
 export function sageserveFormat(file: string): CsvFormat {
   return {
     open(header, sink) {
-      const [time, prompt, output, id, region, model, tier, deadline, allowed, tenant, application, priority] = locate(file, header, TRACE_COLUMNS, REQUIRED_COLUMNS);
+      const [time, prompt, output, id, region, model, tier, deadline, allowed, tenant, application, priority] = locate(
+        file,
+        header,
+        TRACE_COLUMNS,
+        REQUIRED_COLUMNS,
+      );
       const row = sink.row;
       const tierIds = new Map<string, number>();
       const lists = new Map<string, number>();

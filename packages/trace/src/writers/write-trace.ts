@@ -50,7 +50,8 @@ async function writeLines(path: string, file: Writable, form: 'csv' | 'jsonl', t
   for await (const batch of limited(trace, options)) {
     const first = written === 0;
     let text = '';
-    if (first && form === 'csv') text = `${trace.startEpochMs === undefined ? '' : `# start=${new Date(trace.startEpochMs).toISOString()}\n`}${TRACE_COLUMNS.join(',')}\n`;
+    if (first && form === 'csv')
+      text = `${trace.startEpochMs === undefined ? '' : `# start=${new Date(trace.startEpochMs).toISOString()}\n`}${TRACE_COLUMNS.join(',')}\n`;
     for (let i = 0; i < batch.length; i++) {
       text += form === 'csv' ? csvRow(batch, i, trace.dictionaries) : jsonRow(batch, i, trace.dictionaries, first && i === 0 ? trace.startEpochMs : undefined);
     }
@@ -103,7 +104,12 @@ export function toRecord(b: RequestBatch, i: number, d: TraceDictionaries): Reco
   };
 }
 
-const utf8 = (name: string, required: boolean): SchemaElement => ({ name, type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: required ? 'REQUIRED' : 'OPTIONAL' });
+const utf8 = (name: string, required: boolean): SchemaElement => ({
+  name,
+  type: 'BYTE_ARRAY',
+  converted_type: 'UTF8',
+  repetition_type: required ? 'REQUIRED' : 'OPTIONAL',
+});
 const PARQUET_SCHEMA: SchemaElement[] = [
   { name: 'root', num_children: TRACE_COLUMNS.length },
   { name: 'arrived_at_s', type: 'DOUBLE', repetition_type: 'REQUIRED' },
@@ -141,7 +147,7 @@ async function writeParquet(file: Writable, trace: TraceStream, options: WriteTr
     writer ??= open();
     const d = trace.dictionaries;
     const column = <T>(name: string, at: (i: number) => T) => ({ name, data: Array.from({ length: b.length }, (_, i) => at(i)) });
-    writer.write({
+    await writer.write({
       rowGroupSize: b.length,
       columnData: [
         column('arrived_at_s', (i) => b.arrivedAtMs[i] / 1_000),
@@ -162,7 +168,7 @@ async function writeParquet(file: Writable, trace: TraceStream, options: WriteTr
     await flush();
     options.onProgress?.(written, b.arrivedAtMs[b.length - 1]);
   }
-  (writer ?? open()).finish();
+  await (writer ?? open()).finish();
   await flush();
   file.end();
   await done;

@@ -1,0 +1,173 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+// What a user runs is the built command: `npm test` builds it first.
+const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+const azure = fileURLToPath(new URL('../../../../shared/data/traces/azure2023_conv.csv.gz', import.meta.url));
+
+interface Run {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(args: readonly string[], during?: (child: ReturnType<typeof spawn>) => void): Promise<Run> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [cli, ...args]);
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+    during?.(child);
+  });
+}
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sageserve-cli-'));
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+describe('sageserve simulate', () => {
+  it('prints strategies side by side with ratios, quietly in a pipe', async () => {
+    const { code, stdout, stderr } = await run(['simulate', '--duration', '30m', '--strategy', 'siloed,reactive', '--audit']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/GPU-hours +[\d.,]+ +[\d.,]+ \(0\.\d\d×\)/);
+    expect(stdout).toMatch(/IW-F interactive-fast\n +SLO attainment +[\d.]+ % +[\d.]+ %/);
+    expect(stdout).toContain('ratios in brackets are to siloed');
+    expect(stderr.split('\n').filter((line) => line !== '')).toHaveLength(2);
+
+    expect(stdout + stderr).not.toMatch(/\x1b\[/);
+  });
+
+  it('prints the same JSON for the same seed and another for another', async () => {
+    const json = async (seed: string) => (await run(['simulate', '--duration', '20m', '--strategy', 'reactive', '--seed', seed, '--json'])).stdout;
+    const first = await json('7');
+    expect(JSON.parse(first)).toMatchObject({ scenario: 'small', seed: 7, strategies: [{ strategy: 'reactive', total: { unfinished: 0 } }] });
+    expect(await json('7')).toBe(first);
+    expect(await json('8')).not.toBe(first);
+  });
+
+  it('writes a summary, a time series and every request to a folder', async () => {
+    const out = join(dir, 'results');
+    const { code, stdout } = await run(['simulate', '--duration', '10m', '--strategy', 'static,reactive', '--out', out, '--requests']);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`results in ${out}`);
+    expect((await readdir(out)).sort()).toEqual(['comparison.json', 'reactive', 'static']);
+    const summary = JSON.parse(await readFile(join(out, 'reactive', 'summary.json'), 'utf8')) as { total: { arrived: number } };
+    const requests = (await readFile(join(out, 'reactive', 'requests.csv'), 'utf8')).trim().split('\n');
+    expect(requests).toHaveLength(1 + summary.total.arrived);
+    expect(requests[1]!.split(',')).toHaveLength(requests[0]!.split(',').length);
+    // Nine minutes are over before the end, for each of six endpoints.
+    const series = (await readFile(join(out, 'static', 'timeseries.csv'), 'utf8')).trim().split('\n');
+    expect(series.length - 1).toBe(9 * 6);
+  });
+
+  it('reads a scenario file and replays a trace that it names', async () => {
+    await writeFile(join(dir, 'trace.csv'), 'arrived_at_s,prompt_tokens,output_tokens\n0.5,100,20\n1.5,200,30\n');
+    await writeFile(
+      join(dir, 'scenario.yaml'),
+      'name: mine\ntraffic: { trace: trace.csv }\nregions: [{ name: here, gpus: { a100-80gb: 4 } }]\nskus: [{ name: a100-80gb }]\nmodels:\n  - name: llama-3.1-8b\n    deployments: [{ sku: a100-80gb, gpusPerInstance: 2, initialInstances: 2, maxInstances: 2 }]\n',
+    );
+    const { code, stdout } = await run(['simulate', join(dir, 'scenario.yaml'), '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ scenario: 'mine', strategies: [{ total: { arrived: 2, completed: 2, promptTokens: 300, outputTokens: 50 } }] });
+  });
+
+  it.skipIf(!existsSync(azure))('replays real traffic (skipped without ../shared)', async () => {
+    const { code, stdout } = await run(['simulate', '--trace', azure, '--json', '--strategy', 'static,reactive', '--audit']);
+    expect(code).toBe(0);
+    const { strategies } = JSON.parse(stdout) as { strategies: { total: { arrived: number; completed: number } }[] };
+    for (const { total } of strategies) expect(total).toMatchObject({ arrived: 19_366, completed: 19_366 });
+  });
+
+  it('ends with 2 and says what is known for wrong use, with 1 for a bad trace', async () => {
+    const wrong: readonly (readonly [string[], string])[] = [
+      [['simulate', '--strategy', 'magic'], 'unknown strategy "magic"\nhint: known: static, reactive, siloed'],
+      [['simulate', '--preset', 'huge'], 'unknown preset "huge"\nhint: known: small, paper-day'],
+      [['simulate', '--trace', join(dir, 'absent.csv')], 'there is no such file'],
+      [['simulate', '--requests'], '--requests: writes a file and needs --out DIR'],
+      [['simulate', '--duration', 'soon'], '"soon" is not a duration'],
+      [['simulate', '--bogus'], "unknown option '--bogus'"],
+      [['trace', 'head', join(dir, 'trace.csv'), '--rows', 'x'], '--rows: must be a whole number, not "x"'],
+    ];
+    for (const [args, message] of wrong) {
+      const { code, stderr } = await run(args);
+      expect(stderr).toContain(message);
+      expect(code).toBe(2);
+    }
+    await writeFile(join(dir, 'bad.csv'), 'arrived_at_s,prompt_tokens,output_tokens\n0.5,100,20\n1.5,many,30\n');
+    const bad = await run(['simulate', '--trace', join(dir, 'bad.csv')]);
+    expect(bad.code).toBe(1);
+    expect(bad.stderr).toContain('bad.csv:3, column prompt_tokens: is not a whole number of tokens of 1 or more');
+    const skipped = await run(['simulate', '--trace', join(dir, 'bad.csv'), '--skip-bad-rows']);
+    expect(skipped.code).toBe(0);
+    expect(skipped.stderr).toContain('left out 1 bad row, of which the first:');
+  });
+
+  it('leaves nothing incomplete behind when it is interrupted', async () => {
+    const out = join(dir, 'interrupted');
+    const { code, stderr } = await run(['simulate', '--preset', 'paper-week', '--strategy', 'static', '--out', out, '--requests'], (child) => {
+      // Once its folder is there, the run is under way.
+      const poll = setInterval(() => {
+        if (!existsSync(join(out, '.static.partial', 'requests.csv'))) return;
+        clearInterval(poll);
+        child.kill('SIGINT');
+      }, 20);
+    });
+    expect(code).toBe(130);
+    expect(stderr).toContain('interrupted: nothing incomplete was left behind');
+    expect(await readdir(out)).toEqual([]);
+  });
+});
+
+describe('sageserve trace', () => {
+  it('generates, converts, inspects and shows a trace', async () => {
+    const parquet = join(dir, 'week.parquet');
+    const csv = join(dir, 'week.csv.gz');
+    expect((await run(['trace', 'generate', parquet, '--duration', '2d', '--requests-per-day', '20000', '--seed', '3'])).stdout).toMatch(
+      /^[\d,]+ requests in .*week\.parquet\n$/,
+    );
+    expect((await run(['trace', 'convert', parquet, csv])).code).toBe(0);
+    const { stdout } = await run(['trace', 'inspect', csv]);
+    expect(stdout).toMatch(/requests over 48\.0 h/);
+    expect(stdout).toMatch(/tier non-interactive +\d\d\.\d %/);
+    expect(stdout).toMatch(/region eastus .*[▁▂▃▄▅▆▇█]{20}/);
+    const json = JSON.parse((await run(['trace', 'inspect', parquet, '--json'])).stdout) as { total: { requests: number; dailyAutocorrelation: number } };
+    expect(json.total.requests).toBeGreaterThan(35_000);
+    expect(json.total.dailyAutocorrelation).toBeGreaterThan(0);
+    const head = (await run(['trace', 'head', csv, '-n', '3', '--json'])).stdout.trim().split('\n');
+    expect(head.map((line) => Object.keys(JSON.parse(line) as object))).toEqual(
+      Array(3).fill(expect.arrayContaining(['arrived_at_s', 'prompt_tokens', 'tier'])),
+    );
+  });
+
+  it('puts an unordered trace in order', async () => {
+    await writeFile(join(dir, 'unordered.csv'), 'arrived_at_s,prompt_tokens,output_tokens\n5,1,1\n2,1,1\n');
+    expect((await run(['trace', 'inspect', join(dir, 'unordered.csv')])).stderr).toContain('sageserve trace convert --sort');
+    expect((await run(['trace', 'convert', '--sort', join(dir, 'unordered.csv'), join(dir, 'ordered.csv')])).code).toBe(0);
+    expect((await run(['trace', 'inspect', join(dir, 'ordered.csv')])).stdout).toContain('2 requests over 5.00 s');
+  });
+});
+
+describe('sageserve profiles and schema', () => {
+  it('says what is measured and what is modelled', async () => {
+    const { stdout } = await run(['profiles', '--model', 'llama-2-70b']);
+    expect(stdout).toMatch(/llama-2-70b +h100-80gb +8 +measured/);
+    expect(stdout).toMatch(/llama-2-70b +b200-180gb +8 +modelled/);
+    const json = JSON.parse((await run(['profiles', '--json'])).stdout) as { basis: string }[];
+    expect(json.filter((p) => p.basis === 'measured')).toHaveLength(12);
+    expect((await run(['profiles', '--model', 'gpt-9'])).code).toBe(2);
+  });
+
+  it('prints the JSON Schema of scenarios', async () => {
+    expect(JSON.parse((await run(['schema'])).stdout)).toMatchObject({ title: 'SageServe scenario', type: 'object' });
+  });
+});

@@ -1,0 +1,219 @@
+import type { DeploymentPerformance } from '@sageserve/core';
+import { type TraceRequest, traceFromRequests } from '@sageserve/trace';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { linearPerformance, outcomes, request, testConfig } from './fixtures.js';
+import { DEFAULT_ENGINE, type EngineOptions } from './instance-engine.js';
+import { simulate } from './simulation.js';
+
+interface Live {
+  readonly id: number;
+  readonly prompt: number;
+  readonly output: number;
+  readonly arrivedAtMs: number;
+  generated: number;
+  prefilled: number;
+  /** Tokens to prefill: the prompt, and after a preemption also what had been generated. */
+  toPrefill: number;
+  firstTokenAtMs: number;
+  held: number;
+  decoding: boolean;
+}
+
+/**
+ * The engine as its documentation describes it, one iteration at a time and with lists: slow and plain, to compare the closed form with.
+ */
+function stepByStep(
+  requests: readonly TraceRequest[],
+  options: EngineOptions,
+  performance: DeploymentPerformance,
+): { times: Map<number, readonly [number, number]>; preemptions: number } {
+  const all: Live[] = requests.map((r, id) => ({
+    id,
+    prompt: r.promptTokens,
+    output: r.outputTokens,
+    arrivedAtMs: r.arrivedAtMs,
+    generated: 0,
+    prefilled: 0,
+    toPrefill: r.promptTokens,
+    firstTokenAtMs: NaN,
+    held: 0,
+    decoding: false,
+  }));
+  const times = new Map<number, readonly [number, number]>();
+  const queue: Live[] = [];
+  let running: Live[] = [];
+  let prefilling: Live[] = [];
+  let next = 0;
+  let now = 0;
+  let preemptions = 0;
+  const reserve = options.kvAllocation === 'reserve';
+  const used = (): number => [...running, ...prefilling, ...queue].reduce((sum, r) => sum + r.held, 0);
+  const capacity = performance.kvCapacityTokens;
+  const byArrival = (a: Live, b: Live): number => a.arrivedAtMs - b.arrivedAtMs || a.id - b.id;
+  const fits = (r: Live): boolean => {
+    const busy = running.length + prefilling.length;
+    if (busy >= options.maxBatchRequests) return false;
+    if (r.decoding) return used() + r.output - r.generated <= capacity;
+    const need = r.toPrefill + 1;
+    if (reserve || busy === 0) return used() + need <= capacity;
+    return used() + need + busy <= capacity * (1 - options.kvWatermark);
+  };
+  while (times.size < all.length) {
+    while (next < all.length && all[next].arrivedAtMs <= now && now > 0) queue.push(all[next++]);
+    if (queue.length + running.length + prefilling.length === 0) {
+      // An idle instance starts at once: what arrives at the same moment joins at the next boundary.
+      now = Math.max(now, all[next].arrivedAtMs);
+      queue.push(all[next++]);
+    }
+    queue.sort(byArrival);
+    // Room for one token each.
+    while (!reserve && used() + running.length > capacity) {
+      const victim = [...running].sort(byArrival).at(-1)!;
+      running = running.filter((r) => r !== victim);
+      victim.toPrefill = victim.prompt + victim.generated;
+      victim.held = 0;
+      queue.push(victim);
+      queue.sort(byArrival);
+      preemptions++;
+    }
+    let budget = options.chunkedPrefill ? options.maxBatchTokens - running.length : options.maxBatchTokens;
+    const chunks = new Map<Live, number>();
+    for (const r of prefilling) {
+      chunks.set(r, Math.min(budget, r.toPrefill - r.prefilled));
+      budget -= chunks.get(r)!;
+    }
+    while (queue.length > 0) {
+      const r = queue[0];
+      if (!fits(r)) {
+        const evictable = queue.slice(1).filter((q) => q.decoding);
+        if (running.length > 0 || prefilling.length > 0 || evictable.length === 0) break;
+        const victim = evictable.at(-1)!;
+        victim.decoding = false;
+        victim.toPrefill = victim.prompt + victim.generated;
+        victim.held = 0;
+        preemptions++;
+        continue;
+      }
+      if (r.decoding) {
+        queue.shift();
+        r.held += r.output - r.generated;
+        running.push(r);
+        continue;
+      }
+      if (budget <= 0 || (!options.chunkedPrefill && prefilling.length > 0 && r.toPrefill > budget)) break;
+      queue.shift();
+      r.held = r.toPrefill + 1;
+      chunks.set(r, options.chunkedPrefill ? Math.min(r.toPrefill, budget) : r.toPrefill);
+      budget -= chunks.get(r)!;
+      prefilling.push(r);
+    }
+    const tokens = [...chunks.values()].reduce((a, b) => a + b, 0);
+    const context = prefilling.reduce((sum, r) => sum + (chunks.get(r)! > 0 ? r.prefilled : 0), 0);
+    const kv = running.reduce((sum, r) => sum + r.prompt + r.generated, 0);
+    now += performance.iterationMs(tokens, running.length, kv, tokens > 0 ? context : 0, prefilling.length);
+    for (const r of running) {
+      r.generated++;
+      if (!reserve) r.held++;
+    }
+    const finish = (r: Live): void => void times.set(r.id, [r.firstTokenAtMs, now]);
+    for (const r of running.filter((x) => x.generated === x.output)) finish(r);
+    running = running.filter((r) => r.generated < r.output);
+    const stillPrefilling: Live[] = [];
+    for (const r of prefilling) {
+      r.prefilled += chunks.get(r)!;
+      if (r.prefilled < r.toPrefill) {
+        stillPrefilling.push(r);
+        continue;
+      }
+      r.prefilled = 0;
+      r.generated++;
+      if (!(r.firstTokenAtMs >= 0)) r.firstTokenAtMs = now;
+      if (r.generated === r.output) finish(r);
+      else if (reserve) {
+        r.decoding = true;
+        queue.push(r);
+      } else running.push(r);
+    }
+    prefilling = stillPrefilling;
+  }
+  return { times, preemptions };
+}
+
+async function closedForm(requests: readonly TraceRequest[], engine: EngineOptions, performance: DeploymentPerformance) {
+  const seen = outcomes();
+  const result = await simulate(testConfig({ performance, engine }), traceFromRequests(requests), { ...seen, audit: true });
+  return { times: seen.byId, result };
+}
+
+const arrivals = fc
+  .array(
+    fc.record({
+      gap: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 400 })),
+      prompt: fc.integer({ min: 1, max: 300 }),
+      output: fc.integer({ min: 1, max: 60 }),
+    }),
+    { minLength: 1, maxLength: 30 },
+  )
+  .map((list) => {
+    let at = 0;
+    // Off the grid of iteration times, where the two ways of adding up could break a tie differently.
+    return list.map(({ gap, prompt, output }) => request((at += gap === 0 ? 0 : gap + Math.SQRT2 / 1_000), prompt, output));
+  });
+
+describe('the closed form agrees with stepping every iteration', () => {
+  const variants: readonly (readonly [string, Partial<EngineOptions>, number])[] = [
+    ['plain', {}, 100_000],
+    ['small batches', { maxBatchRequests: 3, maxBatchTokens: 350 }, 100_000],
+    ['little KV memory, recompute when full', { kvWatermark: 0.05 }, 700],
+    ['chunked prefill', { chunkedPrefill: true, maxBatchTokens: 64, maxBatchRequests: 8 }, 100_000],
+    ['chunked prefill and little KV memory', { chunkedPrefill: true, maxBatchTokens: 64, maxBatchRequests: 8 }, 700],
+    ['reserved KV memory', { kvAllocation: 'reserve', maxBatchTokens: Infinity }, 900],
+  ];
+  for (const [name, options, kvCapacity] of variants) {
+    it(name, async () => {
+      await fc.assert(
+        fc.asyncProperty(arrivals, async (requests) => {
+          const engine = { ...DEFAULT_ENGINE, ...options };
+          const performance = linearPerformance(kvCapacity);
+          const want = stepByStep(requests, engine, performance);
+          const { times, result } = await closedForm(requests, engine, performance);
+          expect(result.preemptions).toBe(want.preemptions);
+          for (const [id, [firstToken, ended]] of want.times) {
+            expect(Math.abs(times.get(id)!.firstTokenAtMs - firstToken)).toBeLessThan(1e-6);
+            expect(Math.abs(times.get(id)!.endedAtMs - ended)).toBeLessThan(1e-6);
+          }
+        }),
+        { numRuns: 150 },
+      );
+    });
+  }
+});
+
+describe('the engine', () => {
+  it('follows two requests that can be reckoned by hand', async () => {
+    // Alone: prefill 5 + 10 = 15 ms; then two decodes of 5 + 0.5 + 0.001 × context (101, 102).
+    const { times } = await closedForm([request(0, 100, 3)], DEFAULT_ENGINE, linearPerformance());
+    expect(times.get(0)!.firstTokenAtMs).toBeCloseTo(15, 9);
+    expect(times.get(0)!.endedAtMs).toBeCloseTo(15 + 5.601 + 5.602, 9);
+  });
+
+  it('puts back the youngest request when KV memory runs out, and loses no token of it', async () => {
+    const seen = outcomes();
+    const result = await simulate(
+      testConfig({ performance: linearPerformance(300), engine: { kvWatermark: 0 } }),
+      traceFromRequests([request(0, 100, 80), request(1, 100, 80)]),
+      { ...seen, audit: true },
+    );
+    expect(result.preemptions).toBeGreaterThan(0);
+    expect(result.total).toMatchObject({ completed: 2, outputTokens: 160 });
+    expect(seen.byId.get(0)!.endedAtMs).toBeLessThan(seen.byId.get(1)!.endedAtMs);
+  });
+
+  it('rejects at once what no instance could ever hold', async () => {
+    const result = await simulate(testConfig({ performance: linearPerformance(300) }), traceFromRequests([request(0, 290, 20), request(1, 100, 20)]), {
+      audit: true,
+    });
+    expect(result).toMatchObject({ rejectedTooLong: 1, total: { arrived: 2, completed: 1, rejected: 1, unfinished: 0 } });
+  });
+});

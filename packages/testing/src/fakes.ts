@@ -1,0 +1,116 @@
+import {
+  type EndpointLoadView,
+  endpointId,
+  type EndpointSnapshot,
+  type FleetSnapshot,
+  type HeldQueueView,
+  type InstancePoolView,
+  modelId,
+  regionId,
+  type RegionPoolView,
+  type RequestView,
+  skuId,
+  WORKLOAD_TIERS,
+} from '@sageserve/core';
+
+/** A request with sensible fields; any may be overridden. */
+export function fakeRequest(fields: Partial<RequestView> = {}): RequestView {
+  return {
+    requestId: 1,
+    modelId: modelId('model-a'),
+    tier: 'interactive-fast',
+    originRegion: 0,
+    arrivedAtMs: 0,
+    deadlineAtMs: 1_000,
+    promptTokens: 100,
+    maxOutputTokens: 1_000,
+    ...fields,
+  };
+}
+
+/** One region of a fake pool. */
+export interface FakeRegion {
+  readonly hosts?: boolean;
+  readonly allowed?: boolean;
+  readonly readyInstances?: number;
+  readonly kvCacheUtilization?: number | undefined;
+  readonly queuedTokens?: number;
+}
+
+/** Regions in order of preference as they are listed, 10 ms apart. */
+export function fakeRegionPool(regions: readonly FakeRegion[]): RegionPoolView {
+  const preference = regions.map((_, r) => r).filter((r) => regions[r]!.allowed !== false);
+  return {
+    count: regions.length,
+    hosts: (r) => regions[r]!.hosts ?? true,
+    allowed: (r) => regions[r]!.allowed ?? true,
+    preferenceCount: preference.length,
+    preferred: (k) => preference[k]!,
+    readyInstances: (r) => regions[r]!.readyInstances ?? 1,
+    kvCacheUtilization: (r) => ('kvCacheUtilization' in regions[r]! ? regions[r].kvCacheUtilization : 0),
+    queuedTokens: (r) => regions[r]!.queuedTokens ?? 0,
+    networkRttMs: (from, to) => Math.abs(from - to) * 10,
+  };
+}
+
+export interface FakeInstance {
+  readonly isReady?: boolean;
+  readonly kvCacheUtilization?: number;
+  readonly queuedRequests?: number;
+  readonly outstandingTokens?: number;
+}
+
+export function fakeInstancePool(instances: readonly FakeInstance[]): InstancePoolView {
+  return {
+    count: instances.length,
+    isReady: (i) => instances[i]!.isReady ?? true,
+    kvCacheUtilization: (i) => instances[i]!.kvCacheUtilization ?? 0,
+    queuedRequests: (i) => instances[i]!.queuedRequests ?? 0,
+    outstandingTokens: (i) => instances[i]!.outstandingTokens ?? 0,
+  };
+}
+
+/** Held requests by their deadlines. */
+export function fakeHeldQueue(deadlinesAtMs: readonly number[]): HeldQueueView {
+  return {
+    count: deadlinesAtMs.length,
+    earliestDeadlineAtMs: Math.min(Infinity, ...deadlinesAtMs),
+    countDueBy: (atMs) => deadlinesAtMs.filter((deadline) => deadline <= atMs).length,
+  };
+}
+
+export function fakeLoad(fields: Partial<EndpointLoadView> = {}): EndpointLoadView {
+  return { readyInstances: 2, kvCacheUtilization: 0, queuedTokens: 0, ...fields };
+}
+
+/** An endpoint with two ready instances of at most ten; any field may be overridden. */
+export function fakeEndpoint(fields: Partial<EndpointSnapshot> = {}): EndpointSnapshot {
+  const region = fields.regionId ?? regionId('region-a');
+  const model = fields.modelId ?? modelId('model-a');
+  const sku = fields.skuId ?? skuId('sku-a');
+  const pool = fields.pool ?? 'shared';
+  return {
+    endpointId: endpointId(region, model, sku, pool),
+    modelId: model,
+    regionId: region,
+    skuId: sku,
+    pool,
+    tiers: WORKLOAD_TIERS,
+    gpusPerInstance: 1,
+    minInstances: 2,
+    maxInstances: 10,
+    readyInstances: 2,
+    provisioningInstances: 0,
+    drainingInstances: 0,
+    kvCacheUtilization: 0.5,
+    queuedRequests: 0,
+    queuedTokens: 0,
+    runningRequests: 0,
+    demandTokensPerS: 0,
+    ...fields,
+  };
+}
+
+export function fakeFleet(endpoints: readonly EndpointSnapshot[], takenAtMs = 0): FleetSnapshot {
+  return { takenAtMs, endpoints, capacity: [] };
+}

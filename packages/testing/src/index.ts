@@ -1,0 +1,17 @@
+export { type ConformanceCase, ConformanceError } from './conformance-case.js';
+export { actuatorConformance, controlLoopConformance, telemetrySourceConformance } from './control-suites.js';
+export {
+  fakeEndpoint,
+  fakeFleet,
+  fakeHeldQueue,
+  type FakeInstance,
+  fakeInstancePool,
+  fakeLoad,
+  type FakeRegion,
+  fakeRegionPool,
+  fakeRequest,
+} from './fakes.js';
+export { clockConformance, forecasterConformance, performanceModelConformance, placementOptimizerConformance } from './model-suites.js';
+export { batchSchedulerConformance, instanceRouterConformance, regionRouterConformance, releasePolicyConformance } from './routing-suites.js';
+export { scalingPolicyConformance } from './scaling-suite.js';
+export { createVirtualClock, type VirtualClock } from './virtual-clock.js';

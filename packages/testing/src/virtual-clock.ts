@@ -1,0 +1,50 @@
+import type { Clock } from '@sageserve/core';
+
+interface Sleeper {
+  readonly atMs: number;
+  readonly wake: () => void;
+}
+
+/** A clock that stands still until it is told to go on. */
+export interface VirtualClock extends Clock {
+  /** Moves time on by `ms` and wakes, in order of their times, those who slept until then. Resolves once they have had their turn. */
+  advanceMs(ms: number): Promise<void>;
+}
+
+export function createVirtualClock(startMs = 0): VirtualClock {
+  let now = startMs;
+  let sleepers: Sleeper[] = [];
+  return {
+    nowMs: () => now,
+    sleepUntilMs(atMs, signal) {
+      if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+      if (atMs <= now) return Promise.resolve();
+      return new Promise((resolve, reject) => {
+        const sleeper: Sleeper = { atMs, wake: resolve };
+        sleepers.push(sleeper);
+        signal?.addEventListener(
+          'abort',
+          () => {
+            sleepers = sleepers.filter((s) => s !== sleeper);
+            reject(signal.reason as Error);
+          },
+          { once: true },
+        );
+      });
+    },
+    async advanceMs(ms) {
+      if (!(ms >= 0)) throw new RangeError(`time only goes on, not by ${ms} ms`);
+      const end = now + ms;
+      for (;;) {
+        const next = sleepers.filter((s) => s.atMs <= end).sort((a, b) => a.atMs - b.atMs)[0];
+        if (next === undefined) break;
+        sleepers = sleepers.filter((s) => s !== next);
+        now = next.atMs;
+        next.wake();
+        // What the sleeper does next, and whatever that awaits at once, comes before later sleepers.
+        for (let turn = 0; turn < 8; turn++) await Promise.resolve();
+      }
+      now = end;
+    },
+  };
+}
