@@ -1,23 +1,25 @@
-import type { RegionRouter } from '@sageserve/core';
+import type { RegionId, RegionRouter } from '@sageserve/core';
 
 /**
- * A region router that stays with the region it chose last until that one fills up: fewer moves than always taking the least utilised one. It needs nothing but
- * the interfaces of `@sageserve/core`.
+ * A region router that stays with the region it chose last for an origin until that one fills up: fewer moves than always taking the least utilised one. It needs
+ * nothing but the interfaces of `@sageserve/core`. What it keeps are names, since indices are valid for one call only.
  */
 export function createStickyRouter(leaveAbove = 0.8): RegionRouter {
-  const lastChoice = new Map<number, number>();
+  const lastChoice = new Map<RegionId, RegionId>();
   return {
     name: 'sticky',
     route(request, regions) {
-      const last = lastChoice.get(request.originRegion);
-      if (last !== undefined && regions.allowed(last) && regions.hosts(last) && (regions.kvCacheUtilization(last) ?? 1) < leaveAbove) return last;
+      const origin = regions.regionId(request.originRegion);
+      const last = lastChoice.get(origin);
       let best = -1;
       for (let k = 0; k < regions.preferenceCount; k++) {
         const r = regions.preferred(k);
         if (!regions.hosts(r)) continue;
-        if (best === -1 || (regions.kvCacheUtilization(r) ?? 1) < (regions.kvCacheUtilization(best) ?? 1)) best = r;
+        const utilization = regions.kvCacheUtilization(r) ?? 1;
+        if (regions.regionId(r) === last && utilization < leaveAbove) return r;
+        if (best === -1 || utilization < (regions.kvCacheUtilization(best) ?? 1)) best = r;
       }
-      if (best !== -1) lastChoice.set(request.originRegion, best);
+      if (best !== -1) lastChoice.set(origin, regions.regionId(best));
       return best;
     },
   };

@@ -1,10 +1,12 @@
-import type { InstanceIndex, RegionIndex } from './ids.js';
+import type { InstanceIndex, RegionId, RegionIndex } from './ids.js';
 import type { RequestView } from './request.js';
 
 /** The regions as one request sees them. Borrowed, columnar, valid during the call only; every method is O(1) and free of allocation. */
 export interface RegionPoolView {
   /** How many regions there are. Indices run from 0 to count − 1. */
   readonly count: number;
+  /** Name of region `r`: what a router keeps from one call to the next, since indices do not last. */
+  regionId(r: RegionIndex): RegionId;
   /** Whether region `r` has an endpoint for the request's model and tier, ready or not. */
   hosts(r: RegionIndex): boolean;
   /** Whether the request's residency set lets it run in region `r`. A router must never return a region where this is false. */

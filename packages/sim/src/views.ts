@@ -1,4 +1,14 @@
-import type { EndpointLoadView, HeldQueueView, InstancePoolView, ModelId, RegionIndex, RegionPoolView, RequestView, WorkloadTier } from '@sageserve/core';
+import type {
+  EndpointLoadView,
+  HeldQueueView,
+  InstancePoolView,
+  ModelId,
+  RegionId,
+  RegionIndex,
+  RegionPoolView,
+  RequestView,
+  WorkloadTier,
+} from '@sageserve/core';
 import type { ResolvedConfig } from './config.js';
 import type { Fleet } from './fleet.js';
 import type { InstanceEngine } from './instance-engine.js';
@@ -27,6 +37,7 @@ export class SimRegionView implements RegionPoolView {
   preference: Int32Array = new Int32Array(0);
   /** Regions that the request's residency set holds, or undefined for all. */
   residency: Uint8Array | undefined = undefined;
+  readonly #regions: readonly RegionId[];
   readonly #poolAt: Int32Array;
   readonly #ready: (pool: number) => number;
   readonly #kvUsed: Float64Array;
@@ -36,6 +47,7 @@ export class SimRegionView implements RegionPoolView {
 
   constructor(config: ResolvedConfig, topology: Topology, engine: InstanceEngine, fleet: Fleet) {
     this.count = config.regions.length;
+    this.#regions = config.regions;
     this.#poolAt = topology.poolAt;
     this.#ready = (pool) => fleet.members[pool].length;
     this.#kvUsed = engine.poolKvUsed;
@@ -46,6 +58,10 @@ export class SimRegionView implements RegionPoolView {
 
   get preferenceCount(): number {
     return this.preference.length;
+  }
+
+  regionId(r: RegionIndex): RegionId {
+    return this.#regions[r];
   }
 
   hosts(r: RegionIndex): boolean {

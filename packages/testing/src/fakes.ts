@@ -42,6 +42,7 @@ export function fakeRegionPool(regions: readonly FakeRegion[]): RegionPoolView {
   const preference = regions.map((_, r) => r).filter((r) => regions[r]!.allowed !== false);
   return {
     count: regions.length,
+    regionId: (r) => regionId(`region-${r}`),
     hosts: (r) => regions[r]!.hosts ?? true,
     allowed: (r) => regions[r]!.allowed ?? true,
     preferenceCount: preference.length,
