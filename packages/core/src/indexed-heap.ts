@@ -1,7 +1,7 @@
 /**
  * Keeps the integers 0…capacity−1 in order of a key that may change at any time, and knows the one with the smallest key. Ties go to the smaller integer, so that
- * order never depends on history. A tournament tree: a change replays the matches on one path, with no moves and few mispredicted branches (three times as fast as a
- * binary heap with positions at 240 members). All storage is allocated up front.
+ * order never depends on history. A tournament tree: a change replays the matches on one path from a leaf to the root, which moves nothing
+ * and needs no table of positions. All storage is allocated up front.
  */
 export class IndexedMinHeap {
   /** Key of every member; `Infinity` for one that waits for nothing. Written by {@link set} only. */

@@ -45,6 +45,7 @@ program
   .option('-o, --out <dir>', 'write results there: a folder for each strategy, and comparison.json')
   .option('--requests', 'with --out: also write a row for every request')
   .option('--skip-bad-rows', 'leave out rows of the trace that are wrong, and count them')
+  .option('--detail', 'also print requests by model, region and tier, and capacity by endpoint')
   .option('--audit', 'check the invariants at every simulated minute')
   .option('--json', 'print JSON instead of a table')
   .action((scenario: string | undefined, options: Parameters<typeof simulateCommand>[1]) => simulateCommand(scenario, options, signal));

@@ -5,11 +5,14 @@ import {
   type EndpointSnapshot,
   type FleetSnapshot,
   IndexedMinHeap,
+  type InstanceRouter,
   InvariantError,
   type ModelId,
   MS_PER_DAY,
   MS_PER_HOUR,
   MS_PER_MIN,
+  type RegionRouter,
+  type ReleasePolicy,
   TIER_NON_INTERACTIVE,
   WORKLOAD_TIERS,
   type WorkloadTier,
@@ -92,6 +95,12 @@ class Simulation {
   readonly #tokensPerS: Float64Array;
 
   readonly #regionCount: number;
+  readonly #regionRouter: RegionRouter;
+  readonly #instanceRouter: InstanceRouter;
+  readonly #release: ReleasePolicy;
+  readonly #poolAt: Int32Array;
+  /** Time from origin to the queue of a serving region, by origin × region. */
+  readonly #delayMs: Float64Array;
   readonly #defaultDeadlineMs: Float64Array;
   #nowMs = 0;
   #sequence = 0;
@@ -110,6 +119,11 @@ class Simulation {
     const limit = Fleet.instanceLimit(config);
     this.#config = config;
     this.#regionCount = config.regions.length;
+    this.#regionRouter = config.policies.regionRouter;
+    this.#instanceRouter = config.policies.instanceRouter;
+    this.#release = config.policies.release;
+    this.#poolAt = topology.poolAt;
+    this.#delayMs = Float64Array.from(config.networkRttMs.flatMap((row) => row.map((rttMs) => config.endpointDelayMs + rttMs)));
     this.#defaultDeadlineMs = Float64Array.from(WORKLOAD_TIERS, (tier) => config.objectives[tier].defaultDeadlineMs);
     this.#topology = topology;
     this.#dictionaries = dictionaries;
@@ -244,7 +258,7 @@ class Simulation {
       const base = (model * TIERS + tier) * this.#regionCount;
       let hosted = false;
       for (const r of order) {
-        const pool = this.#topology.poolAt[base + r];
+        const pool = this.#poolAt[base + r];
         if (pool < 0) continue;
         hosted = true;
         if (this.#held.count[model] > 0) this.#releaseTo(pool, nowMs);
@@ -269,26 +283,26 @@ class Simulation {
     regions.poolBase = (requests.model[slot] * TIERS + requests.tier[slot]) * this.#regionCount;
     regions.preference = order;
     regions.residency = list === -1 ? undefined : this.#residencyOf(list).allowed;
-    const region = this.#config.policies.regionRouter.route(this.#viewOf(slot), regions, nowMs);
+    const region = this.#regionRouter.route(this.#viewOf(slot), regions, nowMs);
     if (region === -1) {
       this.#rejectedNoRegion++;
       this.#reject(slot, nowMs);
       return;
     }
     if (!(region >= 0 && region < regions.count && regions.hosts(region) && regions.allowed(region))) {
-      throw new InvariantError(`region router "${this.#config.policies.regionRouter.name}" chose region ${region}, which may not serve the request`);
+      throw new InvariantError(`region router "${this.#regionRouter.name}" chose region ${region}, which may not serve the request`);
     }
     requests.servedRegion[slot] = region;
     const origin = requests.originRegion[slot];
     if (region !== origin) this.#servedAway++;
-    const delayMs = this.#config.endpointDelayMs + this.#config.networkRttMs[origin][region];
+    const delayMs = this.#delayMs[origin * this.#regionCount + region];
     if (delayMs > 0) this.#transit.push(nowMs + delayMs, requests.sequence[slot], slot);
     else this.#reachPool(slot, this.#poolOfRequest(slot), nowMs);
   }
 
   #poolOfRequest(slot: number): number {
     const requests = this.#requests;
-    return this.#topology.poolAt[(requests.model[slot] * TIERS + requests.tier[slot]) * this.#regionCount + requests.servedRegion[slot]];
+    return this.#poolAt[(requests.model[slot] * TIERS + requests.tier[slot]) * this.#regionCount + requests.servedRegion[slot]];
   }
 
   #reachPool(slot: number, pool: number, nowMs: number): void {
@@ -303,10 +317,10 @@ class Simulation {
     const members = this.#fleet.members[pool];
     const view = this.#instanceView;
     view.members = members;
-    const choice = this.#config.policies.instanceRouter.route(this.#viewOf(slot), view, nowMs);
+    const choice = this.#instanceRouter.route(this.#viewOf(slot), view, nowMs);
     if (choice === -1) return false;
     if (!(choice >= 0 && choice < members.length))
-      throw new InvariantError(`instance router "${this.#config.policies.instanceRouter.name}" chose instance ${choice} of ${members.length}`);
+      throw new InvariantError(`instance router "${this.#instanceRouter.name}" chose instance ${choice} of ${members.length}`);
     const instance = members[choice];
     const requests = this.#requests;
     if (requests.promptTokens[slot] + requests.outputTokens[slot] > this.#engine.kvCapacity[instance]) {
@@ -330,7 +344,7 @@ class Simulation {
     const region = this.#topology.regionOfPool[pool];
     this.#heldView.heaps = this.#held.heaps(model, region);
     this.#loadView.pool = pool;
-    let count = this.#config.policies.release.release(this.#heldView, this.#loadView, nowMs);
+    let count = this.#release.release(this.#heldView, this.#loadView, nowMs);
     for (; count > 0; count--) {
       const slot = this.#held.take(model, region);
       if (slot === -1) return;
@@ -373,7 +387,7 @@ class Simulation {
 
   #servesHeld(pool: number): boolean {
     const topology = this.#topology;
-    return topology.poolAt[(topology.modelOfPool[pool] * TIERS + TIER_NON_INTERACTIVE) * this.#regionCount + topology.regionOfPool[pool]] === pool;
+    return this.#poolAt[(topology.modelOfPool[pool] * TIERS + TIER_NON_INTERACTIVE) * this.#regionCount + topology.regionOfPool[pool]] === pool;
   }
 
   #reject(slot: number, nowMs: number): void {

@@ -69,3 +69,33 @@ export function comparisonTable(runs: readonly StrategyResult[]): string {
 function three(latency: RequestReport['ttftMs'] | undefined): string {
   return latency === undefined ? NONE : `${time(latency.p50)} / ${time(latency.p95)} / ${time(latency.p99)}`;
 }
+
+/** One strategy's requests by model, region of origin and tier, and its capacity by endpoint. */
+export function detailTables({ strategy, result }: StrategyResult): string {
+  const requests = table(
+    ['model', 'origin', 'tier', 'arrived', 'SLO', 'TTFT p50', 'TTFT p95', 'E2E p50', 'E2E p95'],
+    result.byGroup.map(({ modelId, originRegion, tier, requests: r }) => [
+      modelId,
+      originRegion,
+      SHORT[tier],
+      count(r.arrived),
+      percent(r.sloAttainment),
+      time(r.ttftMs.p50),
+      time(r.ttftMs.p95),
+      time(r.e2eMs.p50),
+      time(r.e2eMs.p95),
+    ]),
+  );
+  const endpoints = table(
+    ['endpoint', 'instance-hours', 'GPU-hours', 'wasted', 'idle', 'cost'],
+    result.endpoints.map(({ endpointId, capacity: c }) => [
+      endpointId,
+      decimal(c.instanceHours),
+      decimal(c.gpuHours),
+      decimal(c.wastedGpuHours),
+      decimal(c.idleGpuHours),
+      `$${count(c.costUsd)}`,
+    ]),
+  );
+  return `${strategy}: requests\n${requests}\n\n${strategy}: endpoints\n${endpoints}`;
+}

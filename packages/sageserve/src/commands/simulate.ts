@@ -9,7 +9,7 @@ import { buildSimulation, buildTraffic } from '../scenario/build.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
 import { parseDurationMs, type Scenario } from '../scenario/schema.js';
 import { wallClockMs } from '../wall-clock.js';
-import { comparisonTable, type StrategyResult } from './comparison-table.js';
+import { comparisonTable, detailTables, type StrategyResult } from './comparison-table.js';
 import { count, decimal, sparkline, time } from './format.js';
 import { Progress, reportSkippedRows } from './progress.js';
 import { ResultFolder } from './result-folder.js';
@@ -26,6 +26,7 @@ export interface SimulateCommandOptions {
   readonly requests?: boolean;
   readonly skipBadRows?: boolean;
   readonly audit?: boolean;
+  readonly detail?: boolean;
 }
 
 /** `sageserve simulate`: one scenario under one or several strategies, side by side. */
@@ -95,6 +96,7 @@ function printReport(scenario: Scenario, runs: readonly StrategyResult[], option
       );
   }
   if (runs.length > 1) console.log(`\nratios in brackets are to ${runs[0]!.strategy}`);
+  if (options.detail === true) for (const run of runs) console.log(`\n${detailTables(run)}`);
   if (options.out !== undefined) console.log(`results in ${options.out}`);
 }
 
