@@ -26,6 +26,8 @@ export interface RegionPoolView {
 
 /** The instances that may take a request within the chosen region. Borrowed like {@link RegionPoolView}. */
 export interface InstancePoolView {
+  /** Names the pool; the same from one call to the next, unlike its indices. */
+  readonly key: string;
   readonly count: number;
   /** Whether instance `i` takes new requests: provisioning and draining ones do not. */
   isReady(i: InstanceIndex): boolean;

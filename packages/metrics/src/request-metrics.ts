@@ -41,6 +41,8 @@ export class RequestMetrics {
   readonly #rejected: Float64Array;
   readonly #met: Float64Array;
   readonly #late: Float64Array;
+  /** What had met its objective when goodput stopped being counted. */
+  #metInTime: Float64Array | undefined;
   readonly #promptTokens: Float64Array;
   readonly #outputTokens: Float64Array;
   readonly #ttft: LatencySketch[];
@@ -93,12 +95,18 @@ export class RequestMetrics {
     } else if (ttftMs <= objectiveMs) this.#met[cell]!++;
   }
 
+  /** From now on completions no longer count for goodput: the time over which it is averaged is over. */
+  endGoodput(): void {
+    this.#metInTime = Float64Array.from(this.#met);
+  }
+
   /** Merges the cells for which `include` holds. `durationMs` is the time over which goodput is averaged. */
   report(durationMs: number, include: (group: number, tier: number) => boolean = () => true): RequestReport {
     let arrived = 0;
     let completed = 0;
     let rejected = 0;
     let met = 0;
+    let metInTime = 0;
     let deadlineMisses = 0;
     let promptTokens = 0;
     let outputTokens = 0;
@@ -112,6 +120,7 @@ export class RequestMetrics {
         completed += this.#completed[cell]!;
         rejected += this.#rejected[cell]!;
         met += this.#met[cell]!;
+        metInTime += (this.#metInTime ?? this.#met)[cell]!;
         if (this.#ttftObjectiveMs[tier] === Infinity) deadlineMisses += this.#late[cell]! + this.#arrived[cell]! - this.#completed[cell]!;
         promptTokens += this.#promptTokens[cell]!;
         outputTokens += this.#outputTokens[cell]!;
@@ -124,7 +133,7 @@ export class RequestMetrics {
       unfinished: arrived - completed - rejected,
       sloAttainment: arrived === 0 ? undefined : met / arrived,
       deadlineMisses,
-      goodputPerS: durationMs > 0 ? met / (durationMs / 1_000) : 0,
+      goodputPerS: durationMs > 0 ? metInTime / (durationMs / 1_000) : 0,
       promptTokens,
       outputTokens,
       ttftMs: LatencySketch.merged(cells.map((cell) => this.#ttft[cell]!)).summary(),

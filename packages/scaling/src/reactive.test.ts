@@ -21,6 +21,13 @@ describe('createReactiveScaling', () => {
     expect(target({ readyInstances: 0, provisioningInstances: 1, kvCacheUtilization: undefined })).toBe(2);
   });
 
+  it('comes back from nothing when requests wait', () => {
+    const none = { minInstances: 0, readyInstances: 0, kvCacheUtilization: undefined };
+    expect(target({ ...none, queuedRequests: 1 })).toBe(1);
+    expect(target({ ...none, queuedRequests: 0 })).toBeUndefined();
+    expect(target({ ...none, provisioningInstances: 1, queuedRequests: 5 })).toBeUndefined();
+  });
+
   it('rests for fifteen seconds after each step', () => {
     const policy = createReactiveScaling();
     const hot = fakeFleet([fakeEndpoint({ kvCacheUtilization: 0.9 })]);

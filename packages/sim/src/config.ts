@@ -142,8 +142,17 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
       }
     }
   }
+  for (const [k, sku] of skus.entries()) {
+    for (const field of ['usdPerGpuHour', 'reclaimMs', 'redeployMs', 'newVmMs'] as const) requireTime(`skus[${k}].${field}`, sku[field]);
+  }
+  requireTime('endpointDelayMs', config.endpointDelayMs ?? 0);
+  if (config.durationMs !== undefined) requireTime('durationMs', config.durationMs);
+  for (const [e, spec] of config.endpoints.entries()) {
+    const other = config.endpoints.findIndex((o) => o.region === spec.region && o.model === spec.model && o.pool === spec.pool && [...o.tiers].sort().join() !== [...spec.tiers].sort().join());
+    if (other !== -1) throw new ConfigError(`endpoints[${e}].tiers`, `differ from those of endpoints[${other}] in the same pool "${spec.pool}"`);
+  }
   const interval = config.scalingIntervalMs ?? 1_000;
-  if (!(interval > 0)) throw new ConfigError('scalingIntervalMs', `must be above 0, not ${interval}`);
+  if (!(interval > 0 && interval < Infinity)) throw new ConfigError('scalingIntervalMs', `must be above 0, not ${interval}`);
   return {
     ...config,
     engine,
@@ -153,6 +162,10 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
     maxOutputTokens: config.maxOutputTokens ?? 4_096,
     durationMs: config.durationMs,
   };
+}
+
+function requireTime(path: string, value: number): void {
+  if (!(value >= 0 && value < Infinity)) throw new ConfigError(path, `must be a finite number of 0 or more, not ${value}`);
 }
 
 function requireMatrix(path: string, rows: readonly (readonly number[])[], rowCount: number, columnCount: number): void {

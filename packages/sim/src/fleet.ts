@@ -76,16 +76,9 @@ export class Fleet {
   readonly #freeSlots: number[] = [];
   #starts = 0;
 
-  /** Most instances that the GPUs of a configuration can hold at once. */
+  /** Most instances that a configuration can have at once: an endpoint puts its draining instances back before it gets new ones. */
   static instanceLimit(config: ResolvedConfig): number {
-    let limit = 0;
-    for (const [r, region] of config.regions.entries()) {
-      for (const [k, sku] of config.skus.entries()) {
-        const sizes = config.endpoints.filter((e) => e.region === region && e.sku === sku.skuId).map((e) => e.gpusPerInstance);
-        if (sizes.length > 0) limit += Math.floor(config.gpuCapacity[r][k] / Math.min(...sizes));
-      }
-    }
-    return limit;
+    return config.endpoints.reduce((sum, endpoint) => sum + endpoint.maxInstances, 0);
   }
 
   constructor(config: ResolvedConfig, topology: Topology, engine: InstanceEngine, limit: number) {
@@ -127,8 +120,8 @@ export class Fleet {
     const target = Math.min(spec.maxInstances, Math.max(spec.minInstances, Math.floor(decision.targetInstances)));
     let planned = this.ready[endpoint] + this.provisioning[endpoint];
     let gained = 0;
-    if (target > planned) this.actions.scaleOut++;
-    else if (target < planned) this.actions.scaleIn++;
+    const before = planned;
+    if (target < planned) this.actions.scaleIn++;
     while (planned < target) {
       if (this.#resumeDraining(endpoint, nowMs)) gained++;
       else if (!this.#acquire(endpoint, nowMs)) {
@@ -137,6 +130,7 @@ export class Fleet {
       }
       planned++;
     }
+    if (planned > before) this.actions.scaleOut++;
     while (planned > target) {
       this.#removeOne(endpoint, nowMs);
       planned--;
@@ -230,7 +224,7 @@ export class Fleet {
 
   #start(endpoint: number, way: number, nowMs: number): number {
     const instance = this.#freeSlots.pop();
-    if (instance === undefined) throw new InvariantError('more instances than the GPUs can hold');
+    if (instance === undefined) throw new InvariantError('more instances than the endpoints may have');
     this.endpointOf[instance] = endpoint;
     this.state[instance] = PROVISIONING;
     this.#way[instance] = way;
@@ -297,9 +291,11 @@ export class Fleet {
       return true;
     }
     const capacity = this.#config.gpuCapacity[this.#regionOf[endpoint]][this.#skuOf[endpoint]];
+    const donated = lots.reduce((sum, lot) => sum + lot.count * lot.gpus, 0);
+    if (this.#gpusInUse[cell] - donated + spec.gpusPerInstance > capacity) return false;
     while (this.#gpusInUse[cell] + spec.gpusPerInstance > capacity) {
       const lot = lots.find((l) => l.count > 0);
-      if (lot === undefined) return false;
+      if (lot === undefined) throw new InvariantError('donated GPUs do not add up');
       this.#takeSpot(cell, lot, nowMs);
       this.#gpusInUse[cell] -= lot.gpus;
     }

@@ -53,11 +53,10 @@ export class InstanceEngine {
   readonly outstandingTokens: Float64Array;
   readonly queuedRequests: Int32Array;
   readonly runningRequests: Int32Array;
-  /** KV tokens in use or set aside, as of the instance's last iteration boundary. */
+  /** KV tokens in use or set aside, as of the instance's last event; {@link kvTokens} has what a run has added since. */
   readonly kvUsed: Float64Array;
   readonly kvCapacity: Float64Array;
-  /** Sums over the instances that are in a pool, kept so that a router reads them in O(1). */
-  readonly poolKvUsed: Float64Array;
+  /** Sum over the instances that are in a pool, kept so that a router reads it in O(1). */
   readonly poolQueuedTokens: Float64Array;
   /** Pool that an instance counts towards, −1 for none. */
   readonly poolOf: Int32Array;
@@ -85,6 +84,12 @@ export class InstanceEngine {
   readonly #watermark: number;
   readonly #phase: Uint8Array;
   readonly #kvReported: Float64Array;
+  /** KV tokens that an instance adds per millisecond during its current run of decodes, and since when. */
+  readonly #kvRate: Float64Array;
+  readonly #reportedAtMs: Float64Array;
+  /** A pool's KV tokens as a line in time, base + rate × now: its instances' lines added up. */
+  readonly #poolKvBase: Float64Array;
+  readonly #poolKvRate: Float64Array;
   /** Decode iterations done since the instance began. */
   readonly #iteration: Float64Array;
   /** Context tokens of the running requests, in total. */
@@ -122,7 +127,10 @@ export class InstanceEngine {
     this.runningRequests = new Int32Array(n);
     this.kvUsed = new Float64Array(n);
     this.kvCapacity = new Float64Array(n);
-    this.poolKvUsed = new Float64Array(init.pools);
+    this.#poolKvBase = new Float64Array(init.pools);
+    this.#poolKvRate = new Float64Array(init.pools);
+    this.#kvRate = new Float64Array(n);
+    this.#reportedAtMs = new Float64Array(n);
     this.poolQueuedTokens = new Float64Array(init.pools);
     this.poolOf = new Int32Array(n).fill(-1);
     this.#phase = new Uint8Array(n);
@@ -145,6 +153,7 @@ export class InstanceEngine {
     this.kvCapacity[instance] = performance.kvCapacityTokens;
     this.kvUsed[instance] = 0;
     this.#kvReported[instance] = 0;
+    this.#kvRate[instance] = 0;
     this.outstandingTokens[instance] = 0;
     this.#iteration[instance] = 0;
     this.#context[instance] = 0;
@@ -158,14 +167,25 @@ export class InstanceEngine {
     if (old === pool) return;
     const queued = this.#queuedPromptTokens(instance);
     if (old >= 0) {
-      this.poolKvUsed[old] -= this.#kvReported[instance];
+      this.#addLine(old, instance, -1);
       this.poolQueuedTokens[old] -= queued;
     }
     if (pool >= 0) {
-      this.poolKvUsed[pool] += this.#kvReported[instance];
+      this.#addLine(pool, instance, 1);
       this.poolQueuedTokens[pool] += queued;
     }
     this.poolOf[instance] = pool;
+  }
+
+  /** KV tokens in use at `nowMs`: those at the last event and what decoding has added since. */
+  kvTokens(instance: number, nowMs: number): number {
+    return this.#kvReported[instance] + this.#kvRate[instance] * (nowMs - this.#reportedAtMs[instance]);
+  }
+
+  /** KV tokens in use over the instances of a pool at `nowMs`. */
+  poolKvTokens(pool: number, nowMs: number): number {
+    const tokens = this.#poolKvBase[pool] + this.#poolKvRate[pool] * nowMs;
+    return tokens > 0 ? tokens : 0;
   }
 
   isIdle(instance: number): boolean {
@@ -191,7 +211,7 @@ export class InstanceEngine {
     const phase = this.#phase[instance];
     if (phase === IDLE) {
       this.#begin(instance, nowMs);
-      this.#report(instance);
+      this.#report(instance, nowMs);
     } else if (phase === DECODING && this.#runIterations[instance] > 1 && this.#headFits(instance)) {
       this.#cut(instance, nowMs);
     }
@@ -221,7 +241,7 @@ export class InstanceEngine {
       completions++;
     }
     this.#begin(instance, nowMs);
-    this.#report(instance);
+    this.#report(instance, nowMs);
     this.#listener.onSettled(instance, completions, nowMs);
   }
 
@@ -329,6 +349,8 @@ export class InstanceEngine {
       this.#prefillCount[instance] = count;
     }
     const batch = running.size;
+    // Nothing refers to the count of iterations: it starts again, so that it stays small however long the instance lives.
+    if (batch === 0) this.#iteration[instance] = 0;
     this.runningRequests[instance] = batch + count;
     if (prefillTokens > 0) {
       this.#phase[instance] = PREFILLING;
@@ -468,12 +490,21 @@ export class InstanceEngine {
     this.preemptions++;
   }
 
-  /** Brings the pool's sum up to date with the instance. */
-  #report(instance: number): void {
+  /** Brings the pool's sum up to date with the instance, which has just begun an iteration or a run. */
+  #report(instance: number, nowMs: number): void {
     const pool = this.poolOf[instance];
-    const used = this.kvUsed[instance];
-    if (pool >= 0) this.poolKvUsed[pool] += used - this.#kvReported[instance];
-    this.#kvReported[instance] = used;
+    if (pool >= 0) this.#addLine(pool, instance, -1);
+    this.#kvReported[instance] = this.kvUsed[instance];
+    this.#reportedAtMs[instance] = nowMs;
+    this.#kvRate[instance] =
+      this.#phase[instance] === DECODING && !this.#reserve ? (this.#running[instance].size * this.#runIterations[instance]) / (this.#events.keys[instance] - nowMs) : 0;
+    if (pool >= 0) this.#addLine(pool, instance, 1);
+  }
+
+  #addLine(pool: number, instance: number, sign: number): void {
+    const rate = this.#kvRate[instance];
+    this.#poolKvBase[pool] += sign * (this.#kvReported[instance] - rate * this.#reportedAtMs[instance]);
+    this.#poolKvRate[pool] += sign * rate;
   }
 
   #queuedPromptTokens(instance: number): number {

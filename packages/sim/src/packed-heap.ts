@@ -1,9 +1,9 @@
 import { InvariantError } from '@sageserve/core';
 
 /** Slots that a packed entry can name. */
-const SLOTS = 2 ** 24;
+const SLOTS = 2 ** 23;
 /** Keys that leave the packed number exact in a double. */
-const KEYS = 2 ** 29;
+const KEYS = 2 ** 30;
 
 /**
  * Binary min-heap of request slots by a whole-numbered key, each packed with its slot into one double: one array to move and one comparison.

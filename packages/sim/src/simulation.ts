@@ -30,6 +30,8 @@ import { createTopology, type Topology } from './topology.js';
 import { MutableRequestView, SimHeldView, SimInstanceView, SimLoadView, SimRegionView } from './views.js';
 
 const TIERS = WORKLOAD_TIERS.length;
+/** Columns hold tokens as 32-bit integers. */
+const MAX_TOKENS = 0x7fffffff;
 /** Requests that have not ended this long after the last arrival are reported as unfinished. */
 const DRAIN_LIMIT_MS = 2 * MS_PER_DAY;
 
@@ -178,6 +180,8 @@ class Simulation {
     const durationMs = Math.max(this.#config.durationMs ?? 0, this.#lastArrivalMs);
     this.#runBefore(durationMs);
     this.#nowMs = durationMs;
+    if (this.#nextSampleAtMs === durationMs) this.#sample(durationMs);
+    this.#metrics.endGoodput();
     this.#countCapacity(durationMs);
     const limitMs = durationMs + DRAIN_LIMIT_MS;
     while (this.#requests.live > 0 && this.#step(limitMs));
@@ -229,8 +233,8 @@ class Simulation {
     const tier = batch.tier[i];
     const prompt = batch.promptTokens[i];
     const output = batch.outputTokens[i];
-    if (prompt < 1 || output < 1)
-      throw new InvariantError(`request ${batch.requestId[i]} has ${prompt} prompt and ${output} output tokens; both must be 1 or more`);
+    if (prompt < 1 || output < 1 || prompt > MAX_TOKENS || output > MAX_TOKENS)
+      throw new InvariantError(`request ${batch.requestId[i]} has ${prompt} prompt and ${output} output tokens; both must be from 1 to ${MAX_TOKENS}`);
     const deadline = batch.deadlineAtMs[i];
     requests.requestId[slot] = batch.requestId[i];
     requests.sequence[slot] = this.#sequence++;
@@ -244,42 +248,32 @@ class Simulation {
     const list = batch.regionList[i];
     requests.regionList[slot] = list;
     this.#metrics.arrive(model * this.#regionCount + origin, tier, prompt);
-    if (tier === TIER_NON_INTERACTIVE) {
-      const residency = list === -1 ? undefined : this.#residencyOf(list);
-      this.#held.hold(
-        model,
-        list,
-        residency === undefined ? allowAll : (r) => residency.allowed[r] === 1,
-        requests.deadlineAtMs[slot],
-        requests.sequence[slot],
-        slot,
-      );
-      const order = residency === undefined ? this.#orderFrom[origin] : residency.order;
-      const base = (model * TIERS + tier) * this.#regionCount;
-      let hosted = false;
-      for (const r of order) {
-        const pool = this.#poolAt[base + r];
-        if (pool < 0) continue;
-        hosted = true;
-        if (this.#held.count[model] > 0) this.#releaseTo(pool, nowMs);
-      }
-      if (!hosted) this.#releaseUnservable(model, order, nowMs);
-    } else {
-      this.#routeRegion(slot, list === -1 ? this.#orderFrom[origin] : this.#residencyOf(list).order, nowMs);
-    }
+    const order = list === -1 ? this.#orderFrom[origin] : this.#residencyOf(list).order;
+    if (tier === TIER_NON_INTERACTIVE && this.#hold(slot, order, nowMs)) return;
+    this.#routeRegion(slot, order, nowMs);
   }
 
-  /** Held work that no region hosts is rejected at once rather than kept for ever. */
-  #releaseUnservable(model: number, order: Int32Array, nowMs: number): void {
+  /** Holds a non-interactive request back and asks its regions whether they have room for held work; false where no region hosts its model. */
+  #hold(slot: number, order: Int32Array, nowMs: number): boolean {
+    const requests = this.#requests;
+    const model = requests.model[slot];
+    const list = requests.regionList[slot];
+    const base = (model * TIERS + TIER_NON_INTERACTIVE) * this.#regionCount;
+    if (!order.some((r) => this.#poolAt[base + r] >= 0)) return false;
+    const residency = list === -1 ? undefined : this.#residencyOf(list);
+    this.#held.hold(model, list, residency === undefined ? allowAll : (r) => residency.allowed[r] === 1, requests.deadlineAtMs[slot], requests.sequence[slot], slot);
     for (const r of order) {
-      for (let slot = this.#held.take(model, r); slot !== -1; slot = this.#held.take(model, r)) this.#routeRegion(slot, order, nowMs);
+      const pool = this.#poolAt[base + r];
+      if (pool >= 0 && this.#held.count[model] > 0) this.#releaseTo(pool, nowMs);
     }
+    return true;
   }
 
   #routeRegion(slot: number, order: Int32Array, nowMs: number): void {
     const requests = this.#requests;
     const regions = this.#regionView;
     const list = requests.regionList[slot];
+    regions.nowMs = nowMs;
     regions.poolBase = (requests.model[slot] * TIERS + requests.tier[slot]) * this.#regionCount;
     regions.preference = order;
     regions.residency = list === -1 ? undefined : this.#residencyOf(list).allowed;
@@ -317,20 +311,36 @@ class Simulation {
     const members = this.#fleet.members[pool];
     const view = this.#instanceView;
     view.members = members;
+    view.key = this.#topology.names[pool];
+    view.nowMs = nowMs;
     const choice = this.#instanceRouter.route(this.#viewOf(slot), view, nowMs);
     if (choice === -1) return false;
     if (!(choice >= 0 && choice < members.length))
       throw new InvariantError(`instance router "${this.#instanceRouter.name}" chose instance ${choice} of ${members.length}`);
-    const instance = members[choice];
+    let instance = members[choice];
     const requests = this.#requests;
-    if (requests.promptTokens[slot] + requests.outputTokens[slot] > this.#engine.kvCapacity[instance]) {
-      this.#rejectedTooLong++;
-      this.#reject(slot, nowMs);
-      return true;
+    const tokens = requests.promptTokens[slot] + requests.outputTokens[slot];
+    if (tokens > this.#engine.kvCapacity[instance]) {
+      instance = this.#leastLoadedThatHolds(members, tokens);
+      if (instance === -1) {
+        this.#rejectedTooLong++;
+        this.#reject(slot, nowMs);
+        return true;
+      }
     }
     if (this.#engine.isIdle(instance)) this.#fleet.onBusy(instance, nowMs);
     this.#engine.assign(instance, slot, nowMs);
     return true;
+  }
+
+  /** In a pool of several SKUs: the instance with the fewest outstanding tokens among those whose KV memory could hold the whole request, or −1. */
+  #leastLoadedThatHolds(members: readonly number[], tokens: number): number {
+    let best = -1;
+    for (const instance of members) {
+      if (this.#engine.kvCapacity[instance] < tokens) continue;
+      if (best === -1 || this.#engine.outstandingTokens[instance] < this.#engine.outstandingTokens[best]) best = instance;
+    }
+    return best;
   }
 
   #drainPoolQueue(pool: number, nowMs: number): void {
@@ -344,6 +354,7 @@ class Simulation {
     const region = this.#topology.regionOfPool[pool];
     this.#heldView.heaps = this.#held.heaps(model, region);
     this.#loadView.pool = pool;
+    this.#loadView.nowMs = nowMs;
     let count = this.#release.release(this.#heldView, this.#loadView, nowMs);
     for (; count > 0; count--) {
       const slot = this.#held.take(model, region);
@@ -503,7 +514,7 @@ class Simulation {
       endpoint.readyInstances = fleet.ready[e];
       endpoint.provisioningInstances = fleet.provisioning[e];
       endpoint.drainingInstances = fleet.draining[e];
-      endpoint.kvCacheUtilization = capacity > 0 ? engine.poolKvUsed[pool] / capacity : undefined;
+      endpoint.kvCacheUtilization = capacity > 0 ? engine.poolKvTokens(pool, nowMs) / capacity : undefined;
       endpoint.queuedTokens = engine.poolQueuedTokens[pool];
       const tokensPerS = this.#tokensPerS[pool];
       endpoint.demandTokensPerS = tokensPerS >= 0 ? tokensPerS : undefined;
@@ -594,6 +605,12 @@ class Simulation {
       if (tokens !== this.#engine.kvUsed[i])
         throw new InvariantError(`instance ${i} accounts for ${tokens} KV tokens and has ${this.#engine.kvUsed[i]} in use`);
       if (tokens > this.#engine.kvCapacity[i]) throw new InvariantError(`instance ${i} uses ${tokens} KV tokens of ${this.#engine.kvCapacity[i]}`);
+    }
+    const sums = new Float64Array(this.#topology.pools);
+    for (let i = 0; i < this.#fleet.state.length; i++) if (this.#engine.poolOf[i] >= 0) sums[this.#engine.poolOf[i]] += this.#engine.kvTokens(i, this.#nowMs);
+    for (const [pool, sum] of sums.entries()) {
+      // The sum is kept by adding and taking away, so that rounding leaves traces.
+      if (Math.abs(sum - this.#engine.poolKvTokens(pool, this.#nowMs)) > 1) throw new InvariantError(`pool ${pool} sums up ${this.#engine.poolKvTokens(pool, this.#nowMs)} KV tokens where its instances have ${sum}`);
     }
     let waiting = this.#transit.size;
     for (const queue of this.#poolQueues) waiting += queue.size;

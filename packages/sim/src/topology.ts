@@ -7,6 +7,8 @@ import type { ResolvedConfig } from './config.js';
  */
 export interface Topology {
   readonly pools: number;
+  /** Name of each pool, such as `eastus/llama-2-70b/shared`. */
+  readonly names: readonly string[];
   /** Pool of each endpoint. */
   readonly poolOfEndpoint: Int32Array;
   readonly regionOfPool: Int32Array;
@@ -28,7 +30,7 @@ export function createTopology(config: ResolvedConfig): Topology {
   for (const [e, spec] of endpoints.entries()) {
     const region = regions.indexOf(spec.region);
     const model = models.indexOf(spec.model);
-    const name = `${region}/${model}/${spec.pool}`;
+    const name = `${spec.region}/${spec.model}/${spec.pool}`;
     let pool = byName.get(name);
     if (pool === undefined) {
       pool = byName.size;
@@ -47,6 +49,7 @@ export function createTopology(config: ResolvedConfig): Topology {
   });
   return {
     pools: byName.size,
+    names: [...byName.keys()],
     poolOfEndpoint,
     regionOfPool: Int32Array.from(regionOfPool),
     modelOfPool: Int32Array.from(modelOfPool),

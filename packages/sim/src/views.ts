@@ -34,13 +34,14 @@ export class SimRegionView implements RegionPoolView {
   readonly count: number;
   /** Offset of the request's (model × tier) row in `topology.poolAt`. */
   poolBase = 0;
+  nowMs = 0;
   preference: Int32Array = new Int32Array(0);
   /** Regions that the request's residency set holds, or undefined for all. */
   residency: Uint8Array | undefined = undefined;
   readonly #regions: readonly RegionId[];
   readonly #poolAt: Int32Array;
   readonly #ready: (pool: number) => number;
-  readonly #kvUsed: Float64Array;
+  readonly #engine: InstanceEngine;
   readonly #kvCapacity: Float64Array;
   readonly #queuedTokens: Float64Array;
   readonly #rtt: readonly (readonly number[])[];
@@ -50,7 +51,7 @@ export class SimRegionView implements RegionPoolView {
     this.#regions = config.regions;
     this.#poolAt = topology.poolAt;
     this.#ready = (pool) => fleet.members[pool].length;
-    this.#kvUsed = engine.poolKvUsed;
+    this.#engine = engine;
     this.#kvCapacity = fleet.poolKvCapacity;
     this.#queuedTokens = engine.poolQueuedTokens;
     this.#rtt = config.networkRttMs;
@@ -85,7 +86,7 @@ export class SimRegionView implements RegionPoolView {
     const pool = this.#poolAt[this.poolBase + r];
     if (pool < 0) return undefined;
     const capacity = this.#kvCapacity[pool];
-    return capacity > 0 ? this.#kvUsed[pool] / capacity : undefined;
+    return capacity > 0 ? this.#engine.poolKvTokens(pool, this.nowMs) / capacity : undefined;
   }
 
   queuedTokens(r: RegionIndex): number {
@@ -100,7 +101,9 @@ export class SimRegionView implements RegionPoolView {
 
 /** The ready instances of the pool that was chosen. */
 export class SimInstanceView implements InstancePoolView {
+  key = '';
   members: readonly number[] = [];
+  nowMs = 0;
   readonly #engine: InstanceEngine;
   readonly #outstanding: Float64Array;
 
@@ -119,7 +122,7 @@ export class SimInstanceView implements InstancePoolView {
 
   kvCacheUtilization(i: number): number {
     const instance = this.members[i];
-    return this.#engine.kvUsed[instance] / this.#engine.kvCapacity[instance];
+    return this.#engine.kvTokens(instance, this.nowMs) / this.#engine.kvCapacity[instance];
   }
 
   queuedRequests(i: number): number {
@@ -156,6 +159,7 @@ export class SimHeldView implements HeldQueueView {
 
 export class SimLoadView implements EndpointLoadView {
   pool = 0;
+  nowMs = 0;
   readonly #engine: InstanceEngine;
   readonly #fleet: Fleet;
 
@@ -170,7 +174,7 @@ export class SimLoadView implements EndpointLoadView {
 
   get kvCacheUtilization(): number | undefined {
     const capacity = this.#fleet.poolKvCapacity[this.pool];
-    return capacity > 0 ? this.#engine.poolKvUsed[this.pool] / capacity : undefined;
+    return capacity > 0 ? this.#engine.poolKvTokens(this.pool, this.nowMs) / capacity : undefined;
   }
 
   get queuedTokens(): number {

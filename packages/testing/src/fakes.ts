@@ -63,6 +63,7 @@ export interface FakeInstance {
 
 export function fakeInstancePool(instances: readonly FakeInstance[]): InstancePoolView {
   return {
+    key: 'pool-a',
     count: instances.length,
     isReady: (i) => instances[i]!.isReady ?? true,
     kvCacheUtilization: (i) => instances[i]!.kvCacheUtilization ?? 0,
