@@ -30,7 +30,8 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
         targetInstances: endpoint.minInstances,
         reason: `${planned} instances are under the minimum of ${endpoint.minInstances}`,
       };
-    if (planned === 0 && (endpoint.queuedRequests ?? 0) > 0) return { endpointId: endpoint.endpointId, targetInstances: Math.min(1, endpoint.maxInstances), reason: 'requests wait and there is no instance' };
+    if (planned === 0 && (endpoint.queuedRequests ?? 0) > 0)
+      return { endpointId: endpoint.endpointId, targetInstances: Math.min(1, endpoint.maxInstances), reason: 'requests wait and there is no instance' };
     if (utilization === undefined) return undefined;
     if (utilization > scaleOutAbove && planned < endpoint.maxInstances) {
       return { endpointId: endpoint.endpointId, targetInstances: planned + 1, reason: `utilisation ${utilization.toFixed(2)} is above ${scaleOutAbove}` };

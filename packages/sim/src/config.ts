@@ -148,7 +148,9 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
   requireTime('endpointDelayMs', config.endpointDelayMs ?? 0);
   if (config.durationMs !== undefined) requireTime('durationMs', config.durationMs);
   for (const [e, spec] of config.endpoints.entries()) {
-    const other = config.endpoints.findIndex((o) => o.region === spec.region && o.model === spec.model && o.pool === spec.pool && [...o.tiers].sort().join() !== [...spec.tiers].sort().join());
+    const other = config.endpoints.findIndex(
+      (o) => o.region === spec.region && o.model === spec.model && o.pool === spec.pool && [...o.tiers].sort().join() !== [...spec.tiers].sort().join(),
+    );
     if (other !== -1) throw new ConfigError(`endpoints[${e}].tiers`, `differ from those of endpoints[${other}] in the same pool "${spec.pool}"`);
   }
   const interval = config.scalingIntervalMs ?? 1_000;

@@ -497,7 +497,9 @@ export class InstanceEngine {
     this.#kvReported[instance] = this.kvUsed[instance];
     this.#reportedAtMs[instance] = nowMs;
     this.#kvRate[instance] =
-      this.#phase[instance] === DECODING && !this.#reserve ? (this.#running[instance].size * this.#runIterations[instance]) / (this.#events.keys[instance] - nowMs) : 0;
+      this.#phase[instance] === DECODING && !this.#reserve
+        ? (this.#running[instance].size * this.#runIterations[instance]) / (this.#events.keys[instance] - nowMs)
+        : 0;
     if (pool >= 0) this.#addLine(pool, instance, 1);
   }
 

@@ -211,6 +211,52 @@ describe('capacity', () => {
     expect(result.capacity.wastedGpuHours).toBeCloseTo((2 * 10) / 3_600, 9);
   });
 
+  it('keeps the spot pool when a request for GPUs is refused', async () => {
+    const base = testConfig({ instances: 1, durationMs: HOUR });
+    const config = {
+      ...base,
+      gpuCapacity: [[10]],
+      models: [...base.models, modelId('big')],
+      endpoints: [
+        { ...base.endpoints[0], gpusPerInstance: 2, minInstances: 0 },
+        { ...base.endpoints[0], model: modelId('big'), gpusPerInstance: 8, maxInstances: 2 },
+      ],
+    };
+    const script: readonly (readonly [number, number, number])[] = [
+      [10_000, 0, 0],
+      [20_000, 1, 2],
+      [30_000, 0, 1],
+    ];
+    const scaling = {
+      name: 'scripted',
+      decide: (fleet: { endpoints: readonly { endpointId: string }[] }, _plan: unknown, nowMs: number) =>
+        script
+          .filter(([at]) => at === nowMs)
+          .map(([, endpoint, targetInstances]) => ({ endpointId: fleet.endpoints[endpoint].endpointId as never, targetInstances, reason: 'script' })),
+    };
+    const { actions } = await simulate({ ...config, policies: { ...config.policies, scaling } }, traceFromRequests([]), { audit: true });
+    expect(actions).toMatchObject({ refused: 1, scaleOut: 1, acquiredByWay: { reclaim: 1, 'new-vm': 0 } });
+  });
+
+  it('sees KV memory grow while a long answer is decoded', async () => {
+    const samples: EndpointSample[] = [];
+    await simulate(
+      testConfig({ durationMs: 10 * MINUTE, performance: { ...linearPerformance(50_000), iterationMs: () => 20 } }),
+      traceFromRequests([request(0, 100, 40_000)]),
+      { onSample: (sample) => samples.push(sample), audit: true },
+    );
+    expect(samples).toHaveLength(10);
+    for (const [minute, sample] of samples.entries()) expect(sample.kvCacheUtilization).toBeCloseTo((100 + ((minute + 1) * MINUTE) / 20) / 50_000, 3);
+  });
+
+  it('takes the instance that can hold a long request where a pool has several SKUs', async () => {
+    const base = testConfig({ performance: linearPerformance(1_000) });
+    const big = { ...base.endpoints[0], sku: skuId('big'), performance: linearPerformance(100_000) };
+    const config = { ...base, skus: [...base.skus, { ...base.skus[0], skuId: skuId('big') }], gpuCapacity: [[1, 1]], endpoints: [base.endpoints[0], big] };
+    const result = await simulate(config, traceFromRequests([request(0, 5_000, 10), request(0, 5_000, 10)]), { audit: true });
+    expect(result).toMatchObject({ rejectedTooLong: 0, total: { completed: 2 } });
+  });
+
   it('says when a region has no GPU left', async () => {
     const result = await simulate(
       testConfig({ instances: 2, maxInstances: 5, gpus: 3, durationMs: HOUR, policies: { scaling: scriptedScaling([[10_000, 5]]) } }),
@@ -289,6 +335,16 @@ describe('non-interactive work', () => {
     );
     expect(longestHeld).toBeGreaterThan(10);
     expect(result.byTier['non-interactive']).toMatchObject({ completed: 200, unfinished: 0, deadlineMisses: 0 });
+  });
+
+  it('is not dragged along when another request of its model has nowhere to run', async () => {
+    const config = testConfig({ regions: 2, policies: { release: { name: 'deadline', release: (held, _pool, nowMs) => held.countDueBy(nowMs + 1_000) } } });
+    const result = await simulate(
+      { ...config, endpoints: config.endpoints.slice(0, 1) },
+      traceFromRequests([batch(0, 60_000), batch(1, 60_000), request(2, 100, 10, { tier: 'non-interactive', allowedRegions: ['r1'] })]),
+      { audit: true },
+    );
+    expect(result).toMatchObject({ rejectedNoRegion: 1, total: { completed: 2, rejected: 1 } });
   });
 
   it('keeps its place when no instance is ready, and goes when one is', async () => {

@@ -261,7 +261,14 @@ class Simulation {
     const base = (model * TIERS + TIER_NON_INTERACTIVE) * this.#regionCount;
     if (!order.some((r) => this.#poolAt[base + r] >= 0)) return false;
     const residency = list === -1 ? undefined : this.#residencyOf(list);
-    this.#held.hold(model, list, residency === undefined ? allowAll : (r) => residency.allowed[r] === 1, requests.deadlineAtMs[slot], requests.sequence[slot], slot);
+    this.#held.hold(
+      model,
+      list,
+      residency === undefined ? allowAll : (r) => residency.allowed[r] === 1,
+      requests.deadlineAtMs[slot],
+      requests.sequence[slot],
+      slot,
+    );
     for (const r of order) {
       const pool = this.#poolAt[base + r];
       if (pool >= 0 && this.#held.count[model] > 0) this.#releaseTo(pool, nowMs);
@@ -610,7 +617,8 @@ class Simulation {
     for (let i = 0; i < this.#fleet.state.length; i++) if (this.#engine.poolOf[i] >= 0) sums[this.#engine.poolOf[i]] += this.#engine.kvTokens(i, this.#nowMs);
     for (const [pool, sum] of sums.entries()) {
       // The sum is kept by adding and taking away, so that rounding leaves traces.
-      if (Math.abs(sum - this.#engine.poolKvTokens(pool, this.#nowMs)) > 1) throw new InvariantError(`pool ${pool} sums up ${this.#engine.poolKvTokens(pool, this.#nowMs)} KV tokens where its instances have ${sum}`);
+      if (Math.abs(sum - this.#engine.poolKvTokens(pool, this.#nowMs)) > 1)
+        throw new InvariantError(`pool ${pool} sums up ${this.#engine.poolKvTokens(pool, this.#nowMs)} KV tokens where its instances have ${sum}`);
     }
     let waiting = this.#transit.size;
     for (const queue of this.#poolQueues) waiting += queue.size;

@@ -40,11 +40,15 @@ export interface TraceSummary {
 }
 
 /** Bins of 10 minutes where the trace lasts hours, finer ones for shorter traces. */
-const BIN_MS = 10_000;
+const FINEST_BIN_MS = 10_000;
+/** Bins of a group at most: 30 days at the finest. For longer traces they are made coarser, two into one. */
+const MAX_BINS = 1 << 18;
+/** Token counts up to this are counted in an array, larger ones in a map. */
+const MANY_TOKENS = 1 << 20;
 const COARSE_MS = 600_000;
 
 /**
- * Describes a trace in one pass. Token quantiles are exact; memory grows only with the trace's duration (a count for every 10 s) and its longest request.
+ * Describes a trace in one pass. Token quantiles are exact; memory depends neither on the number of requests nor on the duration.
  * Throws what reading the trace throws.
  */
 export async function characterize(
@@ -55,31 +59,40 @@ export async function characterize(
   const tiers = WORKLOAD_TIERS.map(() => new Group());
   const regions: Group[] = [];
   const models: Group[] = [];
+  let finestMs = FINEST_BIN_MS;
   for await (const batch of trace.batches()) {
     options.signal?.throwIfAborted();
     for (let i = 0; i < batch.length; i++) {
       const atMs = batch.arrivedAtMs[i];
+      while (atMs >= finestMs * MAX_BINS) {
+        finestMs *= 2;
+        for (const group of [total, ...tiers, ...regions, ...models]) group?.halveBins();
+      }
       const prompt = batch.promptTokens[i];
       const output = batch.outputTokens[i];
-      total.add(atMs, prompt, output);
-      tiers[batch.tier[i]].add(atMs, prompt, output);
-      (regions[batch.originRegion[i]] ??= new Group()).add(atMs, prompt, output);
-      (models[batch.model[i]] ??= new Group()).add(atMs, prompt, output);
+      total.add(atMs, finestMs, prompt, output);
+      tiers[batch.tier[i]].add(atMs, finestMs, prompt, output);
+      (regions[batch.originRegion[i]] ??= new Group()).add(atMs, finestMs, prompt, output);
+      (models[batch.model[i]] ??= new Group()).add(atMs, finestMs, prompt, output);
     }
     options.onProgress?.(total.requests);
   }
   const durationMs = total.lastMs;
   // About 60 bins or more, so that short traces have a shape too.
-  const binMs = durationMs >= 6 * 3_600_000 ? COARSE_MS : durationMs >= 600_000 ? 60_000 : BIN_MS;
+  const wantedMs = durationMs >= 6 * 3_600_000 ? COARSE_MS : durationMs >= 600_000 ? 60_000 : FINEST_BIN_MS;
+  const perBin = Math.max(1, Math.round(wantedMs / finestMs));
+  const binMs = perBin * finestMs;
   const named = (groups: readonly (Group | undefined)[], names: readonly string[]): Record<string, TrafficSummary> =>
     Object.fromEntries(
-      groups.flatMap((group, i) => (group === undefined || group.requests === 0 ? [] : [[names[i], group.summary(durationMs, binMs, total.requests)]])),
+      groups.flatMap((group, i) =>
+        group === undefined || group.requests === 0 ? [] : [[names[i], group.summary(durationMs, finestMs, perBin, total.requests)]],
+      ),
     );
   return {
     durationMs,
     startEpochMs: trace.startEpochMs,
     binMs,
-    total: total.summary(durationMs, binMs, total.requests),
+    total: total.summary(durationMs, finestMs, perBin, total.requests),
     byTier: named(tiers, WORKLOAD_TIERS),
     byRegion: named(regions, trace.dictionaries.regions),
     byModel: named(models, trace.dictionaries.models),
@@ -95,7 +108,14 @@ class Group {
   readonly #prompt = new TokenCounts();
   readonly #output = new TokenCounts();
 
-  add(atMs: number, prompt: number, output: number): void {
+  /** Halves the number of bins, for when each is to be twice as long. */
+  halveBins(): void {
+    const bins = new Float64Array(this.#bins.length);
+    for (const [i, n] of this.#bins.entries()) bins[i >> 1] += n;
+    this.#bins = bins;
+  }
+
+  add(atMs: number, finestMs: number, prompt: number, output: number): void {
     if (this.requests > 0) {
       // Welford's running mean and sum of squared deviations.
       const gap = atMs - this.lastMs;
@@ -105,7 +125,7 @@ class Group {
     }
     this.requests++;
     this.lastMs = atMs;
-    const bin = Math.floor(atMs / BIN_MS);
+    const bin = Math.floor(atMs / finestMs);
     if (bin >= this.#bins.length) {
       const bins = new Float64Array(Math.max(bin + 1, this.#bins.length * 2));
       bins.set(this.#bins);
@@ -116,18 +136,23 @@ class Group {
     this.#output.add(output);
   }
 
-  summary(durationMs: number, binMs: number, all: number): TrafficSummary {
-    const per = binMs / BIN_MS;
+  summary(durationMs: number, finestMs: number, perBin: number, all: number): TrafficSummary {
+    const binMs = perBin * finestMs;
     const bins = Array.from({ length: Math.max(1, Math.ceil((durationMs + 1) / binMs)) }, () => 0);
-    for (const [i, count] of this.#bins.entries()) if (count > 0) bins[Math.floor(i / per)] += count;
+    for (const [i, count] of this.#bins.entries()) if (count > 0) bins[Math.floor(i / perBin)] += count;
     const full = bins.slice(0, Math.floor(durationMs / binMs));
-    const low = Math.min(...full);
+    let low = Infinity;
+    let high = 0;
+    for (const n of full) {
+      if (n < low) low = n;
+      if (n > high) high = n;
+    }
     const gaps = this.requests - 1;
     return {
       requests: this.requests,
       share: all === 0 ? 0 : this.requests / all,
       requestsPerS: durationMs > 0 ? this.requests / (durationMs / 1_000) : 0,
-      peakToTrough: full.length >= 2 && low > 0 ? Math.max(...full) / low : undefined,
+      peakToTrough: full.length >= 2 && low > 0 ? high / low : undefined,
       gapCv: gaps >= 2 && this.#gapMean > 0 ? Math.sqrt(this.#gapSquares / gaps) / this.#gapMean : undefined,
       promptTokens: this.#prompt.summary(),
       outputTokens: this.#output.summary(),
@@ -140,20 +165,25 @@ class Group {
 
 class TokenCounts {
   #counts = new Float64Array(4_096);
+  readonly #large = new Map<number, number>();
   #total = 0;
   #sum = 0;
   #max = 0;
 
   add(tokens: number): void {
+    this.#total++;
+    this.#sum += tokens;
+    if (tokens > this.#max) this.#max = tokens;
+    if (tokens >= MANY_TOKENS) {
+      this.#large.set(tokens, (this.#large.get(tokens) ?? 0) + 1);
+      return;
+    }
     if (tokens >= this.#counts.length) {
       const counts = new Float64Array(Math.max(tokens + 1, this.#counts.length * 2));
       counts.set(this.#counts);
       this.#counts = counts;
     }
     this.#counts[tokens]++;
-    this.#total++;
-    this.#sum += tokens;
-    if (tokens > this.#max) this.#max = tokens;
   }
 
   summary(): TokenSummary {
@@ -170,8 +200,12 @@ class TokenCounts {
   /** The smallest count of tokens that at least a share q of the requests do not exceed. */
   #quantile(q: number): number {
     let seen = 0;
-    for (let tokens = 0; tokens <= this.#max; tokens++) {
+    for (let tokens = 0; tokens < this.#counts.length; tokens++) {
       seen += this.#counts[tokens];
+      if (seen >= q * this.#total) return tokens;
+    }
+    for (const [tokens, n] of [...this.#large].sort((a, b) => a[0] - b[0])) {
+      seen += n;
       if (seen >= q * this.#total) return tokens;
     }
     return this.#max;

@@ -17,6 +17,7 @@ export interface TraceRequest {
 /** A trace from objects, which must be in order of arrival. */
 export function traceFromRequests(requests: readonly TraceRequest[]): TraceStream {
   const dictionaries = createDictionaries();
+  const lists = new Map<string, number>();
   const intern = (names: string[], name: string): number => {
     const known = names.indexOf(name);
     return known === -1 ? names.push(name) - 1 : known;
@@ -39,7 +40,10 @@ export function traceFromRequests(requests: readonly TraceRequest[]): TraceStrea
           batch.outputTokens[i] = request.outputTokens;
           if (request.allowedRegions !== undefined) {
             const list = request.allowedRegions.map((name) => intern(dictionaries.regions, name));
-            batch.regionList[i] = dictionaries.regionLists.push(list) - 1;
+            const key = list.join();
+            const known = lists.get(key) ?? dictionaries.regionLists.push(list) - 1;
+            lists.set(key, known);
+            batch.regionList[i] = known;
           }
         }
         batch.length = part.length;
@@ -100,6 +104,35 @@ export async function sortTrace(trace: TraceStream): Promise<TraceStream> {
       }
     },
   };
+}
+
+/** The part of a trace that arrives before `durationMs`. */
+export function cutTrace(trace: TraceStream, durationMs: number): TraceStream {
+  return {
+    dictionaries: trace.dictionaries,
+    get startEpochMs() {
+      return trace.startEpochMs;
+    },
+    get progress() {
+      return trace.progress;
+    },
+    async *batches() {
+      for await (const batch of trace.batches()) {
+        if (batch.length > 0 && batch.arrivedAtMs[batch.length - 1] >= durationMs) {
+          let length = 0;
+          while (batch.arrivedAtMs[length] < durationMs) length++;
+          yield shortened(batch, length);
+          return;
+        }
+        yield batch;
+      }
+    },
+  };
+}
+
+/** The first `length` requests of a batch; the columns are shared. */
+export function shortened(batch: RequestBatch, length: number): RequestBatch {
+  return Object.create(batch, { length: { value: length } }) as RequestBatch;
 }
 
 /** A batch that outlives the next one. */

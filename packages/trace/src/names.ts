@@ -6,6 +6,7 @@ const decoder = new TextDecoder();
  */
 export class NameTable {
   readonly #names: string[];
+  readonly #idOfName = new Map<string, number>();
   readonly #rename: (name: string) => string;
   readonly #spellings: Uint8Array[] = [];
   readonly #idOfSpelling: number[] = [];
@@ -39,8 +40,14 @@ export class NameTable {
 
   internText(text: string): number {
     const name = this.#rename(text);
-    const known = this.#names.indexOf(name);
-    return known === -1 ? this.#names.push(name) - 1 : known;
+    // Names that somebody else appended to the list, such as those drawn by a mapping.
+    for (let i = this.#idOfName.size; i < this.#names.length; i++) this.#idOfName.set(this.#names[i], i);
+    let id = this.#idOfName.get(name);
+    if (id === undefined) {
+      id = this.#names.push(name) - 1;
+      this.#idOfName.set(name, id);
+    }
+    return id;
   }
 
   #grow(): void {

@@ -29,7 +29,7 @@ const CSV: Partial<Record<TraceFormat, (file: string) => CsvFormat>> = {
 const JSONL: Partial<Record<TraceFormat, JsonRowReader>> = { 'sageserve-jsonl': sageserveRow, mooncake: mooncakeRow };
 
 /**
- * Opens a trace file as a stream; memory does not depend on its size.
+ * Opens a trace file as a stream; memory does not depend on its size, only on how many different names it has.
  * Reading throws `TraceFormatError` for a bad row (unless `skippedRows` collects them) and `SageServeError` (ERR_TRACE_FILE) for a file that can't be read.
  */
 export async function openTrace(path: string, options: OpenTraceOptions = {}): Promise<TraceStream & { readonly format: TraceFormat }> {
@@ -67,7 +67,7 @@ async function detectFormat(path: string): Promise<TraceFormat> {
   const header = line
     .toLowerCase()
     .split(',')
-    .map((name) => name.trim());
+    .map((name) => name.trim().replace(/^"(.*)"$/, '$1'));
   if (header.includes('arrival_timestamp') && header.includes('token_size')) return 'artifact';
   if (header.includes('contexttokens')) return 'azure';
   if (header.includes('request tokens')) return 'burstgpt';

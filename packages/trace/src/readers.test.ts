@@ -6,7 +6,8 @@ import { TraceFormatError } from '@sageserve/core';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { wholeLines } from './byte-source.js';
-import { sortTrace, traceFromRequests } from './in-memory.js';
+import { characterize } from './characterize.js';
+import { cutTrace, sortTrace, traceFromRequests } from './in-memory.js';
 import { openTrace, type OpenTraceOptions } from './open-trace.js';
 import { readCsv } from './readers/csv.js';
 import { sageserveFormat } from './readers/sageserve.js';
@@ -114,6 +115,24 @@ request_id,tier,model,origin_region,arrived_at_s,prompt_tokens,output_tokens,dea
     expect((await failure(`${head}1,5,5,"interactive-fast\n`)).reason).toBe('a quoted field is not closed');
     expect((await failure('arrived_at_s,prompt_tokens\n')).message).toContain('column output_tokens: is missing from the header');
     expect((await failure('arrived_at_s,prompt_tokens,output_tokens,priority\n1,1,1,high\n')).column).toBe('priority');
+  });
+
+  it('takes a byte order mark, quoted headers and 16-digit ids; refuses what only looks like a number or a column', async () => {
+    const rows = await read(
+      '\uFEFF# start=2024-05-13T00:00:00Z\n"arrived_at_s","prompt_tokens","output_tokens","request_id"\n"1","5","5","9007199254740991"\n',
+    );
+    expect(rows).toMatchObject([{ arrived_at_s: 1, request_id: Number.MAX_SAFE_INTEGER }]);
+    const head = 'arrived_at_s,prompt_tokens,output_tokens,priority\n';
+    expect((await failure(`${head}0x10,5,5,0\n`)).column).toBe('arrived_at_s');
+    expect((await failure(`${head}1,3000000000,5,0\n`)).reason).toBe('is more than 2147483647 tokens');
+    expect((await failure(`${head}1,5,5,3000000000\n`)).column).toBe('priority');
+    expect((await failure('arrived_at_s,prompt_tokens,output_tokens,prompt_tokens\n1,5,5,5\n')).reason).toBe('stands twice in the header');
+    expect((await failure('TIMESTAMP,ContextTokens,GeneratedTokens\n2023-1.-16 18:15:46,374,44\n')).column).toBe('TIMESTAMP');
+  });
+
+  it('reads a file of which every row has a name of its own in good time', async () => {
+    const lines = Array.from({ length: 100_000 }, (_, i) => `${i},5,5,tenant-${i}`);
+    expect((await read(`arrived_at_s,prompt_tokens,output_tokens,tenant\n${lines.join('\n')}\n`)).at(-1)).toMatchObject({ tenant: 'tenant-99999' });
   });
 
   it('leaves bad rows out on request, counts them and keeps examples', async () => {
@@ -266,6 +285,28 @@ describe('sortTrace', () => {
     await writeFile(path, 'request_id,arrived_at_s,prompt_tokens,output_tokens\n1,3,1,1\n2,1,1,1\n3,3,1,1\n4,2,1,1\n');
     const sorted = await sortTrace(await openTrace(path, { anyOrder: true }));
     expect((await records(sorted)).map((r) => r['request_id'])).toEqual([2, 4, 1, 3]);
+  });
+});
+
+describe('characterize', () => {
+  it('describes traces of any length and token count without growing', async () => {
+    const trace = traceFromRequests(
+      [0, 1, 1e16].map((arrivedAtMs) => ({ arrivedAtMs, promptTokens: arrivedAtMs === 1 ? 2_000_000_000 : 5, outputTokens: 1, originRegion: 'r', model: 'm' })),
+    );
+    const { total } = await characterize(trace);
+    expect(total).toMatchObject({ requests: 3, promptTokens: { p50: 5, p99: 2_000_000_000, max: 2_000_000_000 } });
+    expect(total.bins.length).toBeLessThan(1 << 19);
+    expect(total.bins.reduce((a, b) => a + b, 0)).toBe(3);
+  });
+});
+
+describe('cutTrace', () => {
+  it('ends a trace before its time is up', async () => {
+    const trace = traceFromRequests(
+      [0, 999, 1_000, 2_000].map((arrivedAtMs) => ({ arrivedAtMs, promptTokens: 1, outputTokens: 1, originRegion: 'r', model: 'm' })),
+    );
+    expect(await records(cutTrace(trace, 1_000))).toHaveLength(2);
+    expect(await records(cutTrace(trace, 1e9))).toHaveLength(4);
   });
 });
 

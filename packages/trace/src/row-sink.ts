@@ -18,6 +18,10 @@ export interface ReadOptions {
 }
 
 const EXAMPLES = 10;
+/** Columns hold tokens and priorities as 32-bit integers, regions and models as 16-bit ones. */
+const MAX_TOKENS = 0x7fffffff;
+const TOO_MANY = `is more than ${MAX_TOKENS} tokens`;
+const MAX_NAMES = 0xffff;
 
 /** One row of a trace, filled by a format's reader and checked and stored by {@link RowSink}. Undefined or −1: the row does not say. */
 export interface Row {
@@ -136,8 +140,13 @@ export class RowSink {
         `comes ${((this.#lastMs - row.arrivedAtMs) / 1_000).toFixed(3)} s before the row above; rows must be in order of arrival (sageserve trace convert --sort puts them in order)`,
       );
     }
-    if (!(row.promptTokens >= 1 && row.promptTokens <= 0xffffffff)) return this.fail(columns.prompt, 'is not a whole number of tokens of 1 or more');
-    if (!(row.outputTokens >= 1 && row.outputTokens <= 0xffffffff)) return this.fail(columns.output, 'is not a whole number of tokens of 1 or more');
+    if (!(row.promptTokens >= 1 && row.promptTokens <= MAX_TOKENS))
+      return this.fail(columns.prompt, row.promptTokens > MAX_TOKENS ? TOO_MANY : 'is not a whole number of tokens of 1 or more');
+    if (!(row.outputTokens >= 1 && row.outputTokens <= MAX_TOKENS))
+      return this.fail(columns.output, row.outputTokens > MAX_TOKENS ? TOO_MANY : 'is not a whole number of tokens of 1 or more');
+    if (row.originRegion > MAX_NAMES) return this.fail('region', `is one of more than ${MAX_NAMES} different regions`);
+    if (row.model > MAX_NAMES) return this.fail('model', `is one of more than ${MAX_NAMES} different models`);
+    if (!(Math.abs(row.priority) <= MAX_TOKENS)) return this.fail('priority', 'is not a 32-bit whole number');
     if (row.deadlineAtMs < row.arrivedAtMs) return this.fail('deadline', 'lies before the arrival');
     this.#lastMs = row.arrivedAtMs;
     const at = batch.length++;

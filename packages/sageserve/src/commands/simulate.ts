@@ -107,8 +107,10 @@ async function chooseScenario(file: string | undefined, options: SimulateCommand
   if (options.duration !== undefined && parseDurationMs(options.duration) === undefined)
     throw new ConfigError('--duration', `"${options.duration}" is not a duration such as 15m, 24h or 7d`);
   const given = options.trace === undefined ? base.traffic : { ...traffic, trace: options.trace };
+  // A preset's duration is that of its own traffic; a trace that is given instead runs to its end.
+  const { duration: _duration, ...withoutDuration } = base;
   return parseScenario({
-    ...base,
+    ...(options.trace === undefined ? base : withoutDuration),
     ...(options.seed === undefined ? {} : { seed: /^-?\d+$/.test(options.seed) ? Number(options.seed) : options.seed }),
     ...(options.duration === undefined ? {} : { duration: options.duration }),
     traffic: options.format === undefined ? given : { ...given, format: options.format },

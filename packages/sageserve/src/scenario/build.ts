@@ -11,7 +11,7 @@ import {
   type WorkloadTier,
 } from '@sageserve/core';
 import type { EndpointSpec, EngineOptions, SimulationConfig } from '@sageserve/sim';
-import { generateO365Trace, openTrace, type Quantiles, type SkippedRows, TRACE_FORMATS, type TraceFormat, type TraceStream } from '@sageserve/trace';
+import { cutTrace, generateO365Trace, openTrace, type Quantiles, type SkippedRows, TRACE_FORMATS, type TraceFormat, type TraceStream } from '@sageserve/trace';
 import { type Catalogue, createPolicy, DEFAULT_CATALOGUE, type FactoryContext, type PolicyChoice, type Strategy } from '../catalogue.js';
 import { parseDurationMs, type Scenario } from './schema.js';
 
@@ -114,11 +114,11 @@ export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice
     objectives: objectivesOf(scenario),
     scalingIntervalMs: ms(scenario.scalingInterval),
     maxOutputTokens: scenario.maxOutputTokens,
-    ...(scenario.duration !== undefined && scenario.traffic.trace === undefined ? { durationMs: ms(scenario.duration) } : {}),
+    ...(scenario.duration !== undefined ? { durationMs: ms(scenario.duration) } : {}),
   };
 }
 
-/** The scenario's traffic: generated, or its trace with what that lacks filled in by the scenario's shares. */
+/** The scenario's traffic: generated, or its trace, up to the scenario's duration where it has one, with what it lacks filled in by the scenario's shares. */
 export async function buildTraffic(scenario: Scenario, skippedRows?: SkippedRows): Promise<TraceStream> {
   const { traffic } = scenario;
   const shares = (items: readonly { name: string; share: number }[]): Record<string, number> =>
@@ -126,7 +126,7 @@ export async function buildTraffic(scenario: Scenario, skippedRows?: SkippedRows
   if (traffic.trace !== undefined) {
     if (traffic.format !== undefined && !(TRACE_FORMATS as readonly string[]).includes(traffic.format))
       throw new UnknownPolicyError('trace format', traffic.format, TRACE_FORMATS);
-    return openTrace(traffic.trace, {
+    const trace = await openTrace(traffic.trace, {
       ...(traffic.format === undefined ? {} : { format: traffic.format as TraceFormat }),
       ...(skippedRows === undefined ? {} : { skippedRows }),
       mapping: {
@@ -135,6 +135,7 @@ export async function buildTraffic(scenario: Scenario, skippedRows?: SkippedRows
         ...(traffic.rename === undefined ? {} : { rename: dropUndefined(traffic.rename) }),
       },
     });
+    return scenario.duration === undefined ? trace : cutTrace(trace, ms(scenario.duration));
   }
   if (traffic.requestsPerDay === undefined) throw new ConfigError('traffic', 'needs either requestsPerDay or trace');
   if (scenario.duration === undefined) throw new ConfigError('duration', 'is needed for generated traffic');

@@ -174,6 +174,35 @@ describe('generateO365Trace', () => {
     expect(inBurst / outside).toBeLessThan(10);
   });
 
+  it('begins as it goes on: the first minutes of many seeds, and a trickle, bring what was asked for', async () => {
+    const flat = { ...base, rateNoise: 0, shape: Array<number>(168).fill(1) };
+    let first = 0;
+    for (let seed = 0; seed < 300; seed++)
+      first += (await arrivals(generateO365Trace({ ...flat, seed, durationMs: 60_000, requestsPerDay: 100 * 1_440 }))).length;
+    expect(Math.abs(first / 30_000 - 1)).toBeLessThan(0.1);
+    let trickle = 0;
+    for (let seed = 0; seed < 1_000; seed++) trickle += (await arrivals(generateO365Trace({ ...flat, seed, durationMs: DAY, requestsPerDay: 1 }))).length;
+    expect(Math.abs(trickle / 1_000 - 1)).toBeLessThan(0.3);
+  });
+
+  it('keeps bursts that are no whole minutes to their time', async () => {
+    const times = await arrivals(
+      generateO365Trace({
+        ...base,
+        durationMs: 6 * HOUR,
+        requestsPerDay: 400_000,
+        rateNoise: 0,
+        shape: Array<number>(168).fill(1),
+        clients: [{ share: 1, gapCv: 1 }],
+        burst: { everyMs: 90_000, lengthMs: 10_000, factor: 9 },
+      }),
+    );
+    const inBurst = times.filter((t) => t % 90_000 < 10_000).length / 10;
+    const outside = times.filter((t) => t % 90_000 >= 10_000).length / 80;
+    expect(inBurst / outside).toBeGreaterThan(8.5);
+    expect(inBurst / outside).toBeLessThan(9.5);
+  });
+
   it('says which option is wrong', () => {
     expect(() => generateO365Trace({ ...base, requestsPerDay: 0 })).toThrow('requestsPerDay: must be above 0, not 0');
     expect(() => generateO365Trace({ ...base, shape: [1] })).toThrow('shape: needs 168 values');

@@ -100,6 +100,9 @@ function check(options: O365TraceOptions): Checked {
   const share = (path: string, value: number): void => {
     if (!(value >= 0 && value < Infinity)) throw new ConfigError(path, `must be a share of 0 or more, not ${value}`);
   };
+  const finite = (path: string, value: number): void => {
+    if (!Number.isFinite(value)) throw new ConfigError(path, `must be a finite number, not ${value}`);
+  };
   positive('durationMs', options.durationMs);
   positive('requestsPerDay', options.requestsPerDay);
   if (options.regions.length === 0) throw new ConfigError('regions', 'needs at least one region');
@@ -126,6 +129,8 @@ function check(options: O365TraceOptions): Checked {
     positive('burst.lengthMs', options.burst.lengthMs);
     share('burst.factor', options.burst.factor);
   }
+  for (const [i, r] of options.regions.entries()) finite(`regions[${i}].phaseHours`, r.phaseHours ?? 0);
+  finite('startHourOfWeek', options.startHourOfWeek ?? 24);
   const tierShares = WORKLOAD_TIERS.map((tier) => tiers[tier] ?? 0);
   for (const [path, shares] of [
     ['regions', options.regions.map((r) => r.share)],
@@ -161,8 +166,6 @@ interface Cell {
   readonly depth: number;
   readonly noiseRng: Rng;
   noise: number;
-  /** Spare normal deviate of the polar method. */
-  spare: number;
   ratePerMs: number;
 }
 
@@ -209,13 +212,12 @@ class O365Generator {
             depth: tier === TIER_NON_INTERACTIVE ? options.nonInteractiveShape : 1,
             noiseRng: rng.fork(`noise/${region.name}/${model.name}/${WORKLOAD_TIERS[tier]}`),
             noise: 0,
-            spare: NaN,
             ratePerMs: 0,
           });
         }
       }
     }
-    for (const cell of this.#cells) cell.noise = this.#normal(cell);
+    for (const cell of this.#cells) cell.noise = normalDeviate(cell.noiseRng);
     const streams = this.#cells.length * clients.length;
     this.#cellOf = new Int32Array(streams);
     this.#shareOf = new Float64Array(streams);
@@ -231,8 +233,8 @@ class O365Generator {
       this.#shareOf[s] = client.share / clientTotal;
       this.#inverseShape[s] = 1 / k;
       this.#gapScale[s] = 1 / gamma(1 + 1 / k);
-      // A start somewhere in a gap, so that streams do not all arrive at once.
-      this.#left[s] = this.#gap(s) * this.#gapRng.next();
+      // What is left of a gap that began long before: its law for Weibull gaps is a power of a Gamma deviate.
+      this.#left[s] = this.#gapScale[s] * gammaDeviate(1 / k, this.#gapRng) ** (1 / k);
     }
     const sampler = (path: string, quantiles: Quantiles, name: string): (() => number) => createQuantileSampler(path, quantiles, rng.fork(name));
     this.#prompt = models.map((m, i) => sampler(`models[${i}].promptTokens`, m.promptTokens ?? options.promptTokens, `prompt/${m.name}`));
@@ -264,18 +266,26 @@ class O365Generator {
     return batch;
   }
 
-  /** Draws every stream's arrivals of the next minute, in which rates are constant. */
+  /** Draws every stream's arrivals of the next minute, or up to the next edge of a burst: a span in which rates are constant. */
   #nextMinute(): void {
     const { shape, burst, durationMs, startHourOfWeek, rateNoise } = this.#options;
     const startMs = this.#minuteEndMs;
-    const endMs = Math.min(durationMs, startMs + MS_PER_MIN);
+    let endMs = Math.min(durationMs, startMs + MS_PER_MIN);
+    let factor = 1;
+    if (burst !== undefined) {
+      const periodMs = Math.floor(startMs / burst.everyMs) * burst.everyMs;
+      const bursting = startMs < periodMs + burst.lengthMs;
+      if (bursting) factor = burst.factor;
+      const edgeMs = bursting ? Math.min(periodMs + burst.lengthMs, periodMs + burst.everyMs) : periodMs + burst.everyMs;
+      // Rounding may put an edge where the span begins: it has been passed then.
+      if (edgeMs > startMs) endMs = Math.min(endMs, edgeMs);
+    }
     this.#minuteEndMs = endMs;
-    const keep = Math.exp(-MS_PER_MIN / (SERVEGEN_RATE_NOISE.relaxationHours * MS_PER_HOUR));
+    const keep = Math.exp(-(endMs - startMs) / (SERVEGEN_RATE_NOISE.relaxationHours * MS_PER_HOUR));
     const fresh = Math.sqrt(1 - keep * keep);
-    const factor = burst !== undefined && startMs % burst.everyMs < burst.lengthMs ? burst.factor : 1;
     for (const cell of this.#cells) {
-      cell.noise = keep * cell.noise + fresh * this.#normal(cell);
-      const hour = startHourOfWeek + (startMs + MS_PER_MIN / 2) / MS_PER_HOUR - cell.phaseHours;
+      cell.noise = keep * cell.noise + fresh * normalDeviate(cell.noiseRng);
+      const hour = startHourOfWeek + (startMs + endMs) / 2 / MS_PER_HOUR - cell.phaseHours;
       const level = 1 + cell.depth * (shapeAt(shape, hour) / this.#shapeMean - 1);
       cell.ratePerMs = cell.baseRatePerMs * level * factor * Math.exp(rateNoise * cell.noise - (rateNoise * rateNoise) / 2);
     }
@@ -298,23 +308,27 @@ class O365Generator {
     const exponential = -Math.log(1 - this.#gapRng.next());
     return this.#gapScale[s] * Math.exp(this.#inverseShape[s] * Math.log(exponential));
   }
+}
 
-  /** Standard normal deviate by the polar method (Marsaglia and Bray, 1964). */
-  #normal(cell: Cell): number {
-    if (cell.spare === cell.spare) {
-      const value = cell.spare;
-      cell.spare = NaN;
-      return value;
-    }
-    for (;;) {
-      const u = 2 * cell.noiseRng.next() - 1;
-      const v = 2 * cell.noiseRng.next() - 1;
-      const s = u * u + v * v;
-      if (s >= 1 || s === 0) continue;
-      const scale = Math.sqrt((-2 * Math.log(s)) / s);
-      cell.spare = v * scale;
-      return u * scale;
-    }
+/** Standard normal deviate by the polar method (Marsaglia and Bray, 1964). */
+function normalDeviate(rng: Rng): number {
+  for (;;) {
+    const u = 2 * rng.next() - 1;
+    const v = 2 * rng.next() - 1;
+    const s = u * u + v * v;
+    if (s < 1 && s > 0) return u * Math.sqrt((-2 * Math.log(s)) / s);
+  }
+}
+
+/** Gamma deviate with a shape above 0 and scale 1 (Marsaglia and Tsang, 2000). */
+function gammaDeviate(shape: number, rng: Rng): number {
+  if (shape < 1) return gammaDeviate(shape + 1, rng) * Math.exp(Math.log(1 - rng.next()) / shape);
+  const d = shape - 1 / 3;
+  const c = 1 / Math.sqrt(9 * d);
+  for (;;) {
+    const x = normalDeviate(rng);
+    const v = (1 + c * x) ** 3;
+    if (v > 0 && Math.log(1 - rng.next()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
   }
 }
 

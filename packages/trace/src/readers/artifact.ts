@@ -25,10 +25,10 @@ export function artifactFormat(file: string): CsvFormat {
       const lists = new Map<number, number>();
       return (fields) => {
         const { bytes, start, end } = fields;
-        // The digits as one number with a leading 1, so that 012 and 12 differ.
+        // Three digits at most are right: as one number with a leading 1, no two spellings of up to five bytes are alike.
         let key = 1;
-        for (let p = start[regions]; p < end[regions]; p++) key = key * 10 + bytes[p] - 48;
-        let list = lists.get(key);
+        for (let p = start[regions]; p < end[regions]; p++) key = key * 256 + bytes[p];
+        let list = end[regions] - start[regions] <= 5 ? lists.get(key) : undefined;
         if (list === undefined) {
           const digits = fieldText(fields, regions).match(/./gu) ?? [];
           if (digits.length === 0 || digits.some((d) => !(Number(d) < ARTIFACT_REGIONS.length)) || new Set(digits).size !== digits.length) {

@@ -35,8 +35,9 @@ export async function* readCsv(
   let starts = new Int32Array(64);
   let ends = new Int32Array(64);
   for await (const bytes of wholeLines(chunks)) {
-    let p = 0;
     const size = bytes.length;
+    // A byte order mark may come before anything else.
+    let p = sink.line === 0 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
     while (p < size) {
       sink.line++;
       const first = bytes[p];
@@ -92,7 +93,7 @@ export async function* readCsv(
         const header = Array.from({ length: count }, (_, c) =>
           decoder
             .decode(bytes.subarray(starts[c], ends[c]))
-            .replace(/^\uFEFF/, '')
+
             .trim(),
         );
         columns = count;
@@ -135,7 +136,11 @@ export function locate(file: string, header: readonly string[], names: readonly 
       throw new TraceFormatError({ file, line: 1, column: name }, 'is missing from the header', { hint: `The header has: ${header.join(', ')}` });
     }
   }
-  return names.map((name) => lower.indexOf(name.toLowerCase()));
+  return names.map((name) => {
+    const column = lower.indexOf(name.toLowerCase());
+    if (column !== lower.lastIndexOf(name.toLowerCase())) throw new TraceFormatError({ file, line: 1, column: name }, 'stands twice in the header');
+    return column;
+  });
 }
 
 export function fieldText(row: CsvRow, column: number): string {

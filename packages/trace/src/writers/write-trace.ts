@@ -8,6 +8,7 @@ import { SageServeError, WORKLOAD_TIERS } from '@sageserve/core';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import type { SchemaElement } from 'hyparquet';
 import type { RequestBatch, TraceDictionaries, TraceStream } from '../request-batch.js';
+import { shortened } from '../in-memory.js';
 import { TRACE_COLUMNS } from '../readers/sageserve.js';
 
 export interface WriteTraceOptions {
@@ -72,7 +73,11 @@ function csvRow(b: RequestBatch, i: number, d: TraceDictionaries): string {
 }
 
 function csv(text: string): string {
-  return /[",\n\r#]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  if (/[\n\r]/.test(text))
+    throw new SageServeError('ERR_TRACE_FILE', `the name ${JSON.stringify(text)} has a line break and can't be written as CSV`, {
+      hint: 'Write .jsonl or .parquet.',
+    });
+  return /[",#]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** Milliseconds as seconds, exact to a nanosecond and without an exponent. */
@@ -181,8 +186,7 @@ async function* limited(trace: TraceStream, options: WriteTraceOptions): AsyncGe
     options.signal?.throwIfAborted();
     if (left <= 0) return;
     if (batch.length > left) {
-      // Columns are shared: only the length differs.
-      yield Object.create(batch, { length: { value: left } }) as RequestBatch;
+      yield shortened(batch, left);
       return;
     }
     left -= batch.length;
