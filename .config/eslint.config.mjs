@@ -4,7 +4,7 @@ const clocks = 'Time comes from the host: take nowMs as an argument (only wall-c
 const randomness = 'Take an rng option made by createRng: the same seed must give the same bytes.';
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/node_modules/**', '**/*.mjs', '.config/**'] },
+  { ignores: ['**/dist/**', '**/node_modules/**', '**/*.mjs', '**/bin/*.js', '.config/**'] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true } },

@@ -27,7 +27,7 @@ function scenarioOf(instances: number, requests: number): Scenario {
     regions: base.regions.map((r) => ({ ...r, gpus: Object.fromEntries(Object.entries(r.gpus).map(([sku, gpus]) => [sku, gpus * scale])) })),
     models: base.models.map((m) => ({
       ...m,
-      deployments: m.deployments.map((d) => ({ ...d, initialInstances: d.initialInstances * scale, maxInstances: d.maxInstances * scale })),
+      deployments: m.deployments.map((d) => ({ ...d, initialInstances: (d.initialInstances ?? d.maxInstances) * scale, maxInstances: d.maxInstances * scale })),
     })),
   };
 }

@@ -1,8 +1,6 @@
-import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { createGunzip } from 'node:zlib';
+import { gunzipSync } from 'node:zlib';
 import { type ArtifactTable, buildSimulation, createArtifactPerformanceModel, DEFAULT_CATALOGUE, openTrace, preset, simulate } from 'sageserve';
 
 /** Agreement that is asked for, in seconds. */
@@ -62,7 +60,8 @@ export async function verifyArtifact(dir: string): Promise<boolean> {
 
 async function readExpected(path: string): Promise<Map<number, Expected>> {
   const rows = new Map<number, Expected>();
-  for await (const line of createInterface({ input: createReadStream(path).pipe(createGunzip()) })) {
+  const text = gunzipSync(await readFile(path)).toString('utf8');
+  for (const line of text.split('\n')) {
     const [id, region, ttft, e2e] = line.split(',');
     if (id === 'request_id' || id === undefined || id === '') continue;
     rows.set(Number(id), { region: region!, ttftS: Number(ttft), e2eS: Number(e2e) });

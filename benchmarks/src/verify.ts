@@ -11,7 +11,20 @@ const TARGETS = {
 
 const USAGE = `usage: npm run verify -- ${Object.keys(TARGETS).join('|')} [--dir DIR]`;
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { dir: { type: 'string' } } });
+function readArguments() {
+  try {
+    return parseArgs({ allowPositionals: true, options: { dir: { type: 'string' }, help: { type: 'boolean' } } });
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const { values, positionals } = readArguments();
+if (values.help === true) {
+  console.log(USAGE);
+  process.exit(0);
+}
 const names = positionals.length === 0 ? Object.keys(TARGETS) : positionals;
 for (const name of names) {
   if (!Object.hasOwn(TARGETS, name)) {
@@ -32,6 +45,11 @@ for (const name of names) {
     process.exitCode = 1;
     continue;
   }
-  failed = !(await target.run(dir)) || failed;
+  try {
+    failed = !(await target.run(dir)) || failed;
+  } catch (error) {
+    console.error(`${name}: ${dir} can't be verified: ${(error as Error).message}`);
+    failed = true;
+  }
 }
 if (failed) process.exitCode = 1;

@@ -63,64 +63,75 @@ export interface Catalogue {
 
 export const DEFAULT_CATALOGUE: Catalogue = {
   regionRouters: {
-    utilization: (o) => createUtilizationRouter(numbers('regionRouter', o, ['threshold'])),
-    'least-utilized': (o) => (numbers('regionRouter', o, []), createLeastUtilizedRouter()),
-    'origin-only': (o) => (numbers('regionRouter', o, []), createOriginOnlyRouter()),
+    utilization: (o) => createUtilizationRouter(numbers(o, ['threshold'])),
+    'least-utilized': (o) => (numbers(o, []), createLeastUtilizedRouter()),
+    'origin-only': (o) => (numbers(o, []), createOriginOnlyRouter()),
     weighted: weightedRouter,
   },
   instanceRouters: {
-    'least-outstanding-tokens': (o) => (numbers('instanceRouter', o, []), createLeastOutstandingTokensRouter()),
-    'round-robin': (o) => (numbers('instanceRouter', o, []), createRoundRobinRouter()),
-    'random-of-two': (o, { rng }) => (numbers('instanceRouter', o, []), createRandomOfTwoRouter({ rng: rng.fork('random-of-two') })),
-    'least-kv': (o) => (numbers('instanceRouter', o, []), createLeastKvRouter()),
+    'least-outstanding-tokens': (o) => (numbers(o, []), createLeastOutstandingTokensRouter()),
+    'round-robin': (o) => (numbers(o, []), createRoundRobinRouter()),
+    'random-of-two': (o, { rng }) => (numbers(o, []), createRandomOfTwoRouter({ rng: rng.fork('random-of-two') })),
+    'least-kv': (o) => (numbers(o, []), createLeastKvRouter()),
   },
   batchSchedulers: {
-    fcfs: (o) => (numbers('batchScheduler', o, []), createFcfsScheduler()),
-    edf: (o) => (numbers('batchScheduler', o, []), createEdfScheduler()),
-    pf: (o) => (numbers('batchScheduler', o, []), createPfScheduler()),
-    dpa: (o) => createDpaScheduler(numbers('batchScheduler', o, ['promotionShare'])),
+    fcfs: (o) => (numbers(o, []), createFcfsScheduler()),
+    edf: (o) => (numbers(o, []), createEdfScheduler()),
+    pf: (o) => (numbers(o, []), createPfScheduler()),
+    dpa: (o) => createDpaScheduler(numbers(o, ['promotionShare'])),
   },
   releasePolicies: {
-    utilization: (o) => createUtilizationRelease(numbers('release', o, ['oneUnder', 'twoUnder', 'slackMs'])),
-    immediate: (o) => (numbers('release', o, []), createImmediateRelease()),
+    utilization: (o) => createUtilizationRelease(numbers(o, ['oneUnder', 'twoUnder', 'slackMs'])),
+    immediate: (o) => (numbers(o, []), createImmediateRelease()),
   },
   strategies: {
-    static: (o) => (numbers('strategy', o, []), { scaling: createStaticScaling() }),
-    reactive: (o) => ({ scaling: createReactiveScaling(numbers('strategy', o, ['scaleOutAbove', 'scaleInBelow', 'cooldownMs'])) }),
+    static: (o) => (numbers(o, []), { scaling: createStaticScaling() }),
+    reactive: (o) => ({ scaling: createReactiveScaling(numbers(o, ['scaleOutAbove', 'scaleInBelow', 'cooldownMs'])) }),
     siloed: (o) => ({
-      scaling: createSiloedScaling(numbers('strategy', o, ['scaleOutAbove', 'scaleInBelow', 'cooldownMs'])),
+      scaling: createSiloedScaling(numbers(o, ['scaleOutAbove', 'scaleInBelow', 'cooldownMs'])),
       pools: SILOED_POOLS,
       release: createImmediateRelease(),
     }),
   },
   performanceModels: {
-    auto: (o) => (numbers('performance', o, []), createAutoPerformanceModel()),
-    measured: (o) => (numbers('performance', o, []), createMeasuredPerformanceModel()),
-    roofline: (o) => (numbers('performance', o, []), createRooflinePerformanceModel()),
-    artifact: (o) => (numbers('performance', o, []), createArtifactPerformanceModel(ARTIFACT_TABLES)),
+    auto: (o) => (numbers(o, []), createAutoPerformanceModel()),
+    measured: (o) => (numbers(o, []), createMeasuredPerformanceModel()),
+    roofline: (o) => (numbers(o, []), createRooflinePerformanceModel()),
+    artifact: (o) => (numbers(o, []), createArtifactPerformanceModel(ARTIFACT_TABLES)),
   },
 };
 
 /** A policy as a scenario names it: a name, or a name with options. */
 export type PolicyChoice = string | ({ readonly name: string } & PolicyOptions);
 
+/** Puts `path` before the path of a `ConfigError` that `make` throws. */
+export function withPath<T>(path: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof ConfigError)
+      throw new ConfigError(`${path}.${error.path}`, error.message.slice(error.path.length + 2), { hint: error.hint, cause: error });
+    throw error;
+  }
+}
+
 /** Throws `UnknownPolicyError` with the known names, `ConfigError` for options that the policy does not take. */
-export function createPolicy<T>(kind: string, factories: Readonly<Record<string, Factory<T>>>, choice: PolicyChoice, context: FactoryContext): T {
+export function createPolicy<T>(kind: string, path: string, factories: Readonly<Record<string, Factory<T>>>, choice: PolicyChoice, context: FactoryContext): T {
   const { name, ...options } = typeof choice === 'string' ? { name: choice } : choice;
   const factory = Object.hasOwn(factories, name) ? factories[name] : undefined;
   if (factory === undefined) throw new UnknownPolicyError(kind, name, Object.keys(factories));
-  return factory(options, context);
+  return withPath(path, () => factory(options, context));
 }
 
 /** The options that a policy takes, all of them numbers. */
-function numbers<K extends string>(kind: string, options: PolicyOptions, known: readonly K[]): { [P in K]?: number } {
+function numbers<K extends string>(options: PolicyOptions, known: readonly K[]): { [P in K]?: number } {
   const result: { [P in K]?: number } = {};
   for (const [key, value] of Object.entries(options)) {
     if (!known.includes(key as K))
-      throw new ConfigError(`${kind}.${key}`, 'is not an option of this policy', {
+      throw new ConfigError(key, 'is not an option of this policy', {
         hint: known.length === 0 ? 'It takes none.' : `It takes ${known.join(', ')}.`,
       });
-    if (typeof value !== 'number') throw new ConfigError(`${kind}.${key}`, `must be a number, not ${JSON.stringify(value)}`);
+    if (typeof value !== 'number') throw new ConfigError(key, `must be a number, not ${JSON.stringify(value)}`);
     result[key as K] = value;
   }
   return result;
@@ -129,18 +140,17 @@ function numbers<K extends string>(kind: string, options: PolicyOptions, known: 
 /** `weights` by origin and serving region: `{ westus: { westus: 0.8, eastus: 0.2 } }`; an origin that is not listed stays at home. */
 function weightedRouter(options: PolicyOptions, { rng, regions }: FactoryContext): RegionRouter {
   const { weights, ...rest } = options;
-  numbers('regionRouter', rest, []);
-  if (typeof weights !== 'object' || weights === null) throw new ConfigError('regionRouter.weights', 'must be a table of weights by origin and region');
+  numbers(rest, []);
+  if (typeof weights !== 'object' || weights === null) throw new ConfigError('weights', 'must be a table of weights by origin and region');
   const table: number[][] = regions.map((origin, o) => regions.map((_, r) => (Object.hasOwn(weights, origin) ? 0 : o === r ? 1 : 0)));
   for (const [origin, row] of Object.entries(weights as Record<string, unknown>)) {
     const o = regions.indexOf(origin);
-    if (o === -1) throw new ConfigError(`regionRouter.weights.${origin}`, 'is not a region of the scenario', { hint: `It has ${regions.join(', ')}.` });
+    if (o === -1) throw new ConfigError(`weights.${origin}`, 'is not a region of the scenario', { hint: `It has ${regions.join(', ')}.` });
     for (const [region, weight] of Object.entries((row ?? {}) as Record<string, unknown>)) {
       const r = regions.indexOf(region);
-      if (r === -1)
-        throw new ConfigError(`regionRouter.weights.${origin}.${region}`, 'is not a region of the scenario', { hint: `It has ${regions.join(', ')}.` });
+      if (r === -1) throw new ConfigError(`weights.${origin}.${region}`, 'is not a region of the scenario', { hint: `It has ${regions.join(', ')}.` });
       if (!(typeof weight === 'number' && weight >= 0))
-        throw new ConfigError(`regionRouter.weights.${origin}.${region}`, `must be a number of 0 or more, not ${JSON.stringify(weight)}`);
+        throw new ConfigError(`weights.${origin}.${region}`, `must be a number of 0 or more, not ${JSON.stringify(weight)}`);
       table[o]![r] = weight;
     }
   }

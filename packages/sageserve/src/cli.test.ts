@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 // What a user runs is the built command: `npm test` builds it first.
 const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
-const azure = fileURLToPath(new URL('../../../../shared/data/traces/azure2023_conv.csv.gz', import.meta.url));
+const azure = fileURLToPath(new URL('../../../../shared/data/traces/azure2023_code.csv.gz', import.meta.url));
 
 interface Run {
   readonly code: number | null;
@@ -65,9 +65,35 @@ describe('sageserve simulate', () => {
     const requests = (await readFile(join(out, 'reactive', 'requests.csv'), 'utf8')).trim().split('\n');
     expect(requests).toHaveLength(1 + summary.total.arrived);
     expect(requests[1]!.split(',')).toHaveLength(requests[0]!.split(',').length);
-    // Nine minutes are over before the end, for each of six endpoints.
+    // Ten minutes for each of six endpoints, which saw every arrival.
     const series = (await readFile(join(out, 'static', 'timeseries.csv'), 'utf8')).trim().split('\n');
-    expect(series.length - 1).toBe(9 * 6);
+    expect(series.length - 1).toBe(10 * 6);
+    expect(series.slice(1).reduce((sum, row) => sum + Number(row.split(',')[9]), 0)).toBe(summary.total.arrived);
+  });
+
+  it('refuses a folder of somebody else’s files, a place where none can be, and options that would do nothing', async () => {
+    const out = join(dir, 'mine');
+    await mkdir(join(out, 'static'), { recursive: true });
+    await writeFile(join(out, 'static', 'notes.txt'), 'keep');
+    const wrong: readonly (readonly [string[], string])[] = [
+      [['--strategy', 'static', '--out', out], 'static holds files that are not results, such as notes.txt'],
+      [['--out', join(dir, 'mine', 'static', 'notes.txt')], "can't make the folder"],
+      [['--out', ''], '--out: needs the name of a folder'],
+      [['--skip-bad-rows'], '--skip-bad-rows: is about a trace'],
+    ];
+    for (const [args, message] of wrong) {
+      const { code, stderr } = await run(['simulate', '--duration', '1m', ...args]);
+      expect(stderr).toContain(message);
+      expect(code).toBe(2);
+    }
+    expect(await readFile(join(out, 'static', 'notes.txt'), 'utf8')).toBe('keep');
+    expect(await readdir(out)).toEqual(['static']);
+  });
+
+  it('cuts a trace at --duration', async () => {
+    await writeFile(join(dir, 'long.csv'), 'arrived_at_s,prompt_tokens,output_tokens\n1,10,2\n59,10,2\n61,10,2\n');
+    const { stdout } = await run(['simulate', '--trace', join(dir, 'long.csv'), '--duration', '1m', '--strategy', 'static', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ strategies: [{ durationMs: 60_000, total: { arrived: 2, completed: 2 } }] });
   });
 
   it('reads a scenario file and replays a trace that it names', async () => {
@@ -85,7 +111,7 @@ describe('sageserve simulate', () => {
     const { code, stdout } = await run(['simulate', '--trace', azure, '--json', '--strategy', 'static,reactive', '--audit']);
     expect(code).toBe(0);
     const { strategies } = JSON.parse(stdout) as { strategies: { total: { arrived: number; completed: number } }[] };
-    for (const { total } of strategies) expect(total).toMatchObject({ arrived: 19_366, completed: 19_366 });
+    for (const { total } of strategies) expect(total).toMatchObject({ arrived: 8_819, completed: 8_819 });
   });
 
   it('ends with 2 and says what is known for wrong use, with 1 for a bad trace', async () => {
@@ -124,7 +150,7 @@ describe('sageserve simulate', () => {
     });
     expect(code).toBe(130);
     expect(stderr).toContain('interrupted: nothing incomplete was left behind');
-    expect(await readdir(out)).toEqual([]);
+    expect(existsSync(out)).toBe(false);
   });
 });
 
@@ -147,6 +173,16 @@ describe('sageserve trace', () => {
     expect(head.map((line) => Object.keys(JSON.parse(line) as object))).toEqual(
       Array(3).fill(expect.arrayContaining(['arrived_at_s', 'prompt_tokens', 'tier'])),
     );
+  });
+
+  it('never writes over its own input, nor over what is read-only', async () => {
+    const path = join(dir, 'precious.csv');
+    await writeFile(path, 'arrived_at_s,prompt_tokens,output_tokens\n5,1,1\n');
+    expect(await run(['trace', 'convert', path, path])).toMatchObject({ code: 2, stderr: expect.stringContaining('is the file that is read') });
+    await chmod(path, 0o444);
+    expect(await run(['trace', 'generate', path, '--limit', '1'])).toMatchObject({ code: 2, stderr: expect.stringContaining('it is read-only') });
+    expect(await readFile(path, 'utf8')).toContain('5,1,1');
+    expect(await run(['trace', 'convert', path, join(dir, 'absent', 'x.csv')])).toMatchObject({ code: 2, stderr: expect.stringContaining("can't write") });
   });
 
   it('puts an unordered trace in order', async () => {

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 import { readFileSync, writeFileSync } from 'node:fs';
 import { SageServeError } from '@sageserve/core';
 import { TRACE_FORMATS } from '@sageserve/trace';

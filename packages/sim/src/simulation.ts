@@ -180,7 +180,8 @@ class Simulation {
     const durationMs = Math.max(this.#config.durationMs ?? 0, this.#lastArrivalMs);
     this.#runBefore(durationMs);
     this.#nowMs = durationMs;
-    if (this.#nextSampleAtMs === durationMs) this.#sample(durationMs);
+    // The last minute is sampled too, whole or not.
+    if (durationMs > this.#nextSampleAtMs - MS_PER_MIN) this.#sample(durationMs);
     this.#metrics.endGoodput();
     this.#countCapacity(durationMs);
     const limitMs = durationMs + DRAIN_LIMIT_MS;
@@ -551,7 +552,7 @@ class Simulation {
     const model = this.#config.models.findIndex((m) => m === name);
     if (model === -1)
       throw new ConfigError('models', `the trace asks for the model "${name}", which the fleet does not have`, {
-        hint: `The fleet has ${this.#config.models.join(', ')}. Map the trace's models onto them.`,
+        hint: `The fleet has ${this.#config.models.join(', ')}. In a scenario file, traffic.rename.model gives the trace's models other names: { "*": ${this.#config.models[0]} } renames all.`,
       });
     this.#modelOf[index] = model;
     return model;
@@ -562,7 +563,7 @@ class Simulation {
     const region = this.#config.regions.findIndex((r) => r === name);
     if (region === -1)
       throw new ConfigError('regions', `the trace names the region "${name}", which the fleet does not have`, {
-        hint: `The fleet has ${this.#config.regions.join(', ')}. Map the trace's regions onto them.`,
+        hint: `The fleet has ${this.#config.regions.join(', ')}. In a scenario file, traffic.rename.region gives the trace's regions other names.`,
       });
     this.#regionOf[index] = region;
     return region;

@@ -63,7 +63,8 @@ export async function openTrace(path: string, options: OpenTraceOptions = {}): P
 async function detectFormat(path: string): Promise<TraceFormat> {
   if (path.endsWith('.parquet')) return 'sageserve-parquet';
   const line = await firstLine(path);
-  if (line.startsWith('{')) return line.includes('"input_length"') ? 'mooncake' : 'sageserve-jsonl';
+  if (line.startsWith('{') && line.includes('"input_length"')) return 'mooncake';
+  if (line.startsWith('{') && line.includes('"prompt_tokens"')) return 'sageserve-jsonl';
   const header = line
     .toLowerCase()
     .split(',')

@@ -1,9 +1,10 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { WORKLOAD_TIERS } from '@sageserve/core';
+import { mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { ConfigError, WORKLOAD_TIERS } from '@sageserve/core';
 import type { EndpointSample, RequestOutcome, RequestTable, SimulationConfig, SimulationResult } from '@sageserve/sim';
 
+const RESULT_FILES = ['summary.json', 'timeseries.csv', 'requests.csv'];
 const FLUSH_CHARACTERS = 1 << 18;
 
 /** A text file that is written as a stream of rows, through a small buffer. */
@@ -60,11 +61,20 @@ export class ResultFolder {
       : undefined;
   }
 
+  /** Throws `ConfigError` where the folder can't be made, or where one of its name holds files that are not results. */
   static async create(path: string, config: SimulationConfig, withRequests: boolean): Promise<ResultFolder> {
     const partial = join(dirname(path), `.${basename(path)}.partial`);
-    await rm(partial, { recursive: true, force: true });
-    await mkdir(partial, { recursive: true });
-    return new ResultFolder(path, partial, config, withRequests);
+    try {
+      const foreign = (await readdir(path).catch(() => [])).filter((name) => !RESULT_FILES.includes(name));
+      if (foreign.length > 0)
+        throw new ConfigError('--out', `${path} holds files that are not results, such as ${foreign[0]}`, { hint: 'Name another folder.' });
+      await rm(partial, { recursive: true, force: true });
+      await mkdir(partial);
+      return new ResultFolder(path, partial, config, withRequests);
+    } catch (cause) {
+      if (cause instanceof ConfigError) throw cause;
+      throw new ConfigError('--out', `can't write results to ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    }
   }
 
   sample(s: EndpointSample): void {
@@ -80,14 +90,18 @@ export class ResultFolder {
     const ttft = outcome === 'completed' ? ((table.firstTokenAtMs[slot]! - arrivedMs) / 1_000).toFixed(6) : '';
     const e2e = outcome === 'completed' ? ((endedAtMs - arrivedMs) / 1_000).toFixed(6) : '';
     this.#requests?.write(
-      `${table.requestId[slot]},${outcome},${models[table.model[slot]!]},${WORKLOAD_TIERS[table.tier[slot]!]},${regions[table.originRegion[slot]!]},${served === -1 ? '' : regions[served]},${arrivedMs / 1_000},${table.promptTokens[slot]},${table.outputTokens[slot]},${ttft},${e2e},${table.deadlineAtMs[slot]! / 1_000}\n`,
+      `${table.requestId[slot]},${outcome},${models[table.model[slot]!]},${WORKLOAD_TIERS[table.tier[slot]!]},${regions[table.originRegion[slot]!]},${served === -1 ? '' : regions[served]},${(arrivedMs / 1_000).toFixed(6)},${table.promptTokens[slot]},${table.outputTokens[slot]},${ttft},${e2e},${(table.deadlineAtMs[slot]! / 1_000).toFixed(3)}\n`,
     );
   }
 
-  /** Puts the complete folder in its place, over one of an earlier run. */
+  /** Completes the files, still beside their place. */
   async finish(summary: SimulationResult & { readonly strategy: string }): Promise<void> {
     this.#close();
     await writeFile(join(this.#partial, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
+  }
+
+  /** Puts the complete folder in its place, over the results of an earlier run. */
+  async publish(): Promise<void> {
     await rm(this.#path, { recursive: true, force: true });
     await rename(this.#partial, this.#path);
   }
@@ -103,4 +117,32 @@ export class ResultFolder {
     this.#timeseries.close();
     this.#requests?.close();
   }
+}
+
+/** Makes a folder and those above it, one by one. Returns how to take back what was made, as far as it is still empty. Throws `ConfigError`. */
+export async function makeFolder(path: string): Promise<() => Promise<void>> {
+  if (path.trim() === '') throw new ConfigError('--out', 'needs the name of a folder');
+  const made: string[] = [];
+  const make = async (folder: string): Promise<void> => {
+    try {
+      await mkdir(folder);
+      made.push(folder);
+    } catch (cause) {
+      const code = (cause as { code?: string }).code;
+      if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
+      // Recursive mkdir can loop for ever below special folders: each step is tried once.
+      if (code !== 'ENOENT' || dirname(folder) === folder) throw cause;
+      await make(dirname(folder));
+      await mkdir(folder);
+      made.push(folder);
+    }
+  };
+  try {
+    await make(resolve(path));
+  } catch (cause) {
+    throw new ConfigError('--out', `can't make the folder ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  return async () => {
+    for (const folder of made.reverse()) await rmdir(folder).catch(() => undefined);
+  };
 }

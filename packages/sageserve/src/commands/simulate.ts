@@ -1,7 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '@sageserve/core';
-import { simulate, type SimulationResult } from '@sageserve/sim';
+import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import type { SkippedRows } from '@sageserve/trace';
 import { DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
 import { preset } from '../presets/presets.js';
@@ -12,7 +12,7 @@ import { wallClockMs } from '../wall-clock.js';
 import { comparisonTable, detailTables, type StrategyResult } from './comparison-table.js';
 import { count, decimal, sparkline, time } from './format.js';
 import { Progress, reportSkippedRows } from './progress.js';
-import { ResultFolder } from './result-folder.js';
+import { makeFolder, ResultFolder } from './result-folder.js';
 
 export interface SimulateCommandOptions {
   readonly preset?: string;
@@ -38,48 +38,64 @@ export async function simulateCommand(file: string | undefined, options: Simulat
   const labels = names.map((name, i) => (names.indexOf(name) === i && names.lastIndexOf(name) === i ? name : `${name}-${i + 1}`));
   // Every strategy is built before the first one runs, so that a wrong name or an impossible fleet costs nothing.
   const configs = choices.map((choice) => buildSimulation(scenario, choice, DEFAULT_CATALOGUE));
+  const takeBackFolders = options.out === undefined ? undefined : await makeFolder(options.out);
+  const folders: ResultFolder[] = [];
   const runs: StrategyResult[] = [];
-  for (const [i, config] of configs.entries()) {
-    const label = labels[i]!;
-    const skippedRows: SkippedRows = { count: 0, examples: [] };
-    const trace = await buildTraffic(scenario, options.skipBadRows === true ? skippedRows : undefined);
-    const folder = options.out === undefined ? undefined : await ResultFolder.create(join(options.out, label), config, options.requests === true);
-    const progress = new Progress(label, 'requests');
-    const startMs = wallClockMs();
-    const ready: number[] = [];
-    let result: SimulationResult;
-    try {
-      result = await simulate(config, trace, {
-        signal,
-        audit: options.audit === true,
-        onProgress: (p) =>
-          progress.update(p.arrivedRequests, trace.progress ?? (config.durationMs === undefined ? undefined : p.simulatedMs / config.durationMs)),
-        onSample(sample) {
-          const minute = Math.round(sample.timeMs / 60_000) - 1;
-          ready[minute] = (ready[minute] ?? 0) + sample.readyInstances;
-          folder?.sample(sample);
-        },
-        ...(options.requests === true ? { onRequestEnd: folder!.request.bind(folder) } : {}),
-      });
-      await folder?.finish({ strategy: label, ...result });
-    } catch (error) {
-      await folder?.discard();
-      throw error;
-    } finally {
-      progress.stop();
-    }
-    runs.push({ strategy: label, result, readyInstances: ready });
-    const seconds = (wallClockMs() - startMs) / 1_000;
-    console.error(`${label}: ${count(result.total.arrived)} requests over ${time(result.durationMs)} simulated in ${decimal(seconds, 1)} s`);
-    reportSkippedRows(skippedRows);
+  try {
+    if (options.out !== undefined)
+      for (const [i, config] of configs.entries()) folders.push(await ResultFolder.create(join(options.out, labels[i]!), config, options.requests === true));
+    for (const [i, config] of configs.entries()) runs.push(await runStrategy(labels[i]!, config, scenario, options, folders[i], signal));
+  } catch (error) {
+    for (const folder of folders) await folder.discard();
+    await takeBackFolders?.();
+    throw error;
   }
   const report = { scenario: scenario.name, seed: scenario.seed, strategies: runs.map(({ strategy, result }) => ({ strategy, ...result })) };
   if (options.out !== undefined) {
-    await mkdir(options.out, { recursive: true });
-    await writeFile(join(options.out, 'comparison.json'), `${JSON.stringify(report, null, 2)}\n`);
+    // All at once, so that a folder never holds parts of two comparisons.
+    for (const folder of folders) await folder.publish();
+    await writeFile(join(options.out, '.comparison.partial'), `${JSON.stringify(report, null, 2)}\n`);
+    await rename(join(options.out, '.comparison.partial'), join(options.out, 'comparison.json'));
   }
   if (options.json === true) console.log(JSON.stringify(report, null, 2));
   else printReport(scenario, runs, options);
+}
+
+async function runStrategy(
+  label: string,
+  config: SimulationConfig,
+  scenario: Scenario,
+  options: SimulateCommandOptions,
+  folder: ResultFolder | undefined,
+  signal: AbortSignal,
+): Promise<StrategyResult> {
+  const skippedRows: SkippedRows = { count: 0, examples: [] };
+  const trace = await buildTraffic(scenario, options.skipBadRows === true ? skippedRows : undefined);
+  const progress = new Progress(label, 'requests');
+  const startMs = wallClockMs();
+  const ready: number[] = [];
+  let result: SimulationResult;
+  try {
+    result = await simulate(config, trace, {
+      signal,
+      audit: options.audit === true,
+      onProgress: (p) =>
+        progress.update(p.arrivedRequests, trace.progress ?? (config.durationMs === undefined ? undefined : p.simulatedMs / config.durationMs)),
+      onSample(sample) {
+        const minute = Math.ceil(sample.timeMs / 60_000) - 1;
+        ready[minute] = (ready[minute] ?? 0) + sample.readyInstances;
+        folder?.sample(sample);
+      },
+      ...(options.requests === true ? { onRequestEnd: folder!.request.bind(folder) } : {}),
+    });
+    await folder?.finish({ strategy: label, ...result });
+  } finally {
+    progress.stop();
+  }
+  const seconds = (wallClockMs() - startMs) / 1_000;
+  console.error(`${label}: ${count(result.total.arrived)} requests over ${time(result.durationMs)} simulated in ${decimal(seconds, 1)} s`);
+  reportSkippedRows(skippedRows);
+  return { strategy: label, result, readyInstances: ready };
 }
 
 function printReport(scenario: Scenario, runs: readonly StrategyResult[], options: SimulateCommandOptions): void {
@@ -102,6 +118,12 @@ function printReport(scenario: Scenario, runs: readonly StrategyResult[], option
 
 async function chooseScenario(file: string | undefined, options: SimulateCommandOptions): Promise<Scenario> {
   if (file !== undefined && options.preset !== undefined) throw new ConfigError('--preset', 'goes without a scenario file: give one or the other');
+  for (const [option, given] of [
+    ['--format', options.format],
+    ['--skip-bad-rows', options.skipBadRows],
+  ] as const) {
+    if (given !== undefined && options.trace === undefined && file === undefined) throw new ConfigError(option, 'is about a trace: name one with --trace');
+  }
   const base = file === undefined ? preset(options.preset ?? 'small') : await readScenario(file);
   const { requestsPerDay: _, ...traffic } = base.traffic;
   if (options.duration !== undefined && parseDurationMs(options.duration) === undefined)

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { ConfigError } from '@sageserve/core';
 import {
   characterize,
@@ -110,6 +111,9 @@ export interface ConvertOptions extends TraceReadOptions {
 
 /** `sageserve trace convert`: any format into our own, its form by the name of the output. */
 export async function convertCommand(from: string, to: string, options: ConvertOptions, signal: AbortSignal): Promise<void> {
+  const [source, target] = await Promise.all([from, to].map((path) => stat(path).catch(() => undefined)));
+  if (source !== undefined && target !== undefined && source.ino === target.ino && source.dev === target.dev)
+    throw new ConfigError('<to>', `${to} is the file that is read; write to another one`);
   const skipped: SkippedRows = { count: 0, examples: [] };
   const trace = await open(from, options, skipped, options.sort === true);
   await write(options.sort === true ? await sortTrace(trace) : trace, to, 'convert', options.limit, signal);

@@ -76,13 +76,13 @@ const PRESETS: Readonly<Record<string, ScenarioInput>> = {
   small: {
     ...PAPER,
     name: 'small',
-    description: 'Two models in three regions for six hours of a weekday, half a million requests: a first look in a few seconds.',
+    description: 'Two models in three regions for six hours of a weekday, a million requests: a first look in a few seconds.',
     duration: '6h',
-    traffic: { ...PAPER.traffic, requestsPerDay: 1_600_000, startHourOfWeek: 34 },
+    traffic: { ...PAPER.traffic, requestsPerDay: 3_200_000, startHourOfWeek: 34 },
     regions: REGIONS.map((r) => ({ ...r, gpus: { 'h100-80gb': 24, 'a100-80gb': 12 } })),
     models: [
-      { name: 'llama-2-70b', share: 0.5, deployments: [{ sku: 'h100-80gb', gpusPerInstance: 4, initialInstances: 6, maxInstances: 6 }] },
-      { name: 'llama-3.1-8b', share: 0.5, deployments: [{ sku: 'a100-80gb', gpusPerInstance: 2, initialInstances: 6, maxInstances: 6 }] },
+      { name: 'llama-2-70b', share: 0.5, deployments: [{ sku: 'h100-80gb', gpusPerInstance: 4, initialInstances: 6, minInstances: 1, maxInstances: 6 }] },
+      { name: 'llama-3.1-8b', share: 0.5, deployments: [{ sku: 'a100-80gb', gpusPerInstance: 2, initialInstances: 6, minInstances: 1, maxInstances: 6 }] },
     ],
   },
   'paper-day': { ...PAPER, name: 'paper-day' },
@@ -113,6 +113,8 @@ const PRESETS: Readonly<Record<string, ScenarioInput>> = {
     batchScheduler: 'fcfs',
     strategies: ['static'],
     endpointDelay: '1s',
+    // The hop of a second is on top of the usual objective.
+    objectives: { 'interactive-fast': { ttft: '2s' } },
     engine: { maxBatchRequests: 512, unlimitedBatchTokens: true, kvAllocation: 'reserve' },
   },
 };

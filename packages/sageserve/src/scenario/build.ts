@@ -12,7 +12,7 @@ import {
 } from '@sageserve/core';
 import type { EndpointSpec, EngineOptions, SimulationConfig } from '@sageserve/sim';
 import { cutTrace, generateO365Trace, openTrace, type Quantiles, type SkippedRows, TRACE_FORMATS, type TraceFormat, type TraceStream } from '@sageserve/trace';
-import { type Catalogue, createPolicy, DEFAULT_CATALOGUE, type FactoryContext, type PolicyChoice, type Strategy } from '../catalogue.js';
+import { type Catalogue, createPolicy, DEFAULT_CATALOGUE, withPath, type FactoryContext, type PolicyChoice, type Strategy } from '../catalogue.js';
 import { parseDurationMs, type Scenario } from './schema.js';
 
 /** Round trip between two regions where a scenario gives none: in the range of the United States' coasts and centre. */
@@ -34,8 +34,8 @@ export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice
     scenario.skus.map((k) => k.name),
   );
   const context: FactoryContext = { rng: createRng(scenario.seed).fork('policies'), regions: names };
-  const strategy = createPolicy('strategy', catalogue.strategies, strategyChoice, context);
-  const performance = createPolicy('performance model', catalogue.performanceModels, scenario.performance, context);
+  const strategy = createPolicy('strategy', 'strategies', catalogue.strategies, strategyChoice, context);
+  const performance = createPolicy('performance model', 'performance', catalogue.performanceModels, scenario.performance, context);
   const endpoints: EndpointSpec[] = [];
   for (const [m, model] of scenario.models.entries()) {
     for (const host of model.regions ?? [])
@@ -89,6 +89,8 @@ export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice
     }
   }
   const { unlimitedBatchTokens, ...engine } = scenario.engine;
+  if (unlimitedBatchTokens === true && engine.maxBatchTokens !== undefined)
+    throw new ConfigError('engine.maxBatchTokens', 'contradicts unlimitedBatchTokens: give one of the two');
   return {
     regions: names.map(regionId),
     models: scenario.models.map((m) => modelId(m.name)),
@@ -105,10 +107,10 @@ export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice
     endpointDelayMs: ms(scenario.endpointDelay),
     engine: { ...(engine as Partial<EngineOptions>), ...(unlimitedBatchTokens === true ? { maxBatchTokens: Infinity } : {}) },
     policies: {
-      regionRouter: createPolicy('region router', catalogue.regionRouters, scenario.regionRouter, context),
-      instanceRouter: createPolicy('instance router', catalogue.instanceRouters, scenario.instanceRouter, context),
-      batchScheduler: createPolicy('batch scheduler', catalogue.batchSchedulers, scenario.batchScheduler, context),
-      release: strategy.release ?? createPolicy('release policy', catalogue.releasePolicies, scenario.release, context),
+      regionRouter: createPolicy('region router', 'regionRouter', catalogue.regionRouters, scenario.regionRouter, context),
+      instanceRouter: createPolicy('instance router', 'instanceRouter', catalogue.instanceRouters, scenario.instanceRouter, context),
+      batchScheduler: createPolicy('batch scheduler', 'batchScheduler', catalogue.batchSchedulers, scenario.batchScheduler, context),
+      release: strategy.release ?? createPolicy('release policy', 'release', catalogue.releasePolicies, scenario.release, context),
       scaling: strategy.scaling,
     },
     objectives: objectivesOf(scenario),
@@ -170,14 +172,22 @@ function hashSeed(seed: string): number {
 }
 
 interface Sizes {
-  readonly initialInstances: number;
+  readonly initialInstances?: number | undefined;
   readonly minInstances: number;
   readonly maxInstances: number;
 }
 
-function splitIntoPools(strategy: Strategy, sizes: Sizes, at: string): (Sizes & { pool: string; tiers: readonly WorkloadTier[] })[] {
-  const { initialInstances, minInstances, maxInstances } = sizes;
-  const initial = Math.min(maxInstances, Math.max(minInstances, initialInstances));
+interface PoolSizes extends Sizes {
+  readonly pool: string;
+  readonly tiers: readonly WorkloadTier[];
+  readonly initialInstances: number;
+}
+
+function splitIntoPools(strategy: Strategy, sizes: Sizes, at: string): PoolSizes[] {
+  const { minInstances, maxInstances } = sizes;
+  const initial = sizes.initialInstances ?? maxInstances;
+  if (initial < minInstances || initial > maxInstances)
+    throw new ConfigError(`${at}.initialInstances`, `${initial} is not from minInstances to maxInstances (${minInstances}–${maxInstances})`);
   if (strategy.pools === undefined) return [{ pool: 'shared', tiers: WORKLOAD_TIERS, initialInstances: initial, minInstances, maxInstances }];
   const pools = strategy.pools;
   if (maxInstances < pools.length)
@@ -213,16 +223,6 @@ function objectivesOf(scenario: Scenario): Record<WorkloadTier, TierObjective> {
       ];
     }),
   ) as Record<WorkloadTier, TierObjective>;
-}
-
-function withPath<T>(path: string, make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    if (error instanceof ConfigError)
-      throw new ConfigError(`${path}.${error.path}`, error.message.slice(error.path.length + 2), { hint: error.hint, cause: error });
-    throw error;
-  }
 }
 
 function requireUnique(path: string, names: readonly string[]): void {

@@ -64,6 +64,10 @@ describe('buildSimulation', () => {
     expect(() => build({ models: [{ name: 'llama-3.1-8b', deployments: [{ ...deployment, minInstances: 9 }] }] })).toThrow(
       'models[0].deployments[0].minInstances: 9 is above maxInstances (4)',
     );
+    expect(() => build({ models: [{ name: 'llama-3.1-8b', deployments: [{ ...deployment, initialInstances: 9 }] }] })).toThrow(
+      'models[0].deployments[0].initialInstances: 9 is not from minInstances to maxInstances (2–4)',
+    );
+    expect(() => build({ engine: { maxBatchTokens: 10, unlimitedBatchTokens: true } })).toThrow('engine.maxBatchTokens: contradicts unlimitedBatchTokens');
     expect(() => build({ regions: [{ name: 'eastus', gpus: {} }] })).toThrow(
       'regions[0].gpus.a100-80gb: eastus has 0 GPUs of a100-80gb; the initial instances need 4',
     );
@@ -82,6 +86,7 @@ describe('buildSimulation', () => {
     expect(() => build({ regionRouter: 'nearest' })).toThrow('unknown region router "nearest"');
     expect(() => build({ regionRouter: { name: 'utilization', treshold: 0.5 } })).toThrow('regionRouter.treshold: is not an option of this policy');
     expect(() => build({ regionRouter: { name: 'utilization', threshold: 'high' } })).toThrow('regionRouter.threshold: must be a number, not "high"');
+    expect(() => build({ regionRouter: { name: 'utilization', threshold: 7 } })).toThrow('regionRouter.threshold: must be above 0 and at most 1, not 7');
     expect(() => build({ regionRouter: { name: 'weighted', weights: { eastus: { mars: 1 } } } })).toThrow(
       'regionRouter.weights.eastus.mars: is not a region of the scenario',
     );
@@ -129,6 +134,11 @@ describe('readScenario', () => {
 
   it('names line and column of a syntax error', async () => {
     await expect(readScenario(await write('broken.yaml', 'regions:\n  - name: [eastus\n'))).rejects.toThrow(/broken\.yaml:\d+:\d+: /);
+    await expect(
+      readScenario(
+        await write('field.yaml', 'name: x\nregions:\n  - { name: eastus, gpus: { a100-80gb: 8 }, sharre: 2 }\nskus: [{ name: a100-80gb }]\nmodels: []\n'),
+      ),
+    ).rejects.toThrow(/field\.yaml:3:\d+: regions\[0\]\.sharre: is not a field/);
     await expect(readScenario(join(dir, 'absent.yaml'))).rejects.toThrow('there is no such file');
   });
 });

@@ -13,6 +13,7 @@ export function parseDurationMs(value: string | number): number | undefined {
 const duration = z
   .union([z.string().regex(/^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*$/, 'must be a duration such as 90s, 15m, 24h or 7d'), z.number().min(0)])
   .describe('A duration such as 90s, 15m, 24h or 7d, or a number of seconds.');
+const positiveDuration = duration.refine((value) => parseDurationMs(value)! > 0, 'must be longer than 0');
 const share = z.number().min(0);
 const count = z.number().int().min(0);
 const name = z.string().min(1);
@@ -30,14 +31,14 @@ export const scenarioSchema = z
     name: name.default('scenario'),
     description: z.string().optional(),
     seed: z.union([z.number().int(), z.string()]).default(1),
-    duration: duration.optional().describe('Length of the run; needed for generated traffic.'),
+    duration: positiveDuration.optional().describe('Length of the run; needed for generated traffic. A trace is cut there.'),
     traffic: z
       .strictObject({
         requestsPerDay: z.number().positive().optional().describe('Generated traffic: mean over a whole week.'),
         startHourOfWeek: z.number().min(0).max(168).default(24).describe('Hours after Sunday 00:00 UTC at which the run starts; 24 is Monday.'),
         tiers: tierShares.default({ 'interactive-fast': 0.36, 'interactive-normal': 0.36, 'non-interactive': 0.28 }),
         rateNoise: z.number().min(0).optional(),
-        burst: z.strictObject({ every: duration, length: duration, factor: share }).optional(),
+        burst: z.strictObject({ every: positiveDuration, length: positiveDuration, factor: share }).optional(),
         promptTokens: quantiles.optional(),
         outputTokens: quantiles.optional(),
         trace: name.optional().describe('A trace file to replay instead, relative to the scenario file.'),
@@ -85,7 +86,7 @@ export const scenarioSchema = z
               z.strictObject({
                 sku: name,
                 gpusPerInstance: z.number().int().min(1),
-                initialInstances: count.default(20),
+                initialInstances: count.optional().describe('maxInstances where it is not given.'),
                 minInstances: count.default(2),
                 maxInstances: count.default(20),
               }),
@@ -101,12 +102,12 @@ export const scenarioSchema = z
     batchScheduler: policy.default('pf'),
     release: policy.default('utilization'),
     strategies: z.array(policy).min(1).default(['reactive']),
-    scalingInterval: duration.default('1s').describe('How often the strategy is asked.'),
+    scalingInterval: positiveDuration.default('1s').describe('How often the strategy is asked.'),
     endpointDelay: duration.default(0).describe("Time from the region's front door to an instance."),
     engine: z
       .strictObject({
         maxBatchRequests: z.number().int().min(1).optional(),
-        maxBatchTokens: z.number().int().min(1).optional().describe('Absent: 8,192. 0 is not allowed; use unlimitedBatchTokens to lift the limit.'),
+        maxBatchTokens: z.number().int().min(1).optional().describe('8,192 where it is not given.'),
         unlimitedBatchTokens: z.boolean().optional(),
         chunkedPrefill: z.boolean().optional(),
         kvAllocation: z.enum(['growth', 'reserve']).optional(),

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
@@ -9,6 +9,7 @@ import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import type { SchemaElement } from 'hyparquet';
 import type { RequestBatch, TraceDictionaries, TraceStream } from '../request-batch.js';
 import { shortened } from '../in-memory.js';
+import { UNSPECIFIED } from '../mapping.js';
 import { TRACE_COLUMNS } from '../readers/sageserve.js';
 
 export interface WriteTraceOptions {
@@ -26,10 +27,13 @@ export async function writeTrace(path: string, trace: TraceStream, options: Writ
   const plain = path.replace(/\.gz$/, '');
   const form = plain.endsWith('.csv') ? 'csv' : plain.endsWith('.jsonl') ? 'jsonl' : path.endsWith('.parquet') ? 'parquet' : undefined;
   if (form === undefined) throw new SageServeError('ERR_TRACE_FILE', `${path}: the name must end in .csv, .jsonl (both also .gz) or .parquet`);
+  await refuseReadOnly(path);
   const partial = `${path}.partial`;
   const file = createWriteStream(partial);
   try {
-    await once(file, 'open');
+    await once(file, 'open').catch((cause: unknown) => {
+      throw new SageServeError('ERR_TRACE_FILE', `can't write ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    });
     const written = form === 'parquet' ? await writeParquet(file, trace, options) : await writeLines(path, file, form, trace, options);
     await rename(partial, path);
     return written;
@@ -38,6 +42,15 @@ export async function writeTrace(path: string, trace: TraceStream, options: Writ
     await rm(partial, { force: true });
     throw error;
   }
+}
+
+/** Renaming over a file asks the folder for permission, not the file: what is marked read-only is left alone here. */
+async function refuseReadOnly(path: string): Promise<void> {
+  const mode = await stat(path).then(
+    (entry) => entry.mode,
+    () => undefined,
+  );
+  if (mode !== undefined && (mode & 0o222) === 0) throw new SageServeError('ERR_TRACE_FILE', `can't write ${path}: it is read-only`);
 }
 
 async function writeLines(path: string, file: Writable, form: 'csv' | 'jsonl', trace: TraceStream, options: WriteTraceOptions): Promise<number> {
@@ -69,7 +82,12 @@ async function writeLines(path: string, file: Writable, form: 'csv' | 'jsonl', t
 function csvRow(b: RequestBatch, i: number, d: TraceDictionaries): string {
   const deadline = b.deadlineAtMs[i];
   const list = b.regionList[i];
-  return `${seconds(b.arrivedAtMs[i])},${b.promptTokens[i]},${b.outputTokens[i]},${b.requestId[i]},${csv(d.regions[b.originRegion[i]])},${csv(d.models[b.model[i]])},${WORKLOAD_TIERS[b.tier[i]]},${deadline >= 0 ? seconds(deadline) : ''},${list === -1 ? '' : csv(d.regionLists[list].map((r) => d.regions[r]).join('|'))},${b.tenant[i] === -1 ? '' : csv(d.tenants[b.tenant[i]])},${b.application[i] === -1 ? '' : csv(d.applications[b.application[i]])},${b.priority[i]}\n`;
+  return `${seconds(b.arrivedAtMs[i])},${b.promptTokens[i]},${b.outputTokens[i]},${b.requestId[i]},${csv(named(d.regions[b.originRegion[i]]) ?? '')},${csv(named(d.models[b.model[i]]) ?? '')},${WORKLOAD_TIERS[b.tier[i]]},${deadline >= 0 ? seconds(deadline) : ''},${list === -1 ? '' : csv(d.regionLists[list].map((r) => d.regions[r]).join('|'))},${b.tenant[i] === -1 ? '' : csv(d.tenants[b.tenant[i]])},${b.application[i] === -1 ? '' : csv(d.applications[b.application[i]])},${b.priority[i]}\n`;
+}
+
+/** A name that stands for none is not written: whoever reads the trace may fill it in. */
+function named(name: string): string | undefined {
+  return name === UNSPECIFIED ? undefined : name;
 }
 
 function csv(text: string): string {
@@ -87,7 +105,11 @@ function seconds(ms: number): string {
 }
 
 function jsonRow(b: RequestBatch, i: number, d: TraceDictionaries, startEpochMs: number | undefined): string {
-  return `${JSON.stringify({ ...(startEpochMs === undefined ? {} : { start: new Date(startEpochMs).toISOString() }), ...toRecord(b, i, d) })}\n`;
+  return `${JSON.stringify({ ...(startEpochMs === undefined ? {} : { start: new Date(startEpochMs).toISOString() }), ...withoutUnspecified(toRecord(b, i, d)) })}\n`;
+}
+
+function withoutUnspecified(record: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== UNSPECIFIED));
 }
 
 /** One request as an object of our own schema; what it does not have is left out. */
@@ -121,8 +143,8 @@ const PARQUET_SCHEMA: SchemaElement[] = [
   { name: 'prompt_tokens', type: 'INT32', repetition_type: 'REQUIRED' },
   { name: 'output_tokens', type: 'INT32', repetition_type: 'REQUIRED' },
   { name: 'request_id', type: 'DOUBLE', repetition_type: 'REQUIRED' },
-  utf8('origin_region', true),
-  utf8('model', true),
+  utf8('origin_region', false),
+  utf8('model', false),
   utf8('tier', true),
   { name: 'deadline_s', type: 'DOUBLE', repetition_type: 'OPTIONAL' },
   utf8('allowed_regions', false),
@@ -159,8 +181,8 @@ async function writeParquet(file: Writable, trace: TraceStream, options: WriteTr
         column('prompt_tokens', (i) => b.promptTokens[i]),
         column('output_tokens', (i) => b.outputTokens[i]),
         column('request_id', (i) => b.requestId[i]),
-        column('origin_region', (i) => d.regions[b.originRegion[i]]),
-        column('model', (i) => d.models[b.model[i]]),
+        column('origin_region', (i) => named(d.regions[b.originRegion[i]])),
+        column('model', (i) => named(d.models[b.model[i]])),
         column('tier', (i) => WORKLOAD_TIERS[b.tier[i]]),
         column('deadline_s', (i) => (b.deadlineAtMs[i] >= 0 ? b.deadlineAtMs[i] / 1_000 : undefined)),
         column('allowed_regions', (i) => (b.regionList[i] === -1 ? undefined : d.regionLists[b.regionList[i]].map((r) => d.regions[r]).join('|'))),
