@@ -3,10 +3,10 @@ import { DDSketch } from '@datadog/sketches-js';
 /** Largest relative error of the quantiles that a {@link LatencySketch} reports: 1 %. */
 export const RELATIVE_ACCURACY = 0.01;
 
-/** What the bins leave of it to the sketch: (1 + 2⁻⁸) · (1 + 0.006) < 1.01. */
-const SKETCH_ACCURACY = 0.006;
-/** Bins per doubling: each is 1/128 wide, so that its middle is off by 2⁻⁸ at most. */
-const BIN_BITS = 7;
+/** What the bins leave of it to the sketch: (1 + 2⁻⁷) · (1 + 0.002) < 1.01. */
+const SKETCH_ACCURACY = 0.002;
+/** Bins per doubling, as a power of two: each is 1/64 wide, so that its middle is off by 2⁻⁷ at most. */
+const BIN_BITS = 6;
 /** Powers of two that have bins; what lies outside goes to the sketch at once. In milliseconds, from a microsecond to 99 days. */
 const LOWEST_EXPONENT = -10;
 const HIGHEST_EXPONENT = 33;
@@ -32,8 +32,8 @@ export interface LatencySummary {
 }
 
 /**
- * Quantiles of a stream in fixed memory (22 kB), with a bounded relative error: a DDSketch (Masson, Rim and Lee, VLDB 2019) behind an array of narrow bins.
- * A value costs one increment; the bins are handed to the sketch when it is read. Recording is in the simulator's hot path, where the sketch alone took a seventh of it.
+ * Quantiles of a stream in fixed memory (11 kB and the sketch), with a bounded relative error: a DDSketch (Masson, Rim and Lee, VLDB 2019) behind an array of narrow bins.
+ * A value costs one increment; the bins are handed to the sketch when it is read. Recording is in the simulator's hot path.
  */
 export class LatencySketch {
   readonly #sketch = new DDSketch({ relativeAccuracy: SKETCH_ACCURACY });

@@ -83,11 +83,10 @@ export class InstanceEngine {
   readonly #reserve: boolean;
   readonly #watermark: number;
   readonly #phase: Uint8Array;
-  readonly #kvReported: Float64Array;
-  /** KV tokens that an instance adds per millisecond during its current run of decodes, and since when. */
+  /** An instance's KV tokens as a line in time, base + rate × now: a run of decodes adds tokens at a steady rate. */
+  readonly #kvBase: Float64Array;
   readonly #kvRate: Float64Array;
-  readonly #reportedAtMs: Float64Array;
-  /** A pool's KV tokens as a line in time, base + rate × now: its instances' lines added up. */
+  /** The same for a pool: its instances' lines added up. */
   readonly #poolKvBase: Float64Array;
   readonly #poolKvRate: Float64Array;
   /** Decode iterations done since the instance began. */
@@ -130,11 +129,10 @@ export class InstanceEngine {
     this.#poolKvBase = new Float64Array(init.pools);
     this.#poolKvRate = new Float64Array(init.pools);
     this.#kvRate = new Float64Array(n);
-    this.#reportedAtMs = new Float64Array(n);
     this.poolQueuedTokens = new Float64Array(init.pools);
     this.poolOf = new Int32Array(n).fill(-1);
     this.#phase = new Uint8Array(n);
-    this.#kvReported = new Float64Array(n);
+    this.#kvBase = new Float64Array(n);
     this.#iteration = new Float64Array(n);
     this.#context = new Float64Array(n);
     this.#runStartMs = new Float64Array(n);
@@ -152,7 +150,7 @@ export class InstanceEngine {
     this.#chunks[instance] ??= new Int32Array(16);
     this.kvCapacity[instance] = performance.kvCapacityTokens;
     this.kvUsed[instance] = 0;
-    this.#kvReported[instance] = 0;
+    this.#kvBase[instance] = 0;
     this.#kvRate[instance] = 0;
     this.outstandingTokens[instance] = 0;
     this.#iteration[instance] = 0;
@@ -167,11 +165,13 @@ export class InstanceEngine {
     if (old === pool) return;
     const queued = this.#queuedPromptTokens(instance);
     if (old >= 0) {
-      this.#addLine(old, instance, -1);
+      this.#poolKvBase[old] -= this.#kvBase[instance];
+      this.#poolKvRate[old] -= this.#kvRate[instance];
       this.poolQueuedTokens[old] -= queued;
     }
     if (pool >= 0) {
-      this.#addLine(pool, instance, 1);
+      this.#poolKvBase[pool] += this.#kvBase[instance];
+      this.#poolKvRate[pool] += this.#kvRate[instance];
       this.poolQueuedTokens[pool] += queued;
     }
     this.poolOf[instance] = pool;
@@ -179,7 +179,7 @@ export class InstanceEngine {
 
   /** KV tokens in use at `nowMs`: those at the last event and what decoding has added since. */
   kvTokens(instance: number, nowMs: number): number {
-    return this.#kvReported[instance] + this.#kvRate[instance] * (nowMs - this.#reportedAtMs[instance]);
+    return this.#kvBase[instance] + this.#kvRate[instance] * nowMs;
   }
 
   /** KV tokens in use over the instances of a pool at `nowMs`. */
@@ -492,21 +492,17 @@ export class InstanceEngine {
 
   /** Brings the pool's sum up to date with the instance, which has just begun an iteration or a run. */
   #report(instance: number, nowMs: number): void {
+    const used = this.kvUsed[instance];
+    const growing = this.#phase[instance] === DECODING && !this.#reserve;
+    const rate = growing ? (this.#running[instance].size * this.#runIterations[instance]) / (this.#events.keys[instance] - nowMs) : 0;
+    const base = used - rate * nowMs;
     const pool = this.poolOf[instance];
-    if (pool >= 0) this.#addLine(pool, instance, -1);
-    this.#kvReported[instance] = this.kvUsed[instance];
-    this.#reportedAtMs[instance] = nowMs;
-    this.#kvRate[instance] =
-      this.#phase[instance] === DECODING && !this.#reserve
-        ? (this.#running[instance].size * this.#runIterations[instance]) / (this.#events.keys[instance] - nowMs)
-        : 0;
-    if (pool >= 0) this.#addLine(pool, instance, 1);
-  }
-
-  #addLine(pool: number, instance: number, sign: number): void {
-    const rate = this.#kvRate[instance];
-    this.#poolKvBase[pool] += sign * (this.#kvReported[instance] - rate * this.#reportedAtMs[instance]);
-    this.#poolKvRate[pool] += sign * rate;
+    if (pool >= 0) {
+      this.#poolKvBase[pool] += base - this.#kvBase[instance];
+      this.#poolKvRate[pool] += rate - this.#kvRate[instance];
+    }
+    this.#kvBase[instance] = base;
+    this.#kvRate[instance] = rate;
   }
 
   #queuedPromptTokens(instance: number): number {
