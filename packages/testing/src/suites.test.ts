@@ -1,8 +1,21 @@
-import { type RegionRouter, type ReleasePolicy, type ScalingPolicy } from '@sageserve/core';
+import {
+  type ControlLoop,
+  type Forecaster,
+  modelId,
+  PlacementGrid,
+  type PlacementOptimizer,
+  type PlacementProblem,
+  regionId,
+  type RegionRouter,
+  type ReleasePolicy,
+  type ScalingPolicy,
+  skuId,
+} from '@sageserve/core';
 import { describe, expect, it } from 'vitest';
 import type { ConformanceCase } from './conformance-case.js';
-import { actuatorConformance, telemetrySourceConformance } from './control-suites.js';
+import { actuatorConformance, controlLoopConformance, telemetrySourceConformance } from './control-suites.js';
 import { fakeEndpoint, fakeFleet } from './fakes.js';
+import { forecasterConformance, placementOptimizerConformance } from './model-suites.js';
 import { batchSchedulerConformance, instanceRouterConformance, regionRouterConformance, releasePolicyConformance } from './routing-suites.js';
 import { scalingPolicyConformance } from './scaling-suite.js';
 
@@ -63,5 +76,71 @@ describe('conformance suites find what breaks a contract', () => {
     const decisions = [{ endpointId: fakeEndpoint().endpointId, targetInstances: 3, reason: 'test' }];
     const eager = { apply: () => [{ endpointId: decisions[0]!.endpointId, status: 'applied' as const, reachedInstances: 3, detail: undefined }] };
     expect(await failures(actuatorConformance(() => eager, decisions))).toHaveLength(1);
+  });
+});
+
+describe('conformance suites accept what keeps a contract, and say what does not', () => {
+  const lastValue = (quantiles: readonly number[]): Forecaster => ({
+    name: 'last-value',
+    minHistorySteps: 1,
+    forecast(history, horizonSteps) {
+      const last = history.promptTokensPerS.findLast((value) => value >= 0) ?? 0;
+      const column = (scale: number) => new Float64Array(horizonSteps).fill(last * scale);
+      return {
+        startMs: 0,
+        stepMs: history.stepMs,
+        mean: column(1),
+        quantiles: quantiles.map((scale, i) => ({ level: 0.1 + 0.4 * i, values: column(scale) })),
+        method: 'last-value',
+      };
+    },
+  });
+
+  it('forecasters', async () => {
+    expect(await failures(forecasterConformance(() => lastValue([0.5, 1, 2])))).toEqual([]);
+    expect((await failures(forecasterConformance(() => lastValue([2, 1])))).join()).toContain('the 0.5 quantile lies under the 0.1 quantile');
+  });
+
+  it('placement optimisers', async () => {
+    const grid = (value: number) => new PlacementGrid(1, 1, 1, Float64Array.of(value));
+    const problem: PlacementProblem = {
+      models: [modelId('m')],
+      regions: [regionId('r')],
+      skus: [skuId('k')],
+      current: grid(2),
+      minInstances: grid(1),
+      maxInstances: grid(4),
+      tokensPerSPerInstance: grid(100),
+      gpusPerInstance: grid(8),
+      gpuCapacity: grid(24),
+      usdPerInstanceHour: Float64Array.of(1),
+      startUsd: grid(1),
+      demandTokensPerS: [grid(150)],
+      localShare: 0.8,
+    };
+    const answering = (target: number): PlacementOptimizer => ({
+      name: 'fixed',
+      solve: () => ({ status: 'feasible', target: grid(target), objectiveUsd: 0, relativeGap: undefined, solver: 'fixed' }),
+    });
+    expect(await failures(placementOptimizerConformance(() => answering(2), problem))).toEqual([]);
+    expect(await failures(placementOptimizerConformance(() => answering(4), problem))).toEqual(['uses more GPUs than region 0 has']);
+    expect(await failures(placementOptimizerConformance(() => answering(1.5), problem))).toEqual(['target 1.5 is not a whole number']);
+  });
+
+  it('control loops', async () => {
+    const loop = (stepMs: number): ControlLoop => {
+      let next = 0;
+      return {
+        get nextTickAtMs() {
+          return next;
+        },
+        tick(nowMs) {
+          next = nowMs + stepMs;
+          return Promise.resolve({ atMs: nowMs, decisions: [], results: [], degradations: [] });
+        },
+      };
+    };
+    expect(await failures(controlLoopConformance(() => loop(60_000)))).toEqual([]);
+    expect(await failures(controlLoopConformance(() => loop(0)))).toEqual(['asked for no later tick']);
   });
 });
