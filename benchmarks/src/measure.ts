@@ -32,7 +32,7 @@ export function printFigures(title: string, figures: readonly Figure[]): void {
       target === undefined
         ? ''
         : `${target.atLeast === undefined ? `at most ${format(target.atMost!)}` : `at least ${format(target.atLeast)}`}: ${met ? 'met' : 'MISSED'}`;
-    console.log(`  ${name.padEnd(58)}${format(value).padStart(12)} ${unit.padEnd(12)}${aim}`);
+    console.log(`  ${name.padEnd(62)}${format(value).padStart(12)} ${unit.padEnd(16)}${aim}`);
   }
 }
 
