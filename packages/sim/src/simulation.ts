@@ -1,13 +1,9 @@
 import {
   ConfigError,
-  type EndpointId,
   endpointId,
-  type EndpointSnapshot,
-  type FleetSnapshot,
   IndexedMinHeap,
   type InstanceRouter,
   InvariantError,
-  type ModelId,
   MS_PER_DAY,
   MS_PER_HOUR,
   MS_PER_MIN,
@@ -21,6 +17,7 @@ import { type CapacityReport, capacityReport, RequestMetrics } from '@sageserve/
 import type { RequestBatch, TraceDictionaries, TraceStream } from '@sageserve/trace';
 import { type ResolvedConfig, resolveConfig, type SimulationConfig } from './config.js';
 import { Fleet } from './fleet.js';
+import { FleetTelemetry } from './fleet-telemetry.js';
 import { HeldRequests } from './held-requests.js';
 import { InstanceEngine } from './instance-engine.js';
 import { RequestTable } from './request-table.js';
@@ -85,8 +82,7 @@ class Simulation {
   readonly #instanceView: SimInstanceView;
   readonly #heldView = new SimHeldView();
   readonly #loadView: SimLoadView;
-  readonly #snapshot: FleetSnapshot;
-  readonly #endpointIndex = new Map<EndpointId, number>();
+  readonly #telemetry: FleetTelemetry;
   readonly #modelOf: number[] = [];
   readonly #regionOf: number[] = [];
   readonly #residency: Residency[] = [];
@@ -94,7 +90,6 @@ class Simulation {
   readonly #arrivedInPool: Float64Array;
   readonly #completedInPool: Float64Array;
   readonly #tokensInPool: Float64Array;
-  readonly #tokensPerS: Float64Array;
 
   readonly #regionCount: number;
   readonly #regionRouter: RegionRouter;
@@ -152,8 +147,7 @@ class Simulation {
     this.#arrivedInPool = new Float64Array(topology.pools);
     this.#completedInPool = new Float64Array(topology.pools);
     this.#tokensInPool = new Float64Array(topology.pools);
-    this.#tokensPerS = new Float64Array(topology.pools).fill(NaN);
-    this.#snapshot = this.#createSnapshot();
+    this.#telemetry = new FleetTelemetry(config, topology, this.#engine, this.#fleet, this.#poolQueues);
     this.#nextScalingAtMs = config.scalingIntervalMs;
   }
 
@@ -422,9 +416,8 @@ class Simulation {
     for (let pool = 0; pool < this.#topology.pools; pool++) {
       if (this.#held.count[this.#topology.modelOfPool[pool]] > 0 && this.#servesHeld(pool)) this.#releaseTo(pool, nowMs);
     }
-    this.#refreshSnapshot(nowMs);
-    for (const decision of this.#config.policies.scaling.decide(this.#snapshot, undefined, nowMs)) {
-      const endpoint = this.#endpointIndex.get(decision.endpointId);
+    for (const decision of this.#config.policies.scaling.decide(this.#telemetry.snapshot(nowMs), undefined, nowMs)) {
+      const endpoint = this.#telemetry.indexOf(decision.endpointId);
       if (endpoint === undefined)
         throw new InvariantError(`scaling policy "${this.#config.policies.scaling.name}" decided for the unknown endpoint "${decision.endpointId}"`);
       if (this.#fleet.apply(endpoint, decision, nowMs) > 0) this.#drainPoolQueue(this.#topology.poolOfEndpoint[endpoint], nowMs);
@@ -432,12 +425,11 @@ class Simulation {
   }
 
   #sample(nowMs: number): void {
-    for (let pool = 0; pool < this.#topology.pools; pool++) this.#tokensPerS[pool] = this.#tokensInPool[pool] / (MS_PER_MIN / 1_000);
+    this.#telemetry.observeDemand(this.#tokensInPool);
     this.#tokensInPool.fill(0);
     if (this.#options.audit === true) this.#audit();
     if (this.#options.onSample !== undefined && this.#counted === undefined) {
-      this.#refreshSnapshot(nowMs);
-      for (const [e, endpoint] of this.#snapshot.endpoints.entries()) {
+      for (const [e, endpoint] of this.#telemetry.snapshot(nowMs).endpoints.entries()) {
         const pool = this.#topology.poolOfEndpoint[e];
         this.#options.onSample({
           timeMs: nowMs,
@@ -455,77 +447,6 @@ class Simulation {
       }
       this.#arrivedInPool.fill(0);
       this.#completedInPool.fill(0);
-    }
-  }
-
-  #createSnapshot(): FleetSnapshot {
-    const { endpoints, models, regions, skus } = this.#config;
-    const fleet = this.#fleet;
-    const topology = this.#topology;
-    const sumOverPool = (pool: number, column: Int32Array): number => fleet.members[pool].reduce((sum, instance) => sum + column[instance], 0);
-    const queuedInPool = (pool: number): number => this.#poolQueues[pool].size + sumOverPool(pool, this.#engine.queuedRequests);
-    const runningInPool = (pool: number): number => sumOverPool(pool, this.#engine.runningRequests);
-    for (const [e, spec] of endpoints.entries()) this.#endpointIndex.set(endpointId(spec.region, spec.model, spec.sku, spec.pool), e);
-    if (this.#endpointIndex.size !== endpoints.length) throw new ConfigError('endpoints', 'two endpoints have the same region, model, SKU and pool');
-    return {
-      takenAtMs: 0,
-      endpoints: endpoints.map((spec, e) => ({
-        endpointId: endpointId(spec.region, spec.model, spec.sku, spec.pool),
-        modelId: spec.model,
-        regionId: spec.region,
-        skuId: spec.sku,
-        pool: spec.pool,
-        tiers: spec.tiers,
-        gpusPerInstance: spec.gpusPerInstance,
-        minInstances: spec.minInstances,
-        maxInstances: spec.maxInstances,
-        readyInstances: 0,
-        provisioningInstances: 0,
-        drainingInstances: 0,
-        kvCacheUtilization: undefined,
-        queuedTokens: undefined,
-        demandTokensPerS: undefined,
-        // Counted when a policy asks: most do not, and the fleet is looked at every second.
-        get queuedRequests() {
-          return queuedInPool(topology.poolOfEndpoint[e]);
-        },
-        get runningRequests() {
-          return runningInPool(topology.poolOfEndpoint[e]);
-        },
-      })),
-      capacity: regions.flatMap((region, r) =>
-        skus.map((sku, k) => ({
-          regionId: region,
-          skuId: sku.skuId,
-          gpuCapacity: this.#config.gpuCapacity[r][k],
-          get gpusInUse() {
-            return fleet.gpusInUse(r, k);
-          },
-          get spotInstances() {
-            return new Map([...fleet.spotInstances(r, k)].map(([model, count]): [ModelId, number] => [models[model], count]));
-          },
-        })),
-      ),
-    };
-  }
-
-  #refreshSnapshot(nowMs: number): void {
-    const engine = this.#engine;
-    const fleet = this.#fleet;
-    const topology = this.#topology;
-    const snapshot = this.#snapshot as { takenAtMs: number };
-    snapshot.takenAtMs = nowMs;
-    for (const [e, view] of this.#snapshot.endpoints.entries()) {
-      const endpoint = view as { -readonly [K in keyof EndpointSnapshot]: EndpointSnapshot[K] };
-      const pool = topology.poolOfEndpoint[e];
-      const capacity = fleet.poolKvCapacity[pool];
-      endpoint.readyInstances = fleet.ready[e];
-      endpoint.provisioningInstances = fleet.provisioning[e];
-      endpoint.drainingInstances = fleet.draining[e];
-      endpoint.kvCacheUtilization = capacity > 0 ? engine.poolKvTokens(pool, nowMs) / capacity : undefined;
-      endpoint.queuedTokens = engine.poolQueuedTokens[pool];
-      const tokensPerS = this.#tokensPerS[pool];
-      endpoint.demandTokensPerS = tokensPerS >= 0 ? tokensPerS : undefined;
     }
   }
 

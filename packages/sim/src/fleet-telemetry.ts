@@ -1,0 +1,101 @@
+import { ConfigError, type EndpointId, endpointId, type EndpointSnapshot, type FleetSnapshot, type ModelId, MS_PER_MIN, MS_PER_S } from '@sageserve/core';
+import type { ResolvedConfig } from './config.js';
+import type { Fleet } from './fleet.js';
+import type { InstanceEngine } from './instance-engine.js';
+import type { SlotHeap } from './slot-heap.js';
+import type { Topology } from './topology.js';
+
+/** The simulated fleet as scaling policies see it: one snapshot, refreshed in place and lent out. */
+export class FleetTelemetry {
+  readonly #topology: Topology;
+  readonly #engine: InstanceEngine;
+  readonly #fleet: Fleet;
+  readonly #snapshot: FleetSnapshot;
+  readonly #index = new Map<EndpointId, number>();
+  readonly #tokensPerS: Float64Array;
+
+  /** `queues` are the requests that no instance takes yet, by pool. Throws `ConfigError` where two endpoints have one id. */
+  constructor(config: ResolvedConfig, topology: Topology, engine: InstanceEngine, fleet: Fleet, queues: readonly SlotHeap[]) {
+    this.#topology = topology;
+    this.#engine = engine;
+    this.#fleet = fleet;
+    this.#tokensPerS = new Float64Array(topology.pools).fill(NaN);
+    const { endpoints, models, regions, skus } = config;
+    const sumOverPool = (pool: number, column: Int32Array): number => fleet.members[pool].reduce((sum, instance) => sum + column[instance], 0);
+    const queuedInPool = (pool: number): number => queues[pool].size + sumOverPool(pool, engine.queuedRequests);
+    const runningInPool = (pool: number): number => sumOverPool(pool, engine.runningRequests);
+    for (const [e, spec] of endpoints.entries()) this.#index.set(endpointId(spec.region, spec.model, spec.sku, spec.pool), e);
+    if (this.#index.size !== endpoints.length) throw new ConfigError('endpoints', 'two endpoints have the same region, model, SKU and pool');
+    this.#snapshot = {
+      takenAtMs: 0,
+      endpoints: endpoints.map((spec, e) => ({
+        endpointId: endpointId(spec.region, spec.model, spec.sku, spec.pool),
+        modelId: spec.model,
+        regionId: spec.region,
+        skuId: spec.sku,
+        pool: spec.pool,
+        tiers: spec.tiers,
+        gpusPerInstance: spec.gpusPerInstance,
+        minInstances: spec.minInstances,
+        maxInstances: spec.maxInstances,
+        readyInstances: 0,
+        provisioningInstances: 0,
+        drainingInstances: 0,
+        kvCacheUtilization: undefined,
+        queuedTokens: undefined,
+        demandTokensPerS: undefined,
+        // Counted when a policy asks: most do not, and the fleet is looked at every second.
+        get queuedRequests() {
+          return queuedInPool(topology.poolOfEndpoint[e]);
+        },
+        get runningRequests() {
+          return runningInPool(topology.poolOfEndpoint[e]);
+        },
+      })),
+      capacity: regions.flatMap((region, r) =>
+        skus.map((sku, k) => ({
+          regionId: region,
+          skuId: sku.skuId,
+          gpuCapacity: config.gpuCapacity[r][k],
+          get gpusInUse() {
+            return fleet.gpusInUse(r, k);
+          },
+          get spotInstances() {
+            return new Map([...fleet.spotInstances(r, k)].map(([model, count]): [ModelId, number] => [models[model], count]));
+          },
+        })),
+      ),
+    };
+  }
+
+  /** Position of an endpoint in the configuration. */
+  indexOf(id: EndpointId): number | undefined {
+    return this.#index.get(id);
+  }
+
+  /** Takes in the tokens that each pool saw over the last minute. */
+  observeDemand(tokensInPool: Float64Array): void {
+    for (const [pool, tokens] of tokensInPool.entries()) this.#tokensPerS[pool] = tokens / (MS_PER_MIN / MS_PER_S);
+  }
+
+  /** The fleet at `nowMs`. The same object each time. */
+  snapshot(nowMs: number): FleetSnapshot {
+    const engine = this.#engine;
+    const fleet = this.#fleet;
+    const topology = this.#topology;
+    (this.#snapshot as { takenAtMs: number }).takenAtMs = nowMs;
+    for (const [e, view] of this.#snapshot.endpoints.entries()) {
+      const endpoint = view as { -readonly [K in keyof EndpointSnapshot]: EndpointSnapshot[K] };
+      const pool = topology.poolOfEndpoint[e];
+      const capacity = fleet.poolKvCapacity[pool];
+      endpoint.readyInstances = fleet.ready[e];
+      endpoint.provisioningInstances = fleet.provisioning[e];
+      endpoint.drainingInstances = fleet.draining[e];
+      endpoint.kvCacheUtilization = capacity > 0 ? engine.poolKvTokens(pool, nowMs) / capacity : undefined;
+      endpoint.queuedTokens = engine.poolQueuedTokens[pool];
+      const tokensPerS = this.#tokensPerS[pool];
+      endpoint.demandTokensPerS = tokensPerS >= 0 ? tokensPerS : undefined;
+    }
+    return this.#snapshot;
+  }
+}
