@@ -227,6 +227,23 @@ describe('mapping', () => {
   });
 });
 
+describe('names that stand for none', () => {
+  it('are not written, and filled in when they are read', async () => {
+    const source = join(dir, 'azure-source.csv');
+    await writeFile(source, 'TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.68,374,44\n');
+    for (const form of ['csv', 'jsonl', 'parquet']) {
+      const copy = join(dir, `azure-copy.${form}`);
+      await writeTrace(copy, await openTrace(source));
+      expect(await records(await openTrace(copy, { mapping: { fill: { region: { east: 1 }, model: { m: 1 } } } }))).toMatchObject([
+        { origin_region: 'east', model: 'm' },
+      ]);
+    }
+    expect(
+      await read('arrived_at_s,prompt_tokens,output_tokens,model\n1,1,1,unspecified\n', 'u.csv', { mapping: { fill: { model: { m: 1 } } } }),
+    ).toMatchObject([{ model: 'm' }]);
+  });
+});
+
 describe('writeTrace', () => {
   const request = fc.record({
     gapMs: fc.integer({ min: 0, max: 5_000 }),

@@ -1,5 +1,5 @@
 import { createRng, TraceFormatError, WORKLOAD_TIERS } from '@sageserve/core';
-import { createDraw, renamer, type TraceMapping } from './mapping.js';
+import { createDraw, renamer, type TraceMapping, UNSPECIFIED } from './mapping.js';
 import { NameTable } from './names.js';
 import { BATCH_CAPACITY, BatchColumns, createDictionaries, type TraceDictionaries } from './request-batch.js';
 
@@ -153,8 +153,8 @@ export class RowSink {
     batch.requestId[at] = row.requestId;
     batch.arrivedAtMs[at] = row.arrivedAtMs;
     batch.deadlineAtMs[at] = row.deadlineAtMs;
-    batch.originRegion[at] = row.originRegion === -1 ? this.#drawRegion() : row.originRegion;
-    batch.model[at] = row.model === -1 ? this.#drawModel() : row.model;
+    batch.originRegion[at] = isMissing(row.originRegion, this.dictionaries.regions) ? this.#drawRegion() : row.originRegion;
+    batch.model[at] = isMissing(row.model, this.dictionaries.models) ? this.#drawModel() : row.model;
     batch.tier[at] = row.tier === -1 ? this.#drawTier() : row.tier;
     batch.promptTokens[at] = row.promptTokens;
     batch.outputTokens[at] = row.outputTokens;
@@ -168,4 +168,9 @@ export class RowSink {
   get accepted(): number {
     return this.#accepted;
   }
+}
+
+/** A name that stands for none, written by whoever had none, is none. */
+function isMissing(name: number, names: readonly string[]): boolean {
+  return name === -1 || names[name] === UNSPECIFIED;
 }
