@@ -154,5 +154,7 @@ function weightedRouter(options: PolicyOptions, { rng, regions }: FactoryContext
       table[o]![r] = weight;
     }
   }
+  const dead = table.findIndex((row) => row.every((weight) => weight === 0));
+  if (dead !== -1) throw new ConfigError(`weights.${regions[dead]}`, 'needs at least one weight above 0');
   return createWeightedRouter({ weight: (request, r) => table[request.originRegion]?.[r] ?? 0, rng: rng.fork('weighted') });
 }

@@ -110,7 +110,8 @@ program
 // A closed pipe (`… | head`) is the reader's choice, not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  console.error(`error: can't write to standard output: ${error.message}`);
+  process.exit(FAILED);
 });
 
 try {

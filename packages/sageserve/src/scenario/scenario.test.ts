@@ -90,6 +90,9 @@ describe('buildSimulation', () => {
     expect(() => build({ regionRouter: { name: 'weighted', weights: { eastus: { mars: 1 } } } })).toThrow(
       'regionRouter.weights.eastus.mars: is not a region of the scenario',
     );
+    expect(() => build({ regionRouter: { name: 'weighted', weights: { eastus: { eastus: 0 } } } })).toThrow(
+      'regionRouter.weights.eastus: needs at least one weight above 0',
+    );
   });
 
   it('splits a siloed fleet sixteen to four and keeps its total', () => {
