@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import { verifyArtifact } from './verify-artifact.js';
+import { verifyRoofline } from './verify-roofline.js';
 import { verifyVllm } from './verify-vllm.js';
 
 const shared = fileURLToPath(new URL('../../../shared/', import.meta.url));
@@ -10,6 +11,12 @@ describe.skipIf(!existsSync(shared))('golden data (skipped without ../shared)', 
   it('every request of the paper’s artifact is reproduced', async () => {
     const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
     expect(await verifyArtifact(`${shared}golden/artifact`)).toBe(true);
+    log.mockRestore();
+  });
+
+  it('the roofline keeps its limit on measured serving points', async () => {
+    const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
+    expect(await verifyRoofline(`${shared}data/profiles`)).toBe(true);
     log.mockRestore();
   });
 

@@ -18,9 +18,9 @@ export interface RooflineConstants {
 }
 
 /**
- * Fitted on 621 measured serving points (time per output token at a concurrency) of Llama-3.1-8B, Llama-3.1-70B and Qwen3-32B on H100 and B200 under vLLM, SGLang and
- * TensorRT-LLM of 2025 (ai-dynamo/aiconfigurator, Apache-2.0): median error 7.0 %, 90th percentile 20 %; fitted on H100 alone and tested on B200, 6.5 % and 19 %.
- * Engines of 2023, which the tables for Llama-2-70B and Bloom-176B were measured on, are 1.2 to 2.9 times slower than this.
+ * Fitted on measured serving points (time per output token at a concurrency) of Llama-3.1-8B, Llama-3.1-70B and Qwen3-32B on H100 and B200 under engines of 2025
+ * (ai-dynamo/aiconfigurator, Apache-2.0). `npm run verify -- roofline` prints its error on those at 16 bits. Engines of 2023, which the tables for Llama-2-70B and
+ * Bloom-176B were measured on, are slower than this.
  */
 export const ROOFLINE_2025: RooflineConstants = { flopsShare: 0.602, bandwidthShare: 0.893, layerMs: 0.0635, allReduceShare: 0.37, requestMs: 0.0153 };
 

@@ -72,7 +72,7 @@ export function profilesCommand(options: ProfilesOptions): void {
   );
   console.log(`measured: ${[...new Set(profiles.filter((p) => p.basis === 'measured').map((p) => p.source))].join('; ') || 'none of these'}.`);
   console.log(
-    `modelled: a roofline of ${decimal(ROOFLINE_2025.flopsShare * 100, 0)} % of FLOPS and ${decimal(ROOFLINE_2025.bandwidthShare * 100, 0)} % of bandwidth, fitted on serving points of 2025 (median error 7 %). Measured tables are of older engines and slower.`,
+    `modelled: a roofline of ${decimal(ROOFLINE_2025.flopsShare * 100, 0)} % of FLOPS and ${decimal(ROOFLINE_2025.bandwidthShare * 100, 0)} % of bandwidth, fitted on serving points of 2025. Measured tables are of older engines and slower.`,
   );
 }
 
