@@ -86,7 +86,7 @@ export function benchSim(): Figure[] {
     { name: '240 instances, 10 million requests (paper-day)', value: median(rates(day)), unit: 'requests/CPU-s', target: { atLeast: 700_000 } },
     { name: '  slowest and fastest round', value: Math.min(...rates(day)), unit: `to ${Math.round(Math.max(...rates(day))).toLocaleString('en-US')}` },
     { name: '  processor time', value: median(day.map(seconds)), unit: 's', target: { atMost: 30 } },
-    { name: '240 instances, 2 million requests, start-up included', value: median(rates(medium)), unit: 'requests/CPU-s' },
+    { name: '240 instances, 2 million requests, start-up included', value: median(rates(medium)), unit: 'requests/CPU-s', target: { atLeast: 700_000 } },
     { name: '240 instances, 100 thousand requests, start-up included', value: median(rates(short)), unit: 'requests/CPU-s' },
     {
       name: '  start-up: what a run costs before its requests',

@@ -20,7 +20,7 @@ import {
   weightBytes,
 } from 'sageserve';
 
-/** Limits that the issue of fidelity sets: errors relative to the measurement. */
+/** How far the simulated times may be off, relative to the measurement. */
 const LIMITS = { meanE2e: 0.05, medianRequestE2e: 0.1, ttftP50: 0.2 } as const;
 /** Memory of the measured GPU (RTX PRO 6000 Blackwell, 96 GB); the measured runs use under a tenth of the KV cache that it leaves. */
 const GPU_BYTES = 96e9;

@@ -15,6 +15,7 @@ import {
 import { preset } from '../presets/presets.js';
 import { buildTraffic } from '../scenario/build.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
+import { parseDurationMs } from '../scenario/schema.js';
 import { count, decimal, NONE, percent, sparkline, table, time } from './format.js';
 import { Progress, reportSkippedRows } from './progress.js';
 
@@ -33,7 +34,7 @@ async function open(file: string, options: TraceReadOptions, skipped: SkippedRow
 }
 
 /** The same stream, shown on a terminal as it is read. */
-function watched(trace: TraceStream, progress: Progress, signal: AbortSignal): TraceStream {
+function watched(trace: TraceStream, progress: Progress, signal: AbortSignal, durationMs?: number): TraceStream {
   return {
     dictionaries: trace.dictionaries,
     get startEpochMs() {
@@ -43,9 +44,10 @@ function watched(trace: TraceStream, progress: Progress, signal: AbortSignal): T
       let requests = 0;
       for await (const batch of trace.batches()) {
         signal.throwIfAborted();
-        yield batch;
         requests += batch.length;
-        await progress.update(requests, trace.progress);
+        const lastMs = batch.length === 0 ? 0 : batch.arrivedAtMs[batch.length - 1]!;
+        yield batch;
+        await progress.update(requests, trace.progress ?? (durationMs === undefined ? undefined : lastMs / durationMs));
       }
     },
   };
@@ -141,14 +143,21 @@ export async function generateCommand(to: string, options: GenerateOptions, sign
     ...(options.duration === undefined ? {} : { duration: options.duration }),
     traffic: { ...traffic, ...(perDay === undefined ? {} : { requestsPerDay: perDay }) },
   });
-  await write(await buildTraffic(scenario), to, 'generate', options.limit, signal);
+  await write(
+    await buildTraffic(scenario),
+    to,
+    'generate',
+    options.limit,
+    signal,
+    scenario.duration === undefined ? undefined : parseDurationMs(scenario.duration),
+  );
 }
 
-async function write(trace: TraceStream, to: string, label: string, limitText: string | undefined, signal: AbortSignal): Promise<void> {
+async function write(trace: TraceStream, to: string, label: string, limitText: string | undefined, signal: AbortSignal, durationMs?: number): Promise<void> {
   const limit = limitText === undefined ? undefined : wholeNumber('--limit', limitText);
   const progress = new Progress(label, 'requests');
   try {
-    const written = await writeTrace(to, watched(trace, progress, signal), { signal, ...(limit === undefined ? {} : { limit }) });
+    const written = await writeTrace(to, watched(trace, progress, signal, durationMs), { signal, ...(limit === undefined ? {} : { limit }) });
     progress.stop();
     console.log(`${count(written)} requests in ${to}`);
   } finally {
