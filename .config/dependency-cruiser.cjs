@@ -4,11 +4,13 @@ const allowed = {
   trace: ['core'],
   perf: ['core'],
   metrics: ['core'],
+  forecast: ['core'],
+  'forecast-tfjs': ['core', 'forecast'],
   routing: ['core'],
   scaling: ['core'],
   testing: ['core'],
   sim: ['core', 'trace', 'perf', 'metrics'],
-  sageserve: ['core', 'trace', 'perf', 'metrics', 'routing', 'scaling', 'sim'],
+  sageserve: ['core', 'trace', 'perf', 'metrics', 'forecast', 'routing', 'scaling', 'sim'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */

@@ -17,18 +17,29 @@ export interface DemandSeries {
   readonly requestsPerS: Float64Array;
 }
 
-/** A forecast of tokens per second, one entry for each step of the horizon. */
-export interface DemandForecast {
-  readonly startMs: number;
-  readonly stepMs: number;
+/** What one column of a forecast says, one entry for each step of the horizon. */
+export interface ForecastColumn {
   readonly mean: Float64Array;
   /** One column for each level, ascending in level at every step. */
   readonly quantiles: readonly { readonly level: number; readonly values: Float64Array }[];
+}
+
+/**
+ * A forecast of demand. Its own `mean` and `quantiles` are prompt and output tokens per second together, which is what capacity must carry; the mean is the sum of the two columns' means.
+ * Quantiles of a sum are not sums of quantiles.
+ */
+export interface DemandForecast extends ForecastColumn {
+  readonly startMs: number;
+  readonly stepMs: number;
+  /** Apart, since an instance's capacity depends on the mix. */
+  readonly promptTokensPerS: ForecastColumn;
+  readonly outputTokensPerS: ForecastColumn;
   /** The method that answered, which names the fallback when the first choice could not. */
   readonly method: string;
 }
 
 export interface ForecastOptions {
+  /** 0.1, 0.5, 0.8, 0.9 and 0.95 by default. */
   readonly quantileLevels?: readonly number[];
   readonly signal?: AbortSignal;
 }

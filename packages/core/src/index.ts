@@ -1,6 +1,6 @@
 export { type Clock } from './clock.js';
 export { type ActuationResult, type Actuator, type ControlLoop, type TelemetrySource, type TickReport } from './control.js';
-export { type DemandForecast, type DemandKey, type DemandSeries, type ForecastOptions, type Forecaster } from './demand.js';
+export { type DemandForecast, type DemandKey, type DemandSeries, type ForecastColumn, type ForecastOptions, type Forecaster } from './demand.js';
 export {
   ConfigError,
   InvariantError,

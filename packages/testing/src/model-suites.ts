@@ -69,19 +69,26 @@ export function forecasterConformance(create: () => Forecaster): ConformanceCase
         before.every((value, i) => Object.is(value, history.promptTokensPerS[i])),
         'changed the history that it was lent',
       );
-      const columns = [forecast.mean, ...forecast.quantiles.map((q) => q.values)];
-      for (const column of columns) {
-        expect(column.length === 12, `has ${column.length} steps where 12 were asked for`);
-        for (const value of column) expect(Number.isFinite(value) && value >= 0, `forecasts ${value}`);
+      expect(forecast.startMs === history.startMs + history.promptTokensPerS.length * history.stepMs, 'does not begin where the history ends');
+      expect(forecast.method.length > 0, 'does not name the method that answered');
+      for (const part of [forecast, forecast.promptTokensPerS, forecast.outputTokensPerS]) {
+        for (const column of [part.mean, ...part.quantiles.map((q) => q.values)]) {
+          expect(column.length === 12, `has ${column.length} steps where 12 were asked for`);
+          for (const value of column) expect(Number.isFinite(value) && value >= 0, `forecasts ${value}`);
+        }
+        for (let q = 1; q < part.quantiles.length; q++) {
+          const low = part.quantiles[q - 1]!;
+          const high = part.quantiles[q]!;
+          expect(high.level > low.level, 'quantile levels do not rise');
+          expect(
+            high.values.every((value, t) => value >= low.values[t]! - 1e-9),
+            `the ${high.level} quantile lies under the ${low.level} quantile`,
+          );
+        }
       }
-      for (let q = 1; q < forecast.quantiles.length; q++) {
-        const low = forecast.quantiles[q - 1]!;
-        const high = forecast.quantiles[q]!;
-        expect(high.level > low.level, 'quantile levels do not rise');
-        expect(
-          high.values.every((value, t) => value >= low.values[t]! - 1e-9),
-          `the ${high.level} quantile lies under the ${low.level} quantile`,
-        );
+      for (const [t, mean] of forecast.mean.entries()) {
+        const sum = forecast.promptTokensPerS.mean[t]! + forecast.outputTokensPerS.mean[t]!;
+        expect(Math.abs(mean - sum) <= 1e-6 * (1 + sum), `forecasts ${mean} tokens/s in all, but ${sum} as prompt and output`);
       }
       const again = await create().forecast(series(Math.max(1_008, forecaster.minHistorySteps), of), 12);
       expect(

@@ -85,12 +85,16 @@ describe('conformance suites accept what keeps a contract, and say what does not
     minHistorySteps: 1,
     forecast(history, horizonSteps) {
       const last = history.promptTokensPerS.findLast((value) => value >= 0) ?? 0;
-      const column = (scale: number) => new Float64Array(horizonSteps).fill(last * scale);
+      const column = (part: number) => ({
+        mean: new Float64Array(horizonSteps).fill(last * part),
+        quantiles: quantiles.map((scale, i) => ({ level: 0.1 + 0.4 * i, values: new Float64Array(horizonSteps).fill(last * part * scale) })),
+      });
       return {
-        startMs: 0,
+        ...column(1),
+        startMs: history.startMs + history.promptTokensPerS.length * history.stepMs,
         stepMs: history.stepMs,
-        mean: column(1),
-        quantiles: quantiles.map((scale, i) => ({ level: 0.1 + 0.4 * i, values: column(scale) })),
+        promptTokensPerS: column(0.75),
+        outputTokensPerS: column(0.25),
         method: 'last-value',
       };
     },

@@ -1,0 +1,133 @@
+import { type Awaitable, ConfigError, type DemandForecast, type DemandSeries, type Forecaster, type ForecastOptions } from '@sageserve/core';
+import { checkHorizon, levelsOf } from './assemble.js';
+import type { ColumnForecasterOptions } from './column-forecaster.js';
+import { createArimaForecaster } from './columns/arima.js';
+import { createHoltWintersForecaster, createSimpleSmoothingForecaster } from './columns/exponential-smoothing.js';
+import { createHarmonicForecaster } from './columns/harmonic.js';
+import { stepsPerDay } from './columns/method.js';
+import { createSeasonalNaiveForecaster } from './columns/seasonal-naive.js';
+import { type CalibrationOptions, withCalibration } from './decorators/with-calibration.js';
+import { withFallback } from './decorators/with-fallback.js';
+import { createEnsembleForecaster, recentErrors, rollMembers } from './ensemble.js';
+import { checkHistory, TOKEN_COLUMNS } from './history.js';
+import { asRolling, emptyPast, PastMemory, type RollingForecaster } from './rolling.js';
+import { forecastFromRolling, whenKnown } from './rolling-forecast.js';
+
+const DEFAULT_STEP_MS = 600_000;
+
+export interface AutoOptions extends ColumnForecasterOptions {
+  /** What is chosen from, each by itself or all as an ensemble weighted by recent error; {@link defaultMembers} by default. */
+  readonly members?: readonly Forecaster[];
+  /** What is chosen from only by itself; {@link defaultAlternatives} by default. */
+  readonly alternatives?: readonly Forecaster[];
+  /** Hours of past forecasts that the choice looks back on; 168 by default. */
+  readonly lookbackHours?: number;
+  /** A single forecaster must be better than the ensemble by this share to be taken in its place; 0.1 by default. */
+  readonly preference?: number;
+  readonly calibration?: CalibrationOptions;
+}
+
+/** Three that fail in different ways: level, trend and season followed; yesterday's errors corrected; a smooth shape of weekdays and weekends. Each needs two days. */
+export function defaultMembers(options: ColumnForecasterOptions = {}): RollingForecaster[] {
+  const season = stepsPerDay(options.stepMs ?? DEFAULT_STEP_MS);
+  return [
+    createHoltWintersForecaster({ ...options, seasonal: 'multiplicative' }),
+    createArimaForecaster({ ...options, order: { p: 1, d: 0, q: 1, seasonalD: 1, seasonalQ: 1, season } }),
+    createHarmonicForecaster(options),
+  ];
+}
+
+/** What answers before the second day, and for series without a daily shape. */
+export function defaultAlternatives(options: ColumnForecasterOptions = {}): RollingForecaster[] {
+  return [
+    createSimpleSmoothingForecaster(options),
+    createArimaForecaster({ ...options, order: { p: 2, d: 1, q: 1 }, likelihood: 'conditional' }),
+    createSeasonalNaiveForecaster(options),
+  ];
+}
+
+/**
+ * Chooses for each series, hour by hour, what forecast it best of late: a member, or the ensemble of all weighted by their errors. The forecast's `method` says what and why.
+ * Quantiles are calibrated, and a forecast always comes: with too little history for any member, the last value is named as what answered.
+ */
+export function createAutoForecaster(options: AutoOptions = {}): Forecaster {
+  const { lookbackHours = 168, preference = 0.1, calibration = {}, members, alternatives, ...column } = options;
+  if (!(preference >= 0 && preference < 1)) throw new ConfigError('preference', `must be from 0 to under 1, not ${preference}`);
+  if (!Number.isInteger(lookbackHours) || lookbackHours < 1) throw new ConfigError('lookbackHours', `must be a whole number of 1 or more, not ${lookbackHours}`);
+  const chooser = createChooser((members ?? defaultMembers(column)).map(asRolling), (alternatives ?? defaultAlternatives(column)).map(asRolling), lookbackHours, preference);
+  return { ...withFallback(withCalibration(chooser, calibration)), name: 'auto' };
+}
+
+function createChooser(members: readonly RollingForecaster[], alternatives: readonly RollingForecaster[], lookbackHours: number, preference: number): RollingForecaster {
+  const ensemble = createEnsembleForecaster(members, { lookbackHours });
+  const candidates = [ensemble, ...(members.length === 1 ? [] : members), ...alternatives];
+  const memory = new PastMemory();
+
+  function choose(meanAbsolute: readonly number[]): number {
+    let best = -1;
+    for (const [m, error] of meanAbsolute.entries()) {
+      if (Number.isNaN(error)) continue;
+      // The ensemble comes first among the candidates and is hard to beat by anything but luck.
+      if (best === -1 || error < meanAbsolute[best] * (best === 0 ? 1 - preference : 1)) best = m;
+    }
+    return best;
+  }
+
+  const self: RollingForecaster = {
+    name: 'auto',
+    minHistorySteps: Math.min(...candidates.map((candidate) => candidate.minHistorySteps)),
+    rolling(history, origins, horizonSteps) {
+      checkHorizon(horizonSteps);
+      checkHistory(history);
+      if (origins.length === 0) return emptyPast(0, horizonSteps);
+      return memory.recall(history, origins, horizonSteps, (missing) =>
+        whenKnown(rollMembers(candidates, history, missing, lookbackHours, horizonSteps), (rolled) => {
+          const past = emptyPast(missing.length, horizonSteps);
+          for (const [i, origin] of missing.entries()) {
+            const at = rolled.all.indexOf(origin);
+            const errors = recentErrors(rolled, history, origin, lookbackHours, horizonSteps);
+            const able = rolled.members.map((m) => !Number.isNaN(m.promptTokensPerS.mean[at * horizonSteps]));
+            const chosen = errors === undefined ? able.indexOf(true) : choose(errors.meanAbsolute);
+            if (chosen === -1) continue;
+            for (const name of TOKEN_COLUMNS) {
+              past[name].mean.set(rolled.members[chosen][name].mean.subarray(at * horizonSteps, (at + 1) * horizonSteps), i * horizonSteps);
+              past[name].deviation.set(rolled.members[chosen][name].deviation.subarray(at * horizonSteps, (at + 1) * horizonSteps), i * horizonSteps);
+            }
+          }
+          return past;
+        }),
+      );
+    },
+    forecast(history, horizonSteps, forecastOptions?: ForecastOptions): Awaitable<DemandForecast> {
+      const levels = levelsOf(forecastOptions);
+      checkHorizon(horizonSteps);
+      checkHistory(history);
+      return whenKnown(explain(history, horizonSteps), (why) => forecastFromRolling(self, history, horizonSteps, levels, why));
+    },
+  };
+
+  function explain(history: DemandSeries, horizonSteps: number): Awaitable<string> {
+    const origin = history.promptTokensPerS.length;
+    return whenKnown(rollMembers(candidates, history, [origin], lookbackHours, horizonSteps), (rolled) => {
+      const errors = recentErrors(rolled, history, origin, lookbackHours, horizonSteps);
+      if (errors === undefined) {
+        const able = rolled.members.findIndex((m) => !Number.isNaN(m.promptTokensPerS.mean[rolled.all.indexOf(origin) * horizonSteps]));
+        return `auto: ${labelOf(able)}, nothing to compare yet`;
+      }
+      const chosen = choose(errors.meanAbsolute);
+      const wape = (m: number): string => `${((100 * errors.meanAbsolute[m]) / (errors.meanActual || 1)).toFixed(1)} %`;
+      const others = [...candidates.keys()]
+        .filter((m) => m !== chosen && !Number.isNaN(errors.meanAbsolute[m]))
+        .sort((a, b) => errors.meanAbsolute[a] - errors.meanAbsolute[b])
+        .slice(0, 2)
+        .map((m) => `${labelOf(m)} ${wape(m)}`);
+      return `auto: ${labelOf(chosen)}, WAPE ${wape(chosen)} over ${errors.hours} h${others.length === 0 ? '' : ` (${others.join(', ')})`}`;
+    });
+  }
+
+  function labelOf(m: number): string {
+    return candidates[m] === ensemble && members.length > 1 ? 'weighted ensemble' : (candidates[m]?.name ?? 'none');
+  }
+
+  return self;
+}

@@ -1,0 +1,160 @@
+import type { DemandForecast, DemandSeries, ForecastOptions } from '@sageserve/core';
+import { checkHorizon, levelsOf } from './assemble.js';
+import { type ColumnMethod, type ColumnModel, stepsPerDay } from './columns/method.js';
+import { checkHistory, fillGaps, firstObserved, ForecastHistoryError, observedSteps, TOKEN_COLUMNS, type TokenColumn } from './history.js';
+import { forecastFromRolling } from './rolling-forecast.js';
+import { emptyPast, type PastForecasts, PastMemory, type RollingForecaster } from './rolling.js';
+
+export interface ColumnForecasterOptions {
+  /** Bucket length that `minHistorySteps` is stated for; 10 minutes by default. Other lengths work too. */
+  readonly stepMs?: number;
+  /** Days that a fit looks back on; 13 by default, so that a ring of two weeks serves a whole day. */
+  readonly windowDays?: number;
+  /** Parameters are estimated this often, and kept in between; a day by default. Every forecast reads all of the history up to its origin. */
+  readonly refitEveryMs?: number;
+}
+
+const DEFAULT_STEP_MS = 600_000;
+const DAY_MS = 86_400_000;
+/** Whole days that are left before a window is cut to begin where a refit does, so that a sliding history does not change it every hour. */
+const ALIGN_FROM_DAYS = 5;
+/** Forecasts end here, as multiples of the largest value in the window: a trend that runs away says nothing. */
+const RUNAWAY = 10;
+
+interface Fitted {
+  readonly startIndex: number;
+  readonly endIndex: number;
+  readonly lastValues: Float64Array;
+  readonly scale: number;
+  readonly cap: number;
+  readonly model: ColumnModel;
+}
+
+/**
+ * A method for one column as a forecaster of demand: prompt and output tokens are fitted apart.
+ * Parameters are estimated once a day at an hour that differs from series to series, so that no hour pays for all.
+ * Throws `ForecastHistoryError` for too short a history, or one that is not a history.
+ */
+export function createColumnForecaster(method: ColumnMethod, options: ColumnForecasterOptions = {}): RollingForecaster {
+  const { stepMs = DEFAULT_STEP_MS, windowDays = 13, refitEveryMs = DAY_MS } = options;
+  const memory = new PastMemory();
+  const fits = new Map<string, Fitted>();
+
+  function rolling(history: DemandSeries, origins: readonly number[], horizonSteps: number): PastForecasts {
+    checkHorizon(horizonSteps);
+    checkHistory(history);
+    return memory.recall(history, origins, horizonSteps, (missing) => {
+      const past = emptyPast(missing.length, horizonSteps);
+      for (const name of TOKEN_COLUMNS) rollColumn(history, name, missing, horizonSteps, past);
+      return past;
+    }) as PastForecasts;
+  }
+
+  function rollColumn(history: DemandSeries, name: TokenColumn, origins: readonly number[], horizonSteps: number, past: PastForecasts): void {
+    const first = firstObserved(history);
+    const values = fillGaps(history[name], history.stepMs);
+    const base = Math.round(history.startMs / history.stepMs);
+    const every = Math.max(1, Math.round(refitEveryMs / history.stepMs));
+    const window = Math.round((windowDays * DAY_MS) / history.stepMs);
+    const fewest = method.minSteps(history.stepMs);
+    const phase = phaseOf(history, every);
+    const { mean, deviation } = past[name];
+    // Origins that share a fit are forecast in one pass.
+    for (let i = 0; i < origins.length; ) {
+      const fit = fitFor(origins[i]);
+      let until = i + 1;
+      if (fit === undefined) {
+        i = until;
+        continue;
+      }
+      while (until < origins.length && boundaryOf(origins[until]) === fit.endIndex) until++;
+      const start = fit.startIndex - base;
+      const group = origins.slice(i, until);
+      const scaled = values.subarray(start, group.at(-1)!).map((x) => x / fit.scale);
+      const found = fit.model.rolling(
+        scaled,
+        group.map((origin) => origin - start),
+        horizonSteps,
+      );
+      const spread = fit.model.standardDeviations?.(horizonSteps);
+      for (let k = 0; k < found.length; k++) {
+        const value = found[k] * fit.scale;
+        mean[i * horizonSteps + k] = Number.isNaN(value) ? NaN : Math.min(fit.cap, Math.max(0, value));
+        if (spread !== undefined) deviation[i * horizonSteps + k] = spread[k % horizonSteps] * fit.scale;
+      }
+      i = until;
+    }
+
+    /** End of the fit that serves an origin, in buckets of the series' clock. */
+    function boundaryOf(origin: number): number {
+      const at = base + origin;
+      const boundary = at - ((((at - phase) % every) + every) % every);
+      return boundary - base - first >= Math.max(fewest, 2 * every) ? boundary : at;
+    }
+
+    function fitFor(origin: number): Fitted | undefined {
+      const endIndex = boundaryOf(origin);
+      const end = endIndex - base;
+      let start = Math.max(first, end - window);
+      const aligned = start + ((((phase - base - start) % every) + every) % every);
+      if (end - aligned >= Math.max(fewest, ALIGN_FROM_DAYS * stepsPerDay(history.stepMs))) start = aligned;
+      if (end - start < fewest) return undefined;
+      const id = `${history.key.modelId}\n${history.key.regionId}\n${history.stepMs}\n${name}`;
+      const known = fits.get(id);
+      const lastValues = values.subarray(Math.max(start, end - every), end);
+      if (known?.endIndex === endIndex && known.startIndex === base + start && sameValues(known.lastValues, lastValues)) return known;
+      const column = values.subarray(start, end);
+      let sum = 0;
+      let largest = 0;
+      for (const x of column) {
+        sum += x;
+        if (x > largest) largest = x;
+      }
+      const scale = sum > 0 ? sum / column.length : 1;
+      const fitted: Fitted = {
+        startIndex: base + start,
+        endIndex,
+        lastValues: lastValues.slice(),
+        scale,
+        cap: sum > 0 ? RUNAWAY * largest : Infinity,
+        model: method.fit(
+          column.map((x) => x / scale),
+          { startMs: (base + start) * history.stepMs, stepMs: history.stepMs },
+        ),
+      };
+      fits.set(id, fitted);
+      return fitted;
+    }
+  }
+
+  function forecast(history: DemandSeries, horizonSteps: number, forecastOptions?: ForecastOptions): DemandForecast {
+    const levels = levelsOf(forecastOptions);
+    checkHorizon(horizonSteps);
+    checkHistory(history);
+    const observed = observedSteps(history);
+    const fewest = method.minSteps(history.stepMs);
+    const length = history.promptTokensPerS.length;
+    if (observed < fewest || length - firstObserved(history) < fewest)
+      throw new ForecastHistoryError(
+        `${method.name} needs ${fewest} observed buckets, and ${history.key.modelId} in ${history.key.regionId} has ${observed}`,
+        'withFallback() names a simpler method for the time until then; createAutoForecaster() does so by itself.',
+      );
+    return forecastFromRolling(self, history, horizonSteps, levels, method.name) as DemandForecast;
+  }
+
+  const self: RollingForecaster = { name: method.name, minHistorySteps: method.minSteps(stepMs), forecast, rolling };
+  return self;
+}
+
+/** A bucket of the refit interval that belongs to a series, from its name (FNV-1a). */
+function phaseOf(history: DemandSeries, every: number): number {
+  let hash = 0x811c9dc5;
+  for (const char of `${history.key.modelId}\n${history.key.regionId}`) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
+  return (hash >>> 0) % every;
+}
+
+function sameValues(a: Float64Array, b: Float64Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

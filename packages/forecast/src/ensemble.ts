@@ -1,0 +1,149 @@
+import { type Awaitable, ConfigError, type DemandForecast, type DemandSeries, type Forecaster, type ForecastOptions } from '@sageserve/core';
+import { checkHorizon, levelsOf } from './assemble.js';
+import { checkHistory, TOKEN_COLUMNS } from './history.js';
+import { asRolling, emptyPast, hourlyOrigins, type PastForecasts, PastMemory, type RollingForecaster, strideOf } from './rolling.js';
+import { forecastFromRolling, whenKnown } from './rolling-forecast.js';
+
+export interface EnsembleOptions {
+  /** `weighted` (default) by the inverse of each member's recent error, `mean`, or `median`. */
+  readonly combine?: 'weighted' | 'mean' | 'median';
+  /** Hours of past forecasts that weights are taken from; 96 by default. */
+  readonly lookbackHours?: number;
+  /** The inverse error is raised to this: 0 is the plain mean, large values pick the best; 8 by default. */
+  readonly power?: number;
+}
+
+/** Mean absolute error of each member over its recent forecasts of prompt and output tokens together; undefined without any. */
+export interface RecentErrors {
+  /** By member; NaN for one that could not forecast. */
+  readonly meanAbsolute: readonly number[];
+  readonly meanActual: number;
+  readonly hours: number;
+}
+
+/** Forecasts of all members at `all`, the sorted union of hourly origins and those asked for. */
+export interface MemberForecasts {
+  readonly all: readonly number[];
+  readonly members: readonly PastForecasts[];
+}
+
+/** What the members said at `origins` and in the `lookbackHours` before them. */
+export function rollMembers(
+  members: readonly RollingForecaster[],
+  history: DemandSeries,
+  origins: readonly number[],
+  lookbackHours: number,
+  horizonSteps: number,
+): Awaitable<MemberForecasts> {
+  const earliest = origins[0] - lookbackHours * strideOf(history.stepMs);
+  const grid = hourlyOrigins(history, Number.MAX_SAFE_INTEGER, 1).filter((origin) => origin >= earliest && origin < origins.at(-1)!);
+  const all = [...new Set([...grid, ...origins])].sort((a, b) => a - b);
+  const found: Awaitable<PastForecasts>[] = members.map((member) => member.rolling(history, all, horizonSteps));
+  if (found.some((past) => past instanceof Promise)) return Promise.all(found).then((done) => ({ all, members: done }));
+  return { all, members: found as PastForecasts[] };
+}
+
+/** Errors that were known at `origin`, over those forecasts that every able member made. */
+export function recentErrors({ all, members }: MemberForecasts, history: DemandSeries, origin: number, lookbackHours: number, horizonSteps: number): RecentErrors | undefined {
+  const at = all.indexOf(origin);
+  const able = members.map((past) => !Number.isNaN(past.promptTokensPerS.mean[at * horizonSteps]));
+  const sums = members.map(() => 0);
+  let total = 0;
+  let count = 0;
+  let hours = 0;
+  const earliest = origin - lookbackHours * strideOf(history.stepMs);
+  for (const [i, from] of all.entries()) {
+    if (from < earliest) continue;
+    if (from >= origin) break;
+    if (members.some((past, m) => able[m] && Number.isNaN(past.promptTokensPerS.mean[i * horizonSteps]))) continue;
+    let used = false;
+    for (let h = 0; h < horizonSteps && from + h < origin; h++) {
+      const actual = history.promptTokensPerS[from + h] + history.outputTokensPerS[from + h];
+      if (Number.isNaN(actual)) continue;
+      for (const [m, past] of members.entries()) {
+        if (!able[m]) continue;
+        const k = i * horizonSteps + h;
+        sums[m] += Math.abs(actual - past.promptTokensPerS.mean[k] - past.outputTokensPerS.mean[k]);
+      }
+      total += actual;
+      count++;
+      used = true;
+    }
+    if (used) hours++;
+  }
+  if (count === 0) return undefined;
+  return { meanAbsolute: sums.map((sum, m) => (able[m] ? sum / count : NaN)), meanActual: total / count, hours };
+}
+
+/**
+ * Several forecasters as one: the mean, the median, or the mean weighted by how well each did lately. Members that lack history are left out until they have it.
+ * Throws `ConfigError` without members, `ForecastHistoryError` where no member can forecast.
+ */
+export function createEnsembleForecaster(forecasters: readonly Forecaster[], options: EnsembleOptions = {}): RollingForecaster {
+  const { combine = 'weighted', lookbackHours = 96, power = 8 } = options;
+  if (forecasters.length === 0) throw new ConfigError('members', 'needs at least one forecaster');
+  if (!['weighted', 'mean', 'median'].includes(combine)) throw new ConfigError('combine', `must be weighted, mean or median, not ${combine}`);
+  if (!Number.isInteger(lookbackHours) || lookbackHours < 1) throw new ConfigError('lookbackHours', `must be a whole number of 1 or more, not ${lookbackHours}`);
+  if (!(power >= 0 && Number.isFinite(power))) throw new ConfigError('power', `must be a number of 0 or more, not ${power}`);
+  const members = forecasters.map(asRolling);
+  const name = `${combine}(${members.map((m) => m.name).join(', ')})`;
+  const memory = new PastMemory();
+
+  const weightsAt = (rolled: MemberForecasts, history: DemandSeries, origin: number, horizonSteps: number): number[] => {
+    const at = rolled.all.indexOf(origin);
+    const able = rolled.members.map((past) => (Number.isNaN(past.promptTokensPerS.mean[at * horizonSteps]) ? 0 : 1));
+    const errors = combine === 'weighted' ? recentErrors(rolled, history, origin, lookbackHours, horizonSteps) : undefined;
+    if (errors === undefined) return able;
+    const least = Math.min(...errors.meanAbsolute.filter((e) => !Number.isNaN(e)));
+    const tiny = 1e-9 * errors.meanActual + Number.MIN_VALUE;
+    return errors.meanAbsolute.map((error, m) => (able[m] === 1 ? ((least + tiny) / (error + tiny)) ** power : 0));
+  };
+
+  const self: RollingForecaster = {
+    name,
+    minHistorySteps: Math.min(...members.map((m) => m.minHistorySteps)),
+    rolling(history, origins, horizonSteps) {
+      checkHorizon(horizonSteps);
+      checkHistory(history);
+      if (origins.length === 0) return emptyPast(0, horizonSteps);
+      return memory.recall(history, origins, horizonSteps, (missing) =>
+        whenKnown(rollMembers(members, history, missing, lookbackHours, horizonSteps), (rolled) => {
+          const past = emptyPast(missing.length, horizonSteps);
+          for (const [i, origin] of missing.entries()) {
+            const at = rolled.all.indexOf(origin);
+            const weights = weightsAt(rolled, history, origin, horizonSteps);
+            for (const column of TOKEN_COLUMNS) {
+              for (let h = 0; h < horizonSteps; h++) {
+                const k = at * horizonSteps + h;
+                const into = i * horizonSteps + h;
+                past[column].mean[into] = average(rolled.members.map((m) => m[column].mean[k]), weights, combine === 'median');
+                past[column].deviation[into] = average(rolled.members.map((m) => m[column].deviation[k]), weights, combine === 'median');
+              }
+            }
+          }
+          return past;
+        }),
+      );
+    },
+    forecast(history, horizonSteps, forecastOptions?: ForecastOptions): Awaitable<DemandForecast> {
+      return forecastFromRolling(self, history, horizonSteps, levelsOf(forecastOptions), name);
+    },
+  };
+  return self;
+}
+
+/** NaN where no member with weight has a value. */
+function average(values: readonly number[], weights: readonly number[], median: boolean): number {
+  if (median) {
+    const seen = values.filter((value, m) => weights[m] > 0 && !Number.isNaN(value)).sort((a, b) => a - b);
+    return seen.length === 0 ? NaN : (seen[(seen.length - 1) >> 1] + seen[seen.length >> 1]) / 2;
+  }
+  let sum = 0;
+  let weight = 0;
+  for (const [m, value] of values.entries()) {
+    if (!(weights[m] > 0) || Number.isNaN(value)) continue;
+    sum += weights[m] * value;
+    weight += weights[m];
+  }
+  return weight > 0 ? sum / weight : NaN;
+}

@@ -1,0 +1,171 @@
+import type { Awaitable, DemandForecast, DemandSeries, Forecaster } from '@sageserve/core';
+import { firstObserved, ForecastHistoryError, sliceHistory } from './history.js';
+
+/** Forecasts of one column from several origins, origins × horizon, flat. NaN where none could be made. */
+export interface PastColumn {
+  readonly mean: Float64Array;
+  /** Standard deviation of the error; NaN where the forecaster has none. */
+  readonly deviation: Float64Array;
+}
+
+/** What a forecaster said, or would have said, at each of several origins. */
+export interface PastForecasts {
+  readonly promptTokensPerS: PastColumn;
+  readonly outputTokensPerS: PastColumn;
+}
+
+/**
+ * A forecaster that can say what it would have forecast at earlier times, which calibration and ensembles learn from.
+ *
+ * Contract: the forecast of an origin reads nothing at or after it. Origins ascend, count buckets from the start of `history`, and are at most its length.
+ */
+export interface RollingForecaster extends Forecaster {
+  rolling(history: DemandSeries, origins: readonly number[], horizonSteps: number): Awaitable<PastForecasts>;
+}
+
+/** z of the 0.9 quantile: how a deviation is read from a forecast that gives quantiles only. */
+const Z90 = 1.281_551_565_544_6;
+
+export function emptyPast(origins: number, horizonSteps: number): PastForecasts {
+  const column = (): PastColumn => ({
+    mean: new Float64Array(origins * horizonSteps).fill(NaN),
+    deviation: new Float64Array(origins * horizonSteps).fill(NaN),
+  });
+  return { promptTokensPerS: column(), outputTokensPerS: column() };
+}
+
+/** Any forecaster as a rolling one: one that is not is asked again with each shorter history, and its answers are remembered. */
+export function asRolling(forecaster: Forecaster): RollingForecaster {
+  if (isRolling(forecaster)) return forecaster;
+  const memory = new PastMemory();
+  return {
+    name: forecaster.name,
+    minHistorySteps: forecaster.minHistorySteps,
+    forecast: (history, horizonSteps, options) => forecaster.forecast(history, horizonSteps, options),
+    rolling: (history, origins, horizonSteps) =>
+      memory.recall(history, origins, horizonSteps, async (missing) => {
+        const past = emptyPast(missing.length, horizonSteps);
+        for (const [i, origin] of missing.entries()) {
+          if (origin < forecaster.minHistorySteps) continue;
+          const forecast = await forecastOrNothing(forecaster, sliceHistory(history, 0, origin), horizonSteps);
+          if (forecast === undefined) continue;
+          for (const name of ['promptTokensPerS', 'outputTokensPerS'] as const) {
+            past[name].mean.set(forecast[name].mean, i * horizonSteps);
+            const high = forecast[name].quantiles[0]?.values;
+            if (high === undefined) continue;
+            for (let h = 0; h < horizonSteps; h++) past[name].deviation[i * horizonSteps + h] = Math.max(0, (high[h] - forecast[name].mean[h]) / Z90);
+          }
+        }
+        return past;
+      }),
+  };
+}
+
+/** A history that was too short then leaves a hole; any other failure is the forecaster's own and goes on. */
+async function forecastOrNothing(forecaster: Forecaster, history: DemandSeries, horizonSteps: number): Promise<DemandForecast | undefined> {
+  try {
+    return await forecaster.forecast(history, horizonSteps, { quantileLevels: [0.9] });
+  } catch (error) {
+    if (error instanceof ForecastHistoryError) return undefined;
+    throw error;
+  }
+}
+
+function isRolling(forecaster: Forecaster): forecaster is RollingForecaster {
+  return typeof (forecaster as Partial<RollingForecaster>).rolling === 'function';
+}
+
+/** Steps between the origins that are learnt from: an hour, or one bucket where that is longer. */
+export function strideOf(stepMs: number): number {
+  return Math.max(1, Math.round(3_600_000 / stepMs));
+}
+
+/**
+ * Origins on the full hours of the series' clock, oldest first: at most `count`, all before the end of the history, none before `earliest` buckets were seen.
+ * On the clock, so that a forecaster that is asked every ten minutes looks back on the same ones each time.
+ */
+export function hourlyOrigins(history: DemandSeries, count: number, earliest: number): number[] {
+  const stride = strideOf(history.stepMs);
+  const base = Math.round(history.startMs / history.stepMs);
+  const first = firstObserved(history) + Math.max(1, earliest);
+  const end = history.promptTokensPerS.length - 1;
+  const origins: number[] = [];
+  for (let origin = end - ((((base + end) % stride) + stride) % stride); origin >= first && origins.length < count; origin -= stride) origins.push(origin);
+  return origins.reverse();
+}
+
+/** How many series a forecaster remembers; the one that was not asked for longest goes first. */
+const MAX_SERIES = 4_096;
+/** Hours of forecasts that are remembered for a series: what the longest calibration and the ensembles under it look back on. */
+const MAX_ORIGINS = 480;
+const FINGERPRINT_STEPS = 144;
+
+interface Remembered {
+  readonly fingerprint: number;
+  readonly horizonSteps: number;
+  readonly columns: readonly [PastColumn, PastColumn];
+}
+
+/**
+ * Forecasts once made are facts: they are kept by series and time, so that each hour costs one forecast and not one for each hour that is looked back on.
+ * Where the day before an origin no longer reads as it did (late data, another run), its forecast is made anew.
+ */
+export class PastMemory {
+  readonly #series = new Map<string, Map<number, Remembered>>();
+
+  /** `compute` is called with the origins that are not known. Synchronous where it is. */
+  recall(
+    history: DemandSeries,
+    origins: readonly number[],
+    horizonSteps: number,
+    compute: (missing: readonly number[]) => Awaitable<PastForecasts>,
+  ): Awaitable<PastForecasts> {
+    const id = `${history.key.modelId}\n${history.key.regionId}\n${history.stepMs}`;
+    const known = this.#series.get(id) ?? new Map<number, Remembered>();
+    this.#series.delete(id);
+    this.#series.set(id, known);
+    if (this.#series.size > MAX_SERIES) this.#series.delete(this.#series.keys().next().value!);
+    const base = Math.round(history.startMs / history.stepMs);
+    const fingerprints = origins.map((origin) => fingerprintBefore(history, origin));
+    const missing = origins.filter((origin, i) => {
+      const entry = known.get(base + origin);
+      return entry === undefined || entry.horizonSteps < horizonSteps || entry.fingerprint !== fingerprints[i];
+    });
+    const finish = (made: PastForecasts | undefined): PastForecasts => {
+      if (made !== undefined) {
+        const print = new Map(origins.map((origin, i) => [origin, fingerprints[i]]));
+        for (const [i, origin] of missing.entries()) {
+          const cut = ({ mean, deviation }: PastColumn): PastColumn => ({
+            mean: mean.slice(i * horizonSteps, (i + 1) * horizonSteps),
+            deviation: deviation.slice(i * horizonSteps, (i + 1) * horizonSteps),
+          });
+          known.set(base + origin, { fingerprint: print.get(origin)!, horizonSteps, columns: [cut(made.promptTokensPerS), cut(made.outputTokensPerS)] });
+        }
+      }
+      const past = emptyPast(origins.length, horizonSteps);
+      for (const [i, origin] of origins.entries()) {
+        const { columns } = known.get(base + origin)!;
+        for (const [c, column] of [past.promptTokensPerS, past.outputTokensPerS].entries()) {
+          column.mean.set(columns[c].mean.subarray(0, horizonSteps), i * horizonSteps);
+          column.deviation.set(columns[c].deviation.subarray(0, horizonSteps), i * horizonSteps);
+        }
+      }
+      if (known.size > MAX_ORIGINS) for (const at of [...known.keys()].sort((a, b) => a - b).slice(0, known.size - MAX_ORIGINS)) known.delete(at);
+      return past;
+    };
+    if (missing.length === 0) return finish(undefined);
+    const made = compute(missing);
+    return made instanceof Promise ? made.then(finish) : finish(made as PastForecasts);
+  }
+}
+
+/** A number that changes when the day before an origin does (FNV-1a over the bits of its buckets). */
+function fingerprintBefore(history: DemandSeries, origin: number): number {
+  const from = Math.max(0, origin - FINGERPRINT_STEPS);
+  let hash = 0x811c9dc5;
+  for (const column of [history.promptTokensPerS, history.outputTokensPerS]) {
+    const words = new Uint32Array(column.buffer, column.byteOffset + from * 8, (origin - from) * 2);
+    for (let i = 0; i < words.length; i++) hash = Math.imul(hash ^ words[i], 0x01000193);
+  }
+  return hash >>> 0;
+}
