@@ -10,7 +10,7 @@ const allowed = {
   scaling: ['core'],
   testing: ['core'],
   sim: ['core', 'trace', 'perf', 'metrics'],
-  sageserve: ['core', 'trace', 'perf', 'metrics', 'forecast', 'routing', 'scaling', 'sim'],
+  sageserve: ['core', 'trace', 'perf', 'metrics', 'forecast', 'forecast-tfjs', 'routing', 'scaling', 'sim'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */

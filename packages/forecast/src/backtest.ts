@@ -111,13 +111,8 @@ async function backtestOne(series: DemandSeries, forecaster: Forecaster, options
     for (const [k, { values }] of quantiles.entries()) values.set(forecast.quantiles[k].values, i * horizonSteps);
     await progress((i + 1) / origins.length);
   }
+  const answered: Answered = { horizonSteps, actual, mean, quantiles };
   const train = total.subarray(0, Math.max(firstStep, Math.min(length, 2 * day))).filter((x) => !Number.isNaN(x));
-  const observed = Int32Array.from([...actual.keys()].filter((k) => !Number.isNaN(actual[k])));
-  const pick = (values: Float64Array): Float64Array => Float64Array.from(observed, (k) => values[k]);
-  const peakOf = (values: Float64Array): Float64Array => Float64Array.from(origins, (_, i) => values.subarray(i * horizonSteps, (i + 1) * horizonSteps).reduce((a, b) => Math.max(a, b)));
-  const peaks = peakOf(actual);
-  const whole = Int32Array.from([...peaks.keys()].filter((i) => !Number.isNaN(peaks[i])));
-  const pickPeaks = (values: Float64Array): Float64Array => Float64Array.from(whole, (i) => values[i]);
   return {
     method: forecaster.name,
     key: series.key,
@@ -129,15 +124,45 @@ async function backtestOne(series: DemandSeries, forecaster: Forecaster, options
     mean,
     quantiles,
     answeredBy,
-    buckets: accuracyOf(pick(actual), pick(mean), quantiles.map(({ values }) => pick(values)), seasonalNaiveError(train, day)),
-    peaks: accuracyOf(
-      pickPeaks(peaks),
-      pickPeaks(peakOf(quantiles[BACKTEST_LEVELS.indexOf(0.5)].values)),
-      quantiles.map(({ values }) => pickPeaks(peakOf(values))),
-      seasonalNaiveError(hourlyPeaks(train, horizonSteps), Math.max(1, Math.round(day / horizonSteps))),
-    ),
+    buckets: bucketAccuracy([answered], seasonalNaiveError(train, day)),
+    peaks: peakAccuracy([answered], seasonalNaiveError(hourlyPeaks(train, horizonSteps), Math.max(1, Math.round(day / horizonSteps)))),
     msPerForecast: nowMs === undefined ? undefined : ms / origins.length,
   };
+}
+
+/** One method over all its series: errors of all buckets and all peaks together, so that a series counts by its size. MASE is undefined, since each series has its own denominator. */
+export function poolBacktests(results: readonly BacktestResult[]): { readonly buckets: Accuracy; readonly peaks: Accuracy } {
+  return { buckets: bucketAccuracy(results, undefined), peaks: peakAccuracy(results, undefined) };
+}
+
+type Answered = Pick<BacktestResult, 'horizonSteps' | 'actual' | 'mean' | 'quantiles'>;
+
+function bucketAccuracy(answers: readonly Answered[], naiveError: number | undefined): Accuracy {
+  const pick = (of: (a: Answered) => Float64Array): Float64Array => Float64Array.from(answers.flatMap((a) => [...of(a).filter((_, k) => !Number.isNaN(a.actual[k]))]));
+  return accuracyOf(
+    pick((a) => a.actual),
+    pick((a) => a.mean),
+    BACKTEST_LEVELS.map((_, q) => pick((a) => a.quantiles[q].values)),
+    naiveError,
+  );
+}
+
+/** Horizons in which a bucket was not observed have no known peak and are left out. */
+function peakAccuracy(answers: readonly Answered[], naiveError: number | undefined): Accuracy {
+  const pick = (of: (a: Answered) => Float64Array): Float64Array =>
+    Float64Array.from(
+      answers.flatMap((a) => {
+        const peaks = hourlyPeaks(a.actual, a.horizonSteps);
+        return [...hourlyPeaks(of(a), a.horizonSteps).filter((_, i) => !Number.isNaN(peaks[i]))];
+      }),
+    );
+  const quantiles = BACKTEST_LEVELS.map((_, q) => pick((a) => a.quantiles[q].values));
+  return accuracyOf(
+    pick((a) => a.actual),
+    quantiles[BACKTEST_LEVELS.indexOf(0.5)],
+    quantiles,
+    naiveError,
+  );
 }
 
 function hourlyPeaks(values: Float64Array, steps: number): Float64Array {

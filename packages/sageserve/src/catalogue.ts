@@ -1,6 +1,7 @@
 import {
   type BatchScheduler,
   ConfigError,
+  type Forecaster,
   type InstanceRouter,
   type PerformanceModel,
   type RegionRouter,
@@ -28,6 +29,10 @@ import {
 } from '@sageserve/routing';
 import { createReactiveScaling, createSiloedScaling, createStaticScaling, type PoolLayout, SILOED_POOLS } from '@sageserve/scaling';
 import { ARTIFACT_TABLES, createArtifactPerformanceModel } from './artifact.js';
+import { FORECASTERS } from './forecasters.js';
+import { numbers, type PolicyOptions } from './policy-options.js';
+
+export type { PolicyOptions } from './policy-options.js';
 
 /** What a factory may use beside its own options. */
 export interface FactoryContext {
@@ -35,9 +40,6 @@ export interface FactoryContext {
   /** Names of the scenario's regions, in the order of their indices. */
   readonly regions: readonly string[];
 }
-
-/** Options as a scenario gives them: numbers, text and nested tables, not yet checked. */
-export type PolicyOptions = Readonly<Record<string, unknown>>;
 
 /** Makes a policy from options. One call serves one run. */
 export type Factory<T> = (options: PolicyOptions, context: FactoryContext) => T;
@@ -59,6 +61,7 @@ export interface Catalogue {
   readonly releasePolicies: Readonly<Record<string, Factory<ReleasePolicy>>>;
   readonly strategies: Readonly<Record<string, Factory<Strategy>>>;
   readonly performanceModels: Readonly<Record<string, Factory<PerformanceModel>>>;
+  readonly forecasters: Readonly<Record<string, (options: PolicyOptions) => Forecaster>>;
 }
 
 export const DEFAULT_CATALOGUE: Catalogue = {
@@ -99,6 +102,7 @@ export const DEFAULT_CATALOGUE: Catalogue = {
     roofline: (o) => (numbers(o, []), createRooflinePerformanceModel()),
     artifact: (o) => (numbers(o, []), createArtifactPerformanceModel(ARTIFACT_TABLES)),
   },
+  forecasters: FORECASTERS,
 };
 
 /** A policy as a scenario names it: a name, or a name with options. */
@@ -121,20 +125,6 @@ export function createPolicy<T>(kind: string, path: string, factories: Readonly<
   const factory = Object.hasOwn(factories, name) ? factories[name] : undefined;
   if (factory === undefined) throw new UnknownPolicyError(kind, name, Object.keys(factories));
   return withPath(path, () => factory(options, context));
-}
-
-/** The options that a policy takes, all of them numbers. */
-function numbers<K extends string>(options: PolicyOptions, known: readonly K[]): { [P in K]?: number } {
-  const result: { [P in K]?: number } = {};
-  for (const [key, value] of Object.entries(options)) {
-    if (!known.includes(key as K))
-      throw new ConfigError(key, 'is not an option of this policy', {
-        hint: known.length === 0 ? 'It takes none.' : `It takes ${known.join(', ')}.`,
-      });
-    if (typeof value !== 'number') throw new ConfigError(key, `must be a number, not ${JSON.stringify(value)}`);
-    result[key as K] = value;
-  }
-  return result;
 }
 
 /** `weights` by origin and serving region: `{ westus: { westus: 0.8, eastus: 0.2 } }`; an origin that is not listed stays at home. */

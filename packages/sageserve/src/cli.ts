@@ -2,9 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { SageServeError } from '@sageserve/core';
 import { TRACE_FORMATS } from '@sageserve/trace';
 import { Command, CommanderError } from 'commander';
+import { forecastBacktestCommand, forecastRunCommand } from './commands/forecast.js';
 import { profilesCommand } from './commands/profiles.js';
 import { simulateCommand } from './commands/simulate.js';
 import { convertCommand, generateCommand, headCommand, inspectCommand } from './commands/trace.js';
+import { DEFAULT_CATALOGUE } from './catalogue.js';
 import { PRESET_NAMES } from './presets/presets.js';
 import { scenarioJsonSchema } from './scenario/schema.js';
 
@@ -88,6 +90,38 @@ trace
   .option('--skip-bad-rows', 'leave out rows that are wrong, and count them')
   .option('--json', 'print JSON Lines instead of a table')
   .action((file: string, options: Parameters<typeof headCommand>[1]) => headCommand(file, options));
+
+const forecast = program.command('forecast').description('Forecast demand, and see how far forecasts would have missed.');
+const ofDemand = (command: Command): Command =>
+  command
+    .option('-t, --trace <file>', 'demand of the interactive requests of this trace, by model and region')
+    .option('-c, --counts <file>', 'demand from a CSV with a row for each bucket (.csv or .csv.gz)')
+    .option('-p, --preset <name>', `demand of generated traffic: ${PRESET_NAMES.join(', ')}`)
+    .option('--duration <time>', 'length of generated traffic')
+    .option('--requests-per-day <n>', 'rate of generated traffic')
+    .option('--column <name>', 'column of the counts, where there are several')
+    .option('--format <format>', `format of the trace, where it can't be found out: ${TRACE_FORMATS.join(', ')}`)
+    .option('--skip-bad-rows', 'leave out rows of the trace that are wrong, and count them')
+    .option('--all-tiers', 'count non-interactive requests of the trace too')
+    .option('--model <name>', 'only this model')
+    .option('--region <name>', 'only this region')
+    .option('--step <time>', 'length of a bucket of a trace (default: 10m)')
+    .option('--horizon <steps>', 'how far ahead, in steps or as a time such as 2h (default: 6 steps)')
+    .option('--target <what>', 'what quantiles are to cover: each bucket, or the peak of the horizon (default: bucket)')
+    .option('--json', 'print JSON instead of tables');
+const forecasterNames = Object.keys(DEFAULT_CATALOGUE.forecasters).join(', ');
+ofDemand(forecast.command('run').description('Forecast what comes next from a trace or a file of counts.'))
+  .option('-m, --method <name>', `${forecasterNames} (default: auto)`)
+  .option('--levels <levels>', 'quantiles, with commas between (default: 0.1,0.5,0.8,0.9,0.95)')
+  .action((options: Parameters<typeof forecastRunCommand>[0]) => forecastRunCommand(options, signal));
+ofDemand(forecast.command('backtest').description('Forecast again and again from the past alone, and compare with what came.'))
+  .option('-m, --methods <names>', `with commas between: ${forecasterNames} (default: auto, seasonal-naive-day, arima)`)
+  .option('--every <steps>', 'from one forecast to the next, in steps or as a time (default: 1h)')
+  .option('--first <steps>', 'history before the first forecast (default: 2d, or half of a shorter series)')
+  .option('--history <steps>', 'the most history that a forecast sees (default: 14d)')
+  .option('--calibrate', 'calibrate the quantiles of every method, as auto does by itself')
+  .option('-o, --out <dir>', 'write report.html, which draws actual demand against forecasts, forecasts.csv and summary.json')
+  .action((options: Parameters<typeof forecastBacktestCommand>[0]) => forecastBacktestCommand(options, signal));
 
 program
   .command('profiles')

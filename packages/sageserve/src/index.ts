@@ -9,11 +9,14 @@ export {
   type PolicyOptions,
   type Strategy,
 } from './catalogue.js';
+export { demandCsv, type DemandTable, readDemandCsv } from './demand/demand-csv.js';
+export { demandOfTrace, type TraceDemand, type TraceDemandOptions } from './demand/demand-of-trace.js';
 export { preset, PRESET_NAMES } from './presets/presets.js';
 export { buildSimulation, buildTraffic } from './scenario/build.js';
 export { parseScenario, readScenario } from './scenario/parse.js';
 export { parseDurationMs, type Scenario, type ScenarioInput, scenarioJsonSchema } from './scenario/schema.js';
 export * from '@sageserve/core';
+export * from '@sageserve/forecast';
 export * from '@sageserve/metrics';
 export * from '@sageserve/perf';
 export * from '@sageserve/routing';

@@ -1,4 +1,4 @@
-import type { EndpointId, ModelId, RegionId, WorkloadTier } from '@sageserve/core';
+import type { DemandSeries, EndpointId, ModelId, RegionId, WorkloadTier } from '@sageserve/core';
 import type { CapacityReport, RequestReport } from '@sageserve/metrics';
 import type { FleetActions } from './fleet.js';
 import type { RequestTable } from './request-table.js';
@@ -28,6 +28,8 @@ export interface SimulationObserver {
   onRequestEnd?(requests: RequestTable, slot: number, outcome: RequestOutcome, endedAtMs: number): void;
   /** Called for every endpoint once a simulated minute. */
   onSample?(sample: EndpointSample): void;
+  /** Called once, at the end of the run: interactive demand by model and region of origin, in ten-minute buckets, two weeks at most. */
+  onDemand?(demand: readonly DemandSeries[]): void;
   /** Called after every batch of the trace. A promise is awaited before the run goes on: the place to let other work have its turn. */
   onProgress?(progress: SimulationProgress): void | Promise<void>;
 }

@@ -16,6 +16,7 @@ import {
 import { type CapacityReport, capacityReport, RequestMetrics } from '@sageserve/metrics';
 import type { RequestBatch, TraceDictionaries, TraceStream } from '@sageserve/trace';
 import { type ResolvedConfig, resolveConfig, type SimulationConfig } from './config.js';
+import { DemandTelemetry } from './demand-telemetry.js';
 import { Fleet } from './fleet.js';
 import { FleetTelemetry } from './fleet-telemetry.js';
 import { HeldRequests } from './held-requests.js';
@@ -43,7 +44,7 @@ export interface SimulateOptions extends SimulationObserver {
  * Throws `ConfigError` for a fleet that cannot work or a trace that names regions or models which the fleet does not have, and the signal's reason when aborted.
  */
 export async function simulate(config: SimulationConfig, trace: TraceStream, options: SimulateOptions = {}): Promise<SimulationResult> {
-  const simulation = new Simulation(resolveConfig(config), trace.dictionaries, options);
+  const simulation = new Simulation(resolveConfig(config), trace, options);
   for await (const batch of trace.batches()) {
     options.signal?.throwIfAborted();
     simulation.consume(batch);
@@ -66,6 +67,7 @@ class Simulation {
   readonly #config: ResolvedConfig;
   readonly #topology: Topology;
   readonly #dictionaries: TraceDictionaries;
+  readonly #trace: TraceStream;
   readonly #options: SimulateOptions;
   readonly #requests = new RequestTable();
   readonly #events: IndexedMinHeap;
@@ -90,6 +92,7 @@ class Simulation {
   readonly #arrivedInPool: Float64Array;
   readonly #completedInPool: Float64Array;
   readonly #tokensInPool: Float64Array;
+  readonly #demand: DemandTelemetry;
 
   readonly #regionCount: number;
   readonly #regionRouter: RegionRouter;
@@ -111,7 +114,7 @@ class Simulation {
   #servedAway = 0;
   #counted: { capacity: CapacityReport; endpoints: EndpointReport[]; spotGpuHours: number; inFlight: number; durationMs: number } | undefined;
 
-  constructor(config: ResolvedConfig, dictionaries: TraceDictionaries, options: SimulateOptions) {
+  constructor(config: ResolvedConfig, trace: TraceStream, options: SimulateOptions) {
     const topology = createTopology(config);
     const limit = Fleet.instanceLimit(config);
     this.#config = config;
@@ -123,7 +126,8 @@ class Simulation {
     this.#delayMs = Float64Array.from(config.networkRttMs.flatMap((row) => row.map((rttMs) => config.endpointDelayMs + rttMs)));
     this.#defaultDeadlineMs = Float64Array.from(WORKLOAD_TIERS, (tier) => config.objectives[tier].defaultDeadlineMs);
     this.#topology = topology;
-    this.#dictionaries = dictionaries;
+    this.#trace = trace;
+    this.#dictionaries = trace.dictionaries;
     this.#options = options;
     this.#events = new IndexedMinHeap(limit);
     this.#engine = new InstanceEngine({
@@ -147,6 +151,7 @@ class Simulation {
     this.#arrivedInPool = new Float64Array(topology.pools);
     this.#completedInPool = new Float64Array(topology.pools);
     this.#tokensInPool = new Float64Array(topology.pools);
+    this.#demand = new DemandTelemetry(config.models, config.regions);
     this.#telemetry = new FleetTelemetry(config, topology, this.#engine, this.#fleet, this.#poolQueues);
     this.#nextScalingAtMs = config.scalingIntervalMs;
   }
@@ -177,6 +182,7 @@ class Simulation {
     // The last minute is sampled too, whole or not.
     if (durationMs > this.#nextSampleAtMs - MS_PER_MIN) this.#sample(durationMs);
     this.#metrics.endGoodput();
+    this.#options.onDemand?.(this.#demand.series(durationMs, this.#trace.startEpochMs ?? 0));
     this.#countCapacity(durationMs);
     const limitMs = durationMs + DRAIN_LIMIT_MS;
     while (this.#requests.live > 0 && this.#step(limitMs));
@@ -243,6 +249,7 @@ class Simulation {
     const list = batch.regionList[i];
     requests.regionList[slot] = list;
     this.#metrics.arrive(model * this.#regionCount + origin, tier, prompt);
+    if (tier !== TIER_NON_INTERACTIVE) this.#demand.arrive(model * this.#regionCount + origin, prompt);
     const order = list === -1 ? this.#orderFrom[origin] : this.#residencyOf(list).order;
     if (tier === TIER_NON_INTERACTIVE && this.#hold(slot, order, nowMs)) return;
     this.#routeRegion(slot, order, nowMs);
@@ -377,9 +384,12 @@ class Simulation {
     const pool = this.#topology.poolOfEndpoint[this.#fleet.endpointOf[instance]];
     this.#completedInPool[pool]++;
     this.#tokensInPool[pool] += output;
+    const cell = requests.model[slot] * this.#regionCount + requests.originRegion[slot];
+    const tier = requests.tier[slot];
+    if (tier !== TIER_NON_INTERACTIVE) this.#demand.complete(cell, output);
     this.#metrics.complete(
-      requests.model[slot] * this.#regionCount + requests.originRegion[slot],
-      requests.tier[slot],
+      cell,
+      tier,
       arrivedAtMs,
       firstTokenAtMs,
       nowMs,
@@ -427,6 +437,7 @@ class Simulation {
   #sample(nowMs: number): void {
     this.#telemetry.observeDemand(this.#tokensInPool);
     this.#tokensInPool.fill(0);
+    this.#demand.minute(nowMs);
     if (this.#options.audit === true) this.#audit();
     if (this.#options.onSample !== undefined && this.#counted === undefined) {
       for (const [e, endpoint] of this.#telemetry.snapshot(nowMs).endpoints.entries()) {

@@ -1,4 +1,4 @@
-import { type Awaitable, ConfigError, type DemandForecast, type DemandSeries, type ForecastColumn, type Forecaster, type ForecastOptions } from '@sageserve/core';
+import { type Awaitable, ConfigError, type DemandForecast, type ForecastColumn, type Forecaster, type ForecastOptions } from '@sageserve/core';
 import { levelsOf } from '../assemble.js';
 import { adaptiveQuantiles, SCORE_FLOOR, scoreOf } from '../conformal.js';
 import { TOKEN_COLUMNS } from '../history.js';

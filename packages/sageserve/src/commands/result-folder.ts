@@ -1,10 +1,11 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { ConfigError, WORKLOAD_TIERS } from '@sageserve/core';
+import { ConfigError, type DemandSeries, WORKLOAD_TIERS } from '@sageserve/core';
 import type { EndpointSample, RequestOutcome, RequestTable, SimulationConfig, SimulationResult } from '@sageserve/sim';
+import { demandCsv } from '../demand/demand-csv.js';
 
-const RESULT_FILES = ['summary.json', 'timeseries.csv', 'requests.csv'];
+const RESULT_FILES = ['summary.json', 'timeseries.csv', 'demand.csv', 'requests.csv'];
 const FLUSH_CHARACTERS = 1 << 18;
 
 /** A text file that is written as a stream of rows, through a small buffer. */
@@ -34,7 +35,8 @@ class RowFile {
 }
 
 /**
- * One run's results as files: `summary.json`, `timeseries.csv` (every endpoint once a minute) and, on request, `requests.csv` (a row for each).
+ * One run's results as files: `summary.json`, `timeseries.csv` (every endpoint once a minute), `demand.csv` (interactive demand by model and region in ten-minute buckets, which
+ * `sageserve forecast` reads) and, on request, `requests.csv` (a row for each).
  * They are written in a folder beside their place and moved there when they are complete; {@link discard} leaves nothing.
  */
 export class ResultFolder {
@@ -92,6 +94,10 @@ export class ResultFolder {
     this.#requests?.write(
       `${table.requestId[slot]},${outcome},${models[table.model[slot]!]},${WORKLOAD_TIERS[table.tier[slot]!]},${regions[table.originRegion[slot]!]},${served === -1 ? '' : regions[served]},${(arrivedMs / 1_000).toFixed(6)},${table.promptTokens[slot]},${table.outputTokens[slot]},${ttft},${e2e},${(table.deadlineAtMs[slot]! / 1_000).toFixed(3)}\n`,
     );
+  }
+
+  demand(series: readonly DemandSeries[]): void {
+    writeFileSync(join(this.#partial, 'demand.csv'), demandCsv(series));
   }
 
   /** Completes the files, still beside their place. */

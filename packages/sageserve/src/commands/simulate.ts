@@ -86,6 +86,7 @@ async function runStrategy(
         ready[minute] = (ready[minute] ?? 0) + sample.readyInstances;
         folder?.sample(sample);
       },
+      onDemand: (demand) => folder?.demand(demand),
       ...(options.requests === true ? { onRequestEnd: folder!.request.bind(folder) } : {}),
     });
     await folder?.finish({ strategy: label, ...result });

@@ -67,6 +67,9 @@ export interface O365TraceOptions {
   readonly outputTokens?: Quantiles;
 }
 
+/** Sunday, 12 May 2024, 00:00 UTC: the start of the Azure week that the shape was calibrated on, and so of the week that generated traffic stands for. */
+const REFERENCE_SUNDAY_MS = Date.UTC(2024, 4, 12);
+
 export const DEFAULT_TIER_SHARES: Readonly<Record<WorkloadTier, number>> = { 'interactive-fast': 0.36, 'interactive-normal': 0.36, 'non-interactive': 0.28 };
 
 /**
@@ -79,7 +82,7 @@ export function generateO365Trace(options: O365TraceOptions): TraceStream {
   const dictionaries = createDictionaries({ regions: options.regions.map((r) => r.name), models: options.models.map((m) => m.name) });
   return {
     dictionaries,
-    startEpochMs: undefined,
+    startEpochMs: REFERENCE_SUNDAY_MS + checked.startHourOfWeek * MS_PER_HOUR,
     async *batches() {
       const generator = new O365Generator(checked);
       for (;;) {

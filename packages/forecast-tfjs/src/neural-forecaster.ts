@@ -1,0 +1,342 @@
+import { ConfigError, createRng, type DemandForecast, type DemandSeries, type ForecastColumn, type Forecaster, SageServeError } from '@sageserve/core';
+import { DEFAULT_QUANTILE_LEVELS, fillGaps, ForecastHistoryError, observedSteps, stepsPerDay } from '@sageserve/forecast';
+import { type BackendChoice, type BackendName, chooseBackend } from './backend.js';
+import { Network, TRAINED_LEVELS, type TrainingBatch } from './network.js';
+import { baseOf, reachOf, STEP_FEATURES, WINDOW, windowSizes, writeWindow } from './windows.js';
+
+export interface NeuralOptions {
+  readonly seed?: number | string;
+  /** Steps that the network reaches ahead; 6 by default. Fewer can be asked for, more can't. */
+  readonly horizonSteps?: number;
+  /** Width of the hidden layers; 24 by default. */
+  readonly units?: number;
+  /** Passes of the first training; 12 by default. */
+  readonly epochs?: number;
+  /** Passes of each training after that, which starts from the weights before it; 2 by default. */
+  readonly warmEpochs?: number;
+  /** Windows drawn for a pass, from all series; 8,192 at most by default. */
+  readonly samplesPerEpoch?: number;
+  readonly learningRate?: number;
+  /** Time between trainings; a day by default. */
+  readonly retrainEveryMs?: number;
+  /** Bucket length that `minHistorySteps` is stated for; 10 minutes by default. */
+  readonly stepMs?: number;
+  /** Ask for one backend instead of the best there is. */
+  readonly backend?: BackendName;
+  /** What {@link NeuralForecaster.save} gave. */
+  readonly weights?: string;
+}
+
+/** What a training cost and came to. */
+export interface TrainingReport {
+  readonly series: number;
+  readonly windows: number;
+  readonly steps: number;
+  /** Mean loss of the last pass. */
+  readonly loss: number;
+  /** Whether it began from earlier weights. */
+  readonly warm: boolean;
+}
+
+export interface NeuralForecaster extends Forecaster {
+  /**
+   * Trains on all series at once, up to the end of the shortest-lived of their clocks; warm from the newest weights that saw nothing later. `forecast` does so by itself once a day with the series
+   * that it was asked about; call this first to give it all of them.
+   */
+  train(histories: readonly DemandSeries[], signal?: AbortSignal): Promise<TrainingReport>;
+  /** The newest weights as text. Throws `SageServeError` before the first training. */
+  save(): string;
+  /** Where it computes, and why. */
+  backend(): Promise<BackendChoice>;
+}
+
+const BATCH = 256;
+const DAY_MS = 86_400_000;
+/** Trained states that are kept, newest: one for each day that may be asked about again. */
+const MAX_STATES = 40;
+const FORMAT = 'sageserve-neural/1';
+const COLUMNS = ['promptTokensPerS', 'outputTokensPerS'] as const;
+
+interface State {
+  readonly weights: readonly Float32Array[];
+  /** No bucket that ends after this was seen. */
+  readonly trainedUntilMs: number;
+  readonly period: number;
+  readonly stepMs: number;
+  readonly series: ReadonlySet<string>;
+}
+
+/**
+ * A neural forecaster on TensorFlow.js: a temporal convolution over the newest five hours, yesterday, last week and the calendar, direct for all steps of the horizon, with quantiles by pinball loss;
+ * one network for all series, each in units of its own level. Trained when first asked and once a day from there, each time from the weights before; the hours between only compute forward.
+ * Weights that saw later data than a history holds are never used for it. The same seed, histories and backend give the same forecasts.
+ */
+export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForecaster {
+  const {
+    seed = 1,
+    horizonSteps: reach = 6,
+    units = 24,
+    epochs = 12,
+    warmEpochs = 2,
+    samplesPerEpoch = 8_192,
+    learningRate = 0.003,
+    retrainEveryMs = DAY_MS,
+    stepMs: statedStepMs = 600_000,
+  } = options;
+  for (const [name, value] of Object.entries({ horizonSteps: reach, units, epochs, warmEpochs, samplesPerEpoch }))
+    if (!Number.isInteger(value) || value < 1) throw new ConfigError(name, `must be a whole number of 1 or more, not ${value}`);
+  for (const [name, value] of Object.entries({ learningRate, retrainEveryMs, stepMs: statedStepMs })) if (!(value > 0 && value < Infinity)) throw new ConfigError(name, `must be above 0, not ${value}`);
+  const sizes = windowSizes(reach);
+  const pool = new Map<string, DemandSeries>();
+  const states: State[] = [];
+  if (options.weights !== undefined) states.push(parseWeights(options.weights, reach, units));
+  let network: Network | undefined;
+  let loaded: State | undefined;
+  /** Trainings and forecasts share one network: they take turns. */
+  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const next = turn.then(work, work);
+    turn = next.catch(() => undefined);
+    return next;
+  };
+
+  const fewest = (stepMs: number): number => 2 * stepsPerDay(stepMs) + reachOf(0, reach) + reach;
+
+  async function networkWith(state: State | undefined): Promise<Network> {
+    await chooseBackend(options.backend);
+    network ??= new Network(sizes, units, createRng(seed).fork('weights'), learningRate);
+    if (state !== undefined && loaded !== state) {
+      network.load(state.weights, learningRate);
+      loaded = state;
+    }
+    return network;
+  }
+
+  /** The newest state that saw nothing after `untilMs`. */
+  function newestState(untilMs: number, stepMs: number): State | undefined {
+    return states.filter((state) => state.trainedUntilMs <= untilMs && state.stepMs === stepMs).toSorted((a, b) => b.trainedUntilMs - a.trainedUntilMs)[0];
+  }
+
+  async function trainUntil(untilMs: number, stepMs: number, signal?: AbortSignal): Promise<TrainingReport> {
+    const day = stepsPerDay(stepMs);
+    const columns: { values: Float64Array; startMs: number }[] = [];
+    const names = new Set<string>();
+    for (const [id, history] of pool) {
+      if (history.stepMs !== stepMs) continue;
+      const length = Math.min(history.promptTokensPerS.length, Math.floor((untilMs - history.startMs) / stepMs));
+      if (length < fewest(stepMs)) continue;
+      names.add(id);
+      for (const name of COLUMNS) {
+        const values = fillGaps(history[name].subarray(0, length), stepMs);
+        if (values.some((x) => x > 0)) columns.push({ values, startMs: history.startMs });
+      }
+    }
+    const starts: number[] = [];
+    let windows = 0;
+    for (const { values } of columns) {
+      starts.push(windows);
+      windows += values.length - reachOf(day, reach) - reach + 1;
+    }
+    const before = newestState(untilMs, stepMs);
+    const net = await networkWith(before);
+    if (before === undefined && loaded !== undefined) {
+      // Later weights can't be taken back to an earlier time: it begins anew.
+      network?.dispose();
+      network = undefined;
+      loaded = undefined;
+      return trainUntil(untilMs, stepMs, signal);
+    }
+    const rng = createRng(seed).fork(`training ${untilMs} ${names.size}`);
+    const perPass = Math.min(samplesPerEpoch, windows);
+    const passes = before === undefined ? epochs : warmEpochs;
+    let steps = 0;
+    let loss = 0;
+    for (let pass = 0; pass < passes && windows > 0; pass++) {
+      let sum = 0;
+      let batches = 0;
+      for (let done = 0; done < perPass; done += BATCH) {
+        signal?.throwIfAborted();
+        sum += net.train(drawBatch(columns, starts, windows, Math.min(BATCH, perPass - done), day, stepMs, reach, rng));
+        batches++;
+        steps++;
+      }
+      loss = sum / batches;
+    }
+    if (!Number.isFinite(loss)) throw new SageServeError('ERR_TRAINING', 'the training diverged', { hint: 'Lower learningRate.' });
+    const state: State = { weights: net.weights(), trainedUntilMs: untilMs, period: Math.floor(untilMs / retrainEveryMs), stepMs, series: names };
+    states.push(state);
+    if (states.length > MAX_STATES) states.shift();
+    loaded = state;
+    return { series: names.size, windows, steps, loss, warm: before !== undefined };
+  }
+
+  /** Weights for a history: trained this period, and on its series among others. */
+  async function stateFor(history: DemandSeries, id: string, untilMs: number, signal?: AbortSignal): Promise<State> {
+    const newest = newestState(untilMs, history.stepMs);
+    const period = Math.floor(untilMs / retrainEveryMs);
+    if (newest === undefined || newest.period < period || !newest.series.has(id)) await trainUntil(untilMs, history.stepMs, signal);
+    return newestState(untilMs, history.stepMs)!;
+  }
+
+  const forecaster: NeuralForecaster = {
+    name: 'neural',
+    minHistorySteps: fewest(statedStepMs),
+    async train(histories, signal) {
+      if (histories.length === 0) throw new ConfigError('histories', 'needs at least one series');
+      return inTurn(async () => {
+        for (const history of histories) pool.set(idOf(history), copyOf(history));
+        const { stepMs } = histories[0];
+        return trainUntil(Math.min(...histories.map(endOf)), stepMs, signal);
+      });
+    },
+    async forecast(history, horizonSteps, forecastOptions) {
+      if (!Number.isInteger(horizonSteps) || horizonSteps < 1 || horizonSteps > reach)
+        throw new ConfigError('horizonSteps', `must be from 1 to ${reach}, not ${horizonSteps}`, { hint: 'Give createNeuralForecaster a larger horizonSteps.' });
+      const needed = fewest(history.stepMs);
+      if (observedSteps(history) < needed) throw new ForecastHistoryError(`neural needs ${needed} observed buckets, and ${history.key.modelId} in ${history.key.regionId} has ${observedSteps(history)}`);
+      return inTurn(async () => {
+        const id = idOf(history);
+        pool.set(id, copyOf(history));
+        const state = await stateFor(history, id, endOf(history), forecastOptions?.signal);
+        const net = await networkWith(state);
+        return forecastWith(net, history, horizonSteps, reach, [...(forecastOptions?.quantileLevels ?? DEFAULT_QUANTILE_LEVELS)].sort((a, b) => a - b));
+      });
+    },
+    save() {
+      const state = states.at(-1);
+      if (state === undefined) throw new SageServeError('ERR_NOT_TRAINED', 'there are no weights before the first training', { hint: 'Call train() or forecast() first.' });
+      return JSON.stringify({
+        format: FORMAT,
+        horizonSteps: reach,
+        units,
+        stepMs: state.stepMs,
+        trainedUntilMs: state.trainedUntilMs,
+        period: state.period,
+        series: [...state.series],
+        weights: state.weights.map((w) => Buffer.from(w.buffer, w.byteOffset, w.byteLength).toString('base64')),
+      });
+    },
+    backend: () => chooseBackend(options.backend),
+  };
+  return forecaster;
+}
+
+function idOf({ key }: DemandSeries): string {
+  return `${key.modelId}\n${key.regionId}`;
+}
+
+function endOf({ startMs, stepMs, promptTokensPerS }: DemandSeries): number {
+  return startMs + stepMs * promptTokensPerS.length;
+}
+
+/** Histories are lent: what is trained on later must be kept. */
+function copyOf(history: DemandSeries): DemandSeries {
+  return { ...history, promptTokensPerS: history.promptTokensPerS.slice(), outputTokensPerS: history.outputTokensPerS.slice() };
+}
+
+function drawBatch(
+  columns: readonly { values: Float64Array; startMs: number }[],
+  starts: readonly number[],
+  windows: number,
+  size: number,
+  day: number,
+  stepMs: number,
+  reach: number,
+  rng: { next(): number },
+): TrainingBatch {
+  const { extras: width } = windowSizes(reach);
+  const steps = new Float32Array(size * WINDOW * STEP_FEATURES);
+  const extras = new Float32Array(size * width);
+  const targets = new Float32Array(size * reach);
+  for (let i = 0; i < size; i++) {
+    const drawn = Math.floor(rng.next() * windows);
+    let c = starts.length - 1;
+    while (starts[c] > drawn) c--;
+    const { values, startMs } = columns[c];
+    const origin = reachOf(day, reach) + drawn - starts[c];
+    const scale = writeWindow(values, origin, day, reach, startMs, stepMs, steps, i * WINDOW * STEP_FEATURES, extras, i * width);
+    const base = baseOf(values, origin, day, reach);
+    for (let h = 0; h < reach; h++) targets[i * reach + h] = (values[origin + h] - base[h]) / scale;
+  }
+  return { size, steps, extras, targets };
+}
+
+function forecastWith(network: Network, history: DemandSeries, horizonSteps: number, reach: number, levels: readonly number[]): DemandForecast {
+  const { stepMs } = history;
+  const day = stepsPerDay(stepMs);
+  const { extras: width } = windowSizes(reach);
+  const origin = history.promptTokensPerS.length;
+  const steps = new Float32Array(COLUMNS.length * WINDOW * STEP_FEATURES);
+  const extras = new Float32Array(COLUMNS.length * width);
+  const columns = COLUMNS.map((name, c) => {
+    const values = fillGaps(history[name], stepMs);
+    const empty = !values.some((x) => x > 0);
+    const scale = writeWindow(values, origin, day, reach, history.startMs, stepMs, steps, c * WINDOW * STEP_FEATURES, extras, c * width);
+    return { empty, scale, base: baseOf(values, origin, day, reach) };
+  });
+  const out = network.predict(COLUMNS.length, steps, extras);
+  const outputs = TRAINED_LEVELS.length + 1;
+  const [prompt, output] = columns.map(({ empty, scale, base }, c): ForecastColumn => {
+    const read = (h: number, k: number): number => (empty ? 0 : Math.max(0, base[h] + scale * out[(c * reach + h) * outputs + k]));
+    return {
+      mean: Float64Array.from({ length: horizonSteps }, (_, h) => read(h, 0)),
+      quantiles: levels.map((level) => ({
+        level,
+        values: Float64Array.from({ length: horizonSteps }, (_, h) =>
+          Math.max(
+            0,
+            between(level, (k) => read(h, 1 + k)),
+          ),
+        ),
+      })),
+    };
+  });
+  return {
+    startMs: endOf(history),
+    stepMs,
+    mean: prompt.mean.map((m, h) => m + output.mean[h]),
+    // Errors of both columns are taken to come together.
+    quantiles: prompt.quantiles.map(({ level, values }, q) => ({ level, values: values.map((v, h) => v + output.quantiles[q].values[h]) })),
+    promptTokensPerS: prompt,
+    outputTokensPerS: output,
+    method: 'neural',
+  };
+}
+
+/** A quantile between those that were trained, along straight lines; those beyond them go on at the slope of the last two, on the logarithm of the tail's share. */
+function between(level: number, trained: (k: number) => number): number {
+  const last = TRAINED_LEVELS.length - 1;
+  const k = TRAINED_LEVELS.findIndex((known) => known >= level);
+  if (k > 0) {
+    const share = (level - TRAINED_LEVELS[k - 1]) / (TRAINED_LEVELS[k] - TRAINED_LEVELS[k - 1]);
+    return trained(k - 1) + share * (trained(k) - trained(k - 1));
+  }
+  if (k === 0) {
+    const slope = (trained(1) - trained(0)) / Math.log(TRAINED_LEVELS[1] / TRAINED_LEVELS[0]);
+    return trained(0) + slope * Math.log(level / TRAINED_LEVELS[0]);
+  }
+  const slope = (trained(last) - trained(last - 1)) / Math.log((1 - TRAINED_LEVELS[last - 1]) / (1 - TRAINED_LEVELS[last]));
+  return trained(last) + slope * Math.log((1 - TRAINED_LEVELS[last]) / (1 - level));
+}
+
+function parseWeights(text: string, horizonSteps: number, units: number): State {
+  let saved: { format?: unknown; horizonSteps?: unknown; units?: unknown; stepMs: number; trainedUntilMs: number; period: number; series: string[]; weights: string[] };
+  try {
+    saved = JSON.parse(text) as typeof saved;
+  } catch (cause) {
+    throw new ConfigError('weights', 'are not what save() gave', { cause });
+  }
+  if (saved.format !== FORMAT) throw new ConfigError('weights', `are of the format ${JSON.stringify(saved.format)}, not ${FORMAT}`);
+  if (saved.horizonSteps !== horizonSteps || saved.units !== units)
+    throw new ConfigError('weights', `were saved with horizonSteps ${String(saved.horizonSteps)} and units ${String(saved.units)}, not ${horizonSteps} and ${units}`);
+  return {
+    weights: saved.weights.map((base64) => {
+      const bytes = Buffer.from(base64, 'base64');
+      return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+    }),
+    trainedUntilMs: saved.trainedUntilMs,
+    period: saved.period,
+    stepMs: saved.stepMs,
+    series: new Set(saved.series),
+  };
+}

@@ -1,0 +1,74 @@
+import { type DemandSeries, modelId, regionId, TIER_NON_INTERACTIVE, TraceFormatError } from '@sageserve/core';
+import type { TraceStream } from '@sageserve/trace';
+
+export interface TraceDemandOptions {
+  readonly stepMs: number;
+  /** Count non-interactive requests too; they are left out by default, as they can wait. */
+  readonly allTiers?: boolean;
+  readonly onBatch?: (requests: number, lastArrivalMs: number) => void | Promise<void> | undefined;
+}
+
+export interface TraceDemand {
+  readonly series: DemandSeries[];
+  readonly requests: number;
+  /** Non-interactive requests that were left out. */
+  readonly leftOut: number;
+}
+
+/** Buckets that a trace may span: more is a wrong time rather than a long trace. */
+const MAX_BUCKETS = 1_000_000;
+
+/**
+ * Demand by model and region of origin in buckets of `stepMs` from the start of the trace, both kinds of tokens in the bucket of the arrival. The last bucket is left out unless it is the only one,
+ * since the trace ends within it. Throws `TraceFormatError` for a trace without requests.
+ */
+export async function demandOfTrace(trace: TraceStream, file: string, options: TraceDemandOptions): Promise<TraceDemand> {
+  const { stepMs } = options;
+  const cells = new Map<number, { model: number; region: number; columns: number[][] }>();
+  let buckets = 0;
+  let requests = 0;
+  let leftOut = 0;
+  for await (const batch of trace.batches()) {
+    for (let i = 0; i < batch.length; i++) {
+      const bucket = Math.floor(batch.arrivedAtMs[i]! / stepMs);
+      if (bucket >= MAX_BUCKETS) throw new TraceFormatError({ file, line: 0 }, `spans more than ${MAX_BUCKETS} buckets`, { hint: 'Choose a longer --step.' });
+      buckets = Math.max(buckets, bucket + 1);
+      if (batch.tier[i] === TIER_NON_INTERACTIVE && options.allTiers !== true) {
+        leftOut++;
+        continue;
+      }
+      requests++;
+      const id = batch.model[i]! * 65_536 + batch.originRegion[i]!;
+      let cell = cells.get(id);
+      if (cell === undefined) {
+        cell = { model: batch.model[i]!, region: batch.originRegion[i]!, columns: [[], [], []] };
+        cells.set(id, cell);
+      }
+      for (const [c, value] of [batch.promptTokens[i]!, batch.outputTokens[i]!, 1].entries()) {
+        const column = cell.columns[c]!;
+        while (column.length <= bucket) column.push(0);
+        column[bucket]! += value;
+      }
+    }
+    const pause = options.onBatch?.(requests + leftOut, batch.length === 0 ? 0 : batch.arrivedAtMs[batch.length - 1]!);
+    if (pause !== undefined) await pause;
+  }
+  if (requests === 0)
+    throw new TraceFormatError({ file, line: 1 }, leftOut === 0 ? 'has no requests' : 'has no interactive requests', leftOut === 0 ? {} : { hint: 'Count all with --all-tiers.' });
+  const length = Math.max(1, buckets - 1);
+  const startMs = trace.startEpochMs ?? 0;
+  const series = [...cells.values()]
+    .toSorted((a, b) => a.model - b.model || a.region - b.region)
+    .map(({ model, region, columns }): DemandSeries => {
+      const [prompt, output, count] = columns.map((column) => Float64Array.from({ length }, (_, t) => ((column[t] ?? 0) * 1_000) / stepMs));
+      return {
+        key: { modelId: modelId(trace.dictionaries.models[model]!), regionId: regionId(trace.dictionaries.regions[region]!) },
+        startMs,
+        stepMs,
+        promptTokensPerS: prompt!,
+        outputTokensPerS: output!,
+        requestsPerS: count!,
+      };
+    });
+  return { series, requests, leftOut };
+}
