@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { verifyArtifact } from './verify-artifact.js';
+import { verifyForecast } from './verify-forecast.js';
 import { verifyRoofline } from './verify-roofline.js';
 import { verifyVllm } from './verify-vllm.js';
 
 /** What can be verified, and where its data lies beside a checkout unless `--dir` says otherwise. */
 const TARGETS = {
   artifact: { run: verifyArtifact, dir: '../shared/golden/artifact' },
+  forecast: { run: verifyForecast, dir: '../shared/golden/forecast' },
   roofline: { run: verifyRoofline, dir: '../shared/data/profiles' },
   vllm: { run: verifyVllm, dir: '../shared/data/profiles/measured_vllm' },
 } as const;

@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module';
 import { dirname, sep } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+// Registers the gradients of all operations, which the core leaves out on Node.js.
+import '@tensorflow/tfjs-layers';
 
 export type BackendName = 'tensorflow' | 'wasm' | 'cpu';
 
@@ -73,6 +75,8 @@ const START: Readonly<Record<BackendName, () => Promise<string | undefined>>> = 
 
 async function start(backend: BackendName): Promise<string | undefined> {
   try {
+    // Without this it advertises its native library on standard error.
+    tf.enableProdMode();
     if (await tf.setBackend(backend)) {
       await tf.ready();
       return undefined;

@@ -10,9 +10,9 @@ export interface NeuralOptions {
   readonly horizonSteps?: number;
   /** Width of the hidden layers; 24 by default. */
   readonly units?: number;
-  /** Passes of the first training; 12 by default. */
+  /** Passes of the first training; 30 by default. */
   readonly epochs?: number;
-  /** Passes of each training after that, which starts from the weights before it; 2 by default. */
+  /** Passes of each training after that, which starts from the weights before it; 4 by default. */
   readonly warmEpochs?: number;
   /** Windows drawn for a pass, from all series; 8,192 at most by default. */
   readonly samplesPerEpoch?: number;
@@ -76,10 +76,10 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
     seed = 1,
     horizonSteps: reach = 6,
     units = 24,
-    epochs = 12,
-    warmEpochs = 2,
+    epochs = 30,
+    warmEpochs = 4,
     samplesPerEpoch = 8_192,
-    learningRate = 0.003,
+    learningRate = 0.001,
     retrainEveryMs = DAY_MS,
     stepMs: statedStepMs = 600_000,
   } = options;
@@ -110,6 +110,14 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
       loaded = state;
     }
     return network;
+  }
+
+  /** Keeps a series for later trainings. A shorter look at the same series, as calibration takes, does not replace a longer one. */
+  function remember(history: DemandSeries): string {
+    const id = idOf(history);
+    const known = pool.get(id);
+    if (known === undefined || endOf(history) >= endOf(known) || !continues(history, known)) pool.set(id, copyOf(history));
+    return id;
   }
 
   /** The newest state that saw nothing after `untilMs`. */
@@ -184,7 +192,7 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
     async train(histories, signal) {
       if (histories.length === 0) throw new ConfigError('histories', 'needs at least one series');
       return inTurn(async () => {
-        for (const history of histories) pool.set(idOf(history), copyOf(history));
+        for (const history of histories) remember(history);
         const { stepMs } = histories[0];
         return trainUntil(Math.min(...histories.map(endOf)), stepMs, signal);
       });
@@ -195,8 +203,7 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
       const needed = fewest(history.stepMs);
       if (observedSteps(history) < needed) throw new ForecastHistoryError(`neural needs ${needed} observed buckets, and ${history.key.modelId} in ${history.key.regionId} has ${observedSteps(history)}`);
       return inTurn(async () => {
-        const id = idOf(history);
-        pool.set(id, copyOf(history));
+        const id = remember(history);
         const state = await stateFor(history, id, endOf(history), forecastOptions?.signal);
         const net = await networkWith(state);
         return forecastWith(net, history, horizonSteps, reach, [...(forecastOptions?.quantileLevels ?? DEFAULT_QUANTILE_LEVELS)].sort((a, b) => a - b));
@@ -223,6 +230,14 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
 
 function idOf({ key }: DemandSeries): string {
   return `${key.modelId}\n${key.regionId}`;
+}
+
+/** Whether the newest buckets of `shorter` are those that `longer` has at the same time. */
+function continues(shorter: DemandSeries, longer: DemandSeries): boolean {
+  const shift = Math.round((shorter.startMs - longer.startMs) / shorter.stepMs);
+  const length = shorter.promptTokensPerS.length;
+  for (let t = Math.max(0, length - WINDOW); t < length; t++) if (!Object.is(shorter.promptTokensPerS[t], longer.promptTokensPerS[t + shift])) return false;
+  return shorter.stepMs === longer.stepMs;
 }
 
 function endOf({ startMs, stepMs, promptTokensPerS }: DemandSeries): number {

@@ -1,6 +1,6 @@
 import type { DemandForecast, DemandSeries, ForecastOptions } from '@sageserve/core';
 import { checkHorizon, levelsOf } from './assemble.js';
-import { type ColumnMethod, type ColumnModel, stepsPerDay } from './columns/method.js';
+import type { ColumnMethod, ColumnModel } from './columns/method.js';
 import { checkHistory, fillGaps, firstObserved, ForecastHistoryError, observedSteps, TOKEN_COLUMNS, type TokenColumn } from './history.js';
 import { forecastFromRolling } from './rolling-forecast.js';
 import { emptyPast, type PastForecasts, PastMemory, type RollingForecaster } from './rolling.js';
@@ -10,14 +10,19 @@ export interface ColumnForecasterOptions {
   readonly stepMs?: number;
   /** Days that a fit looks back on; 13 by default, so that a ring of two weeks serves a whole day. */
   readonly windowDays?: number;
-  /** Parameters are estimated this often, and kept in between; a day by default. Every forecast reads all of the history up to its origin. */
+  /** Parameters are estimated this often, and kept in between; by default once a day, and every six hours in a series' first week. Every forecast reads all of the history up to its origin. */
   readonly refitEveryMs?: number;
 }
 
 const DEFAULT_STEP_MS = 600_000;
 const DAY_MS = 86_400_000;
+const YOUNG_REFIT_MS = 21_600_000;
+const YOUNG_DAYS = 7;
+/** From this many past forecasts on, as after a start, parameters are estimated for a quarter of them at a time. */
+const MANY_ORIGINS = 24;
+const QUARTERS = 4;
 /** Whole days that are left before a window is cut to begin where a refit does, so that a sliding history does not change it every hour. */
-const ALIGN_FROM_DAYS = 5;
+const ALIGN_FROM_DAYS = 10;
 /** Forecasts end here, as multiples of the largest value in the window: a trend that runs away says nothing. */
 const RUNAWAY = 10;
 
@@ -32,11 +37,11 @@ interface Fitted {
 
 /**
  * A method for one column as a forecaster of demand: prompt and output tokens are fitted apart.
- * Parameters are estimated once a day at an hour that differs from series to series, so that no hour pays for all.
+ * Parameters are estimated at hours that differ from series to series, so that no hour pays for all.
  * Throws `ForecastHistoryError` for too short a history, or one that is not a history.
  */
 export function createColumnForecaster(method: ColumnMethod, options: ColumnForecasterOptions = {}): RollingForecaster {
-  const { stepMs = DEFAULT_STEP_MS, windowDays = 13, refitEveryMs = DAY_MS } = options;
+  const { stepMs = DEFAULT_STEP_MS, windowDays = 13, refitEveryMs } = options;
   const memory = new PastMemory();
   const fits = new Map<string, Fitted>();
 
@@ -54,10 +59,13 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
     const first = firstObserved(history);
     const values = fillGaps(history[name], history.stepMs);
     const base = Math.round(history.startMs / history.stepMs);
-    const every = Math.max(1, Math.round(refitEveryMs / history.stepMs));
+    const stepsOf = (ms: number): number => Math.max(1, Math.round(ms / history.stepMs));
+    const day = stepsOf(DAY_MS);
+    const many = origins.length > MANY_ORIGINS;
+    const quarter = Math.ceil((origins.at(-1)! - origins[0]) / QUARTERS);
     const window = Math.round((windowDays * DAY_MS) / history.stepMs);
     const fewest = method.minSteps(history.stepMs);
-    const phase = phaseOf(history, every);
+    const phase = phaseOf(history, day);
     const { mean, deviation } = past[name];
     // Origins that share a fit are forecast in one pass.
     for (let i = 0; i < origins.length; ) {
@@ -88,7 +96,12 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
     /** End of the fit that serves an origin, in buckets of the series' clock. */
     function boundaryOf(origin: number): number {
       const at = base + origin;
-      const boundary = at - ((((at - phase) % every) + every) % every);
+      if (many && origin !== origins.at(-1)) {
+        const coarse = Math.max(first + fewest, origins[0] + Math.floor((origin - origins[0]) / quarter) * quarter);
+        return base + Math.min(coarse, origin);
+      }
+      const every = stepsOf(refitEveryMs ?? (origin - first < YOUNG_DAYS * day ? YOUNG_REFIT_MS : DAY_MS));
+      const boundary = at - modulo(at - phase, every);
       return boundary - base - first >= Math.max(fewest, 2 * every) ? boundary : at;
     }
 
@@ -96,12 +109,12 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
       const endIndex = boundaryOf(origin);
       const end = endIndex - base;
       let start = Math.max(first, end - window);
-      const aligned = start + ((((phase - base - start) % every) + every) % every);
-      if (end - aligned >= Math.max(fewest, ALIGN_FROM_DAYS * stepsPerDay(history.stepMs))) start = aligned;
+      const aligned = start + modulo(phase - base - start, day);
+      if (end - aligned >= Math.max(fewest, ALIGN_FROM_DAYS * day)) start = aligned;
       if (end - start < fewest) return undefined;
       const id = `${history.key.modelId}\n${history.key.regionId}\n${history.stepMs}\n${name}`;
       const known = fits.get(id);
-      const lastValues = values.subarray(Math.max(start, end - every), end);
+      const lastValues = values.subarray(Math.max(start, end - day), end);
       if (known?.endIndex === endIndex && known.startIndex === base + start && sameValues(known.lastValues, lastValues)) return known;
       const column = values.subarray(start, end);
       let sum = 0;
@@ -151,6 +164,10 @@ function phaseOf(history: DemandSeries, every: number): number {
   let hash = 0x811c9dc5;
   for (const char of `${history.key.modelId}\n${history.key.regionId}`) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
   return (hash >>> 0) % every;
+}
+
+function modulo(a: number, n: number): number {
+  return ((a % n) + n) % n;
 }
 
 function sameValues(a: Float64Array, b: Float64Array): boolean {

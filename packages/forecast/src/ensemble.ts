@@ -21,10 +21,15 @@ export interface RecentErrors {
   readonly hours: number;
 }
 
-/** Forecasts of all members at `all`, the sorted union of hourly origins and those asked for. */
+/** What every member said at `all`, the sorted union of hourly origins and those asked for, and how far it was off. */
 export interface MemberForecasts {
   readonly all: readonly number[];
   readonly members: readonly PastForecasts[];
+  /** Sum of absolute errors over the horizon, origins × members; NaN where the member had no forecast. Steps that were not observed do not count. */
+  readonly missed: Float64Array;
+  /** Sum of what came over the horizon, and the steps of it that were observed, by origin. */
+  readonly came: Float64Array;
+  readonly steps: Int32Array;
 }
 
 /** What the members said at `origins` and in the `lookbackHours` before them. */
@@ -39,12 +44,31 @@ export function rollMembers(
   const grid = hourlyOrigins(history, Number.MAX_SAFE_INTEGER, 1).filter((origin) => origin >= earliest && origin < origins.at(-1)!);
   const all = [...new Set([...grid, ...origins])].sort((a, b) => a - b);
   const found: Awaitable<PastForecasts>[] = members.map((member) => member.rolling(history, all, horizonSteps));
-  if (found.some((past) => past instanceof Promise)) return Promise.all(found).then((done) => ({ all, members: done }));
-  return { all, members: found as PastForecasts[] };
+  if (found.some((past) => past instanceof Promise)) return Promise.all(found).then((done) => scored(done, history, all, horizonSteps));
+  return scored(found as PastForecasts[], history, all, horizonSteps);
 }
 
-/** Errors that were known at `origin`, over those forecasts that every able member made. */
-export function recentErrors({ all, members }: MemberForecasts, history: DemandSeries, origin: number, lookbackHours: number, horizonSteps: number): RecentErrors | undefined {
+function scored(members: readonly PastForecasts[], history: DemandSeries, all: readonly number[], horizonSteps: number): MemberForecasts {
+  const missed = new Float64Array(all.length * members.length);
+  const came = new Float64Array(all.length);
+  const steps = new Int32Array(all.length);
+  for (const [i, from] of all.entries()) {
+    for (let h = 0; h < horizonSteps; h++) {
+      const actual = history.promptTokensPerS[from + h] + history.outputTokensPerS[from + h];
+      // Not observed, or not yet.
+      if (!(actual >= 0)) continue;
+      came[i] += actual;
+      steps[i]++;
+      const k = i * horizonSteps + h;
+      for (let m = 0; m < members.length; m++)
+        missed[i * members.length + m] += Math.abs(actual - members[m].promptTokensPerS.mean[k] - members[m].outputTokensPerS.mean[k]);
+    }
+  }
+  return { all, members, missed, came, steps };
+}
+
+/** Errors that were known at `origin`, over those forecasts that every able member made and whose horizon was over by then. */
+export function recentErrors({ all, members, missed, came, steps }: MemberForecasts, history: DemandSeries, origin: number, lookbackHours: number, horizonSteps: number): RecentErrors | undefined {
   const at = all.indexOf(origin);
   const able = members.map((past) => !Number.isNaN(past.promptTokensPerS.mean[at * horizonSteps]));
   const sums = members.map(() => 0);
@@ -52,24 +76,13 @@ export function recentErrors({ all, members }: MemberForecasts, history: DemandS
   let count = 0;
   let hours = 0;
   const earliest = origin - lookbackHours * strideOf(history.stepMs);
-  for (const [i, from] of all.entries()) {
-    if (from < earliest) continue;
-    if (from >= origin) break;
-    if (members.some((past, m) => able[m] && Number.isNaN(past.promptTokensPerS.mean[i * horizonSteps]))) continue;
-    let used = false;
-    for (let h = 0; h < horizonSteps && from + h < origin; h++) {
-      const actual = history.promptTokensPerS[from + h] + history.outputTokensPerS[from + h];
-      if (Number.isNaN(actual)) continue;
-      for (const [m, past] of members.entries()) {
-        if (!able[m]) continue;
-        const k = i * horizonSteps + h;
-        sums[m] += Math.abs(actual - past.promptTokensPerS.mean[k] - past.outputTokensPerS.mean[k]);
-      }
-      total += actual;
-      count++;
-      used = true;
-    }
-    if (used) hours++;
+  for (let i = at - 1; i >= 0 && all[i] >= earliest; i--) {
+    if (all[i] + horizonSteps > origin || steps[i] === 0) continue;
+    if (able.some((is, m) => is && Number.isNaN(missed[i * members.length + m]))) continue;
+    for (let m = 0; m < members.length; m++) sums[m] += missed[i * members.length + m];
+    total += came[i];
+    count += steps[i];
+    hours++;
   }
   if (count === 0) return undefined;
   return { meanAbsolute: sums.map((sum, m) => (able[m] ? sum / count : NaN)), meanActual: total / count, hours };

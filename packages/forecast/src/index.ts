@@ -3,6 +3,7 @@ export { DEFAULT_QUANTILE_LEVELS } from './assemble.js';
 export { type AutoOptions, createAutoForecaster, defaultAlternatives, defaultMembers } from './auto.js';
 export { type Accuracy, backtest, BACKTEST_LEVELS, type BacktestOptions, type BacktestResult, poolBacktests } from './backtest.js';
 export { type ColumnForecasterOptions, createColumnForecaster } from './column-forecaster.js';
+export { armaLogLikelihood, type ArmaPolynomials } from './numeric/arma.js';
 export {
   type ArimaForecasterOptions,
   arimaMethod,

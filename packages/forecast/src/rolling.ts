@@ -97,13 +97,70 @@ export function hourlyOrigins(history: DemandSeries, count: number, earliest: nu
 /** How many series a forecaster remembers; the one that was not asked for longest goes first. */
 const MAX_SERIES = 4_096;
 /** Hours of forecasts that are remembered for a series: what the longest calibration and the ensembles under it look back on. */
-const MAX_ORIGINS = 480;
+const MAX_ORIGINS = 400;
 const FINGERPRINT_STEPS = 144;
 
-interface Remembered {
-  readonly fingerprint: number;
+/** Forecasts of one series in one block of memory: for each, means and deviations of both columns. */
+class SeriesMemory {
   readonly horizonSteps: number;
-  readonly columns: readonly [PastColumn, PastColumn];
+  readonly #slots = new Map<number, number>();
+  #free: number[] = [];
+  #prints = new Uint32Array(0);
+  #data = new Float64Array(0);
+
+  constructor(horizonSteps: number) {
+    this.horizonSteps = horizonSteps;
+  }
+
+  /** Whether the forecast made at `at` is known, from a past that read as `print` says. */
+  has(at: number, print: number): boolean {
+    const slot = this.#slots.get(at);
+    return slot !== undefined && this.#prints[slot] === print;
+  }
+
+  store(at: number, print: number, past: PastForecasts, i: number, horizonSteps: number): void {
+    let slot = this.#slots.get(at);
+    if (slot === undefined) {
+      slot = this.#free.pop() ?? this.#slots.size;
+      this.#slots.set(at, slot);
+      if (slot >= this.#prints.length) this.#grow(Math.max(16, 2 * slot));
+    }
+    this.#prints[slot] = print;
+    for (const [c, column] of columnsOf(past).entries())
+      this.#data.set(column.subarray(i * horizonSteps, (i + 1) * horizonSteps), (slot * PARTS + c) * this.horizonSteps);
+  }
+
+  read(at: number, into: PastForecasts, i: number, horizonSteps: number): void {
+    const slot = this.#slots.get(at)!;
+    for (const [c, column] of columnsOf(into).entries()) {
+      const from = (slot * PARTS + c) * this.horizonSteps;
+      column.set(this.#data.subarray(from, from + horizonSteps), i * horizonSteps);
+    }
+  }
+
+  /** Forgets the oldest beyond `most`. */
+  prune(most: number): void {
+    if (this.#slots.size <= most) return;
+    for (const at of [...this.#slots.keys()].sort((a, b) => a - b).slice(0, this.#slots.size - most)) {
+      this.#free.push(this.#slots.get(at)!);
+      this.#slots.delete(at);
+    }
+  }
+
+  #grow(size: number): void {
+    const prints = new Uint32Array(size);
+    prints.set(this.#prints);
+    this.#prints = prints;
+    const data = new Float64Array(size * PARTS * this.horizonSteps);
+    data.set(this.#data);
+    this.#data = data;
+  }
+}
+
+const PARTS = 4;
+
+function columnsOf({ promptTokensPerS, outputTokensPerS }: PastForecasts): readonly Float64Array[] {
+  return [promptTokensPerS.mean, promptTokensPerS.deviation, outputTokensPerS.mean, outputTokensPerS.deviation];
 }
 
 /**
@@ -111,7 +168,7 @@ interface Remembered {
  * Where the day before an origin no longer reads as it did (late data, another run), its forecast is made anew.
  */
 export class PastMemory {
-  readonly #series = new Map<string, Map<number, Remembered>>();
+  readonly #series = new Map<string, SeriesMemory>();
 
   /** `compute` is called with the origins that are not known. Synchronous where it is. */
   recall(
@@ -121,36 +178,29 @@ export class PastMemory {
     compute: (missing: readonly number[]) => Awaitable<PastForecasts>,
   ): Awaitable<PastForecasts> {
     const id = `${history.key.modelId}\n${history.key.regionId}\n${history.stepMs}`;
-    const known = this.#series.get(id) ?? new Map<number, Remembered>();
+    let known = this.#series.get(id);
+    if (known === undefined || known.horizonSteps < horizonSteps) known = new SeriesMemory(horizonSteps);
     this.#series.delete(id);
     this.#series.set(id, known);
     if (this.#series.size > MAX_SERIES) this.#series.delete(this.#series.keys().next().value!);
+    const memory = known;
     const base = Math.round(history.startMs / history.stepMs);
-    const fingerprints = origins.map((origin) => fingerprintBefore(history, origin));
-    const missing = origins.filter((origin, i) => {
-      const entry = known.get(base + origin);
-      return entry === undefined || entry.horizonSteps < horizonSteps || entry.fingerprint !== fingerprints[i];
-    });
+    const prints = new Map(origins.map((origin) => [origin, fingerprintBefore(history, origin)]));
+    const missing = origins.filter((origin) => !memory.has(base + origin, prints.get(origin)!));
     const finish = (made: PastForecasts | undefined): PastForecasts => {
-      if (made !== undefined) {
-        const print = new Map(origins.map((origin, i) => [origin, fingerprints[i]]));
-        for (const [i, origin] of missing.entries()) {
-          const cut = ({ mean, deviation }: PastColumn): PastColumn => ({
-            mean: mean.slice(i * horizonSteps, (i + 1) * horizonSteps),
-            deviation: deviation.slice(i * horizonSteps, (i + 1) * horizonSteps),
-          });
-          known.set(base + origin, { fingerprint: print.get(origin)!, horizonSteps, columns: [cut(made.promptTokensPerS), cut(made.outputTokensPerS)] });
-        }
-      }
       const past = emptyPast(origins.length, horizonSteps);
+      const place = new Map(missing.map((origin, i) => [origin, i]));
       for (const [i, origin] of origins.entries()) {
-        const { columns } = known.get(base + origin)!;
-        for (const [c, column] of [past.promptTokensPerS, past.outputTokensPerS].entries()) {
-          column.mean.set(columns[c].mean.subarray(0, horizonSteps), i * horizonSteps);
-          column.deviation.set(columns[c].deviation.subarray(0, horizonSteps), i * horizonSteps);
+        const madeAt = place.get(origin);
+        if (madeAt === undefined) {
+          memory.read(base + origin, past, i, horizonSteps);
+          continue;
         }
+        for (const [c, column] of columnsOf(past).entries()) column.set(columnsOf(made!)[c].subarray(madeAt * horizonSteps, (madeAt + 1) * horizonSteps), i * horizonSteps);
+        // A shorter look ahead than the memory is made for answers this time, and is not kept.
+        if (horizonSteps === memory.horizonSteps) memory.store(base + origin, prints.get(origin)!, made!, madeAt, horizonSteps);
       }
-      if (known.size > MAX_ORIGINS) for (const at of [...known.keys()].sort((a, b) => a - b).slice(0, known.size - MAX_ORIGINS)) known.delete(at);
+      memory.prune(MAX_ORIGINS);
       return past;
     };
     if (missing.length === 0) return finish(undefined);

@@ -51,6 +51,8 @@ export interface ArimaModel extends ColumnModel {
 
 const LONG_SEASON = 24;
 const EDGE = 0.99;
+/** Steps of a conditional fit, which begins close: more change forecasts by less than their rounding. */
+const QUICK_ITERATIONS = 60;
 
 /** ARIMA with given orders (Box and Jenkins), by maximum likelihood over stationary and invertible models. The paper's forecaster is (3,1,2). */
 export function arimaMethod(order: ArimaOrder, options: ArimaOptions = {}): ColumnMethod & { fit(values: Float64Array): ArimaModel } {
@@ -144,7 +146,7 @@ export function fitArima(values: Float64Array, order: Required<ArimaOrder>, opti
   let x: Float64Array = new Float64Array(parameters);
   if (!dead && parameters > 0) {
     // The conditional fit is cheap: it finds where to start, the exact one goes on from the best two.
-    const starts = startsOf(w, order, exact).map((start) => minimizeBfgs(cost(conditionalArma), start, 60, exact ? 1e-9 : 1e-7));
+    const starts = startsOf(w, order, exact).map((start) => minimizeBfgs(cost(conditionalArma), start, exact ? 60 : QUICK_ITERATIONS, exact ? 1e-9 : 1e-7));
     starts.sort((a, b) => a.value - b.value);
     const chosen = exact ? [...starts.slice(0, 2), { x: new Float64Array(parameters), value: 0 }].map((start) => minimizeBfgs(cost(filter), start.x)) : starts;
     chosen.sort((a, b) => a.value - b.value);

@@ -3,12 +3,15 @@ import type { RollingForecaster } from '../rolling.js';
 import { ConfigError } from '@sageserve/core';
 import type { ColumnMethod } from './method.js';
 
+const FEWEST = 6;
+
 /** A straight line by least squares through the last `window` values, drawn on. */
 export function linearTrendMethod(window = 36): ColumnMethod {
   if (!(Number.isInteger(window) && window >= 2)) throw new ConfigError('window', `must be a whole number of 2 or more steps, not ${window}`);
   return {
     name: `linear-trend-${window}`,
-    minSteps: () => 2,
+    // Two points make a line, but not a trend.
+    minSteps: () => FEWEST,
     fit: () => ({
       parameters: { window },
       rolling(history, origins, horizon) {

@@ -36,10 +36,12 @@ export function withCalibration(forecaster: Forecaster, options: CalibrationOpti
     rolling: (history, origins, horizonSteps) => inner.rolling(history, origins, horizonSteps),
     forecast: (history, horizonSteps, forecastOptions?: ForecastOptions): Awaitable<DemandForecast> => {
       const levels = levelsOf(forecastOptions);
-      return whenKnown(forecaster.forecast(history, horizonSteps, forecastOptions), (forecast) => {
-        const origins = hourlyOrigins(history, lookbackHours, forecaster.minHistorySteps);
-        if (origins.length < fewest) return forecast;
-        return whenKnown(inner.rolling(history, origins, horizonSteps), (past) => {
+      const now = (): Awaitable<DemandForecast> => forecaster.forecast(history, horizonSteps, forecastOptions);
+      const origins = hourlyOrigins(history, lookbackHours, forecaster.minHistorySteps);
+      if (origins.length < fewest) return now();
+      // The past first: all of it at once costs a forecaster less than the newest and then the rest.
+      return whenKnown(inner.rolling(history, origins, horizonSteps), (past) =>
+        whenKnown(now(), (forecast) => {
           const columns = TOKEN_COLUMNS.map((name): Errors => errorsOf(history[name], past[name], origins, horizonSteps, target));
           const total = history.promptTokensPerS.map((value, t) => value + history.outputTokensPerS[t]);
           const both: PastColumn = {
@@ -58,8 +60,8 @@ export function withCalibration(forecaster: Forecaster, options: CalibrationOpti
             outputTokensPerS: output,
             method: changed ? `${forecast.method}; quantiles calibrated on ${whole.count} past hours` : forecast.method,
           };
-        });
-      });
+        }),
+      );
     },
   };
 }

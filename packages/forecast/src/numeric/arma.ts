@@ -189,6 +189,14 @@ export function exactArma(w: Float64Array, { ar, ma }: ArmaPolynomials, origins:
   return { logLik: -0.5 * (length * (Math.log(2 * Math.PI * sigma2) + 1) + sumLog), sigma2, forecasts };
 }
 
+/** Exact Gaussian log-likelihood of a zero-mean series at given coefficients and innovation variance; −Infinity where they are not stationary. */
+export function armaLogLikelihood(w: Float64Array, polynomials: ArmaPolynomials, sigma2: number): number {
+  const { logLik, sigma2: profiled } = exactArma(w, polynomials);
+  const n = w.length;
+  // The profiled one has the best variance in place of the given.
+  return logLik + 0.5 * n * (Math.log(profiled / sigma2) + 1 - profiled / sigma2);
+}
+
 function projectState(state: Float64Array, phi: Float64Array, out: Float64Array, at: number, horizon: number): void {
   const m = phi.length;
   const x = Float64Array.from(state);
@@ -205,9 +213,15 @@ class Lags {
   readonly values: Float64Array;
 
   constructor(coefficients: Float64Array) {
-    const kept = [...coefficients.keys()].filter((i) => coefficients[i] !== 0);
-    this.lags = Int32Array.from(kept, (i) => i + 1);
-    this.values = Float64Array.from(kept, (i) => coefficients[i]);
+    let count = 0;
+    for (const c of coefficients) if (c !== 0) count++;
+    this.lags = new Int32Array(count);
+    this.values = new Float64Array(count);
+    for (let i = 0, k = 0; k < count; i++) {
+      if (coefficients[i] === 0) continue;
+      this.lags[k] = i + 1;
+      this.values[k++] = coefficients[i];
+    }
   }
 }
 
@@ -236,6 +250,9 @@ export function conditionalArma(w: Float64Array, { ar, ma }: ArmaPolynomials, or
     }
     return sum;
   };
+  const { lags: arAt, values: arBy } = arLags;
+  const { lags: maAt, values: maBy } = maLags;
+  const far = ma.length;
   for (let t = 0; ; t++) {
     while (next < origins.length && origins[next] === t) {
       for (let h = 0; h < horizon; h++) path[h] = predict(t, h);
@@ -245,11 +262,9 @@ export function conditionalArma(w: Float64Array, { ar, ma }: ArmaPolynomials, or
     if (t === length) break;
     if (t < first) continue;
     let e = w[t];
-    for (let k = 0; k < arLags.lags.length; k++) e -= arLags.values[k] * w[t - arLags.lags[k]];
-    for (let k = 0; k < maLags.lags.length; k++) {
-      const at = t - maLags.lags[k];
-      if (at >= 0) e -= maLags.values[k] * innovations[at];
-    }
+    for (let k = 0; k < arAt.length; k++) e -= arBy[k] * w[t - arAt[k]];
+    if (t >= far) for (let k = 0; k < maAt.length; k++) e -= maBy[k] * innovations[t - maAt[k]];
+    else for (let k = 0; k < maAt.length; k++) if (t >= maAt[k]) e -= maBy[k] * innovations[t - maAt[k]];
     innovations[t] = e;
     sumSquares += e * e;
   }
@@ -258,10 +273,13 @@ export function conditionalArma(w: Float64Array, { ar, ma }: ArmaPolynomials, or
   return { logLik: -0.5 * n * (Math.log(2 * Math.PI * sigma2) + 1), sigma2, forecasts };
 }
 
+/** Order of the autoregression that stands in for the moving average at the start of a search. */
+const LONG_ORDER = 15;
+
 /** Hannan and Rissanen (1982): a long autoregression estimates the innovations, and least squares on both the coefficients. A start for a search. */
 export function hannanRissanen(w: Float64Array, p: number, q: number): ArmaPolynomials {
   const n = w.length;
-  const long = q === 0 ? 0 : Math.min(Math.floor(n / 4), Math.max(p + q + 1, Math.ceil(10 * Math.log10(n))));
+  const long = q === 0 ? 0 : Math.min(Math.floor(n / 4), Math.max(2 * (p + q), LONG_ORDER));
   const innovations = new Float64Array(n);
   if (long > 0) {
     const coefficients = regressOnLags(w, innovations, long, 0, long);
