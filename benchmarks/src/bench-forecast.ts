@@ -56,7 +56,8 @@ async function cases(): Promise<Case[]> {
   if (found.length < 2) console.log(`  (${SHARED} is not there: real series are left out)`);
   const generated = await generate(4, 14, 2_000_000);
   const { startMs } = generated[0]!;
-  const sum = (of: (s: sage.DemandSeries) => Float64Array): Float64Array => generated[0]!.promptTokensPerS.map((_, t) => generated.reduce((total, s) => total + of(s)[t]!, 0));
+  const sum = (of: (s: sage.DemandSeries) => Float64Array): Float64Array =>
+    generated[0]!.promptTokensPerS.map((_, t) => generated.reduce((total, s) => total + of(s)[t]!, 0));
   found.push({
     name: 'O365 week, whole fleet',
     series: seriesOf(
@@ -109,11 +110,19 @@ async function quality({ name, series, firstStep, reference }: Case): Promise<Fi
   const members = results.filter(({ method }) => sage.defaultMembers().some((member) => member.name === method));
   const bestMember = Math.min(...members.map(({ buckets }) => buckets.wape!));
   const percent = (x: number): number => 100 * x;
-  for (const result of results) console.log(`  ${name}: ${result.method.padEnd(34)} WAPE of peaks ${percent(wapeOf(result)).toFixed(2)} %, under its 0.9 quantile ${percent(result.peaks.under90!).toFixed(1)} %`);
+  for (const result of results)
+    console.log(
+      `  ${name}: ${result.method.padEnd(34)} WAPE of peaks ${percent(wapeOf(result)).toFixed(2)} %, under its 0.9 quantile ${percent(result.peaks.under90!).toFixed(1)} %`,
+    );
   const figures: Figure[] = [
     { name: `${name}: auto, WAPE of the next hour's peak`, value: percent(ours), unit: '%', target: { atMost: percent(naive!) } },
     { name: '  less than rolling ARIMA(3,1,2)', value: percent(1 - ours / arima!), unit: '%', target: { atLeast: 20 } },
-    { name: `  ÷ the best single method${reference === undefined ? '' : " (ours or the statistician's)"}`, value: ours / best, unit: '×', target: { atMost: 1.05 } },
+    {
+      name: `  ÷ the best single method${reference === undefined ? '' : " (ours or the statistician's)"}`,
+      value: ours / best,
+      unit: '×',
+      target: { atMost: 1.05 },
+    },
     { name: '  by bucket, ÷ the best of its members', value: byBucket!.buckets.wape! / bestMember, unit: '×', target: { atMost: 1.1 } },
     { name: '  peaks under the 0.9 quantile of peaks', value: percent(auto!.peaks.under90!), unit: '%', target: { atLeast: 87, atMost: 93 } },
     { name: '  buckets under the 0.9 quantile of buckets', value: percent(byBucket!.buckets.under90!), unit: '%', target: { atLeast: 87, atMost: 93 } },
@@ -135,7 +144,11 @@ function leak(series: sage.DemandSeries, firstStep: number): Figure[] {
     return scale * Math.max(...model.rolling(past, [past.length], 7).subarray(2));
   });
   return [
-    { name: '  ARIMA(3,1,2) that has seen the future (no forecast), 20–60 min', value: 100 * sage.wape(actual, leakedForecast(y, origins, [2, 6]))!, unit: '%' },
+    {
+      name: '  ARIMA(3,1,2) that has seen the future (no forecast), 20–60 min',
+      value: 100 * sage.wape(actual, leakedForecast(y, origins, [2, 6]))!,
+      unit: '%',
+    },
     { name: '  the same honestly', value: 100 * sage.wape(actual, honest)!, unit: '%' },
   ];
 }
@@ -176,11 +189,23 @@ export async function runRefresh(): Promise<void> {
   const peakMb = peakMemoryMb();
   const { createNeuralForecaster } = await import('@sageserve/forecast-tfjs');
   const neural = createNeuralForecaster();
-  const neuralColdS = await timed(async () => void (await neural.train(series.map((s) => at(s, 0)))));
+  const train = (h: number) => async (): Promise<void> => {
+    await neural.train(series.map((s) => at(s, h)));
+  };
+  const neuralColdS = await timed(train(0));
   const neuralHourS = await timed(hour(neural, 1));
-  const neuralWarmS = await timed(async () => void (await neural.train(series.map((s) => at(s, 24)))));
+  const neuralWarmS = await timed(train(24));
   const { backend } = await neural.backend();
   console.log(
-    JSON.stringify({ coldS, meanS: hours.reduce((a, b) => a + b, 0) / hours.length, worstS: Math.max(...hours), peakMb, neuralColdS, neuralWarmS, neuralHourS, backend }),
+    JSON.stringify({
+      coldS,
+      meanS: hours.reduce((a, b) => a + b, 0) / hours.length,
+      worstS: Math.max(...hours),
+      peakMb,
+      neuralColdS,
+      neuralWarmS,
+      neuralHourS,
+      backend,
+    }),
   );
 }

@@ -19,7 +19,8 @@ const truth = (t: number): number => 100 + 50 * Math.sin((2 * Math.PI * (t % 144
 type Rule = (mean: ArrayLike<number>, method: string, length: number, answeredBy: string) => string | undefined;
 
 const within = (mean: ArrayLike<number>, want: (h: number) => number, tolerance: (want: number) => number): string | undefined => {
-  for (let h = 0; h < mean.length; h++) if (!(Math.abs(mean[h]! - want(h)) <= tolerance(want(h)))) return `forecasts ${mean[h]} ${h + 1} steps ahead instead of ${want(h)}`;
+  for (let h = 0; h < mean.length; h++)
+    if (!(Math.abs(mean[h]! - want(h)) <= tolerance(want(h)))) return `forecasts ${mean[h]} ${h + 1} steps ahead instead of ${want(h)}`;
   return undefined;
 };
 
@@ -29,16 +30,35 @@ const seasonalTruth =
     methods.includes(method) ? within(mean, (h) => scale * truth(length + h), tolerance) : undefined;
 
 const RULES: Readonly<Record<string, Rule>> = {
-  constant: (mean) => within(mean, () => 42, () => 1e-6),
-  'all-zero': (mean) => within(mean, () => 0, () => 0),
+  constant: (mean) =>
+    within(
+      mean,
+      () => 42,
+      () => 1e-6,
+    ),
+  'all-zero': (mean) =>
+    within(
+      mean,
+      () => 0,
+      () => 0,
+    ),
   'too-short': (mean) => (Array.from(mean).every((x) => x >= 5 && x <= 7) ? undefined : `forecasts ${mean[0]}, not between 5 and 7`),
   empty: (_, __, ___, answeredBy) => (answeredBy.startsWith('nothing observed') ? undefined : `was answered by ${answeredBy}`),
-  single: (mean) => within(mean, () => 9, () => 1e-9),
+  single: (mean) =>
+    within(
+      mean,
+      () => 9,
+      () => 1e-9,
+    ),
   'pure-seasonal': seasonalTruth(1, () => 0.5, ['seasonal-naive-day', 'holt-winters', 'holt-winters-multiplicative', 'mstl', 'auto']),
   'linear-trend': (mean, method) =>
     method === 'linear-trend' || method === 'holt-winters'
       ? method === 'linear-trend'
-        ? within(mean, (h) => 408 + 2 * (h + 1), () => 1e-3)
+        ? within(
+            mean,
+            (h) => 408 + 2 * (h + 1),
+            () => 1e-3,
+          )
         : undefined
       : method === 'arima' && !(mean[0]! >= 408 && mean[0]! <= 412)
         ? `forecasts ${mean[0]} next, not between 408 and 412`
@@ -76,7 +96,9 @@ export async function verifyEdgeCases(golden: unknown): Promise<Check[]> {
       );
       const low = forecast.quantiles[0]!.values;
       const high = forecast.quantiles.at(-1)!.values;
-      const sound = forecast.mean.every((mean, h) => [mean, low[h]!, high[h]!].every((x) => Number.isFinite(x) && x >= 0) && low[h]! <= mean + 1e-9 * mean && mean <= high[h]! + 1e-9 * mean);
+      const sound = forecast.mean.every(
+        (mean, h) => [mean, low[h]!, high[h]!].every((x) => Number.isFinite(x) && x >= 0) && low[h]! <= mean + 1e-9 * mean && mean <= high[h]! + 1e-9 * mean,
+      );
       const wrong = sound ? rule(forecast.mean, method, y.length, forecast.method) : 'is not finite, under 0, or outside its quantiles';
       if (wrong !== undefined) failures.push(`${method} ${wrong}`);
     }

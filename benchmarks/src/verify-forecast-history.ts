@@ -44,7 +44,10 @@ export function verifyMetrics(golden: unknown): Check[] {
       return {
         name: `metrics ${example.name}`,
         ok: wrong.length === 0,
-        detail: wrong.length === 0 ? `${Object.keys(expected).filter((key) => key in ours).length} measures` : wrong.map(([key, value]) => `${key} ${ours[key]} instead of ${value}`).join(', '),
+        detail:
+          wrong.length === 0
+            ? `${Object.keys(expected).filter((key) => key in ours).length} measures`
+            : wrong.map(([key, value]) => `${key} ${ours[key]} instead of ${value}`).join(', '),
       };
     }),
     ...hourAggregates.map(({ name, values, expected }) =>
@@ -102,7 +105,8 @@ export function verifyEvaluation(golden: unknown, dir: string): Check[] {
   const naive = { naive_last: 1, snaive_day: 144, snaive_week: 1_008 };
   for (const [method, season] of Object.entries(naive)) {
     const ours = origins.map((origin) => Math.max(...Array.from({ length: horizon }, (_, h) => y[origin - season + (h % season)]!)));
-    if (forecasts[method] !== undefined) checks.push(check(`${series} ${method} again`, [['forecast ÷ mean', maxAbsolute(ours, forecasts[method].max) / level, 1e-6]]));
+    if (forecasts[method] !== undefined)
+      checks.push(check(`${series} ${method} again`, [['forecast ÷ mean', maxAbsolute(ours, forecasts[method].max) / level, 1e-6]]));
   }
   for (const [method, order] of [
     ['arima312', { p: 3, d: 1, q: 2, seasonalP: 0, seasonalD: 0, seasonalQ: 0, season: 1 }],
@@ -112,7 +116,7 @@ export function verifyEvaluation(golden: unknown, dir: string): Check[] {
     if (reference === undefined) continue;
     const sample = [...origins.keys()].filter((i) => i % REFIT_SAMPLE === 0);
     const differences = sample.map((i) => {
-      const past = y.subarray(Math.max(0, origins[i]! - trainWindow), origins[i]!);
+      const past = y.subarray(Math.max(0, origins[i]! - trainWindow), origins[i]);
       const [ours] = peaks(sage.fitArima(past, order, { likelihood: 'exact' }).rolling(past, [past.length], horizon), horizon);
       return Math.abs(ours! - reference[i]!) / level;
     });

@@ -81,7 +81,9 @@ export async function verifyForecast(dir: string): Promise<boolean> {
   }
   for (const { name, ok, detail } of checks) console.log(`${ok ? 'ok  ' : 'MISS'} ${name.padEnd(44)} ${detail}`);
   const missed = checks.filter(({ ok }) => !ok);
-  console.log(`\n${checks.length - missed.length} of ${checks.length} cases hold${missed.length === 0 ? '' : `; missed: ${missed.map(({ name }) => name).join(', ')}`}`);
+  console.log(
+    `\n${checks.length - missed.length} of ${checks.length} cases hold${missed.length === 0 ? '' : `; missed: ${missed.map(({ name }) => name).join(', ')}`}`,
+  );
   return checks.length > 0 && missed.length === 0;
 }
 
@@ -164,7 +166,7 @@ function verifyFixedLikelihoods(name: string, y: Float64Array, golden: GoldenMod
 function verifySmoothing(name: string, y: Float64Array, golden: GoldenModel): Check[] {
   const simple = golden.kind === 'ses';
   const form: sage.SmoothingForm = {
-    trend: simple || golden.trend == null ? 'none' : 'additive',
+    trend: simple || (golden.trend ?? undefined) === undefined ? 'none' : 'additive',
     seasonal: simple || typeof golden.seasonal !== 'string' ? 'none' : golden.seasonal === 'mul' ? 'multiplicative' : 'additive',
     season: simple ? 1 : (golden.period ?? 1),
     damped: golden.damped === true,

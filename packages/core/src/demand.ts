@@ -51,7 +51,7 @@ export interface ForecastOptions {
  */
 export interface Forecaster {
   readonly name: string;
-  /** Fewest observed buckets that it can work with. */
+  /** Fewest buckets, from the first that was observed on, that it can work with. */
   readonly minHistorySteps: number;
   forecast(history: DemandSeries, horizonSteps: number, options?: ForecastOptions): Awaitable<DemandForecast>;
 }

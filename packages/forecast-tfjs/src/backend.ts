@@ -15,6 +15,8 @@ export interface BackendChoice {
 /** Resolved at run time, so that neither a bundler nor the type checker asks for it where it is not installed. */
 const NATIVE: string = '@tensorflow/tfjs-node';
 
+const require = createRequire(import.meta.url);
+
 let chosen: Promise<BackendChoice> | undefined;
 
 /**
@@ -43,20 +45,22 @@ async function choose(): Promise<BackendChoice> {
 const START: Readonly<Record<BackendName, () => Promise<string | undefined>>> = {
   async tensorflow() {
     try {
+      require.resolve(NATIVE);
+    } catch {
+      return `${NATIVE} is not installed (npm install ${NATIVE})`;
+    }
+    try {
       await import(NATIVE);
     } catch (error) {
-      const { code, message } = error as { code?: string; message?: string };
-      return code === 'ERR_MODULE_NOT_FOUND'
-        ? `${NATIVE} is not installed (npm install ${NATIVE})`
-        : `${NATIVE} is installed but does not load: ${String(message).split('\n')[0]}`;
+      return `${NATIVE} is installed but does not load: ${(error as Error).message.split('\n')[0]}`;
     }
-    if (tf.findBackendFactory('tensorflow') == null) return `${NATIVE} brings another version of @tensorflow/tfjs-core than ${tf.version_core}`;
+    if ((tf.findBackendFactory('tensorflow') as unknown) === null) return `${NATIVE} brings another version of @tensorflow/tfjs-core than ${tf.version_core}`;
     return start('tensorflow');
   },
   async wasm() {
     try {
       const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
-      const file = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm');
+      const file = require.resolve('@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm');
       setWasmPaths(`${dirname(file)}${sep}`);
     } catch (error) {
       return `WebAssembly: ${(error as Error).message.split('\n')[0]}`;

@@ -33,7 +33,14 @@ export class Network {
     for (const [rows, columns] of this.#shapes()) {
       // He et al. 2015; the last layer begins near zero, which is the base itself.
       const spread = columns === sizes.horizonSteps * OUTPUTS ? 0.01 : Math.sqrt(2 / rows);
-      this.#weights.push(tf.variable(tf.tensor2d(Float32Array.from({ length: rows * columns }, () => spread * gaussian(rng)), [rows, columns])));
+      this.#weights.push(
+        tf.variable(
+          tf.tensor2d(
+            Float32Array.from({ length: rows * columns }, () => spread * gaussian(rng)),
+            [rows, columns],
+          ),
+        ),
+      );
       this.#weights.push(tf.variable(tf.zeros([columns])));
     }
     this.#optimizer = tf.train.adam(learningRate);
@@ -68,7 +75,7 @@ export class Network {
     quantiles[MIDDLE] = pick(1 + MIDDLE);
     for (let k = MIDDLE + 1; k < TRAINED_LEVELS.length; k++) quantiles[k] = tf.add(quantiles[k - 1], distance(pick(1 + k)));
     for (let k = MIDDLE - 1; k >= 0; k--) quantiles[k] = tf.sub(quantiles[k + 1], distance(pick(1 + k)));
-    return tf.concat([pick(0), ...quantiles], 2) as tf.Tensor3D;
+    return tf.concat([pick(0), ...quantiles], 2);
   }
 
   #dense(x: tf.Tensor, w: number): tf.Tensor {
@@ -90,12 +97,12 @@ export class Network {
           const miss = tf.sub(wanted, tf.slice(out, [0, 0, 0], [-1, -1, 1]));
           // √(1 + x²) − 1: squares small errors, and does not let a burst rule.
           const huber = tf.mean(tf.sub(tf.sqrt(tf.add(tf.square(tf.mul(miss, 10)), 1)), 1));
-          return tf.add(pinball, tf.mul(huber, 0.02)) as tf.Scalar;
+          return tf.add(pinball, tf.mul(huber, 0.02));
         },
         true,
         this.#weights,
       );
-      return loss!.dataSync()[0]!;
+      return loss!.dataSync()[0];
     });
   }
 

@@ -85,7 +85,8 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
   } = options;
   for (const [name, value] of Object.entries({ horizonSteps: reach, units, epochs, warmEpochs, samplesPerEpoch }))
     if (!Number.isInteger(value) || value < 1) throw new ConfigError(name, `must be a whole number of 1 or more, not ${value}`);
-  for (const [name, value] of Object.entries({ learningRate, retrainEveryMs, stepMs: statedStepMs })) if (!(value > 0 && value < Infinity)) throw new ConfigError(name, `must be above 0, not ${value}`);
+  for (const [name, value] of Object.entries({ learningRate, retrainEveryMs, stepMs: statedStepMs }))
+    if (!(value > 0 && value < Infinity)) throw new ConfigError(name, `must be above 0, not ${value}`);
   const sizes = windowSizes(reach);
   const pool = new Map<string, DemandSeries>();
   const states: State[] = [];
@@ -199,19 +200,31 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
     },
     async forecast(history, horizonSteps, forecastOptions) {
       if (!Number.isInteger(horizonSteps) || horizonSteps < 1 || horizonSteps > reach)
-        throw new ConfigError('horizonSteps', `must be from 1 to ${reach}, not ${horizonSteps}`, { hint: 'Give createNeuralForecaster a larger horizonSteps.' });
+        throw new ConfigError('horizonSteps', `must be from 1 to ${reach}, not ${horizonSteps}`, {
+          hint: 'Give createNeuralForecaster a larger horizonSteps.',
+        });
       const needed = fewest(history.stepMs);
-      if (observedSteps(history) < needed) throw new ForecastHistoryError(`neural needs ${needed} observed buckets, and ${history.key.modelId} in ${history.key.regionId} has ${observedSteps(history)}`);
+      if (observedSteps(history) < needed)
+        throw new ForecastHistoryError(
+          `neural needs ${needed} observed buckets, and ${history.key.modelId} in ${history.key.regionId} has ${observedSteps(history)}`,
+        );
       return inTurn(async () => {
         const id = remember(history);
         const state = await stateFor(history, id, endOf(history), forecastOptions?.signal);
         const net = await networkWith(state);
-        return forecastWith(net, history, horizonSteps, reach, [...(forecastOptions?.quantileLevels ?? DEFAULT_QUANTILE_LEVELS)].sort((a, b) => a - b));
+        return forecastWith(
+          net,
+          history,
+          horizonSteps,
+          reach,
+          [...(forecastOptions?.quantileLevels ?? DEFAULT_QUANTILE_LEVELS)].sort((a, b) => a - b),
+        );
       });
     },
     save() {
       const state = states.at(-1);
-      if (state === undefined) throw new SageServeError('ERR_NOT_TRAINED', 'there are no weights before the first training', { hint: 'Call train() or forecast() first.' });
+      if (state === undefined)
+        throw new SageServeError('ERR_NOT_TRAINED', 'there are no weights before the first training', { hint: 'Call train() or forecast() first.' });
       return JSON.stringify({
         format: FORMAT,
         horizonSteps: reach,
@@ -335,7 +348,16 @@ function between(level: number, trained: (k: number) => number): number {
 }
 
 function parseWeights(text: string, horizonSteps: number, units: number): State {
-  let saved: { format?: unknown; horizonSteps?: unknown; units?: unknown; stepMs: number; trainedUntilMs: number; period: number; series: string[]; weights: string[] };
+  let saved: {
+    format?: unknown;
+    horizonSteps?: unknown;
+    units?: unknown;
+    stepMs: number;
+    trainedUntilMs: number;
+    period: number;
+    series: string[];
+    weights: string[];
+  };
   try {
     saved = JSON.parse(text) as typeof saved;
   } catch (cause) {
@@ -343,7 +365,10 @@ function parseWeights(text: string, horizonSteps: number, units: number): State 
   }
   if (saved.format !== FORMAT) throw new ConfigError('weights', `are of the format ${JSON.stringify(saved.format)}, not ${FORMAT}`);
   if (saved.horizonSteps !== horizonSteps || saved.units !== units)
-    throw new ConfigError('weights', `were saved with horizonSteps ${String(saved.horizonSteps)} and units ${String(saved.units)}, not ${horizonSteps} and ${units}`);
+    throw new ConfigError(
+      'weights',
+      `were saved with horizonSteps ${String(saved.horizonSteps)} and units ${String(saved.units)}, not ${horizonSteps} and ${units}`,
+    );
   return {
     weights: saved.weights.map((base64) => {
       const bytes = Buffer.from(base64, 'base64');

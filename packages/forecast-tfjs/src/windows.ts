@@ -51,7 +51,9 @@ export function writeWindow(
   for (let h = 0; h < horizonSteps; h++) extras[c++] = (values[dayBack(origin, day, h)] - values[origin - 1]) / scale;
   // What last week did from here on, against what yesterday did.
   for (let h = 0; h < horizonSteps; h++) {
-    extras[c++] = hasWeek ? (values[origin + (h % week) - week] - values[origin - 1 - week] - (values[dayBack(origin, day, h)] - values[origin - 1 - day])) / scale : 0;
+    extras[c++] = hasWeek
+      ? (values[origin + (h % week) - week] - values[origin - 1 - week] - (values[dayBack(origin, day, h)] - values[origin - 1 - day])) / scale
+      : 0;
   }
   const ms = startMs + origin * stepMs;
   const angle = (2 * Math.PI * (ms % DAY_MS)) / DAY_MS;

@@ -53,12 +53,23 @@ export function defaultAlternatives(options: ColumnForecasterOptions = {}): Roll
 export function createAutoForecaster(options: AutoOptions = {}): Forecaster {
   const { lookbackHours = 168, preference = 0.1, calibration = {}, members, alternatives, ...column } = options;
   if (!(preference >= 0 && preference < 1)) throw new ConfigError('preference', `must be from 0 to under 1, not ${preference}`);
-  if (!Number.isInteger(lookbackHours) || lookbackHours < 1) throw new ConfigError('lookbackHours', `must be a whole number of 1 or more, not ${lookbackHours}`);
-  const chooser = createChooser((members ?? defaultMembers(column)).map(asRolling), (alternatives ?? defaultAlternatives(column)).map(asRolling), lookbackHours, preference);
+  if (!Number.isInteger(lookbackHours) || lookbackHours < 1)
+    throw new ConfigError('lookbackHours', `must be a whole number of 1 or more, not ${lookbackHours}`);
+  const chooser = createChooser(
+    (members ?? defaultMembers(column)).map(asRolling),
+    (alternatives ?? defaultAlternatives(column)).map(asRolling),
+    lookbackHours,
+    preference,
+  );
   return { ...withFallback(withCalibration(chooser, calibration)), name: 'auto' };
 }
 
-function createChooser(members: readonly RollingForecaster[], alternatives: readonly RollingForecaster[], lookbackHours: number, preference: number): RollingForecaster {
+function createChooser(
+  members: readonly RollingForecaster[],
+  alternatives: readonly RollingForecaster[],
+  lookbackHours: number,
+  preference: number,
+): RollingForecaster {
   const ensemble = createEnsembleForecaster(members, { lookbackHours });
   const candidates = [ensemble, ...(members.length === 1 ? [] : members), ...alternatives];
   const memory = new PastMemory();

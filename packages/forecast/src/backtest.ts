@@ -18,7 +18,7 @@ export interface BacktestOptions {
   /** A clock for the time that forecasts take; without it, times are undefined. */
   readonly nowMs?: () => number;
   /** Called after each origin with the share that is done (0–1). May be asynchronous. */
-  readonly onProgress?: (done: number) => void | Promise<void>;
+  readonly onProgress?: (done: number) => Promise<void> | undefined;
 }
 
 /** Errors over all origins of one series, of buckets or of peaks. Undefined where there is nothing to divide by. */
@@ -77,18 +77,33 @@ export async function backtest(series: readonly DemandSeries[], forecasters: rea
   return results;
 }
 
-async function backtestOne(series: DemandSeries, forecaster: Forecaster, options: BacktestOptions, progress: (done: number) => void | Promise<void> | undefined): Promise<BacktestResult> {
+async function backtestOne(
+  series: DemandSeries,
+  forecaster: Forecaster,
+  options: BacktestOptions,
+  progress: (done: number) => Promise<void> | undefined,
+): Promise<BacktestResult> {
   checkHistory(series);
   const day = stepsPerDay(series.stepMs);
-  const { horizonSteps = strideOf(series.stepMs), everySteps = strideOf(series.stepMs), firstStep = 2 * day, historySteps = DEFAULT_HISTORY_DAYS * day, nowMs } = options;
+  const {
+    horizonSteps = strideOf(series.stepMs),
+    everySteps = strideOf(series.stepMs),
+    firstStep = 2 * day,
+    historySteps = DEFAULT_HISTORY_DAYS * day,
+    nowMs,
+  } = options;
   checkHorizon(horizonSteps);
-  for (const [name, value] of Object.entries({ everySteps, historySteps })) if (!Number.isInteger(value) || value < 1) throw new ConfigError(name, `must be a whole number of 1 or more, not ${value}`);
+  for (const [name, value] of Object.entries({ everySteps, historySteps }))
+    if (!Number.isInteger(value) || value < 1) throw new ConfigError(name, `must be a whole number of 1 or more, not ${value}`);
   if (!Number.isInteger(firstStep) || firstStep < 0) throw new ConfigError('firstStep', `must be a whole number of 0 or more, not ${firstStep}`);
   const length = series.promptTokensPerS.length;
   const origins: number[] = [];
   for (let origin = firstStep; origin + horizonSteps <= length; origin += everySteps) origins.push(origin);
   if (origins.length === 0)
-    throw new ConfigError('firstStep', `${series.key.modelId} in ${series.key.regionId} has ${length} buckets, too few for a forecast of ${horizonSteps} from ${firstStep} on`);
+    throw new ConfigError(
+      'firstStep',
+      `${series.key.modelId} in ${series.key.regionId} has ${length} buckets, too few for a forecast of ${horizonSteps} from ${firstStep} on`,
+    );
   const total = series.promptTokensPerS.map((value, t) => value + series.outputTokensPerS[t]);
   const size = origins.length * horizonSteps;
   const actual = new Float64Array(size);
@@ -138,7 +153,8 @@ export function poolBacktests(results: readonly BacktestResult[]): { readonly bu
 type Answered = Pick<BacktestResult, 'horizonSteps' | 'actual' | 'mean' | 'quantiles'>;
 
 function bucketAccuracy(answers: readonly Answered[], naiveError: number | undefined): Accuracy {
-  const pick = (of: (a: Answered) => Float64Array): Float64Array => Float64Array.from(answers.flatMap((a) => [...of(a).filter((_, k) => !Number.isNaN(a.actual[k]))]));
+  const pick = (of: (a: Answered) => Float64Array): Float64Array =>
+    Float64Array.from(answers.flatMap((a) => [...of(a).filter((_, k) => !Number.isNaN(a.actual[k]))]));
   return accuracyOf(
     pick((a) => a.actual),
     pick((a) => a.mean),
@@ -166,7 +182,9 @@ function peakAccuracy(answers: readonly Answered[], naiveError: number | undefin
 }
 
 function hourlyPeaks(values: Float64Array, steps: number): Float64Array {
-  return Float64Array.from({ length: Math.floor(values.length / steps) }, (_, i) => values.subarray(i * steps, (i + 1) * steps).reduce((a, b) => Math.max(a, b)));
+  return Float64Array.from({ length: Math.floor(values.length / steps) }, (_, i) =>
+    values.subarray(i * steps, (i + 1) * steps).reduce((a, b) => Math.max(a, b)),
+  );
 }
 
 function accuracyOf(actual: Float64Array, point: Float64Array, quantiles: readonly Float64Array[], naiveError: number | undefined): Accuracy {

@@ -16,6 +16,8 @@ export interface ColumnForecasterOptions {
 
 const DEFAULT_STEP_MS = 600_000;
 const DAY_MS = 86_400_000;
+/** Share of the buckets that must have been observed. */
+const LEAST_OBSERVED = 0.5;
 const YOUNG_REFIT_MS = 21_600_000;
 const YOUNG_DAYS = 7;
 /** From this many past forecasts on, as after a start, parameters are estimated for a quarter of them at a time. */
@@ -68,7 +70,7 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
     const phase = phaseOf(history, day);
     const { mean, deviation } = past[name];
     // Origins that share a fit are forecast in one pass.
-    for (let i = 0; i < origins.length; ) {
+    for (let i = 0; i < origins.length;) {
       const fit = fitFor(origins[i]);
       let until = i + 1;
       if (fit === undefined) {
@@ -78,7 +80,7 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
       while (until < origins.length && boundaryOf(origins[until]) === fit.endIndex) until++;
       const start = fit.startIndex - base;
       const group = origins.slice(i, until);
-      const scaled = values.subarray(start, group.at(-1)!).map((x) => x / fit.scale);
+      const scaled = values.subarray(start, group.at(-1)).map((x) => x / fit.scale);
       const found = fit.model.rolling(
         scaled,
         group.map((origin) => origin - start),
@@ -144,14 +146,16 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
     const levels = levelsOf(forecastOptions);
     checkHorizon(horizonSteps);
     checkHistory(history);
-    const observed = observedSteps(history);
     const fewest = method.minSteps(history.stepMs);
-    const length = history.promptTokensPerS.length;
-    if (observed < fewest || length - firstObserved(history) < fewest)
+    const who = `${history.key.modelId} in ${history.key.regionId}`;
+    const length = history.promptTokensPerS.length - firstObserved(history);
+    if (length < fewest)
       throw new ForecastHistoryError(
-        `${method.name} needs ${fewest} observed buckets, and ${history.key.modelId} in ${history.key.regionId} has ${observed}`,
+        `${method.name} needs ${fewest} buckets, and ${who} has ${length}`,
         'withFallback() names a simpler method for the time until then; createAutoForecaster() does so by itself.',
       );
+    const observed = observedSteps(history);
+    if (observed < LEAST_OBSERVED * length) throw new ForecastHistoryError(`${who} has more gaps than buckets: ${observed} of ${length} were observed`);
     return forecastFromRolling(self, history, horizonSteps, levels, method.name) as DemandForecast;
   }
 

@@ -44,7 +44,8 @@ export function rollMembers(
   const grid = hourlyOrigins(history, Number.MAX_SAFE_INTEGER, 1).filter((origin) => origin >= earliest && origin < origins.at(-1)!);
   const all = [...new Set([...grid, ...origins])].sort((a, b) => a - b);
   const found: Awaitable<PastForecasts>[] = members.map((member) => member.rolling(history, all, horizonSteps));
-  if (found.some((past) => past instanceof Promise)) return Promise.all(found).then((done) => scored(done, history, all, horizonSteps));
+  if (found.some((past) => past instanceof Promise))
+    return Promise.all(found.map(async (past) => past)).then((done) => scored(done, history, all, horizonSteps));
   return scored(found as PastForecasts[], history, all, horizonSteps);
 }
 
@@ -68,7 +69,13 @@ function scored(members: readonly PastForecasts[], history: DemandSeries, all: r
 }
 
 /** Errors that were known at `origin`, over those forecasts that every able member made and whose horizon was over by then. */
-export function recentErrors({ all, members, missed, came, steps }: MemberForecasts, history: DemandSeries, origin: number, lookbackHours: number, horizonSteps: number): RecentErrors | undefined {
+export function recentErrors(
+  { all, members, missed, came, steps }: MemberForecasts,
+  history: DemandSeries,
+  origin: number,
+  lookbackHours: number,
+  horizonSteps: number,
+): RecentErrors | undefined {
   const at = all.indexOf(origin);
   const able = members.map((past) => !Number.isNaN(past.promptTokensPerS.mean[at * horizonSteps]));
   const sums = members.map(() => 0);
@@ -96,7 +103,8 @@ export function createEnsembleForecaster(forecasters: readonly Forecaster[], opt
   const { combine = 'weighted', lookbackHours = 96, power = 8 } = options;
   if (forecasters.length === 0) throw new ConfigError('members', 'needs at least one forecaster');
   if (!['weighted', 'mean', 'median'].includes(combine)) throw new ConfigError('combine', `must be weighted, mean or median, not ${combine}`);
-  if (!Number.isInteger(lookbackHours) || lookbackHours < 1) throw new ConfigError('lookbackHours', `must be a whole number of 1 or more, not ${lookbackHours}`);
+  if (!Number.isInteger(lookbackHours) || lookbackHours < 1)
+    throw new ConfigError('lookbackHours', `must be a whole number of 1 or more, not ${lookbackHours}`);
   if (!(power >= 0 && Number.isFinite(power))) throw new ConfigError('power', `must be a number of 0 or more, not ${power}`);
   const members = forecasters.map(asRolling);
   const name = `${combine}(${members.map((m) => m.name).join(', ')})`;
@@ -129,8 +137,16 @@ export function createEnsembleForecaster(forecasters: readonly Forecaster[], opt
               for (let h = 0; h < horizonSteps; h++) {
                 const k = at * horizonSteps + h;
                 const into = i * horizonSteps + h;
-                past[column].mean[into] = average(rolled.members.map((m) => m[column].mean[k]), weights, combine === 'median');
-                past[column].deviation[into] = average(rolled.members.map((m) => m[column].deviation[k]), weights, combine === 'median');
+                past[column].mean[into] = average(
+                  rolled.members.map((m) => m[column].mean[k]),
+                  weights,
+                  combine === 'median',
+                );
+                past[column].deviation[into] = average(
+                  rolled.members.map((m) => m[column].deviation[k]),
+                  weights,
+                  combine === 'median',
+                );
               }
             }
           }

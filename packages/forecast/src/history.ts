@@ -20,12 +20,14 @@ export class ForecastHistoryError extends SageServeError {
  */
 export function checkHistory(history: DemandSeries): void {
   const who = `${history.key.modelId} in ${history.key.regionId}`;
-  if (!(history.stepMs > 0 && Number.isFinite(history.stepMs))) throw new ForecastHistoryError(`${who}: stepMs must be a positive number, not ${history.stepMs}`);
+  if (!(history.stepMs > 0 && Number.isFinite(history.stepMs)))
+    throw new ForecastHistoryError(`${who}: stepMs must be a positive number, not ${history.stepMs}`);
   if (!Number.isFinite(history.startMs)) throw new ForecastHistoryError(`${who}: startMs must be a finite number, not ${history.startMs}`);
   const length = history.promptTokensPerS.length;
   for (const name of TOKEN_COLUMNS) {
     const column = history[name];
-    if (column.length !== length) throw new ForecastHistoryError(`${who}: ${name} has ${column.length} buckets and promptTokensPerS ${length}`, 'Columns of a series have one length.');
+    if (column.length !== length)
+      throw new ForecastHistoryError(`${who}: ${name} has ${column.length} buckets and promptTokensPerS ${length}`, 'Columns of a series have one length.');
     for (let t = 0; t < length; t++) {
       const value = column[t];
       if (value < 0 || value === Infinity)

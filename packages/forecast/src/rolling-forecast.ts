@@ -22,7 +22,8 @@ export function forecastFromRolling(
 ): Awaitable<DemandForecast> {
   return whenKnown(forecaster.rolling(history, [history.promptTokensPerS.length], horizonSteps), (now) => {
     for (const name of TOKEN_COLUMNS)
-      if (now[name].mean.includes(NaN)) throw new ForecastHistoryError(`${forecaster.name} can't forecast ${history.key.modelId} in ${history.key.regionId} from what was observed`);
+      if (now[name].mean.includes(NaN))
+        throw new ForecastHistoryError(`${forecaster.name} can't forecast ${history.key.modelId} in ${history.key.regionId} from what was observed`);
     const finish = (past: PastForecasts | undefined, origins: readonly number[]): DemandForecast => {
       const [prompt, output] = TOKEN_COLUMNS.map((name): Spread => {
         const { mean, deviation } = now[name];

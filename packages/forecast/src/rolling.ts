@@ -196,7 +196,8 @@ export class PastMemory {
           memory.read(base + origin, past, i, horizonSteps);
           continue;
         }
-        for (const [c, column] of columnsOf(past).entries()) column.set(columnsOf(made!)[c].subarray(madeAt * horizonSteps, (madeAt + 1) * horizonSteps), i * horizonSteps);
+        for (const [c, column] of columnsOf(past).entries())
+          column.set(columnsOf(made!)[c].subarray(madeAt * horizonSteps, (madeAt + 1) * horizonSteps), i * horizonSteps);
         // A shorter look ahead than the memory is made for answers this time, and is not kept.
         if (horizonSteps === memory.horizonSteps) memory.store(base + origin, prints.get(origin)!, made!, madeAt, horizonSteps);
       }

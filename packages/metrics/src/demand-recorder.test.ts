@@ -78,22 +78,25 @@ describe('DemandRecorder', () => {
 
   it('places every token in its bucket or counts it as lost, in any order of arrival', () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ at: fc.integer({ min: 0, max: 30 * STEP - 1 }), tokens: fc.integer({ min: 0, max: 1e6 }) }), { maxLength: 60 }), (requests) => {
-        const recorder = new DemandRecorder(key, { capacity: 12 });
-        watch(recorder, 0, 30 * STEP);
-        for (const { at, tokens } of requests) recorder.record(at, tokens, 0);
-        const series = recorder.series(30 * STEP);
-        const want = new Float64Array(12);
-        let lost = 0;
-        for (const { at, tokens } of requests) {
-          const bucket = Math.floor(at / STEP) - 18;
-          if (bucket < 0) lost++;
-          else want[bucket]! += tokens;
-        }
-        expect(series.promptTokensPerS).toHaveLength(12);
-        for (const [i, rate] of series.promptTokensPerS.entries()) expect(rate).toBeCloseTo(want[i]! / 600, 6);
-        expect(recorder.loss.tooLate).toBe(lost);
-      }),
+      fc.property(
+        fc.array(fc.record({ at: fc.integer({ min: 0, max: 30 * STEP - 1 }), tokens: fc.integer({ min: 0, max: 1e6 }) }), { maxLength: 60 }),
+        (requests) => {
+          const recorder = new DemandRecorder(key, { capacity: 12 });
+          watch(recorder, 0, 30 * STEP);
+          for (const { at, tokens } of requests) recorder.record(at, tokens, 0);
+          const series = recorder.series(30 * STEP);
+          const want = new Float64Array(12);
+          let lost = 0;
+          for (const { at, tokens } of requests) {
+            const bucket = Math.floor(at / STEP) - 18;
+            if (bucket < 0) lost++;
+            else want[bucket]! += tokens;
+          }
+          expect(series.promptTokensPerS).toHaveLength(12);
+          for (const [i, rate] of series.promptTokensPerS.entries()) expect(rate).toBeCloseTo(want[i]! / 600, 6);
+          expect(recorder.loss.tooLate).toBe(lost);
+        },
+      ),
     );
   });
 });

@@ -138,7 +138,8 @@ export class DemandRecorder {
 
   #firstKnown(): number | undefined {
     if (this.#end === undefined) return undefined;
-    for (let bucket = this.#end - this.capacity; bucket < this.#end; bucket++) if (this.#watchedMs[this.#slot(bucket)]! >= LEAST_WATCHED * this.stepMs) return bucket;
+    for (let bucket = this.#end - this.capacity; bucket < this.#end; bucket++)
+      if (this.#watchedMs[this.#slot(bucket)]! >= LEAST_WATCHED * this.stepMs) return bucket;
     return undefined;
   }
 

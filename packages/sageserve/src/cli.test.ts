@@ -154,6 +154,94 @@ describe('sageserve simulate', () => {
   });
 });
 
+describe('sageserve forecast', () => {
+  /** Six days of a wave in ten-minute buckets, with a gap. */
+  const counts = async (): Promise<string> => {
+    const file = join(dir, 'counts.csv');
+    const rows = Array.from({ length: 864 }, (_, t) => [
+      new Date(Date.UTC(2024, 4, 13) + t * 600_000).toISOString(),
+      t === 500 ? '' : (100 + 60 * Math.sin((2 * Math.PI * t) / 144) + (t % 7)).toFixed(3),
+    ]);
+    await writeFile(file, `time,requests\n${rows.map((row) => row.join(',')).join('\n')}\n`);
+    return file;
+  };
+
+  it('prints what comes next from a file of counts, with quantiles and the method', async () => {
+    const { code, stdout } = await run(['forecast', 'run', '--counts', await counts(), '--horizon', '1h']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/demand: 864 buckets seen\nauto: .+WAPE \d+\.\d %/);
+    expect(stdout).toMatch(/from \(UTC\) +mean +q0\.1 +q0\.5 +q0\.8 +q0\.9 +q0\.95\n2024-05-19 00:00 +1\d\d/);
+    const json = JSON.parse(
+      (await run(['forecast', 'run', '--counts', await counts(), '--method', 'holt-winters', '--levels', '0.2,0.7', '--json'])).stdout,
+    ) as {
+      forecasts: { mean: number[]; quantiles: Record<string, number[]>; promptTokensPerS: { mean: number[] } }[];
+    };
+    expect(json.forecasts[0]!.mean).toHaveLength(6);
+    expect(Object.keys(json.forecasts[0]!.quantiles)).toEqual(['0.2', '0.7']);
+    for (const [h, mean] of json.forecasts[0]!.mean.entries()) expect(Math.abs(mean - (103 + 60 * Math.sin((2 * Math.PI * h) / 144)))).toBeLessThan(8);
+  });
+
+  it('forecasts every model and region of generated traffic, prompt and output tokens apart', async () => {
+    const args = ['forecast', 'run', '--preset', 'small', '--duration', '3h', '--requests-per-day', '100000', '--model', 'llama-3.1-8b', '--json'];
+    const { code, stdout } = await run(args);
+    expect(code).toBe(0);
+    const { forecasts } = JSON.parse(stdout) as {
+      forecasts: { region: string; mean: number[]; promptTokensPerS: { mean: number[] }; outputTokensPerS: { mean: number[] } }[];
+    };
+    expect(forecasts.map(({ region }) => region)).toEqual(['eastus', 'centralus', 'westus']);
+    for (const f of forecasts) for (const [h, mean] of f.mean.entries()) expect(mean).toBeCloseTo(f.promptTokensPerS.mean[h]! + f.outputTokensPerS.mean[h]!, 6);
+  });
+
+  it('backtests methods side by side and draws them', async () => {
+    const out = join(dir, 'backtest');
+    const { code, stdout } = await run([
+      'forecast',
+      'backtest',
+      '--counts',
+      await counts(),
+      '--methods',
+      'auto,seasonal-naive-day',
+      '--out',
+      out,
+      '--target',
+      'peak',
+    ]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/WAPE +MASE +pinball q0\.9 +under q0\.9 +in 80 % +in 90 % +time\nauto +buckets +\d/);
+    expect((await readdir(out)).sort()).toEqual(['forecasts.csv', 'report.html', 'summary.json']);
+    const page = await readFile(join(out, 'report.html'), 'utf8');
+    expect(page).toContain('uPlot');
+    expect(page).not.toMatch(/src="http|href="http/);
+    const rows = (await readFile(join(out, 'forecasts.csv'), 'utf8')).trim().split('\n');
+    expect(rows[0]).toBe('model,region,method,made_at,time,actual,mean,q0.05,q0.1,q0.5,q0.8,q0.9,q0.95');
+    expect(rows).toHaveLength(1 + 2 * 96 * 6);
+    const summary = JSON.parse(await readFile(join(out, 'summary.json'), 'utf8')) as { total: { method: string; buckets: { wape: number } }[] };
+    expect(summary.total.map(({ method }) => method)).toEqual(['auto', 'seasonal-naive-day']);
+    expect(summary.total[0]!.buckets.wape).toBeLessThan(0.1);
+  });
+
+  it('reads the demand that a simulation wrote', async () => {
+    const out = join(dir, 'simulated');
+    await run(['simulate', '--duration', '2h', '--strategy', 'static', '--out', out]);
+    const { code, stdout } = await run(['forecast', 'run', '--counts', join(out, 'static', 'demand.csv'), '--region', 'westus']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/in westus: 12 buckets seen/);
+    expect(stdout).toMatch(/q0\.95 +prompt +output/);
+  });
+
+  it.each([
+    [['forecast', 'run'], /--trace: give one of --trace FILE, --counts FILE and --preset NAME/],
+    [['forecast', 'run', '--counts', 'none.csv'], /--counts: can't read none\.csv/],
+    [['forecast', 'backtest', '--preset', 'small', '--methods', 'auto,magic'], /unknown forecaster "magic"[^]*hint: known: auto, /],
+    [['forecast', 'run', '--preset', 'small', '--target', 'mean'], /--target: must be bucket or peak, not "mean"/],
+  ])('refuses %s', async (args, message) => {
+    const { code, stdout, stderr } = await run(args);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(message);
+  });
+});
+
 describe('sageserve trace', () => {
   it('generates, converts, inspects and shows a trace', async () => {
     const parquet = join(dir, 'week.parquet');

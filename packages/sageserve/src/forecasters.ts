@@ -47,16 +47,16 @@ export const FORECASTERS: Readonly<Record<string, Make>> = {
   },
   sarima: (o) =>
     withStep(o, (stepMs) => {
-      const { p = 1, d = 0, q = 1, seasonalP = 0, seasonalD = 1, seasonalQ = 1, season = stepsPerDay(stepMs), ...rest } = numbers(o, [
-        'stepMs',
-        'p',
-        'd',
-        'q',
-        'seasonalP',
-        'seasonalD',
-        'seasonalQ',
-        'season',
-      ]);
+      const {
+        p = 1,
+        d = 0,
+        q = 1,
+        seasonalP = 0,
+        seasonalD = 1,
+        seasonalQ = 1,
+        season = stepsPerDay(stepMs),
+        ...rest
+      } = numbers(o, ['stepMs', 'p', 'd', 'q', 'seasonalP', 'seasonalD', 'seasonalQ', 'season']);
       return createArimaForecaster({ ...rest, order: { p, d, q, seasonalP, seasonalD, seasonalQ, season } });
     }),
   'auto-arima': (o) => createAutoArimaForecaster(numbers(o, ['stepMs', 'season', 'maxOrder'])),
@@ -67,7 +67,10 @@ export const FORECASTERS: Readonly<Record<string, Make>> = {
   'ensemble-median': (o) => createEnsembleForecaster(defaultMembers(numbers(o, ['stepMs'])), { combine: 'median' }),
   'ensemble-weighted': (o) => {
     const { lookbackHours, power, ...rest } = numbers(o, ['stepMs', 'lookbackHours', 'power']);
-    return createEnsembleForecaster(defaultMembers(rest), { ...(lookbackHours === undefined ? {} : { lookbackHours }), ...(power === undefined ? {} : { power }) });
+    return createEnsembleForecaster(defaultMembers(rest), {
+      ...(lookbackHours === undefined ? {} : { lookbackHours }),
+      ...(power === undefined ? {} : { power }),
+    });
   },
   neural: (o) => neural(numbers(o, ['stepMs', 'seed', 'epochs', 'units'])),
 };
@@ -80,7 +83,8 @@ function neural(options: { readonly stepMs?: number; readonly seed?: number; rea
       const { createNeuralForecaster } = await import('@sageserve/forecast-tfjs');
       return createNeuralForecaster(options);
     } catch (cause) {
-      if ((cause as { code?: string }).code === 'ERR_MODULE_NOT_FOUND') throw new MissingDependencyError('@sageserve/forecast-tfjs', 'the forecaster "neural"', cause);
+      if ((cause as { code?: string }).code === 'ERR_MODULE_NOT_FOUND')
+        throw new MissingDependencyError('@sageserve/forecast-tfjs', 'the forecaster "neural"', cause);
       throw cause;
     }
   };

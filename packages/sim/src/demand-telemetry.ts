@@ -35,7 +35,8 @@ export class DemandTelemetry {
   /** Records what was counted since the last call. */
   minute(nowMs: number): void {
     for (const [cell, recorder] of this.recorders.entries()) {
-      if (this.#requests[cell] > 0 || this.#outputTokens[cell] > 0) recorder.record(nowMs - WITHIN_MS, this.#promptTokens[cell], this.#outputTokens[cell], this.#requests[cell]);
+      if (this.#requests[cell] > 0 || this.#outputTokens[cell] > 0)
+        recorder.record(nowMs - WITHIN_MS, this.#promptTokens[cell], this.#outputTokens[cell], this.#requests[cell]);
       recorder.observedUntil(nowMs);
     }
     this.#promptTokens.fill(0);
@@ -51,4 +52,3 @@ export class DemandTelemetry {
     });
   }
 }
-

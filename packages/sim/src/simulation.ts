@@ -387,15 +387,7 @@ class Simulation {
     const cell = requests.model[slot] * this.#regionCount + requests.originRegion[slot];
     const tier = requests.tier[slot];
     if (tier !== TIER_NON_INTERACTIVE) this.#demand.complete(cell, output);
-    this.#metrics.complete(
-      cell,
-      tier,
-      arrivedAtMs,
-      firstTokenAtMs,
-      nowMs,
-      output,
-      requests.deadlineAtMs[slot],
-    );
+    this.#metrics.complete(cell, tier, arrivedAtMs, firstTokenAtMs, nowMs, output, requests.deadlineAtMs[slot]);
     this.#options.onRequestEnd?.(requests, slot, 'completed', nowMs);
   }
 

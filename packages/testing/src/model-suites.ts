@@ -42,6 +42,8 @@ export function performanceModelConformance(create: () => PerformanceModel, depl
   }));
 }
 
+const DAY_STEPS = 144;
+
 /** What every forecaster must do. */
 export function forecasterConformance(create: () => Forecaster): ConformanceCase[] {
   const series = (steps: number, of: (t: number) => number): DemandSeries => ({
@@ -62,7 +64,8 @@ export function forecasterConformance(create: () => Forecaster): ConformanceCase
     name: `forecasts ${name}: finite, not negative, quantiles in order, the same twice`,
     async run() {
       const forecaster = create();
-      const history = series(Math.max(1_008, forecaster.minHistorySteps), of);
+      const steps = Math.max(1_008, forecaster.minHistorySteps) + DAY_STEPS;
+      const history = series(steps, of);
       const before = Float64Array.from(history.promptTokensPerS);
       const forecast = await forecaster.forecast(history, 12);
       expect(
@@ -90,7 +93,7 @@ export function forecasterConformance(create: () => Forecaster): ConformanceCase
         const sum = forecast.promptTokensPerS.mean[t]! + forecast.outputTokensPerS.mean[t]!;
         expect(Math.abs(mean - sum) <= 1e-6 * (1 + sum), `forecasts ${mean} tokens/s in all, but ${sum} as prompt and output`);
       }
-      const again = await create().forecast(series(Math.max(1_008, forecaster.minHistorySteps), of), 12);
+      const again = await create().forecast(series(steps, of), 12);
       expect(
         again.mean.every((value, t) => value === forecast.mean[t]),
         'the same history gave two forecasts',

@@ -222,7 +222,12 @@ function rollingArima(
 ): Float64Array {
   const w = difference(values, by);
   if (mean !== 0) for (let t = 0; t < w.length; t++) w[t] -= mean;
-  const forecasts = filter(w, polynomials, origins.map((origin) => Math.max(0, origin - by.length)), horizon).forecasts;
+  const forecasts = filter(
+    w,
+    polynomials,
+    origins.map((origin) => Math.max(0, origin - by.length)),
+    horizon,
+  ).forecasts;
   const lags = [...by.keys()].filter((k) => by[k] !== 0);
   for (const [i, origin] of origins.entries()) {
     for (let h = 0; h < horizon; h++) {

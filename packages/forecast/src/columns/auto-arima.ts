@@ -52,7 +52,7 @@ export function chooseOrder(values: Float64Array, period: number, maxOrder: numb
   const sma = seasonalD;
   const starts = [order(2, 2, 0, sma), order(0, 0, 0, sma), order(1, 0, 0, sma), order(0, 1, 0, sma)].filter(({ p, q }) => p <= maxOrder && q <= maxOrder);
   let best = starts.reduce((a, b) => (score(b) < score(a) ? b : a));
-  for (let improved = true; improved; ) {
+  for (let improved = true; improved;) {
     improved = false;
     for (const [dp, dq, ds] of [
       [1, 0, 0],
@@ -78,7 +78,11 @@ export function chooseOrder(values: Float64Array, period: number, maxOrder: numb
 /** Share of the detrended variance that the season explains. */
 function seasonalStrength(values: Float64Array, period: number): number {
   const windows = stlWindows(period, 11);
-  const { seasonal, remainder } = decompose(values, windows, { innerIterations: 2, trendJump: Math.ceil(windows.trend / 10), lowPassJump: Math.ceil(windows.lowPass / 10) });
+  const { seasonal, remainder } = decompose(values, windows, {
+    innerIterations: 2,
+    trendJump: Math.ceil(windows.trend / 10),
+    lowPassJump: Math.ceil(windows.lowPass / 10),
+  });
   const both = variance(seasonal.map((s, t) => s + remainder[t]));
   return both > 0 ? Math.max(0, 1 - variance(remainder) / both) : 0;
 }

@@ -156,7 +156,7 @@ export function fitSmoothing(values: Float64Array, form: SmoothingForm, options:
     const add = (low: number, high: number, ...at: readonly number[]): void => {
       lower.push(low);
       upper.push(high);
-      for (const [i, s] of starts.entries()) s.push(at[i]!);
+      for (const [i, s] of starts.entries()) s.push(at[i]);
     };
     if (useTrend) add(0, 1, 0.01, 0.05);
     if (useSeason) add(0, 1, 0.05, 0.2);
@@ -165,7 +165,9 @@ export function fitSmoothing(values: Float64Array, form: SmoothingForm, options:
       const sum = pass(values, values.length, form, weightsOf(x), start);
       return Number.isFinite(sum) ? sum : Infinity;
     };
-    const found = starts.map((s) => minimizeInBox(sse, Float64Array.from(s), Float64Array.from(lower), Float64Array.from(upper), thorough ? 400 : 120, thorough ? 1e-9 : 1e-6));
+    const found = starts.map((s) =>
+      minimizeInBox(sse, Float64Array.from(s), Float64Array.from(lower), Float64Array.from(upper), thorough ? 400 : 120, thorough ? 1e-9 : 1e-6),
+    );
     found.sort((a, b) => a.value - b.value);
     weights = weightsOf(found[0].x);
   }
@@ -221,7 +223,8 @@ export interface HoltWintersOptions {
 /** Holt-Winters exponential smoothing with an additive trend, damped or not, and a season that is added, multiplied or absent. */
 export function holtWintersMethod(options: HoltWintersOptions): ColumnMethod {
   const { seasonal = 'additive', damped = false, season } = options;
-  if (season !== undefined && !(Number.isInteger(season) && season >= 2)) throw new ConfigError('season', `must be a whole number of 2 or more steps, not ${season}`);
+  if (season !== undefined && !(Number.isInteger(season) && season >= 2))
+    throw new ConfigError('season', `must be a whole number of 2 or more steps, not ${season}`);
   const steps = (stepMs: number): number => (seasonal === 'none' ? 1 : (season ?? stepsPerDay(stepMs)));
   return {
     name: `holt-winters-${seasonal}${damped ? '-damped' : ''}`,

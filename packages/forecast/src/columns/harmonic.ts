@@ -86,7 +86,8 @@ const LOG_OFFSET = 0.005;
 export function harmonicMethod(options: HarmonicOptions = {}): ColumnMethod {
   const { dailyHarmonics = 6, logarithm = true, weekend = [0, 6], utcOffsetHours = 0 } = options;
   const errors = 'errors' in options ? options.errors : { p: 3, q: 2 };
-  if (!Number.isInteger(dailyHarmonics) || dailyHarmonics < 0) throw new ConfigError('dailyHarmonics', `must be a whole number of 0 or more, not ${dailyHarmonics}`);
+  if (!Number.isInteger(dailyHarmonics) || dailyHarmonics < 0)
+    throw new ConfigError('dailyHarmonics', `must be a whole number of 0 or more, not ${dailyHarmonics}`);
   if (!Number.isFinite(utcOffsetHours)) throw new ConfigError('utcOffsetHours', `must be a number, not ${utcOffsetHours}`);
   for (const day of weekend) if (!Number.isInteger(day) || day < 0 || day > 6) throw new ConfigError('weekend', `holds days from 0 to 6, not ${day}`);
   return {
@@ -135,8 +136,7 @@ export function harmonicMethod(options: HarmonicOptions = {}): ColumnMethod {
           const whole = Float64Array.from({ length: last + horizon }, (_, t) => (t < n ? curve[t] : curveAt(t)));
           const rest = history.subarray(0, last).map((value, t) => into(value) - whole[t]);
           const out = model === undefined ? new Float64Array(origins.length * horizon) : model.rolling(rest, origins, horizon);
-          for (const [i, origin] of origins.entries())
-            for (let h = 0; h < horizon; h++) out[i * horizon + h] = outOf(out[i * horizon + h] + whole[origin + h]);
+          for (const [i, origin] of origins.entries()) for (let h = 0; h < horizon; h++) out[i * horizon + h] = outOf(out[i * horizon + h] + whole[origin + h]);
           return out;
         },
       };
@@ -153,7 +153,7 @@ interface Waves {
   readonly harmonics: number;
   /** −1 where weekends have no shape of their own. */
   readonly weekendHarmonics: number;
-  isWeekend(t: number): boolean;
+  readonly isWeekend: (t: number) => boolean;
 }
 
 function writeWaves({ day, harmonics, weekendHarmonics, isWeekend }: Waves, t: number, out: Float64Array, at: number): void {

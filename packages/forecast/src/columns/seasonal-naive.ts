@@ -44,6 +44,13 @@ export interface SeasonalNaiveOptions extends ColumnForecasterOptions {
 export function createSeasonalNaiveForecaster(options: SeasonalNaiveOptions = {}): RollingForecaster {
   const { season = 'day', ...rest } = options;
   if (season === 'day') return createColumnForecaster(seasonalNaiveMethod('seasonal-naive-day', stepsPerDay), rest);
-  if (season === 'week') return createColumnForecaster(seasonalNaiveMethod('seasonal-naive-week', (stepMs) => 7 * stepsPerDay(stepMs)), rest);
-  return createColumnForecaster(seasonalNaiveMethod(season === 1 ? 'last-value' : `seasonal-naive-${season}`, () => season), rest);
+  if (season === 'week')
+    return createColumnForecaster(
+      seasonalNaiveMethod('seasonal-naive-week', (stepMs) => 7 * stepsPerDay(stepMs)),
+      rest,
+    );
+  return createColumnForecaster(
+    seasonalNaiveMethod(season === 1 ? 'last-value' : `seasonal-naive-${season}`, () => season),
+    rest,
+  );
 }

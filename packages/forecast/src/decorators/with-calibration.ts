@@ -27,7 +27,8 @@ export interface CalibrationOptions {
 export function withCalibration(forecaster: Forecaster, options: CalibrationOptions = {}): RollingForecaster {
   const { target = 'bucket', lookbackHours = 168, rate = 0.03, fewest = 24 } = options;
   if (target !== 'bucket' && target !== 'peak') throw new ConfigError('target', `must be bucket or peak, not ${String(target)}`);
-  for (const [name, value] of Object.entries({ lookbackHours, fewest })) if (!Number.isInteger(value) || value < 1) throw new ConfigError(name, `must be a whole number of 1 or more, not ${value}`);
+  for (const [name, value] of Object.entries({ lookbackHours, fewest }))
+    if (!Number.isInteger(value) || value < 1) throw new ConfigError(name, `must be a whole number of 1 or more, not ${value}`);
   if (!(rate >= 0 && rate < 1)) throw new ConfigError('rate', `must be from 0 to under 1, not ${rate}`);
   const inner = asRolling(forecaster);
   return {

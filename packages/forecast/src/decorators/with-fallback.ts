@@ -44,7 +44,9 @@ function named(forecast: DemandForecast, failures: readonly string[]): DemandFor
 
 function isSound(forecast: DemandForecast, horizonSteps: number): boolean {
   return [forecast, ...TOKEN_COLUMNS.map((name) => forecast[name])].every(
-    (column) => column.mean.length === horizonSteps && [column.mean, ...column.quantiles.map((q) => q.values)].every((values) => values.every((x) => Number.isFinite(x) && x >= 0)),
+    (column) =>
+      column.mean.length === horizonSteps &&
+      [column.mean, ...column.quantiles.map((q) => q.values)].every((values) => values.every((x) => Number.isFinite(x) && x >= 0)),
   );
 }
 
@@ -73,5 +75,5 @@ function lastValue(history: DemandSeries, horizonSteps: number, levels: readonly
     const deviation = seen.length > 1 ? Math.sqrt(seen.reduce((sum, x) => sum + (x - mean) ** 2 / (seen.length - 1), 0)) : last;
     return { mean: new Float64Array(horizonSteps).fill(last), deviation: new Float64Array(horizonSteps).fill(deviation) };
   });
-  return named(normalForecast(history, spreads[0]!, spreads[1]!, levels, observed === 0 ? 'nothing observed' : 'last value'), failures);
+  return named(normalForecast(history, spreads[0], spreads[1], levels, observed === 0 ? 'nothing observed' : 'last value'), failures);
 }

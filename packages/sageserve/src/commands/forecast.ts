@@ -67,7 +67,9 @@ async function demandFromCounts(file: string, options: DemandOptions): Promise<D
   const step = options.step === undefined ? undefined : stepOf(options.step);
   const odd = series.find(({ stepMs }) => step !== undefined && stepMs !== step);
   if (odd !== undefined)
-    throw new ConfigError('--step', `${file} has buckets of ${time(odd.stepMs)}, not of ${options.step}`, { hint: 'Leave --step out: a file of counts says it by itself.' });
+    throw new ConfigError('--step', `${file} has buckets of ${time(odd.stepMs)}, not of ${options.step}`, {
+      hint: 'Leave --step out: a file of counts says it by itself.',
+    });
   return { source: file, series, unit, leftOut: 0 };
 }
 
@@ -312,7 +314,9 @@ async function backtestDemand(options: ForecastBacktestOptions, methods: readonl
   noteLeftOut(demand);
   for (const series of demand.series) {
     const own = results.filter((result) => result.key === series.key);
-    console.log(`\n${nameOf(series)}: ${own[0]!.origins.length} forecasts, the first at ${new Date(series.startMs + own[0]!.origins[0]! * series.stepMs).toISOString()}`);
+    console.log(
+      `\n${nameOf(series)}: ${own[0]!.origins.length} forecasts, the first at ${new Date(series.startMs + own[0]!.origins[0]! * series.stepMs).toISOString()}`,
+    );
     console.log(accuracyTable(own));
     for (const { method, answeredBy } of own) {
       const fallbacks = fallbacksOf(answeredBy);

@@ -5,7 +5,7 @@ export interface TraceDemandOptions {
   readonly stepMs: number;
   /** Count non-interactive requests too; they are left out by default, as they can wait. */
   readonly allTiers?: boolean;
-  readonly onBatch?: (requests: number, lastArrivalMs: number) => void | Promise<void> | undefined;
+  readonly onBatch?: (requests: number, lastArrivalMs: number) => Promise<void> | undefined;
 }
 
 export interface TraceDemand {
@@ -54,7 +54,11 @@ export async function demandOfTrace(trace: TraceStream, file: string, options: T
     if (pause !== undefined) await pause;
   }
   if (requests === 0)
-    throw new TraceFormatError({ file, line: 1 }, leftOut === 0 ? 'has no requests' : 'has no interactive requests', leftOut === 0 ? {} : { hint: 'Count all with --all-tiers.' });
+    throw new TraceFormatError(
+      { file, line: 1 },
+      leftOut === 0 ? 'has no requests' : 'has no interactive requests',
+      leftOut === 0 ? {} : { hint: 'Count all with --all-tiers.' },
+    );
   const length = Math.max(1, buckets - 1);
   const startMs = trace.startEpochMs ?? 0;
   const series = [...cells.values()]

@@ -12,7 +12,9 @@ export function backtestCsv(results: readonly BacktestResult[]): string {
       const madeAt = new Date(r.startMs + origin * r.stepMs).toISOString();
       for (let h = 0; h < r.horizonSteps; h++) {
         const k = i * r.horizonSteps + h;
-        const numbers = [r.actual[k]!, r.mean[k]!, ...r.quantiles.map(({ values }) => values[k]!)].map((x) => (Number.isNaN(x) ? '' : Number(x.toPrecision(7))));
+        const numbers = [r.actual[k]!, r.mean[k]!, ...r.quantiles.map(({ values }) => values[k]!)].map((x) =>
+          Number.isNaN(x) ? '' : Number(x.toPrecision(7)),
+        );
         text += `${r.key.modelId},${r.key.regionId},${r.method},${madeAt},${new Date(r.startMs + (origin + h) * r.stepMs).toISOString()},${numbers.join(',')}\n`;
       }
     }
@@ -52,6 +54,7 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1200p
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 label { margin-right: 1.5rem; } select { font: inherit; }
 table { border-collapse: collapse; margin-top: .5rem; } th, td { padding: .2rem .9rem .2rem 0; text-align: right; } th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { white-space: nowrap; } #misses th:last-child, #misses td:last-child { text-align: left; }
 thead { border-bottom: 1px solid #999; } p.note { color: #555; }
 </style>
 </head>
@@ -75,7 +78,7 @@ thead { border-bottom: 1px solid #999; } p.note { color: #555; }
 function pageSeries(results: readonly BacktestResult[]): PageSeries[] {
   const bySeries = new Map<string, BacktestResult[]>();
   for (const result of results) {
-    const name = `${result.key.modelId} in ${result.key.regionId}`;
+    const name = result.key.regionId === 'all' ? result.key.modelId : `${result.key.modelId} in ${result.key.regionId}`;
     bySeries.set(name, [...(bySeries.get(name) ?? []), result]);
   }
   return [...bySeries].map(([name, own]) => {

@@ -1,0 +1,110 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { simulate } from '@sageserve/sim';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { preset } from '../presets/presets.js';
+import { buildSimulation, buildTraffic } from '../scenario/build.js';
+import { parseScenario } from '../scenario/parse.js';
+import { demandCsv, readDemandCsv } from './demand-csv.js';
+import { demandOfTrace } from './demand-of-trace.js';
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sageserve-demand-'));
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+async function fileOf(text: string, name = 'demand.csv'): Promise<string> {
+  const path = join(dir, name);
+  await writeFile(path, name.endsWith('.gz') ? gzipSync(text) : text);
+  return path;
+}
+
+describe('a CSV of demand', () => {
+  it('reads times with and without a zone, gaps, and rows in any order', async () => {
+    const { series, unit } = await readDemandCsv(
+      await fileOf('start_utc,requests_per_min\n2024-05-12T00:30Z,4\n2024-05-12 00:00,1\n2024-05-12T00:10:00Z,2\n2024-05-12T00:40Z,\n', 'a.csv.gz'),
+    );
+    expect(unit).toBe('requests_per_min');
+    expect(series).toHaveLength(1);
+    expect(series[0]).toMatchObject({ startMs: Date.UTC(2024, 4, 12), stepMs: 600_000 });
+    expect([...series[0]!.promptTokensPerS]).toEqual([1, 2, NaN, 4, NaN]);
+    expect([...series[0]!.outputTokensPerS]).toEqual([0, 0, NaN, 0, NaN]);
+  });
+
+  it('reads what it writes', async () => {
+    const text = `time,model,region,requests_per_s,prompt_tokens_per_s,output_tokens_per_s\n2024-05-12T00:00:00.000Z,a,west,0.5,100,20\n2024-05-12T00:10:00.000Z,a,west,,,\n2024-05-12T00:20:00.000Z,a,west,0.25,50,10\n`;
+    const { series, unit } = await readDemandCsv(await fileOf(text));
+    expect(unit).toBe('tokens/s');
+    expect(demandCsv(series)).toBe(text);
+  });
+
+  it.each([
+    ['a negative count', 'time,n\n0,1\n600,-3\n', /demand\.csv:3, column n: "-3" is not a number of 0 or more/],
+    ['a time that is none', 'time,n\n0,1\nlater,3\n', /demand\.csv:3, column time: "later" is no time/],
+    ['an irregular step', 'time,n\n0,1\n600,2\n900,3\n1300,4\n', /demand\.csv:5, column time: is no multiple of the step, 300 s/],
+    ['a time twice', 'time,n\n0,1\n600,2\n600,3\n', /demand\.csv:4, column time: the time of line 3 again/],
+    ['a row of another length', 'time,n\n0,1\n600\n', /demand\.csv:3: has 1 fields where the header has 2/],
+    ['a single row', 'time,n\n0,1\n', /a single row does not tell how long a bucket is/],
+    ['no rows', 'time,n\n', /has no rows of demand/],
+    ['several columns', 'time,a,b\n0,1,2\n600,2,3\n', /--column: .* has 2 columns that could be the counts/],
+  ])('refuses %s, and says where', async (_, text, message) => {
+    await expect(readDemandCsv(await fileOf(text))).rejects.toThrow(message);
+  });
+
+  it('takes the column that is named', async () => {
+    const file = await fileOf('time,a,b\n0,1,2\n600,2,3\n');
+    expect([...(await readDemandCsv(file, 'b')).series[0]!.promptTokensPerS]).toEqual([2, 3]);
+    await expect(readDemandCsv(file, 'c')).rejects.toThrow(/--column: .* has no column "c"/);
+    await expect(readDemandCsv(join(dir, 'none.csv'))).rejects.toThrow(/--counts: can't read .*none\.csv/);
+  });
+});
+
+describe('demand of traffic', () => {
+  const scenario = parseScenario({ ...preset('small'), duration: '1h', traffic: { ...preset('small').traffic, requestsPerDay: 50_000 } });
+
+  it('counts every interactive token of a trace, by model and region', async () => {
+    const { series, requests, leftOut } = await demandOfTrace(await buildTraffic(scenario), 'small', { stepMs: 60_000 });
+    let prompt = 0;
+    let interactive = 0;
+    let later = 0;
+    const trace = await buildTraffic(scenario);
+    for await (const batch of trace.batches()) {
+      for (let i = 0; i < batch.length; i++) {
+        if (batch.tier[i] === 2) later++;
+        else {
+          interactive++;
+          if (batch.arrivedAtMs[i]! < 59 * 60_000) prompt += batch.promptTokens[i]!;
+        }
+      }
+    }
+    expect({ requests, leftOut }).toEqual({ requests: interactive, leftOut: later });
+    expect(series).toHaveLength(6);
+    expect(60 * series.reduce((sum, s) => sum + s.promptTokensPerS.reduce((a, b) => a + b, 0), 0)).toBeCloseTo(prompt, 3);
+  });
+
+  it('is recorded by the simulator as it is counted in the trace', async () => {
+    const counted = await demandOfTrace(await buildTraffic(scenario), 'small', { stepMs: 600_000 });
+    const recorded: string[] = [];
+    const result = await simulate(buildSimulation(scenario, 'static'), await buildTraffic(scenario), {
+      onDemand(demand) {
+        recorded.push(...demand.map(({ key }) => `${key.modelId}/${key.regionId}`));
+        expect(demand).toHaveLength(6);
+        for (const series of demand) {
+          const want = counted.series.find(({ key }) => key.modelId === series.key.modelId && key.regionId === series.key.regionId)!;
+          expect(series.startMs).toBe(want.startMs);
+          expect(series.promptTokensPerS).toHaveLength(6);
+          for (const [t, rate] of want.promptTokensPerS.entries()) expect(series.promptTokensPerS[t]).toBeCloseTo(rate, 6);
+          // Output tokens are known when a request ends, a little later than it came.
+          const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
+          expect(sum(series.outputTokensPerS)).toBeGreaterThan(0);
+          expect(sum(series.outputTokensPerS.subarray(0, 5))).toBeLessThan(1.02 * sum(want.outputTokensPerS));
+        }
+      },
+    });
+    expect(result.total.arrived).toBeGreaterThan(1_000);
+    expect(recorded).toHaveLength(6);
+  });
+});
