@@ -25,7 +25,7 @@ export interface Spread {
 }
 
 /** A column whose error is taken to be normal; nothing under 0. */
-export function normalColumn({ mean, deviation }: Spread, levels: readonly number[]): ForecastColumn {
+function normalColumn({ mean, deviation }: Spread, levels: readonly number[]): ForecastColumn {
   return {
     mean,
     quantiles: levels.map((level) => {
@@ -51,6 +51,6 @@ export function normalForecast(history: DemandSeries, prompt: Spread, output: Sp
 }
 
 /** Where a forecast made at the end of `history` begins. */
-export function timesOf(history: DemandSeries): { readonly startMs: number; readonly stepMs: number } {
+function timesOf(history: DemandSeries): { readonly startMs: number; readonly stepMs: number } {
   return { startMs: history.startMs + history.promptTokensPerS.length * history.stepMs, stepMs: history.stepMs };
 }

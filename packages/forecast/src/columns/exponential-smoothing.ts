@@ -104,7 +104,7 @@ function pass(
 }
 
 /** Starting values: two seasons' means give level and trend, and the mean deviation of up to two seasons from them the seasons; without a season, the first values. */
-export function initialStates(y: Float64Array, form: SmoothingForm): SmoothingStart {
+function initialStates(y: Float64Array, form: SmoothingForm): SmoothingStart {
   const m = form.season;
   if (form.seasonal === 'none') return { level: y[0], trend: form.trend === 'none' || y.length < 2 ? 0 : y[1] - y[0], seasons: [] };
   let first = 0;

@@ -14,7 +14,7 @@ export interface CalibrationOptions {
   readonly target?: 'bucket' | 'peak';
   /** Hours of past forecasts that are learnt from; 168 by default. */
   readonly lookbackHours?: number;
-  /** Step of the adaptive working level (0–1); 0.03 by default. 0 leaves plain split conformal prediction. */
+  /** Step of the adaptive working level (0–1); 0.05 by default. 0 leaves plain split conformal prediction. */
   readonly rate?: number;
   /** Fewest past forecasts before quantiles are touched; 24 by default. */
   readonly fewest?: number;
@@ -25,7 +25,7 @@ export interface CalibrationOptions {
  * how far its earlier forecasts missed. Means stay. Until there are `fewest` errors its own quantiles stand.
  */
 export function withCalibration(forecaster: Forecaster, options: CalibrationOptions = {}): RollingForecaster {
-  const { target = 'bucket', lookbackHours = 168, rate = 0.03, fewest = 24 } = options;
+  const { target = 'bucket', lookbackHours = 168, rate = 0.05, fewest = 24 } = options;
   if (target !== 'bucket' && target !== 'peak') throw new ConfigError('target', `must be bucket or peak, not ${String(target)}`);
   for (const [name, value] of Object.entries({ lookbackHours, fewest }))
     if (!Number.isInteger(value) || value < 1) throw new ConfigError(name, `must be a whole number of 1 or more, not ${value}`);

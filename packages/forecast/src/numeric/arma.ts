@@ -7,7 +7,7 @@ export interface ArmaPolynomials {
 }
 
 /** The likelihood of a series under an ARMA model whose innovation variance is profiled out, and the innovations. */
-export interface ArmaFit {
+interface ArmaFit {
   readonly logLik: number;
   readonly sigma2: number;
 }

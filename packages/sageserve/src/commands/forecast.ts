@@ -16,7 +16,7 @@ import { count, decimal, NONE, percent, sparkline, table, time } from './format.
 import { Progress, reportSkippedRows } from './progress.js';
 import { makeFolder } from './result-folder.js';
 
-export interface DemandOptions {
+interface DemandOptions {
   readonly trace?: string;
   readonly counts?: string;
   readonly preset?: string;
