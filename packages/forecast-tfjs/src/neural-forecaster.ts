@@ -1,4 +1,13 @@
-import { ConfigError, createRng, type DemandForecast, type DemandSeries, type ForecastColumn, type Forecaster, SageServeError } from '@sageserve/core';
+import {
+  ConfigError,
+  createRng,
+  type DemandForecast,
+  type DemandSeries,
+  type ForecastColumn,
+  type Forecaster,
+  MS_PER_DAY,
+  SageServeError,
+} from '@sageserve/core';
 import { DEFAULT_QUANTILE_LEVELS, fillGaps, ForecastHistoryError, observedSteps, stepsPerDay } from '@sageserve/forecast';
 import { type BackendChoice, type BackendName, chooseBackend } from './backend.js';
 import { Network, TRAINED_LEVELS, type TrainingBatch } from './network.js';
@@ -51,7 +60,6 @@ export interface NeuralForecaster extends Forecaster {
 }
 
 const BATCH = 256;
-const DAY_MS = 86_400_000;
 /** Trained states that are kept, newest: one for each day that may be asked about again. */
 const MAX_STATES = 40;
 const FORMAT = 'sageserve-neural/1';
@@ -80,7 +88,7 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
     warmEpochs = 4,
     samplesPerEpoch = 8_192,
     learningRate = 0.001,
-    retrainEveryMs = DAY_MS,
+    retrainEveryMs = MS_PER_DAY,
     stepMs: statedStepMs = 600_000,
   } = options;
   for (const [name, value] of Object.entries({ horizonSteps: reach, units, epochs, warmEpochs, samplesPerEpoch }))

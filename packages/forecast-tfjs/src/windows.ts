@@ -1,8 +1,10 @@
+import { MS_PER_DAY } from '@sageserve/core';
+import { weekdayOf } from '@sageserve/forecast';
+
 /** Steps of the newest history that the convolution reads: a power of two, since each layer halves them. */
 export const WINDOW = 32;
 /** Numbers at each step of the window: the value, and how it stood to the day before. */
 export const STEP_FEATURES = 2;
-const DAY_MS = 86_400_000;
 
 /** What a network is shown of one column at one time. */
 export interface WindowSizes {
@@ -56,13 +58,12 @@ export function writeWindow(
       : 0;
   }
   const ms = startMs + origin * stepMs;
-  const angle = (2 * Math.PI * (ms % DAY_MS)) / DAY_MS;
+  const angle = (2 * Math.PI * (ms % MS_PER_DAY)) / MS_PER_DAY;
   extras[c++] = Math.sin(angle);
   extras[c++] = Math.cos(angle);
   extras[c++] = Math.sin(2 * angle);
   extras[c++] = Math.cos(2 * angle);
-  // The epoch began on a Thursday.
-  const weekday = (((Math.floor(ms / DAY_MS) + 4) % 7) + 7) % 7;
+  const weekday = weekdayOf(ms);
   extras[c++] = weekday === 0 || weekday === 6 ? 1 : 0;
   extras[c] = hasWeek ? 1 : 0;
   return scale;

@@ -1,4 +1,4 @@
-import type { DemandForecast, DemandSeries, ForecastOptions } from '@sageserve/core';
+import { type DemandForecast, type DemandSeries, type ForecastOptions, MS_PER_DAY, MS_PER_HOUR } from '@sageserve/core';
 import { checkHorizon, levelsOf } from './assemble.js';
 import type { ColumnMethod, ColumnModel } from './columns/method.js';
 import { checkHistory, fillGaps, firstObserved, ForecastHistoryError, observedSteps, TOKEN_COLUMNS, type TokenColumn } from './history.js';
@@ -15,10 +15,9 @@ export interface ColumnForecasterOptions {
 }
 
 const DEFAULT_STEP_MS = 600_000;
-const DAY_MS = 86_400_000;
 /** Share of the buckets that must have been observed. */
 const LEAST_OBSERVED = 0.5;
-const YOUNG_REFIT_MS = 21_600_000;
+const YOUNG_REFIT_MS = 6 * MS_PER_HOUR;
 const YOUNG_DAYS = 7;
 /** From this many past forecasts on, as after a start, parameters are estimated for a quarter of them at a time. */
 const MANY_ORIGINS = 24;
@@ -62,10 +61,10 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
     const values = fillGaps(history[name], history.stepMs);
     const base = Math.round(history.startMs / history.stepMs);
     const stepsOf = (ms: number): number => Math.max(1, Math.round(ms / history.stepMs));
-    const day = stepsOf(DAY_MS);
+    const day = stepsOf(MS_PER_DAY);
     const many = origins.length > MANY_ORIGINS;
     const quarter = Math.ceil((origins.at(-1)! - origins[0]) / QUARTERS);
-    const window = Math.round((windowDays * DAY_MS) / history.stepMs);
+    const window = Math.round((windowDays * MS_PER_DAY) / history.stepMs);
     const fewest = method.minSteps(history.stepMs);
     const phase = phaseOf(history, day);
     const { mean, deviation } = past[name];
@@ -102,7 +101,7 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
         const coarse = Math.max(first + fewest, origins[0] + Math.floor((origin - origins[0]) / quarter) * quarter);
         return base + Math.min(coarse, origin);
       }
-      const every = stepsOf(refitEveryMs ?? (origin - first < YOUNG_DAYS * day ? YOUNG_REFIT_MS : DAY_MS));
+      const every = stepsOf(refitEveryMs ?? (origin - first < YOUNG_DAYS * day ? YOUNG_REFIT_MS : MS_PER_DAY));
       const boundary = at - modulo(at - phase, every);
       return boundary - base - first >= Math.max(fewest, 2 * every) ? boundary : at;
     }

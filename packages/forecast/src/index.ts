@@ -28,7 +28,7 @@ export {
 } from './columns/exponential-smoothing.js';
 export { createHarmonicForecaster, type Cycle, fitHarmonics, harmonicMethod, type HarmonicOptions, type HarmonicRegression } from './columns/harmonic.js';
 export { createLinearTrendForecaster } from './columns/linear-trend.js';
-export { type ColumnContext, type ColumnMethod, type ColumnModel, stepsPerDay } from './columns/method.js';
+export { type ColumnContext, type ColumnMethod, type ColumnModel, stepsPerDay, weekdayOf } from './columns/method.js';
 export { createMovingAverageForecaster } from './columns/moving-average.js';
 export { createMstlForecaster, decomposeSeasons, type MstlForecasterOptions, type MstlOptions, type MultipleDecomposition } from './columns/mstl.js';
 export { createRidgeForecaster, type RidgeOptions } from './columns/ridge.js';

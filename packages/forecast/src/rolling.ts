@@ -1,4 +1,4 @@
-import type { Awaitable, DemandForecast, DemandSeries, Forecaster } from '@sageserve/core';
+import { type Awaitable, type DemandForecast, type DemandSeries, type Forecaster, MS_PER_HOUR } from '@sageserve/core';
 import { firstObserved, ForecastHistoryError, sliceHistory } from './history.js';
 
 /** Forecasts of one column from several origins, origins × horizon, flat. NaN where none could be made. */
@@ -77,7 +77,7 @@ function isRolling(forecaster: Forecaster): forecaster is RollingForecaster {
 
 /** Steps between the origins that are learnt from: an hour, or one bucket where that is longer. */
 export function strideOf(stepMs: number): number {
-  return Math.max(1, Math.round(3_600_000 / stepMs));
+  return Math.max(1, Math.round(MS_PER_HOUR / stepMs));
 }
 
 /**

@@ -1,9 +1,9 @@
 import { type ColumnForecasterOptions, createColumnForecaster } from '../column-forecaster.js';
 import type { RollingForecaster } from '../rolling.js';
-import { ConfigError } from '@sageserve/core';
+import { ConfigError, MS_PER_HOUR } from '@sageserve/core';
 import { leastSquares } from '../numeric/least-squares.js';
 import { type ArimaModel, type ArimaOrder, fitArima } from './arima.js';
-import { type ColumnMethod, type ColumnModel, stepsPerDay } from './method.js';
+import { type ColumnMethod, type ColumnModel, stepsPerDay, weekdayOf } from './method.js';
 
 /** A cycle, and how many of its sines and cosines are used. */
 export interface Cycle {
@@ -73,8 +73,6 @@ export interface HarmonicOptions {
   readonly errors?: { readonly p: number; readonly q: number } | undefined;
 }
 
-const DAY_MS = 86_400_000;
-const HOUR_MS = 3_600_000;
 const WEEKEND_HARMONICS = 3;
 /** Added before the logarithm is taken, as a share of the mean: it keeps empty buckets finite. */
 const LOG_OFFSET = 0.005;
@@ -96,11 +94,7 @@ export function harmonicMethod(options: HarmonicOptions = {}): ColumnMethod {
     fit(values, { startMs, stepMs }): ColumnModel {
       const day = stepsPerDay(stepMs);
       const n = values.length;
-      const isWeekend = (t: number): boolean => {
-        const ms = startMs + t * stepMs + utcOffsetHours * HOUR_MS;
-        // The epoch began on a Thursday.
-        return weekend.includes((((Math.floor(ms / DAY_MS) + 4) % 7) + 7) % 7);
-      };
+      const isWeekend = (t: number): boolean => weekend.includes(weekdayOf(startMs + t * stepMs + utcOffsetHours * MS_PER_HOUR));
       let weekendSteps = 0;
       for (let t = 0; t < n; t++) if (isWeekend(t)) weekendSteps++;
       const offset = logarithm ? LOG_OFFSET * (values.reduce((sum, x) => sum + x, 0) / n) || 1 : 0;

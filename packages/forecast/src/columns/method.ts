@@ -1,3 +1,5 @@
+import { MS_PER_DAY } from '@sageserve/core';
+
 /** Where in time a column of numbers lies. Steps are equal. */
 export interface ColumnContext {
   readonly startMs: number;
@@ -27,5 +29,11 @@ export interface ColumnMethod {
 
 /** Steps in a day, or in a week. Throws nothing: a step that does not divide it gives the nearest whole number. */
 export function stepsPerDay(stepMs: number): number {
-  return Math.max(1, Math.round(86_400_000 / stepMs));
+  return Math.max(1, Math.round(MS_PER_DAY / stepMs));
+}
+
+/** Day of the week in UTC, 0 for Sunday. */
+export function weekdayOf(ms: number): number {
+  // The epoch began on a Thursday.
+  return (((Math.floor(ms / MS_PER_DAY) + 4) % 7) + 7) % 7;
 }

@@ -1,8 +1,8 @@
 import { type ColumnForecasterOptions, createColumnForecaster } from '../column-forecaster.js';
 import type { RollingForecaster } from '../rolling.js';
-import { ConfigError } from '@sageserve/core';
+import { ConfigError, MS_PER_DAY } from '@sageserve/core';
 import { leastSquares } from '../numeric/least-squares.js';
-import { type ColumnContext, type ColumnMethod, stepsPerDay } from './method.js';
+import { type ColumnContext, type ColumnMethod, stepsPerDay, weekdayOf } from './method.js';
 
 export interface RidgeOptions {
   /** Penalty as a share of each feature's sum of squares; 0.001 by default. */
@@ -12,7 +12,6 @@ export interface RidgeOptions {
 /** Lags of the newest values. */
 const RECENT = [1, 2, 3, 6];
 const DAILY_WAVES = 3;
-const DAY_MS = 86_400_000;
 
 /**
  * One ridge regression for each step ahead on the newest values, the same time on earlier days and a week ago, how these days stood at the time of the forecast, and the calendar (time of day, weekend).
@@ -88,13 +87,12 @@ function featuresOf(length: number, { startMs, stepMs }: ColumnContext, day: num
         out[c++] = values[origin - 1 - lag];
       }
       const ms = startMs + (origin + h) * stepMs;
-      const angle = (2 * Math.PI * (ms % DAY_MS)) / DAY_MS;
+      const angle = (2 * Math.PI * (ms % MS_PER_DAY)) / MS_PER_DAY;
       for (let k = 1; k <= DAILY_WAVES; k++) {
         out[c++] = Math.sin(k * angle);
         out[c++] = Math.cos(k * angle);
       }
-      // The epoch began on a Thursday.
-      const weekday = (Math.floor(ms / DAY_MS) + 4) % 7;
+      const weekday = weekdayOf(ms);
       out[c] = weekday === 0 || weekday === 6 ? 1 : 0;
     },
   };
