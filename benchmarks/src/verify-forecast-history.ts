@@ -61,6 +61,7 @@ export function verifyMetrics(golden: unknown): Check[] {
 
 interface Evaluation {
   readonly series: string;
+  readonly bucketSeconds: number;
   readonly horizonBuckets: number;
   readonly trainWindow: number;
   readonly origins: number[];
@@ -102,7 +103,8 @@ export function verifyEvaluation(golden: unknown, dir: string): Check[] {
     ]);
   });
   const level = meanOf(actual.max);
-  const naive = { naive_last: 1, snaive_day: 144, snaive_week: 1_008 };
+  const day = 86_400 / evaluation.bucketSeconds;
+  const naive = { naive_last: 1, snaive_day: day, snaive_week: 7 * day };
   for (const [method, season] of Object.entries(naive)) {
     const ours = origins.map((origin) => Math.max(...Array.from({ length: horizon }, (_, h) => y[origin - season + (h % season)]!)));
     if (forecasts[method] !== undefined)
@@ -110,7 +112,7 @@ export function verifyEvaluation(golden: unknown, dir: string): Check[] {
   }
   for (const [method, order] of [
     ['arima312', { p: 3, d: 1, q: 2, seasonalP: 0, seasonalD: 0, seasonalQ: 0, season: 1 }],
-    ['sarima302_010_144', { p: 3, d: 0, q: 2, seasonalP: 0, seasonalD: 1, seasonalQ: 0, season: 144 }],
+    ['sarima302_010_144', { p: 3, d: 0, q: 2, seasonalP: 0, seasonalD: 1, seasonalQ: 0, season: day }],
   ] as const) {
     const reference = forecasts[method]?.max;
     if (reference === undefined) continue;

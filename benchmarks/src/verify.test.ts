@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import { verifyArtifact } from './verify-artifact.js';
+import { verifyForecast } from './verify-forecast.js';
 import { verifyRoofline } from './verify-roofline.js';
 import { verifyVllm } from './verify-vllm.js';
 
@@ -11,6 +12,12 @@ describe.skipIf(!existsSync(shared))('golden data (skipped without ../shared)', 
   it('every request of the paper’s artifact is reproduced', async () => {
     const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
     expect(await verifyArtifact(`${shared}golden/artifact`)).toBe(true);
+    log.mockRestore();
+  });
+
+  it('every method agrees with statsmodels, and edge cases hold', async () => {
+    const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
+    expect(await verifyForecast(`${shared}golden/forecast`)).toBe(true);
     log.mockRestore();
   });
 

@@ -6,6 +6,7 @@ export { type ColumnForecasterOptions, createColumnForecaster } from './column-f
 export { armaLogLikelihood, type ArmaPolynomials } from './numeric/arma.js';
 export {
   type ArimaForecasterOptions,
+  type ArimaCoefficients,
   arimaMethod,
   type ArimaModel,
   type ArimaOptions,

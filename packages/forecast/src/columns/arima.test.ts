@@ -112,6 +112,14 @@ describe('ARIMA', () => {
     expect(chooseOrder(seasonal, 24, 2)).toMatchObject({ seasonalD: 1, season: 24 });
   });
 
+  it('takes coefficients as given', () => {
+    const y = Float64Array.of(3, 5, 4, 6);
+    const order = { p: 1, d: 0, q: 0, seasonalP: 0, seasonalD: 0, seasonalQ: 0, season: 1 };
+    const model = fitArima(y, order, { coefficients: { ar: [0.5], ma: [] } });
+    expect([...model.rolling(y, [4], 2)]).toEqual([4.5 + 0.5 * 1.5, 4.5 + 0.25 * 1.5]);
+    expect(() => fitArima(y, order, { coefficients: { ar: [], ma: [] } })).toThrow(/coefficients\.ar: has 0 where the order is 1/);
+  });
+
   it('refuses orders that are none', () => {
     expect(() => arimaMethod({ p: -1, d: 0, q: 0 })).toThrow(/order\.p: must be a whole number of 0 or more, not -1/);
     expect(() => arimaMethod({ p: 1, d: 0, q: 0, seasonalD: 1 })).toThrow(/order\.season: must be 2 or more steps/);

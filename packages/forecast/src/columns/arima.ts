@@ -30,6 +30,16 @@ export interface ArimaOrder {
 export interface ArimaOptions {
   /** `exact` is the Gaussian likelihood, `conditional` the conditional sum of squares. By default exact, but conditional where a season is longer than 24 steps. */
   readonly likelihood?: 'exact' | 'conditional';
+  /** Not estimated but given, as many as the orders say. */
+  readonly coefficients?: ArimaCoefficients;
+}
+
+/** w_t = Σ ar[i] w_{t-1-i} + ε_t + Σ ma[j] ε_{t-1-j}, and the same for whole seasons. */
+export interface ArimaCoefficients {
+  readonly ar: ArrayLike<number>;
+  readonly ma: ArrayLike<number>;
+  readonly seasonalAr?: ArrayLike<number>;
+  readonly seasonalMa?: ArrayLike<number>;
 }
 
 /** An estimated ARIMA model. */
@@ -50,7 +60,15 @@ export interface ArimaModel extends ColumnModel {
 }
 
 const LONG_SEASON = 24;
+/** Partial autocorrelations from here on are on the edge; the log-likelihood that it takes to be believed there. */
 const EDGE = 0.99;
+const EDGE_GAIN = 2;
+/** Starts of an exact fit beside the reasoned ones, spread evenly, and how many of their valleys are looked into: likelihoods of mixed models have several. */
+const SPREAD_STARTS = 12;
+const EXACT_STARTS = 5;
+const SAME_VALLEY = 1e-5;
+/** Generalised golden ratios, whose multiples fill a cube evenly (Roberts 2018). */
+const ROBERTS = 1.324_717_957_244_746;
 /** Steps of a conditional fit, which begins close: more change forecasts by less than their rounding. */
 const QUICK_ITERATIONS = 60;
 
@@ -128,32 +146,54 @@ export function fitArima(values: Float64Array, order: Required<ArimaOrder>, opti
   // A series without innovations, up to rounding, has no likelihood: it goes on as its differences say.
   const dead = !(variance > 1e-22 * level * level) || w.length < 2;
   const parameters = p + q + seasonalP + seasonalQ;
-  const build = (x: Float64Array): { parts: Float64Array[]; polynomials: ArmaPolynomials } => {
-    const ar = stationary(x, 0, p);
-    const ma = stationary(x, p, q).map((c) => -c);
-    const seasonalAr = stationary(x, p + q, seasonalP);
-    const seasonalMa = stationary(x, p + q + seasonalP, seasonalQ).map((c) => -c);
+  const multiplied = (
+    ar: Float64Array,
+    ma: Float64Array,
+    seasonalAr: Float64Array,
+    seasonalMa: Float64Array,
+  ): { parts: Float64Array[]; polynomials: ArmaPolynomials } => {
     return {
       parts: [ar, ma, seasonalAr, seasonalMa],
       polynomials: { ar: multiplySeasonal(ar, seasonalAr, season, 1), ma: multiplySeasonal(ma, seasonalMa, season, -1) },
     };
   };
+  const build = (x: Float64Array): ReturnType<typeof multiplied> =>
+    multiplied(
+      stationary(x, 0, p),
+      stationary(x, p, q).map((c) => -c),
+      stationary(x, p + q, seasonalP),
+      stationary(x, p + q + seasonalP, seasonalQ).map((c) => -c),
+    );
   const cost = (run: Filter) => (x: Float64Array) => {
     for (const v of x) if (!(Math.abs(v) < 8)) return Infinity;
     const { logLik } = run(w, build(x).polynomials);
     return Number.isFinite(logLik) ? -logLik / w.length : Infinity;
   };
   let x: Float64Array = new Float64Array(parameters);
-  if (!dead && parameters > 0) {
-    // The conditional fit is cheap: it finds where to start, the exact one goes on from the best two.
+  const { coefficients } = options;
+  if (coefficients !== undefined) checkCoefficients(coefficients, order);
+  if (coefficients === undefined && !dead && parameters > 0) {
+    // The conditional fit is cheap: it finds where to start, the exact one goes on from the best that differ.
     const starts = startsOf(w, order, exact).map((start) => minimizeBfgs(cost(conditionalArma), start, exact ? 60 : QUICK_ITERATIONS, exact ? 1e-9 : 1e-7));
     starts.sort((a, b) => a.value - b.value);
-    const chosen = exact ? [...starts.slice(0, 2), { x: new Float64Array(parameters), value: 0 }].map((start) => minimizeBfgs(cost(filter), start.x)) : starts;
+    const valleys = starts.filter(({ value }, i) => i === 0 || value - starts[i - 1].value > SAME_VALLEY);
+    const chosen = exact
+      ? [...valleys.slice(0, EXACT_STARTS), { x: new Float64Array(parameters), value: 0 }].map((start) => minimizeBfgs(cost(filter), start.x))
+      : starts;
     chosen.sort((a, b) => a.value - b.value);
-    // A moving average on the edge of invertibility is often an artefact of the likelihood (the pile-up effect, Sargan and Bhargava 1983): a proper optimum goes first.
-    x = (chosen.find(({ x: at }) => at.every((v) => Math.abs(Math.tanh(v)) < EDGE)) ?? chosen[0]).x;
+    // An optimum on the edge of invertibility is often an artefact of the likelihood (the pile-up effect, Sargan and Bhargava 1983): a proper one that is nearly as likely goes first.
+    const proper = chosen.find(({ x: at }) => at.every((v) => Math.abs(Math.tanh(v)) < EDGE));
+    x = (proper !== undefined && (proper.value - chosen[0].value) * w.length < EDGE_GAIN ? proper : chosen[0]).x;
   }
-  const { parts, polynomials } = build(x);
+  const { parts, polynomials } =
+    coefficients === undefined
+      ? build(x)
+      : multiplied(
+          Float64Array.from(coefficients.ar),
+          Float64Array.from(coefficients.ma),
+          Float64Array.from(coefficients.seasonalAr ?? []),
+          Float64Array.from(coefficients.seasonalMa ?? []),
+        );
   const { logLik, sigma2 } = dead ? { logLik: Infinity, sigma2: 0 } : filter(w, polynomials);
   const k = parameters + 1 + (by.length === 0 ? 1 : 0);
   const n = w.length;
@@ -190,6 +230,16 @@ function multiplyRight(a: Float64Array, b: Float64Array): Float64Array {
   return product;
 }
 
+function checkCoefficients({ ar, ma, seasonalAr = [], seasonalMa = [] }: ArimaCoefficients, { p, q, seasonalP, seasonalQ }: Required<ArimaOrder>): void {
+  for (const [name, given, wanted] of [
+    ['ar', ar, p],
+    ['ma', ma, q],
+    ['seasonalAr', seasonalAr, seasonalP],
+    ['seasonalMa', seasonalMa, seasonalQ],
+  ] as const)
+    if (given.length !== wanted) throw new ConfigError(`coefficients.${name}`, `has ${given.length} where the order is ${wanted}`);
+}
+
 function startsOf(w: Float64Array, { p, q, seasonalP, seasonalQ }: Required<ArimaOrder>, many: boolean): Float64Array[] {
   const parameters = p + q + seasonalP + seasonalQ;
   const start = (ar: ArrayLike<number>, ma: ArrayLike<number>, seasonalAr: number, seasonalMa: number): Float64Array => {
@@ -208,6 +258,9 @@ function startsOf(w: Float64Array, { p, q, seasonalP, seasonalQ }: Required<Arim
   if (!many) return starts;
   starts.push(start(first(p, 0.5), zeros(q), 0, seasonalStart));
   if (p > 0 && q > 0) starts.push(start(first(p, 0.9), first(q, -0.5), 0, 0.3), start(first(p, -0.7), first(q, 0.7), 0, 0.3));
+  for (let k = 1; k <= SPREAD_STARTS; k++) {
+    starts.push(Float64Array.from({ length: parameters }, (_, i) => 2.4 * ((k * ROBERTS ** -(i + 1)) % 1) - 1.2));
+  }
   return starts;
 }
 
