@@ -90,6 +90,25 @@ describe('the neural forecaster', () => {
     expect([...answers[1].mean]).toEqual([...answers[0].mean]);
   });
 
+  it('forgets a training that was broken off, and a history that is none leaves it as it was', async () => {
+    const series = waves(6, 'broken');
+    const early = until(series, 4 * DAY);
+    const fresh = await createNeuralForecaster(SMALL).forecast(early, 6);
+    const broken = createNeuralForecaster(SMALL);
+    const controller = new AbortController();
+    // Told to stop after the first steps: it looks at the signal before each.
+    const signal = Object.assign(controller.signal, {});
+    let steps = 0;
+    signal.throwIfAborted = () => {
+      if (++steps > 3) throw new Error('enough');
+    };
+    await expect(broken.train([series], signal)).rejects.toThrow('enough');
+    expect([...(await broken.forecast(early, 6)).mean]).toEqual([...fresh.mean]);
+    const bad = until(series, 5 * DAY);
+    bad.promptTokensPerS.set([Infinity], 10);
+    await expect(broken.forecast(bad, 6)).rejects.toThrow(/promptTokensPerS\[10\].* is Infinity/);
+  });
+
   it('can be calibrated like any other', async () => {
     const series = waves(5, 'calibrated');
     const forecast = await withCalibration(createNeuralForecaster({ ...SMALL, epochs: 1 }), { lookbackHours: 24, fewest: 12 }).forecast(series, 3);

@@ -8,7 +8,7 @@ import {
   MS_PER_DAY,
   SageServeError,
 } from '@sageserve/core';
-import { DEFAULT_QUANTILE_LEVELS, fillGaps, ForecastHistoryError, observedSteps, stepsPerDay } from '@sageserve/forecast';
+import { checkHistory, fillGaps, firstObserved, ForecastHistoryError, levelsOf, observedSteps, stepsPerDay } from '@sageserve/forecast';
 import { type BackendChoice, type BackendName, chooseBackend } from './backend.js';
 import { Network, TRAINED_LEVELS, type TrainingBatch } from './network.js';
 import { baseOf, reachOf, STEP_FEATURES, WINDOW, windowSizes, writeWindow } from './windows.js';
@@ -62,6 +62,8 @@ export interface NeuralForecaster extends Forecaster {
 const BATCH = 256;
 /** Trained states that are kept, newest: one for each day that may be asked about again. */
 const MAX_STATES = 40;
+/** Series that are kept to be trained on; the one that was not heard of longest goes first. */
+const MAX_SERIES = 4_096;
 const FORMAT = 'sageserve-neural/1';
 const COLUMNS = ['promptTokensPerS', 'outputTokensPerS'] as const;
 
@@ -72,6 +74,8 @@ interface State {
   readonly period: number;
   readonly stepMs: number;
   readonly series: ReadonlySet<string>;
+  /** What it was trained on; 0 leaves the weights as they were drawn. */
+  readonly windows: number;
 }
 
 /**
@@ -101,6 +105,8 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
   if (options.weights !== undefined) states.push(parseWeights(options.weights, reach, units));
   let network: Network | undefined;
   let loaded: State | undefined;
+  /** The network holds weights of no state. */
+  let dirty = false;
   /** Trainings and forecasts share one network: they take turns. */
   let turn: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -113,6 +119,13 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
 
   async function networkWith(state: State | undefined): Promise<Network> {
     await chooseBackend(options.backend);
+    if (state === undefined && (dirty || loaded !== undefined)) {
+      // Weights can't be taken back to what they were drawn as: it begins anew.
+      network?.dispose();
+      network = undefined;
+      loaded = undefined;
+    }
+    dirty = false;
     network ??= new Network(sizes, units, createRng(seed).fork('weights'), learningRate);
     if (state !== undefined && loaded !== state) {
       network.load(state.weights, learningRate);
@@ -125,13 +138,20 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
   function remember(history: DemandSeries): string {
     const id = idOf(history);
     const known = pool.get(id);
-    if (known === undefined || endOf(history) >= endOf(known) || !continues(history, known)) pool.set(id, copyOf(history));
+    if (known === undefined || endOf(history) >= endOf(known) || !continues(history, known)) {
+      pool.delete(id);
+      pool.set(id, copyOf(history));
+      if (pool.size > MAX_SERIES) pool.delete(pool.keys().next().value!);
+    }
     return id;
   }
 
   /** The newest state that saw nothing after `untilMs`. */
   function newestState(untilMs: number, stepMs: number): State | undefined {
-    return states.filter((state) => state.trainedUntilMs <= untilMs && state.stepMs === stepMs).toSorted((a, b) => b.trainedUntilMs - a.trainedUntilMs)[0];
+    // Of equal ones the last, which knows more series.
+    return states
+      .filter((state) => state.trainedUntilMs <= untilMs && state.stepMs === stepMs)
+      .reduce<State | undefined>((a, b) => (a === undefined || b.trainedUntilMs >= a.trainedUntilMs ? b : a), undefined);
   }
 
   async function trainUntil(untilMs: number, stepMs: number, signal?: AbortSignal): Promise<TrainingReport> {
@@ -141,11 +161,12 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
     for (const [id, history] of pool) {
       if (history.stepMs !== stepMs) continue;
       const length = Math.min(history.promptTokensPerS.length, Math.floor((untilMs - history.startMs) / stepMs));
-      if (length < fewest(stepMs)) continue;
+      const first = firstObserved(history);
+      if (length - first < fewest(stepMs)) continue;
       names.add(id);
       for (const name of COLUMNS) {
-        const values = fillGaps(history[name].subarray(0, length), stepMs);
-        if (values.some((x) => x > 0)) columns.push({ values, startMs: history.startMs });
+        const values = fillGaps(history[name].subarray(0, length), stepMs).subarray(first);
+        if (values.some((x) => x > 0)) columns.push({ values, startMs: history.startMs + first * stepMs });
       }
     }
     const starts: number[] = [];
@@ -154,20 +175,17 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
       starts.push(windows);
       windows += values.length - reachOf(day, reach) - reach + 1;
     }
-    const before = newestState(untilMs, stepMs);
+    const newest = newestState(untilMs, stepMs);
+    const before = newest === undefined || newest.windows === 0 ? undefined : newest;
     const net = await networkWith(before);
-    if (before === undefined && loaded !== undefined) {
-      // Later weights can't be taken back to an earlier time: it begins anew.
-      network?.dispose();
-      network = undefined;
-      loaded = undefined;
-      return trainUntil(untilMs, stepMs, signal);
-    }
     const rng = createRng(seed).fork(`training ${untilMs} ${names.size}`);
     const perPass = Math.min(samplesPerEpoch, windows);
     const passes = before === undefined ? epochs : warmEpochs;
     let steps = 0;
     let loss = 0;
+    // What is half done is not what any state says: whatever happens before the end, the network is loaded anew.
+    loaded = undefined;
+    dirty = true;
     for (let pass = 0; pass < passes && windows > 0; pass++) {
       let sum = 0;
       let batches = 0;
@@ -179,8 +197,11 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
       }
       loss = sum / batches;
     }
-    if (!Number.isFinite(loss)) throw new SageServeError('ERR_TRAINING', 'the training diverged', { hint: 'Lower learningRate.' });
-    const state: State = { weights: net.weights(), trainedUntilMs: untilMs, period: Math.floor(untilMs / retrainEveryMs), stepMs, series: names };
+    const weights = net.weights();
+    if (!Number.isFinite(loss) || weights.some((w) => !w.every(Number.isFinite)))
+      throw new SageServeError('ERR_TRAINING', 'the training diverged', { hint: 'Lower learningRate.' });
+    const state: State = { weights, trainedUntilMs: untilMs, period: Math.floor(untilMs / retrainEveryMs), stepMs, series: names, windows };
+    dirty = false;
     states.push(state);
     if (states.length > MAX_STATES) states.shift();
     loaded = state;
@@ -201,7 +222,10 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
     async train(histories, signal) {
       if (histories.length === 0) throw new ConfigError('histories', 'needs at least one series');
       return inTurn(async () => {
-        for (const history of histories) remember(history);
+        for (const history of histories) {
+          checkHistory(history);
+          remember(history);
+        }
         const { stepMs } = histories[0];
         return trainUntil(Math.min(...histories.map(endOf)), stepMs, signal);
       });
@@ -211,6 +235,9 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
         throw new ConfigError('horizonSteps', `must be from 1 to ${reach}, not ${horizonSteps}`, {
           hint: 'Give createNeuralForecaster a larger horizonSteps.',
         });
+      checkHistory(history);
+      forecastOptions?.signal?.throwIfAborted();
+      const levels = levelsOf(forecastOptions);
       const needed = fewest(history.stepMs);
       if (observedSteps(history) < needed)
         throw new ForecastHistoryError(
@@ -220,17 +247,11 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
         const id = remember(history);
         const state = await stateFor(history, id, endOf(history), forecastOptions?.signal);
         const net = await networkWith(state);
-        return forecastWith(
-          net,
-          history,
-          horizonSteps,
-          reach,
-          [...(forecastOptions?.quantileLevels ?? DEFAULT_QUANTILE_LEVELS)].sort((a, b) => a - b),
-        );
+        return forecastWith(net, history, horizonSteps, reach, levels);
       });
     },
     save() {
-      const state = states.at(-1);
+      const state = states.reduce<State | undefined>((a, b) => (a === undefined || b.trainedUntilMs >= a.trainedUntilMs ? b : a), undefined);
       if (state === undefined)
         throw new SageServeError('ERR_NOT_TRAINED', 'there are no weights before the first training', { hint: 'Call train() or forecast() first.' });
       return JSON.stringify({
@@ -386,5 +407,6 @@ function parseWeights(text: string, horizonSteps: number, units: number): State 
     period: saved.period,
     stepMs: saved.stepMs,
     series: new Set(saved.series),
+    windows: 1,
   };
 }

@@ -21,11 +21,17 @@ export function smape(actual: ArrayLike<number>, forecast: ArrayLike<number>): n
   return actual.length > 0 ? sum / actual.length : undefined;
 }
 
-/** What a seasonal naive forecast missed by on `train`, on average: the denominator of MASE. Undefined where it missed nothing. */
+/** What a seasonal naive forecast missed by on `train`, on average: the denominator of MASE. Pairs with a NaN do not count. Undefined where it missed nothing. */
 export function seasonalNaiveError(train: ArrayLike<number>, season: number): number | undefined {
   let sum = 0;
-  for (let t = season; t < train.length; t++) sum += Math.abs(train[t] - train[t - season]);
-  return sum > 0 ? sum / (train.length - season) : undefined;
+  let pairs = 0;
+  for (let t = season; t < train.length; t++) {
+    const error = Math.abs(train[t] - train[t - season]);
+    if (Number.isNaN(error)) continue;
+    sum += error;
+    pairs++;
+  }
+  return sum > 0 ? sum / pairs : undefined;
 }
 
 /** Mean absolute scaled error (Hyndman and Koehler 2006): mean absolute error ÷ {@link seasonalNaiveError}. */

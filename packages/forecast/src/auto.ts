@@ -1,10 +1,9 @@
 import { type Awaitable, ConfigError, type DemandForecast, type DemandSeries, type Forecaster, type ForecastOptions } from '@sageserve/core';
 import { checkHorizon, levelsOf } from './assemble.js';
-import type { ColumnForecasterOptions } from './column-forecaster.js';
-import { createArimaForecaster } from './columns/arima.js';
+import { type ColumnForecasterOptions, createColumnForecaster } from './column-forecaster.js';
+import { createArimaForecaster, dailyArimaMethod } from './columns/arima.js';
 import { createHoltWintersForecaster, createSimpleSmoothingForecaster } from './columns/exponential-smoothing.js';
 import { createHarmonicForecaster } from './columns/harmonic.js';
-import { stepsPerDay } from './columns/method.js';
 import { createSeasonalNaiveForecaster } from './columns/seasonal-naive.js';
 import { type CalibrationOptions, withCalibration } from './decorators/with-calibration.js';
 import { withFallback } from './decorators/with-fallback.js';
@@ -12,8 +11,6 @@ import { createEnsembleForecaster, recentErrors, rollMembers } from './ensemble.
 import { checkHistory, TOKEN_COLUMNS } from './history.js';
 import { asRolling, emptyPast, PastMemory, type RollingForecaster } from './rolling.js';
 import { forecastFromRolling, whenKnown } from './rolling-forecast.js';
-
-const DEFAULT_STEP_MS = 600_000;
 
 export interface AutoOptions extends ColumnForecasterOptions {
   /** What is chosen from, each by itself or all as an ensemble weighted by recent error; {@link defaultMembers} by default. */
@@ -27,12 +24,11 @@ export interface AutoOptions extends ColumnForecasterOptions {
   readonly calibration?: CalibrationOptions;
 }
 
-/** Three that fail in different ways: level, trend and season followed; yesterday's errors corrected; a smooth shape of weekdays and weekends. Each needs two days. */
+/** Three that fail in different ways: level, trend and season followed; yesterday's errors corrected; a smooth shape of weekdays and weekends. Each needs a little over two days. */
 export function defaultMembers(options: ColumnForecasterOptions = {}): RollingForecaster[] {
-  const season = stepsPerDay(options.stepMs ?? DEFAULT_STEP_MS);
   return [
     createHoltWintersForecaster({ ...options, seasonal: 'multiplicative' }),
-    createArimaForecaster({ ...options, order: { p: 1, d: 0, q: 1, seasonalD: 1, seasonalQ: 1, season } }),
+    createColumnForecaster(dailyArimaMethod(), options),
     createHarmonicForecaster(options),
   ];
 }
@@ -110,6 +106,7 @@ function createChooser(
       );
     },
     forecast(history, horizonSteps, forecastOptions?: ForecastOptions): Awaitable<DemandForecast> {
+      forecastOptions?.signal?.throwIfAborted();
       const levels = levelsOf(forecastOptions);
       checkHorizon(horizonSteps);
       checkHistory(history);

@@ -123,11 +123,17 @@ async function backtestOne(
     answeredBy.push(forecast.method);
     actual.set(total.subarray(origin, origin + horizonSteps), i * horizonSteps);
     mean.set(forecast.mean, i * horizonSteps);
-    for (const [k, { values }] of quantiles.entries()) values.set(forecast.quantiles[k].values, i * horizonSteps);
+    for (const { level, values } of quantiles) {
+      const found = forecast.quantiles.find((q) => q.level === level);
+      if (found === undefined || found.values.length !== horizonSteps || forecast.mean.length !== horizonSteps)
+        throw new ConfigError('forecasters', `${forecaster.name} did not answer with ${horizonSteps} steps and the quantile ${level}, as it was asked to`);
+      values.set(found.values, i * horizonSteps);
+    }
     await progress((i + 1) / origins.length);
   }
   const answered: Answered = { horizonSteps, actual, mean, quantiles };
-  const train = total.subarray(0, Math.max(firstStep, Math.min(length, 2 * day))).filter((x) => !Number.isNaN(x));
+  // What a naive forecast missed by before the first origin: nothing that is scored.
+  const train = total.subarray(0, firstStep);
   return {
     method: forecaster.name,
     key: series.key,
@@ -140,9 +146,16 @@ async function backtestOne(
     quantiles,
     answeredBy,
     buckets: bucketAccuracy([answered], seasonalNaiveError(train, day)),
-    peaks: peakAccuracy([answered], seasonalNaiveError(hourlyPeaks(train, horizonSteps), Math.max(1, Math.round(day / horizonSteps)))),
+    peaks: peakAccuracy([answered], naivePeakError(train, horizonSteps, day)),
     msPerForecast: nowMs === undefined ? undefined : ms / origins.length,
   };
+}
+
+/** What yesterday's peak missed by, over horizons one after another; undefined with less than a day. */
+function naivePeakError(train: Float64Array, horizonSteps: number, day: number): number | undefined {
+  const now = hourlyPeaks(train.subarray(day), horizonSteps);
+  const before = hourlyPeaks(train.subarray(0, Math.max(0, train.length - day)), horizonSteps);
+  return seasonalNaiveError([...before, ...now], before.length);
 }
 
 /** One method over all its series: errors of all buckets and all peaks together, so that a series counts by its size. MASE is undefined, since each series has its own denominator. */
@@ -181,6 +194,7 @@ function peakAccuracy(answers: readonly Answered[], naiveError: number | undefin
   );
 }
 
+/** The largest of each horizon; NaN where a bucket of it was not observed. */
 function hourlyPeaks(values: Float64Array, steps: number): Float64Array {
   return Float64Array.from({ length: Math.floor(values.length / steps) }, (_, i) =>
     values.subarray(i * steps, (i + 1) * steps).reduce((a, b) => Math.max(a, b)),

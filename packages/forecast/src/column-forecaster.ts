@@ -3,7 +3,7 @@ import { checkHorizon, levelsOf } from './assemble.js';
 import type { ColumnMethod, ColumnModel } from './columns/method.js';
 import { checkHistory, fillGaps, firstObserved, ForecastHistoryError, observedSteps, TOKEN_COLUMNS, type TokenColumn } from './history.js';
 import { forecastFromRolling } from './rolling-forecast.js';
-import { emptyPast, type PastForecasts, PastMemory, type RollingForecaster } from './rolling.js';
+import { emptyPast, MAX_SERIES, type PastForecasts, PastMemory, type RollingForecaster } from './rolling.js';
 
 export interface ColumnForecasterOptions {
   /** Bucket length that `minHistorySteps` is stated for; 10 minutes by default. Other lengths work too. */
@@ -115,7 +115,7 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
       if (end - start < fewest) return undefined;
       const id = `${history.key.modelId}\n${history.key.regionId}\n${history.stepMs}\n${name}`;
       const known = fits.get(id);
-      const lastValues = values.subarray(Math.max(start, end - day), end);
+      const lastValues = values.subarray(Math.max(start, end - 2 * day), end);
       if (known?.endIndex === endIndex && known.startIndex === base + start && sameValues(known.lastValues, lastValues)) return known;
       const column = values.subarray(start, end);
       let sum = 0;
@@ -136,12 +136,15 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
           { startMs: (base + start) * history.stepMs, stepMs: history.stepMs },
         ),
       };
+      fits.delete(id);
       fits.set(id, fitted);
+      if (fits.size > MAX_SERIES) fits.delete(fits.keys().next().value!);
       return fitted;
     }
   }
 
   function forecast(history: DemandSeries, horizonSteps: number, forecastOptions?: ForecastOptions): DemandForecast {
+    forecastOptions?.signal?.throwIfAborted();
     const levels = levelsOf(forecastOptions);
     checkHorizon(horizonSteps);
     checkHistory(history);

@@ -155,6 +155,7 @@ export function createEnsembleForecaster(forecasters: readonly Forecaster[], opt
       );
     },
     forecast(history, horizonSteps, forecastOptions?: ForecastOptions): Awaitable<DemandForecast> {
+      forecastOptions?.signal?.throwIfAborted();
       return forecastFromRolling(self, history, horizonSteps, levelsOf(forecastOptions), name);
     },
   };

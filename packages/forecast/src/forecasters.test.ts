@@ -15,8 +15,9 @@ import { createSeasonalNaiveForecaster } from './columns/seasonal-naive.js';
 import { withCalibration } from './decorators/with-calibration.js';
 import { withFallback } from './decorators/with-fallback.js';
 import { withMargin } from './decorators/with-margin.js';
-import { createEnsembleForecaster } from './ensemble.js';
+import { createEnsembleForecaster, recentErrors, rollMembers } from './ensemble.js';
 import { DAY, demandOf, noisyDays } from './fixtures.js';
+import type { RollingForecaster } from './rolling.js';
 
 const FORECASTERS: Readonly<Record<string, () => Forecaster>> = {
   'last value': () => createSeasonalNaiveForecaster({ season: 1 }),
@@ -44,6 +45,37 @@ const FORECASTERS: Readonly<Record<string, () => Forecaster>> = {
 
 describe.each(Object.entries(FORECASTERS))('%s', (_, create) => {
   for (const { name, run } of forecasterConformance(create)) it(name, run);
+});
+
+const ROLLING = ['Holt-Winters, additive', 'seasonal ARIMA', 'harmonic', 'ridge', 'ensemble, weighted', 'calibrated', 'MSTL', 'moving average'] as const;
+
+describe('nothing that comes later changes what was forecast', () => {
+  const past = 5 * DAY;
+  const values = noisyDays(7, 'future');
+  // Gaps before and across the origins, so that what fills them is looked at too.
+  values.fill(NaN, 300, 310);
+  values.fill(NaN, past - 4, past);
+  values.fill(NaN, past + 20, past + 40);
+  const changed = values.map((x, t) => (t < past ? x : (Number.isNaN(x) ? 1 : x) * 7));
+  const origins = Array.from({ length: 40 }, (_, k) => past - 6 * (39 - k));
+
+  it.each(ROLLING)('%s', async (name) => {
+    // Beyond them there are origins that do lie later, as there are when a forecaster looks back.
+    const asked = [...origins, past + 60, past + 120];
+    const [a, b] = await Promise.all([values, changed].map(async (v) => (FORECASTERS[name]() as RollingForecaster).rolling(demandOf(v), asked, 6)));
+    const cut = origins.length * 6;
+    expect([...b.promptTokensPerS.mean.subarray(0, cut)]).toEqual([...a.promptTokensPerS.mean.subarray(0, cut)]);
+    expect([...a.promptTokensPerS.mean.subarray(0, cut)].filter(Number.isFinite).length).toBeGreaterThan(cut / 2);
+  });
+
+  it('weights at an origin come from errors that were known by then', async () => {
+    const members = (): RollingForecaster[] => [createSeasonalNaiveForecaster(), createMovingAverageForecaster()];
+    const both = await Promise.all(
+      [values, changed].map(async (v) => recentErrors(await rollMembers(members(), demandOf(v), [past, past + 60], 48, 12), demandOf(v), past, 48, 12)),
+    );
+    expect(both[1]).toEqual(both[0]);
+    expect(both[0]!.hours).toBeGreaterThan(30);
+  });
 });
 
 const quick = ['last value', 'moving average', 'linear trend', 'simple smoothing', 'ARIMA(3,1,2)'] as const;

@@ -1,5 +1,5 @@
 export { bias, coverage, mase, pinballLoss, quantile, seasonalNaiveError, smape, wape } from './accuracy.js';
-export { DEFAULT_QUANTILE_LEVELS } from './assemble.js';
+export { checkHorizon, DEFAULT_QUANTILE_LEVELS, levelsOf } from './assemble.js';
 export { type AutoOptions, createAutoForecaster, defaultAlternatives, defaultMembers } from './auto.js';
 export { type Accuracy, backtest, BACKTEST_LEVELS, type BacktestOptions, type BacktestResult, poolBacktests } from './backtest.js';
 export { type ColumnForecasterOptions, createColumnForecaster } from './column-forecaster.js';
@@ -39,5 +39,5 @@ export { type CalibrationOptions, withCalibration } from './decorators/with-cali
 export { withFallback } from './decorators/with-fallback.js';
 export { type MarginOptions, withMargin } from './decorators/with-margin.js';
 export { createEnsembleForecaster, type EnsembleOptions } from './ensemble.js';
-export { fillGaps, ForecastHistoryError, observedSteps, sliceHistory } from './history.js';
+export { checkHistory, fillGaps, firstObserved, ForecastHistoryError, observedSteps, sliceHistory } from './history.js';
 export { hourlyOrigins, type PastColumn, type PastForecasts, type RollingForecaster } from './rolling.js';

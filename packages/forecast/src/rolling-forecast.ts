@@ -14,7 +14,7 @@ export function whenKnown<T, R>(value: Awaitable<T>, then: (value: T) => Awaitab
 
 /** The forecast that a rolling forecaster makes at the end of a history: quantiles of a normal error, whose deviation is the method's own or that of its past errors. */
 export function forecastFromRolling(
-  forecaster: Pick<RollingForecaster, 'name' | 'minHistorySteps' | 'rolling'>,
+  forecaster: Pick<RollingForecaster, 'name' | 'rolling'>,
   history: DemandSeries,
   horizonSteps: number,
   levels: readonly number[],
@@ -33,7 +33,7 @@ export function forecastFromRolling(
       return normalForecast(history, prompt, output, levels, method);
     };
     if (TOKEN_COLUMNS.every((name) => !now[name].deviation.includes(NaN))) return finish(undefined, []);
-    const origins = hourlyOrigins(history, SPREAD_ORIGINS, forecaster.minHistorySteps);
+    const origins = hourlyOrigins(history, SPREAD_ORIGINS, 1);
     return whenKnown(forecaster.rolling(history, origins, horizonSteps), (past) => finish(past, origins));
   });
 }

@@ -1,5 +1,5 @@
-import { type Awaitable, type DemandForecast, type DemandSeries, type Forecaster, MS_PER_HOUR } from '@sageserve/core';
-import { firstObserved, ForecastHistoryError, sliceHistory } from './history.js';
+import { type Awaitable, type DemandForecast, type DemandSeries, type Forecaster, MS_PER_DAY, MS_PER_HOUR } from '@sageserve/core';
+import { firstObserved, ForecastHistoryError, sliceHistory, TOKEN_COLUMNS } from './history.js';
 
 /** Forecasts of one column from several origins, origins × horizon, flat. NaN where none could be made. */
 export interface PastColumn {
@@ -49,11 +49,14 @@ export function asRolling(forecaster: Forecaster): RollingForecaster {
           if (origin < forecaster.minHistorySteps) continue;
           const forecast = await forecastOrNothing(forecaster, sliceHistory(history, 0, origin), horizonSteps);
           if (forecast === undefined) continue;
-          for (const name of ['promptTokensPerS', 'outputTokensPerS'] as const) {
-            past[name].mean.set(forecast[name].mean, i * horizonSteps);
-            const high = forecast[name].quantiles[0]?.values;
+          for (const name of TOKEN_COLUMNS) {
+            const { mean, quantiles } = forecast[name];
+            // Half an answer, or one that is no number, counts as none.
+            if (mean.length < horizonSteps || !mean.every((x) => Number.isFinite(x) && x >= 0)) continue;
+            past[name].mean.set(mean.subarray(0, horizonSteps), i * horizonSteps);
+            const high = quantiles.find(({ level }) => level === 0.9)?.values;
             if (high === undefined) continue;
-            for (let h = 0; h < horizonSteps; h++) past[name].deviation[i * horizonSteps + h] = Math.max(0, (high[h] - forecast[name].mean[h]) / Z90);
+            for (let h = 0; h < horizonSteps; h++) past[name].deviation[i * horizonSteps + h] = Math.max(0, (high[h] - mean[h]) / Z90);
           }
         }
         return past;
@@ -95,53 +98,69 @@ export function hourlyOrigins(history: DemandSeries, count: number, earliest: nu
 }
 
 /** How many series a forecaster remembers; the one that was not asked for longest goes first. */
-const MAX_SERIES = 4_096;
-/** Hours of forecasts that are remembered for a series: what the longest calibration and the ensembles under it look back on. */
+export const MAX_SERIES = 4_096;
+/** Forecasts that are remembered for a series: what the longest calibration and the ensembles under it look back on. */
 const MAX_ORIGINS = 400;
-const FINGERPRINT_STEPS = 144;
+/** Time before an origin that must still read as it did for its forecast to stand. */
+const FINGERPRINT_MS = 2 * MS_PER_DAY;
+
+/** What a forecast was made from, as far as it can be told apart. */
+interface Past {
+  /** Of the newest days before the origin. */
+  readonly print: number;
+  /** Buckets from the first that was observed. */
+  readonly available: number;
+}
 
 /** Forecasts of one series in one block of memory: for each, means and deviations of both columns. */
 class SeriesMemory {
   readonly horizonSteps: number;
+  readonly stride: number;
   readonly #slots = new Map<number, number>();
   #free: number[] = [];
   #prints = new Uint32Array(0);
+  /** Buckets that were there when no forecast could be made; −1 where one was. */
+  #tooFew = new Int32Array(0);
   #data = new Float64Array(0);
 
-  constructor(horizonSteps: number) {
+  constructor(horizonSteps: number, stride: number) {
     this.horizonSteps = horizonSteps;
+    this.stride = stride;
   }
 
-  /** Whether the forecast made at `at` is known, from a past that read as `print` says. */
-  has(at: number, print: number): boolean {
+  /** Whether the forecast made at `at` is known from such a past. That none could be made holds until there is more history. */
+  has(at: number, { print, available }: Past): boolean {
     const slot = this.#slots.get(at);
-    return slot !== undefined && this.#prints[slot] === print;
+    return slot !== undefined && this.#prints[slot] === print && (this.#tooFew[slot] === -1 || available <= this.#tooFew[slot]);
   }
 
-  store(at: number, print: number, past: PastForecasts, i: number, horizonSteps: number): void {
+  store(at: number, { print, available }: Past, past: PastForecasts, i: number): void {
     let slot = this.#slots.get(at);
     if (slot === undefined) {
       slot = this.#free.pop() ?? this.#slots.size;
       this.#slots.set(at, slot);
       if (slot >= this.#prints.length) this.#grow(Math.max(16, 2 * slot));
     }
+    const { horizonSteps } = this;
     this.#prints[slot] = print;
+    this.#tooFew[slot] = Number.isNaN(past.promptTokensPerS.mean[i * horizonSteps]) ? available : -1;
     for (const [c, column] of columnsOf(past).entries())
-      this.#data.set(column.subarray(i * horizonSteps, (i + 1) * horizonSteps), (slot * PARTS + c) * this.horizonSteps);
+      this.#data.set(column.subarray(i * horizonSteps, (i + 1) * horizonSteps), (slot * PARTS + c) * horizonSteps);
   }
 
-  read(at: number, into: PastForecasts, i: number, horizonSteps: number): void {
+  read(at: number, into: PastForecasts, i: number): void {
     const slot = this.#slots.get(at)!;
     for (const [c, column] of columnsOf(into).entries()) {
       const from = (slot * PARTS + c) * this.horizonSteps;
-      column.set(this.#data.subarray(from, from + horizonSteps), i * horizonSteps);
+      column.set(this.#data.subarray(from, from + this.horizonSteps), i * this.horizonSteps);
     }
   }
 
-  /** Forgets the oldest beyond `most`. */
+  /** Forgets what is beyond `most`: times between the hours first, which are not looked back on, then the oldest. */
   prune(most: number): void {
     if (this.#slots.size <= most) return;
-    for (const at of [...this.#slots.keys()].sort((a, b) => a - b).slice(0, this.#slots.size - most)) {
+    const between = (at: number): number => (at % this.stride === 0 ? 1 : 0);
+    for (const at of [...this.#slots.keys()].sort((a, b) => between(a) - between(b) || a - b).slice(0, this.#slots.size - most)) {
       this.#free.push(this.#slots.get(at)!);
       this.#slots.delete(at);
     }
@@ -151,6 +170,9 @@ class SeriesMemory {
     const prints = new Uint32Array(size);
     prints.set(this.#prints);
     this.#prints = prints;
+    const tooFew = new Int32Array(size);
+    tooFew.set(this.#tooFew);
+    this.#tooFew = tooFew;
     const data = new Float64Array(size * PARTS * this.horizonSteps);
     data.set(this.#data);
     this.#data = data;
@@ -164,8 +186,8 @@ function columnsOf({ promptTokensPerS, outputTokensPerS }: PastForecasts): reado
 }
 
 /**
- * Forecasts once made are facts: they are kept by series and time, so that each hour costs one forecast and not one for each hour that is looked back on.
- * Where the day before an origin no longer reads as it did (late data, another run), its forecast is made anew.
+ * Forecasts once made are facts: they are kept by series, horizon and time, so that each hour costs one forecast and not one for each hour that is looked back on.
+ * Where the two days before an origin no longer read as they did (late data, another run), its forecast is made anew.
  */
 export class PastMemory {
   readonly #series = new Map<string, SeriesMemory>();
@@ -177,29 +199,21 @@ export class PastMemory {
     horizonSteps: number,
     compute: (missing: readonly number[]) => Awaitable<PastForecasts>,
   ): Awaitable<PastForecasts> {
-    const id = `${history.key.modelId}\n${history.key.regionId}\n${history.stepMs}`;
-    let known = this.#series.get(id);
-    if (known === undefined || known.horizonSteps < horizonSteps) known = new SeriesMemory(horizonSteps);
+    const id = `${history.key.modelId}\n${history.key.regionId}\n${history.stepMs}\n${horizonSteps}`;
+    const memory = this.#series.get(id) ?? new SeriesMemory(horizonSteps, strideOf(history.stepMs));
     this.#series.delete(id);
-    this.#series.set(id, known);
+    this.#series.set(id, memory);
     if (this.#series.size > MAX_SERIES) this.#series.delete(this.#series.keys().next().value!);
-    const memory = known;
     const base = Math.round(history.startMs / history.stepMs);
-    const prints = new Map(origins.map((origin) => [origin, fingerprintBefore(history, origin)]));
-    const missing = origins.filter((origin) => !memory.has(base + origin, prints.get(origin)!));
+    const pasts = pastsOf(history, origins);
+    const missing = origins.filter((origin, i) => !memory.has(base + origin, pasts[i]));
     const finish = (made: PastForecasts | undefined): PastForecasts => {
       const past = emptyPast(origins.length, horizonSteps);
       const place = new Map(missing.map((origin, i) => [origin, i]));
       for (const [i, origin] of origins.entries()) {
         const madeAt = place.get(origin);
-        if (madeAt === undefined) {
-          memory.read(base + origin, past, i, horizonSteps);
-          continue;
-        }
-        for (const [c, column] of columnsOf(past).entries())
-          column.set(columnsOf(made!)[c].subarray(madeAt * horizonSteps, (madeAt + 1) * horizonSteps), i * horizonSteps);
-        // A shorter look ahead than the memory is made for answers this time, and is not kept.
-        if (horizonSteps === memory.horizonSteps) memory.store(base + origin, prints.get(origin)!, made!, madeAt, horizonSteps);
+        if (madeAt !== undefined) memory.store(base + origin, pasts[i], made!, madeAt);
+        memory.read(base + origin, past, i);
       }
       memory.prune(MAX_ORIGINS);
       return past;
@@ -210,13 +224,33 @@ export class PastMemory {
   }
 }
 
-/** A number that changes when the day before an origin does (FNV-1a over the bits of its buckets). */
-function fingerprintBefore(history: DemandSeries, origin: number): number {
-  const from = Math.max(0, origin - FINGERPRINT_STEPS);
-  let hash = 0x811c9dc5;
-  for (const column of [history.promptTokensPerS, history.outputTokensPerS]) {
-    const words = new Uint32Array(column.buffer, column.byteOffset + from * 8, (origin - from) * 2);
-    for (let i = 0; i < words.length; i++) hash = Math.imul(hash ^ words[i], 0x01000193);
+/** Odd, so that no bit is lost in its powers. */
+const HASH_BASE = 0x01000193;
+
+/** For each origin, a hash of the two days before it: a polynomial over the mixed bits of each bucket, so that all of them cost one pass. */
+function pastsOf(history: DemandSeries, origins: readonly number[]): Past[] {
+  const length = origins.at(-1) ?? 0;
+  const prompt = new Uint32Array(history.promptTokensPerS.slice(0, length).buffer);
+  const output = new Uint32Array(history.outputTokensPerS.slice(0, length).buffer);
+  const prefix = new Int32Array(length + 1);
+  for (let t = 0; t < length; t++) {
+    const bits = mix(mix(mix(mix(prompt[2 * t]) ^ prompt[2 * t + 1]) ^ output[2 * t]) ^ output[2 * t + 1]);
+    prefix[t + 1] = (Math.imul(prefix[t], HASH_BASE) + bits) | 0;
   }
-  return hash >>> 0;
+  const window = Math.max(1, Math.round(FINGERPRINT_MS / history.stepMs));
+  let power = 1;
+  for (let k = 0; k < window; k++) power = Math.imul(power, HASH_BASE);
+  const first = firstObserved(history);
+  return origins.map((origin) => {
+    const from = origin - window;
+    const print = from <= 0 ? prefix[origin] : prefix[origin] - Math.imul(prefix[from], power);
+    return { print: (print ^ Math.min(origin, window)) >>> 0, available: origin - first };
+  });
+}
+
+/** The finaliser of MurmurHash3: every bit reaches every other. */
+function mix(x: number): number {
+  let h = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return h ^ (h >>> 16);
 }

@@ -53,20 +53,47 @@ describe('DemandRecorder', () => {
     recorder.record(2 * STEP, 600, 0);
     recorder.record(STEP, 600, 0);
     expect([...recorder.series(5 * STEP).promptTokensPerS]).toEqual([1, 0, 0]);
-    expect(recorder.loss).toEqual({ tooLate: 1, clockResets: 0 });
+    expect(recorder.loss).toEqual({ tooLate: 1, tooEarly: 0, clockResets: 0 });
   });
 
-  it('watches nothing twice when the clock steps back, and begins anew when it goes back beyond the ring', () => {
+  it('begins a new watch when the clock steps back, and a new ring when it goes back beyond it', () => {
     const recorder = new DemandRecorder(key, { capacity: 6 });
-    watch(recorder, 20 * STEP, 22 * STEP);
-    watch(recorder, 21 * STEP, 22 * STEP);
+    watch(recorder, 20 * STEP, 24 * STEP);
     recorder.record(21 * STEP, 600, 0);
-    expect([...recorder.series(22 * STEP).promptTokensPerS]).toEqual([0, 1]);
-    recorder.observedUntil(STEP);
+    watch(recorder, 21.5 * STEP, 24 * STEP);
     expect(recorder.loss.clockResets).toBe(1);
+    // The bucket in which the clock came back counts anew from there; the others keep what they had.
+    expect([...recorder.series(24 * STEP).promptTokensPerS]).toEqual([0, 0, 0, 0]);
+    recorder.observedUntil(STEP);
+    expect(recorder.loss.clockResets).toBe(2);
     expect(recorder.series(2 * STEP).promptTokensPerS).toHaveLength(0);
     watch(recorder, STEP, 2 * STEP);
     expect([...recorder.series(2 * STEP).promptTokensPerS]).toEqual([0]);
+  });
+
+  it('is not led astray by a request from the far future', () => {
+    const recorder = new DemandRecorder(key);
+    watch(recorder, 0, STEP);
+    recorder.record(1e15, 600, 0);
+    recorder.record(STEP + MIN, 600, 0);
+    watch(recorder, STEP, 2 * STEP);
+    expect([...recorder.series(2 * STEP).promptTokensPerS]).toEqual([0, 1]);
+    expect(recorder.loss).toEqual({ tooLate: 0, tooEarly: 1, clockResets: 0 });
+  });
+
+  it('does not take what came before the watch, or during a silence, for demand of the watched time', () => {
+    const recorder = new DemandRecorder(key);
+    for (let minute = 0; minute < 50; minute++) {
+      recorder.record(minute * MIN, 600, 0);
+      // Watching from minute 5 to 13, then silent, and again from minute 41 on.
+      if ((minute >= 5 && minute <= 13) || minute >= 41) recorder.observedUntil(minute * MIN + 1);
+    }
+    recorder.observedUntil(50 * MIN);
+    const rates = [...recorder.series(50 * MIN).promptTokensPerS];
+    expect(rates.slice(1, 4)).toEqual([NaN, NaN, NaN]);
+    for (const rate of [rates[0]!, rates[4]!]) expect(Math.abs(rate - 10)).toBeLessThan(3);
+    expect(() => recorder.series(Infinity)).toThrow(/nowMs: must be a finite number/);
+    expect(recorder.series(1e13).promptTokensPerS.length).toBeLessThanOrEqual(2_016);
   });
 
   it('refuses what is no time or no count', () => {

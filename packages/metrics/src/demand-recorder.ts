@@ -13,7 +13,9 @@ export interface DemandRecorderOptions {
 export interface DemandLoss {
   /** Requests that came for a bucket which had already left the ring. */
   readonly tooLate: number;
-  /** Times at which the clock went back by more than the ring holds, so that the ring began anew. */
+  /** Requests with a time far ahead of the host's own, which are taken to be mistaken. */
+  readonly tooEarly: number;
+  /** Times at which the clock went back by more than the host may be silent; where by more than the ring holds, the ring began anew. */
   readonly clockResets: number;
 }
 
@@ -27,8 +29,8 @@ const LEAST_WATCHED = 0.05;
  * `observedUntil` at least every few minutes; both hosts use it.
  *
  * - A bucket's rate is what came ÷ the time for which it was watched. A quiet one is 0; one that was hardly watched, before the start or while the host was away, is NaN.
- * - Late requests go to their bucket as long as the ring holds it, and are counted as lost after that.
- * - A clock that jumps forward leaves a gap, not zeros. One that steps back adds to earlier buckets and watches nothing twice; one that goes back beyond the ring makes it begin anew.
+ * - Late requests go to their bucket as long as the ring holds it, and are counted as lost after that; so are those from the future.
+ * - A clock that jumps forward leaves a gap, not zeros. One that steps back adds to earlier buckets and watches nothing twice; one that goes back further begins a new watch.
  * - The bucket in progress is left out, unless it is the only one: a minute of history is better than none.
  */
 export class DemandRecorder {
@@ -45,6 +47,7 @@ export class DemandRecorder {
   /** Time up to which the host watched. */
   #seenMs: number | undefined;
   #tooLate = 0;
+  #tooEarly = 0;
   #clockResets = 0;
 
   /** Throws `ConfigError` for a step or capacity that is not a whole number above 0. */
@@ -64,7 +67,7 @@ export class DemandRecorder {
   }
 
   get loss(): DemandLoss {
-    return { tooLate: this.#tooLate, clockResets: this.#clockResets };
+    return { tooLate: this.#tooLate, tooEarly: this.#tooEarly, clockResets: this.#clockResets };
   }
 
   /** Counts a request that arrived at `atMs`. Throws `ConfigError` for a time or a count that is not a finite number of 0 or more. */
@@ -72,6 +75,10 @@ export class DemandRecorder {
     if (!Number.isFinite(atMs)) throw new ConfigError('atMs', `must be a finite number, not ${atMs}`);
     if (!(promptTokens >= 0 && outputTokens >= 0 && requests >= 0 && promptTokens + outputTokens + requests < Infinity))
       throw new ConfigError('tokens', `must be finite numbers of 0 or more, not ${promptTokens} and ${outputTokens} tokens of ${requests} requests`);
+    if (this.#seenMs !== undefined && atMs > this.#seenMs + this.#maxSilenceMs + this.stepMs) {
+      this.#tooEarly += requests;
+      return;
+    }
     const bucket = Math.floor(atMs / this.stepMs);
     const end = this.#open(bucket);
     if (bucket < end - this.capacity) {
@@ -88,15 +95,20 @@ export class DemandRecorder {
   observedUntil(nowMs: number): void {
     if (!Number.isFinite(nowMs)) throw new ConfigError('nowMs', `must be a finite number, not ${nowMs}`);
     const seen = this.#seenMs;
-    if (seen !== undefined && nowMs < seen - this.capacity * this.stepMs) {
+    if (seen !== undefined && nowMs < seen - this.#maxSilenceMs) {
       this.#clockResets++;
-      this.#end = undefined;
-      this.#seenMs = nowMs;
+      if (nowMs < seen - this.capacity * this.stepMs) this.#end = undefined;
+      this.#begin(nowMs);
       return;
     }
     if (seen !== undefined && nowMs <= seen) return;
+    if (seen === undefined || nowMs - seen > this.#maxSilenceMs) {
+      // What came while nobody watched belongs to no known time: the bucket in which the watch ended is not known as a whole.
+      if (seen !== undefined) this.#forget(Math.floor(seen / this.stepMs));
+      this.#begin(nowMs);
+      return;
+    }
     this.#seenMs = nowMs;
-    if (seen === undefined || nowMs - seen > this.#maxSilenceMs) return;
     const last = Math.ceil(nowMs / this.stepMs) - 1;
     const end = this.#open(last);
     for (let bucket = Math.max(Math.floor(seen / this.stepMs), end - this.capacity); bucket <= last; bucket++) {
@@ -108,9 +120,11 @@ export class DemandRecorder {
 
   /** Buckets from `sinceMs` on that are over by `nowMs`, in tokens and requests per second; all of which anything is known by default. Copies: the ring goes on. */
   series(nowMs: number, sinceMs = -Infinity): DemandSeries {
+    if (!Number.isFinite(nowMs)) throw new ConfigError('nowMs', `must be a finite number, not ${nowMs}`);
     const end = Math.floor(nowMs / this.stepMs);
     const first = this.#firstKnown();
-    let start = first === undefined ? end : Math.min(end, first);
+    // No longer than the ring, however long ago it was filled.
+    let start = first === undefined ? end : Math.min(end, Math.max(first, end - this.capacity));
     let until = end;
     if (sinceMs > -Infinity) start = Math.min(end, Math.max(start, Math.ceil(sinceMs / this.stepMs)));
     else if (first === end) until = end + 1;
@@ -130,6 +144,21 @@ export class DemandRecorder {
       outputTokensPerS: read(this.#output),
       requestsPerS: read(this.#requests),
     };
+  }
+
+  /** The watch begins at `nowMs`; what its bucket has counted before does not count. */
+  #begin(nowMs: number): void {
+    this.#seenMs = nowMs;
+    this.#forget(Math.floor(nowMs / this.stepMs));
+  }
+
+  #forget(bucket: number): void {
+    if (!this.#holds(bucket)) return;
+    const at = this.#slot(bucket);
+    this.#prompt[at] = 0;
+    this.#output[at] = 0;
+    this.#requests[at] = 0;
+    this.#watchedMs[at] = 0;
   }
 
   #holds(bucket: number): boolean {

@@ -1,4 +1,4 @@
-import { type Forecaster, MissingDependencyError, ConfigError } from '@sageserve/core';
+import { ConfigError, type Forecaster, MissingDependencyError } from '@sageserve/core';
 import {
   createArimaForecaster,
   createAutoArimaForecaster,
@@ -72,11 +72,17 @@ export const FORECASTERS: Readonly<Record<string, Make>> = {
       ...(power === undefined ? {} : { power }),
     });
   },
-  neural: (o) => neural(numbers(o, ['stepMs', 'seed', 'epochs', 'units'])),
+  neural: (o) => neural(numbers(o, ['stepMs', 'seed', 'epochs', 'units', 'horizonSteps'])),
 };
 
 /** The neural forecaster of `@sageserve/forecast-tfjs`, which is loaded when it is first asked. */
-function neural(options: { readonly stepMs?: number; readonly seed?: number; readonly epochs?: number; readonly units?: number }): Forecaster {
+function neural(options: {
+  readonly stepMs?: number;
+  readonly seed?: number;
+  readonly epochs?: number;
+  readonly units?: number;
+  readonly horizonSteps?: number;
+}): Forecaster {
   let loaded: Promise<Forecaster> | undefined;
   const load = async (): Promise<Forecaster> => {
     try {

@@ -13,7 +13,7 @@ import {
   unconstrained,
 } from '../numeric/arma.js';
 import { minimizeBfgs } from '../numeric/minimize.js';
-import type { ColumnMethod, ColumnModel } from './method.js';
+import { type ColumnMethod, type ColumnModel, stepsPerDay } from './method.js';
 
 /** Orders of ARIMA(p,d,q)(P,D,Q)_season. */
 export interface ArimaOrder {
@@ -79,6 +79,18 @@ export function arimaMethod(order: ArimaOrder, options: ArimaOptions = {}): Colu
     name: arimaName(full),
     minSteps: () => minimumLength(full),
     fit: (values) => fitArima(values, full, options),
+  };
+}
+
+/** ARIMA(1,0,1)(0,1,1) with a season of a day, whatever the length of a bucket. It needs two buckets a day. */
+export function dailyArimaMethod(): ColumnMethod {
+  const of = (stepMs: number): ReturnType<typeof arimaMethod> =>
+    arimaMethod({ p: 1, d: 0, q: 1, seasonalD: 1, seasonalQ: 1, season: Math.max(2, stepsPerDay(stepMs)) });
+  return {
+    name: 'arima(1,0,1)(0,1,1)day',
+    // Never enough where a day is one bucket.
+    minSteps: (stepMs) => (stepsPerDay(stepMs) < 2 ? Infinity : of(stepMs).minSteps(stepMs)),
+    fit: (values, { stepMs }) => of(stepMs).fit(values),
   };
 }
 

@@ -228,7 +228,7 @@ export function holtWintersMethod(options: HoltWintersOptions): ColumnMethod {
   const steps = (stepMs: number): number => (seasonal === 'none' ? 1 : (season ?? stepsPerDay(stepMs)));
   return {
     name: `holt-winters-${seasonal}${damped ? '-damped' : ''}`,
-    minSteps: (stepMs) => (seasonal === 'none' ? 5 : 2 * steps(stepMs) + 3),
+    minSteps: (stepMs) => (seasonal === 'none' ? 5 : steps(stepMs) < 2 ? Infinity : 2 * steps(stepMs) + 3),
     fit: (values, { stepMs }) => fitSmoothing(values, { trend: 'additive', seasonal, season: steps(stepMs), damped }, { search: 'quick' }),
   };
 }

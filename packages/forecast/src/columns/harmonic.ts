@@ -90,7 +90,7 @@ export function harmonicMethod(options: HarmonicOptions = {}): ColumnMethod {
   for (const day of weekend) if (!Number.isInteger(day) || day < 0 || day > 6) throw new ConfigError('weekend', `holds days from 0 to 6, not ${day}`);
   return {
     name: `harmonic${logarithm ? '-log' : ''}${errors === undefined ? '' : `-arma(${errors.p},${errors.q})`}`,
-    minSteps: (stepMs) => Math.max(2 * stepsPerDay(stepMs), 4 * (dailyHarmonics + 1)),
+    minSteps: (stepMs) => Math.max(2 * stepsPerDay(stepMs), 4 * (Math.min(dailyHarmonics, stepsPerDay(stepMs) >> 1) + 1) + 8),
     fit(values, { startMs, stepMs }): ColumnModel {
       const day = stepsPerDay(stepMs);
       const n = values.length;

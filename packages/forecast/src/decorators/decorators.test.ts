@@ -52,6 +52,19 @@ describe('withCalibration', () => {
     expect(Math.abs(peaks.peaks.bias!)).toBeLessThanOrEqual(Math.abs(buckets.peaks.bias!) + 0.01);
   });
 
+  it('does not blow a miss of nothing up into more than was ever seen', async () => {
+    const rng = createRng('bursts');
+    let on = false;
+    const bursts = Float64Array.from({ length: 8 * DAY }, () => {
+      if (rng.next() < 0.05) on = !on;
+      return on ? 1_000 + 100 * rng.next() : 0;
+    });
+    for (const target of ['bucket', 'peak'] as const) {
+      const [result] = await backtest([demandOf(bursts)], [createAutoForecaster({ calibration: { target } })], { firstStep: 6 * DAY, everySteps: 12 });
+      for (const { values } of result.quantiles) expect(Math.max(...values)).toBeLessThan(3 * 1_375);
+    }
+  });
+
   it('leaves a forecaster alone until it has seen enough of its errors', async () => {
     const forecast = await withCalibration(createSeasonalNaiveForecaster()).forecast(demandOf(noisyDays(1.5, 'short')), 6);
     expect(forecast.method).toBe('seasonal-naive-day');
@@ -113,6 +126,13 @@ describe('withFallback', () => {
     },
   });
 
+  it('answers for buckets of any length', async () => {
+    for (const stepMs of [60_000, 420_000, 3_600_000, 86_400_000]) {
+      const forecast = await createAutoForecaster().forecast({ ...demandOf(noisyDays(1, stepMs)), stepMs }, 6);
+      expect(forecast.mean.every((x) => Number.isFinite(x) && x > 0)).toBe(true);
+    }
+  });
+
   it('names what answered and why the others did not', async () => {
     const chain = withFallback(failing('no luck'), createHoltWintersForecaster(), createSeasonalNaiveForecaster({ season: 1 }));
     const forecast = await chain.forecast(demandOf([4, 5, 6]), 2);
@@ -163,7 +183,7 @@ describe('withFallback', () => {
       },
     };
     expect((await withFallback(broken).forecast(demandOf([1, 2, 3]), 3)).method).toMatch(
-      /^last value \(fallback: broken: answered with numbers that are not finite\)/,
+      /^last value \(fallback: broken: answered with numbers that are not finite, or without a quantile/,
     );
   });
 

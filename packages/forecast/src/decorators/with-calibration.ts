@@ -38,7 +38,7 @@ export function withCalibration(forecaster: Forecaster, options: CalibrationOpti
     forecast: (history, horizonSteps, forecastOptions?: ForecastOptions): Awaitable<DemandForecast> => {
       const levels = levelsOf(forecastOptions);
       const now = (): Awaitable<DemandForecast> => forecaster.forecast(history, horizonSteps, forecastOptions);
-      const origins = hourlyOrigins(history, lookbackHours, forecaster.minHistorySteps);
+      const origins = hourlyOrigins(history, lookbackHours, 1);
       if (origins.length < fewest) return now();
       // The past first: all of it at once costs a forecaster less than the newest and then the rest.
       return whenKnown(inner.rolling(history, origins, horizonSteps), (past) =>
@@ -73,6 +73,8 @@ interface Errors {
   /** Each past error by its own deviation, over all steps; empty where the forecaster has none. */
   readonly standardized: readonly number[];
   readonly floor: number;
+  /** The largest error, in tokens per second. */
+  readonly worst: number;
   /** Past forecasts behind the scores. */
   readonly count: number;
 }
@@ -87,6 +89,7 @@ function errorsOf(actual: Float64Array, past: PastColumn, origins: readonly numb
   }
   const floor = seen === 0 ? 0 : SCORE_FLOOR * (sum / seen);
   const standardized: number[] = [];
+  let worst = 0;
   if (target === 'peak') {
     const scores: number[] = [];
     for (const [i, origin] of origins.entries()) {
@@ -103,9 +106,11 @@ function errorsOf(actual: Float64Array, past: PastColumn, origins: readonly numb
         if (value > peak) peak = value;
         if (mean > forecast) forecast = mean;
       }
-      if (!Number.isNaN(peak)) scores.push(scoreOf(peak, forecast, floor));
+      if (Number.isNaN(peak)) continue;
+      scores.push(scoreOf(peak, forecast, floor));
+      worst = Math.max(worst, Math.abs(peak - forecast));
     }
-    return { scores: Array.from({ length: horizonSteps }, () => scores), standardized, floor, count: scores.length };
+    return { scores: Array.from({ length: horizonSteps }, () => scores), standardized, floor, worst, count: scores.length };
   }
   const scores = Array.from({ length: horizonSteps }, () => [] as number[]);
   for (const [i, origin] of origins.entries()) {
@@ -114,11 +119,12 @@ function errorsOf(actual: Float64Array, past: PastColumn, origins: readonly numb
       const mean = past.mean[i * horizonSteps + h];
       if (Number.isNaN(value) || Number.isNaN(mean)) continue;
       scores[h].push(scoreOf(value, mean, floor));
+      worst = Math.max(worst, Math.abs(value - mean));
       const deviation = past.deviation[i * horizonSteps + h];
       if (deviation > 0) standardized.push((value - mean) / deviation);
     }
   }
-  return { scores, standardized, floor, count: scores[0].length };
+  return { scores, standardized, floor, worst, count: scores[0].length };
 }
 
 interface Settings {
@@ -131,7 +137,8 @@ interface Settings {
 /** The column with its quantiles put right, and whether they had to be. */
 function calibrate(column: ForecastColumn, errors: Errors, { levels, rate, window, fewest }: Settings): [ForecastColumn, boolean] {
   // A column without demand and without errors, such as output tokens where only requests are counted.
-  if (errors.floor === 0 || ownQuantilesHold(errors, levels)) return [{ mean: column.mean, quantiles: column.quantiles }, false];
+  const keep = levels.map((level) => ownQuantileHolds(errors, level));
+  if (errors.floor === 0 || keep.every(Boolean)) return [{ mean: column.mean, quantiles: column.quantiles }, false];
   const horizonSteps = column.mean.length;
   const quantiles = levels.map((level) => ({ level, values: new Float64Array(horizonSteps) }));
   let offsets: readonly number[] = [];
@@ -143,21 +150,24 @@ function calibrate(column: ForecastColumn, errors: Errors, { levels, rate, windo
     if (enough && scores !== errors.scores[h - 1]) offsets = adaptiveQuantiles(scores, levels, { window, rate });
     for (const [k, { values }] of quantiles.entries()) {
       const mean = column.mean[h];
-      const value = enough ? mean + offsets[k] * (mean + errors.floor) : column.quantiles[k].values[h];
+      // A large share of a small forecast, once it is missed, is a small share of a large one: no error is taken to grow beyond twice the worst that was seen.
+      const offset = Math.min(WORST, Math.max(-WORST, (offsets[k] * (mean + errors.floor)) / errors.worst)) * errors.worst;
+      const value = enough && !keep[k] && errors.worst > 0 ? mean + offset : column.quantiles[k].values[h];
       values[h] = Math.max(k === 0 ? 0 : quantiles[k - 1].values[h], value);
     }
   }
   return [{ mean: column.mean, quantiles }, changed];
 }
 
-/** Whether the shares of past values under the forecaster's own quantiles differ from their levels by no more than chance. */
-function ownQuantilesHold({ standardized, count }: Errors, levels: readonly number[]): boolean {
+/** Offsets end here, in multiples of the largest past error. */
+const WORST = 2;
+
+/** Whether the share of past values under the forecaster's own quantile differs from its level by no more than chance. */
+function ownQuantileHolds({ standardized, count }: Errors, level: number): boolean {
   if (standardized.length === 0) return false;
-  return levels.every((level) => {
-    const z = normalQuantile(level);
-    let under = 0;
-    for (const score of standardized) if (score <= z) under++;
-    // Errors of one forecast come together: only forecasts are counted as independent.
-    return Math.abs(under / standardized.length - level) <= Math.sqrt((level * (1 - level)) / count);
-  });
+  const z = normalQuantile(level);
+  let under = 0;
+  for (const score of standardized) if (score <= z) under++;
+  // Errors of one forecast come together: only forecasts are counted as independent.
+  return Math.abs(under / standardized.length - level) <= Math.sqrt((level * (1 - level)) / count);
 }

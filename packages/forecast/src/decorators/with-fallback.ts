@@ -27,7 +27,9 @@ export function withFallback(forecaster: Forecaster, ...fallbacks: readonly Fore
         try {
           const answer = candidate.forecast(history, horizonSteps, options);
           const accept = (forecast: DemandForecast): Awaitable<DemandForecast> =>
-            isSound(forecast, horizonSteps) ? named(forecast, failures) : failed(new Error('answered with numbers that are not finite'));
+            isSound(forecast, horizonSteps, levels)
+              ? named(forecast, failures)
+              : failed(new Error('answered with numbers that are not finite, or without a quantile that was asked for'));
           return answer instanceof Promise ? answer.then(accept, failed) : accept(answer as DemandForecast);
         } catch (error) {
           return failed(error);
@@ -42,26 +44,20 @@ function named(forecast: DemandForecast, failures: readonly string[]): DemandFor
   return failures.length === 0 ? forecast : { ...forecast, method: `${forecast.method} (fallback: ${failures.join('; ')})` };
 }
 
-function isSound(forecast: DemandForecast, horizonSteps: number): boolean {
+function isSound(forecast: DemandForecast, horizonSteps: number, levels: readonly number[]): boolean {
   return [forecast, ...TOKEN_COLUMNS.map((name) => forecast[name])].every(
-    (column) =>
-      column.mean.length === horizonSteps &&
-      [column.mean, ...column.quantiles.map((q) => q.values)].every((values) => values.every((x) => Number.isFinite(x) && x >= 0)),
+    ({ mean, quantiles }) =>
+      levels.every((level, k) => quantiles[k]?.level === level) &&
+      [mean, ...quantiles.map((q) => q.values)].every((values) => values.length === horizonSteps && values.every((x) => Number.isFinite(x) && x >= 0)),
   );
 }
 
 function repair(history: DemandSeries): [DemandSeries, number] {
+  const wrong = (x: number): boolean => x < 0 || Math.abs(x) === Infinity;
+  const clean = (column: Float64Array): Float64Array => (column.some(wrong) ? column.map((x) => (wrong(x) ? NaN : x)) : column);
   let count = 0;
-  const clean = (column: Float64Array): Float64Array => {
-    if (!column.some((x) => x < 0 || Math.abs(x) === Infinity)) return column;
-    return column.map((x) => {
-      if (!(x < 0 || Math.abs(x) === Infinity)) return x;
-      count++;
-      return NaN;
-    });
-  };
-  const repaired = { ...history, promptTokensPerS: clean(history.promptTokensPerS), outputTokensPerS: clean(history.outputTokensPerS) };
-  return [repaired, count];
+  for (const [t, x] of history.promptTokensPerS.entries()) if (wrong(x) || wrong(history.outputTokensPerS[t])) count++;
+  return [{ ...history, promptTokensPerS: clean(history.promptTokensPerS), outputTokensPerS: clean(history.outputTokensPerS) }, count];
 }
 
 /** The last observed value goes on; its spread is that of the observed values around their mean, and as large as the value where only one was seen. */

@@ -1,5 +1,5 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ConfigError, type DemandForecast, type DemandSeries, type Forecaster } from '@sageserve/core';
 import { type Accuracy, backtest, type BacktestResult, poolBacktests, stepsPerDay, withCalibration, withFallback } from '@sageserve/forecast';
 import { openTrace, type SkippedRows, type TraceFormat } from '@sageserve/trace';
@@ -42,6 +42,8 @@ interface Demand {
 }
 
 const DEFAULT_STEP = '10m';
+/** Most steps of a horizon or a history. */
+const MAX_STEPS = 1_000_000;
 const DEFAULT_BACKTEST = ['auto', 'seasonal-naive-day', 'arima'];
 
 /** The series that the options name. Throws `ConfigError` unless there is one source and it has the model and region that were asked for. */
@@ -123,7 +125,7 @@ function stepOf(text: string): number {
 function stepsOf(option: string, text: string, stepMs: number): number {
   const ms = /^\d+$/.test(text) ? Number(text) * stepMs : parseDurationMs(text);
   const steps = ms === undefined ? NaN : Math.round(ms / stepMs);
-  if (!(steps >= 1)) throw new ConfigError(option, `must be a number of steps or a duration such as 2h, not "${text}"`);
+  if (!(steps >= 1 && steps <= MAX_STEPS)) throw new ConfigError(option, `must be a number of steps or a duration such as 2h, not "${text}"`);
   return steps;
 }
 
@@ -133,9 +135,15 @@ function targetOf(text: string | undefined): 'bucket' | 'peak' {
 }
 
 /** A forecaster by its name, that always answers. */
-function forecasterOf(name: string, stepMs: number, target: 'bucket' | 'peak', calibrate: boolean): Forecaster {
+function forecasterOf(name: string, stepMs: number, horizonSteps: number, target: 'bucket' | 'peak', calibrate: boolean): Forecaster {
   const context = { rng: undefined as never, regions: [] };
-  const made = createPolicy('forecaster', '--method', DEFAULT_CATALOGUE.forecasters, { name, stepMs, ...(name === 'auto' ? { target } : {}) }, context);
+  const made = createPolicy(
+    'forecaster',
+    '--method',
+    DEFAULT_CATALOGUE.forecasters,
+    { name, stepMs, ...(name === 'auto' ? { target } : {}), ...(name === 'neural' ? { horizonSteps } : {}) },
+    context,
+  );
   if (name === 'auto') return made;
   return { ...withFallback(calibrate ? withCalibration(made, { target }) : made), name };
 }
@@ -152,13 +160,16 @@ export interface ForecastRunOptions extends DemandOptions {
 /** `sageserve forecast run`: the next steps of each series. */
 export async function forecastRunCommand(options: ForecastRunOptions, signal: AbortSignal): Promise<void> {
   const target = targetOf(options.target);
-  const levels = options.levels === undefined ? undefined : options.levels.split(',').map(Number);
+  const levels = options.levels?.split(',').map(Number);
+  for (const level of levels ?? [])
+    if (!(level > 0 && level < 1)) throw new ConfigError('--levels', `must be numbers between 0 and 1 with commas between, not "${options.levels}"`);
+  if (levels !== undefined && new Set(levels).size < levels.length) throw new ConfigError('--levels', 'holds a level twice');
   const demand = await readDemand(options, signal);
   const results: { series: DemandSeries; forecast: DemandForecast }[] = [];
   for (const series of demand.series) {
     signal.throwIfAborted();
-    const forecaster = forecasterOf(options.method ?? 'auto', series.stepMs, target, true);
     const horizon = stepsOf('--horizon', options.horizon ?? '6', series.stepMs);
+    const forecaster = forecasterOf(options.method ?? 'auto', series.stepMs, horizon, target, true);
     results.push({ series, forecast: await forecaster.forecast(series, horizon, { signal, ...(levels === undefined ? {} : { quantileLevels: levels }) }) });
     await yieldToEventLoop();
   }
@@ -241,8 +252,10 @@ export async function forecastBacktestCommand(options: ForecastBacktestOptions, 
   const target = targetOf(options.target);
   const methods = [...new Set((options.methods ?? DEFAULT_BACKTEST.join(',')).split(',').map((name) => name.trim()))];
   // Names are looked at before hours are spent.
-  for (const name of methods) forecasterOf(name, 600_000, target, false);
+  for (const name of methods) forecasterOf(name, 600_000, 1, target, false);
   const takeBack = options.out === undefined ? undefined : await makeFolder(options.out);
+  // That it can be written to is seen now, not after hours.
+  if (options.out !== undefined) await tryOut(options.out);
   try {
     await backtestDemand(options, methods, target, signal);
   } catch (error) {
@@ -260,15 +273,16 @@ async function backtestDemand(options: ForecastBacktestOptions, methods: readonl
     for (const [s, series] of demand.series.entries()) {
       const { stepMs } = series;
       const steps = (option: string, text: string | undefined): number | undefined => (text === undefined ? undefined : stepsOf(option, text, stepMs));
+      const horizonSteps = stepsOf('--horizon', options.horizon ?? '6', stepMs);
       const everySteps = steps('--every', options.every);
       const firstStep = steps('--first', options.first) ?? Math.min(2 * stepsPerDay(stepMs), series.promptTokensPerS.length >> 1);
       const historySteps = steps('--history', options.history);
       results.push(
         ...(await backtest(
           [series],
-          methods.map((name) => forecasterOf(name, stepMs, target, options.calibrate === true)),
+          methods.map((name) => forecasterOf(name, stepMs, horizonSteps, target, options.calibrate === true)),
           {
-            horizonSteps: stepsOf('--horizon', options.horizon ?? '6', stepMs),
+            horizonSteps,
             ...(everySteps === undefined ? {} : { everySteps }),
             firstStep,
             ...(historySteps === undefined ? {} : { historySteps }),
@@ -358,16 +372,27 @@ function accuracyTable(rows: readonly AccuracyRow[]): string {
 
 const OUT_FILES = ['report.html', 'forecasts.csv', 'summary.json'];
 
+async function tryOut(path: string): Promise<void> {
+  const probe = join(path, '.sageserve.partial');
+  try {
+    await writeFile(probe, '');
+  } catch (cause) {
+    throw new ConfigError('--out', `can't write to ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  } finally {
+    await rm(probe, { force: true });
+  }
+}
+
 async function writeResults(path: string, summary: object, results: readonly BacktestResult[], demand: Demand): Promise<void> {
   const contents = [await backtestPage(results, demand.source, demand.unit), backtestCsv(results), `${JSON.stringify(summary, null, 2)}\n`];
-  const partial = join(dirname(resolve(path)), `.${basename(resolve(path))}.partial`);
-  await rm(partial, { recursive: true, force: true });
+  const partial = (name: string): string => join(path, `.${name}.partial`);
   try {
-    await mkdir(partial, { recursive: true });
-    for (const [i, name] of OUT_FILES.entries()) await writeFile(join(partial, name), contents[i]!);
+    for (const [i, name] of OUT_FILES.entries()) await writeFile(partial(name), contents[i]!);
     // All are complete before the first takes its place.
-    for (const name of OUT_FILES) await rename(join(partial, name), join(path, name));
+    for (const name of OUT_FILES) await rename(partial(name), join(path, name));
+  } catch (cause) {
+    throw new ConfigError('--out', `can't write the results to ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   } finally {
-    await rm(partial, { recursive: true, force: true });
+    for (const name of OUT_FILES) await rm(partial(name), { force: true });
   }
 }

@@ -9,6 +9,7 @@ const REQUESTS = 'requests_per_s';
 const TIME_NAMES = /^(time|timestamp|datetime|date|start|bucket)(_utc|_ms|_s)?$|^start_utc$/i;
 /** Numbers from here on are milliseconds since 1970, not seconds. */
 const MS_FROM = 1e11;
+const LATEST_MS = Date.UTC(2200, 0, 1);
 /** Most buckets between the first and the last row. */
 const MAX_BUCKETS = 10_000_000;
 
@@ -18,8 +19,13 @@ export function demandCsv(series: readonly DemandSeries[]): string {
   let text = `time,model,region,${REQUESTS},${PROMPT},${OUTPUT}\n`;
   for (const { key, startMs, stepMs, requestsPerS, promptTokensPerS, outputTokensPerS } of series)
     for (const [t, prompt] of promptTokensPerS.entries())
-      text += `${new Date(startMs + t * stepMs).toISOString()},${key.modelId},${key.regionId},${number(requestsPerS[t]!)},${number(prompt)},${number(outputTokensPerS[t]!)}\n`;
+      text += `${new Date(startMs + t * stepMs).toISOString()},${quoted(key.modelId)},${quoted(key.regionId)},${number(requestsPerS[t]!)},${number(prompt)},${number(outputTokensPerS[t]!)}\n`;
   return text;
+}
+
+/** A field of a CSV, in quotes where it needs them. */
+export function quoted(text: string): string {
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 export interface DemandTable {
@@ -56,6 +62,10 @@ export async function readDemandCsv(file: string, columnName?: string): Promise<
     if (row.length === 1 && row[0]!.trim() === '') continue;
     if (row.length !== head.length) throw new TraceFormatError({ file, line }, `has ${row.length} fields where the header has ${head.length}`);
     const ms = timeOf(row[timeAt]!.trim(), head[timeAt]!);
+    if (ms !== undefined && Math.abs(ms) > LATEST_MS)
+      throw new TraceFormatError({ file, line, column: head[timeAt] }, `"${row[timeAt]}" lies beyond the year 2200`, {
+        hint: 'Numbers are seconds or milliseconds since 1970.',
+      });
     if (ms === undefined)
       throw new TraceFormatError({ file, line, column: head[timeAt] }, `"${row[timeAt]}" is no time`, { hint: 'Write 2024-05-12T00:10Z, or seconds.' });
     const values = valueColumns.map(({ index }) => {
@@ -75,17 +85,23 @@ export async function readDemandCsv(file: string, columnName?: string): Promise<
     groups.set(id, group);
   }
   if (groups.size === 0) throw new TraceFormatError({ file, line: 2 }, 'has no rows of demand');
-  const series = [...groups.values()].map((group): DemandSeries => {
-    const sorted = group.rows.toSorted((a, b) => a.ms - b.ms);
-    const startMs = sorted[0]!.ms;
-    let stepMs = Infinity;
+  // One step for the file: a model of which little is there has the same buckets as the others.
+  let stepMs = Infinity;
+  const sortedGroups = [...groups.values()].map((group) => ({ ...group, sorted: group.rows.toSorted((a, b) => a.ms - b.ms) }));
+  for (const { sorted } of sortedGroups) {
     for (const [i, row] of sorted.entries()) {
       const gap = i === 0 ? Infinity : row.ms - sorted[i - 1]!.ms;
       if (gap === 0) throw new TraceFormatError({ file, line: row.line, column: head[timeAt] }, `the time of line ${sorted[i - 1]!.line} again`);
       stepMs = Math.min(stepMs, gap);
     }
-    if (stepMs === Infinity)
-      throw new TraceFormatError({ file, line: sorted[0]!.line }, 'a single row does not tell how long a bucket is', { hint: 'Give two at least.' });
+  }
+  if (stepMs === Infinity)
+    throw new TraceFormatError({ file, line: sortedGroups[0]!.sorted[0]!.line }, 'a single row does not tell how long a bucket is', {
+      hint: 'Give two at least.',
+    });
+  const series = sortedGroups.map((group): DemandSeries => {
+    const { sorted } = group;
+    const startMs = sorted[0]!.ms;
     const length = Math.round((sorted.at(-1)!.ms - startMs) / stepMs) + 1;
     if (length > MAX_BUCKETS)
       throw new TraceFormatError({ file, line: sorted.at(-1)!.line, column: head[timeAt] }, `lies ${length} buckets of ${stepMs} ms after the first`);
@@ -143,7 +159,9 @@ function timeOf(text: string, column: string): number | undefined {
     const value = Number(text);
     return /_ms$/i.test(column) || value >= MS_FROM ? value : value * 1_000;
   }
-  // A time without a zone is taken to be UTC, whatever the machine's zone.
-  const ms = Date.parse(/(z|[+-]\d\d:?\d\d)$/i.test(text) || /^\d{4}-\d\d-\d\d$/.test(text) ? text : `${text.replace(' ', 'T')}Z`);
+  // Only ISO 8601, which does not change with the machine; a time without a zone is UTC.
+  const match = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(z|[+-]\d\d:?\d\d)?)?$/i.exec(text);
+  if (match === null) return undefined;
+  const ms = Date.parse(match[2] === undefined ? match[1]! : `${match[1]}T${match[2]}${match[3] ?? 'Z'}`);
   return Number.isNaN(ms) ? undefined : ms;
 }

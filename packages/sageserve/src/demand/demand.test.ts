@@ -47,11 +47,25 @@ describe('a CSV of demand', () => {
     ['an irregular step', 'time,n\n0,1\n600,2\n900,3\n1300,4\n', /demand\.csv:5, column time: is no multiple of the step, 300 s/],
     ['a time twice', 'time,n\n0,1\n600,2\n600,3\n', /demand\.csv:4, column time: the time of line 3 again/],
     ['a row of another length', 'time,n\n0,1\n600\n', /demand\.csv:3: has 1 fields where the header has 2/],
+    ['a day in another order', 'time,n\n12-05-2024,1\n13-05-2024,2\n', /demand\.csv:2, column time: "12-05-2024" is no time/],
+    ['microseconds', 'time,n\n1715472000000000,1\n1715472600000000,2\n', /lies beyond the year 2200/],
     ['a single row', 'time,n\n0,1\n', /a single row does not tell how long a bucket is/],
     ['no rows', 'time,n\n', /has no rows of demand/],
     ['several columns', 'time,a,b\n0,1,2\n600,2,3\n', /--column: .* has 2 columns that could be the counts/],
   ])('refuses %s, and says where', async (_, text, message) => {
     await expect(readDemandCsv(await fileOf(text))).rejects.toThrow(message);
+  });
+
+  it('gives every model the buckets of the file, also one of which little is there, and takes names that need quotes', async () => {
+    const text =
+      'time,model,region,requests_per_s,prompt_tokens_per_s,output_tokens_per_s\n0,"a, ""b""",x,1,1,1\n600,"a, ""b""",x,1,1,1\n1200,c,x,1,5,1\n3000,c,x,1,6,1\n';
+    const { series } = await readDemandCsv(await fileOf(text));
+    expect(series.map(({ key, stepMs }) => [key.modelId, stepMs])).toEqual([
+      ['a, "b"', 600_000],
+      ['c', 600_000],
+    ]);
+    expect([...series[1]!.promptTokensPerS]).toEqual([5, NaN, NaN, 6]);
+    expect((await readDemandCsv(await fileOf(demandCsv(series)))).series.map(({ key }) => key.modelId)).toEqual(['a, "b"', 'c']);
   });
 
   it('takes the column that is named', async () => {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { BacktestResult } from '@sageserve/forecast';
+import { quoted } from '../demand/demand-csv.js';
 
 /** Forecasts and what came, one row for each bucket that was forecast. */
 export function backtestCsv(results: readonly BacktestResult[]): string {
@@ -15,7 +16,7 @@ export function backtestCsv(results: readonly BacktestResult[]): string {
         const numbers = [r.actual[k]!, r.mean[k]!, ...r.quantiles.map(({ values }) => values[k]!)].map((x) =>
           Number.isNaN(x) ? '' : Number(x.toPrecision(7)),
         );
-        text += `${r.key.modelId},${r.key.regionId},${r.method},${madeAt},${new Date(r.startMs + (origin + h) * r.stepMs).toISOString()},${numbers.join(',')}\n`;
+        text += `${quoted(r.key.modelId)},${quoted(r.key.regionId)},${quoted(r.method)},${madeAt},${new Date(r.startMs + (origin + h) * r.stepMs).toISOString()},${numbers.join(',')}\n`;
       }
     }
   }
