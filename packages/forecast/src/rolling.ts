@@ -226,13 +226,18 @@ export class PastMemory {
 
 /** Odd, so that no bit is lost in its powers. */
 const HASH_BASE = 0x01000193;
+/** Used within one call of {@link pastsOf} only. */
+let scratch = new Int32Array(0);
 
 /** For each origin, a hash of the two days before it: a polynomial over the mixed bits of each bucket, so that all of them cost one pass. */
 function pastsOf(history: DemandSeries, origins: readonly number[]): Past[] {
   const length = origins.at(-1) ?? 0;
-  const prompt = new Uint32Array(history.promptTokensPerS.slice(0, length).buffer);
-  const output = new Uint32Array(history.outputTokensPerS.slice(0, length).buffer);
-  const prefix = new Int32Array(length + 1);
+  const bitsOf = (column: Float64Array): Uint32Array => new Uint32Array(column.buffer, column.byteOffset, 2 * length);
+  const prompt = bitsOf(history.promptTokensPerS);
+  const output = bitsOf(history.outputTokensPerS);
+  if (scratch.length <= length) scratch = new Int32Array(2 * length + 1);
+  const prefix = scratch;
+  prefix[0] = 0;
   for (let t = 0; t < length; t++) {
     const bits = mix(mix(mix(mix(prompt[2 * t]) ^ prompt[2 * t + 1]) ^ output[2 * t]) ^ output[2 * t + 1]);
     prefix[t + 1] = (Math.imul(prefix[t], HASH_BASE) + bits) | 0;

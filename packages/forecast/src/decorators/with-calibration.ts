@@ -21,7 +21,7 @@ export interface CalibrationOptions {
 }
 
 /**
- * Puts quantiles right by past errors (adaptive conformal inference): where the share of actual values under a forecaster's own quantiles is off by more than chance, they are taken from
+ * Puts quantiles right by past errors (adaptive conformal inference): where the share of actual values under one of a forecaster's own quantiles is off, it is taken from
  * how far its earlier forecasts missed. Means stay. Until there are `fewest` errors its own quantiles stand.
  */
 export function withCalibration(forecaster: Forecaster, options: CalibrationOptions = {}): RollingForecaster {
@@ -159,15 +159,18 @@ function calibrate(column: ForecastColumn, errors: Errors, { levels, rate, windo
   return [{ mean: column.mean, quantiles }, changed];
 }
 
+/** How far a forecaster's own share may be off, in standard errors: little, since a short past would excuse much. */
+const TOLERANCE = 0.5;
+
 /** Offsets end here, in multiples of the largest past error. */
 const WORST = 2;
 
-/** Whether the share of past values under the forecaster's own quantile differs from its level by no more than chance. */
+/** Whether the share of past values under the forecaster's own quantile is close to its level. */
 function ownQuantileHolds({ standardized, count }: Errors, level: number): boolean {
   if (standardized.length === 0) return false;
   const z = normalQuantile(level);
   let under = 0;
   for (const score of standardized) if (score <= z) under++;
   // Errors of one forecast come together: only forecasts are counted as independent.
-  return Math.abs(under / standardized.length - level) <= Math.sqrt((level * (1 - level)) / count);
+  return Math.abs(under / standardized.length - level) <= TOLERANCE * Math.sqrt((level * (1 - level)) / count);
 }
