@@ -183,7 +183,7 @@ function refresh(): Figure[] {
   return [
     { name: '60 series × 2 weeks: an hourly refresh, mean of 24', value: meanS, unit: 'CPU-s', target: { atMost: 5 } },
     { name: '  the worst of the 24', value: worstS, unit: 'CPU-s', target: { atMost: 5 } },
-    { name: '  the first, with a week of past forecasts to make up', value: coldS, unit: 'CPU-s' },
+    { name: '  the first, with a week of past forecasts to make up', value: coldS, unit: 'CPU-s', target: { atMost: 5 } },
     { name: '  memory', value: peakMb, unit: 'MB', target: { atMost: 300 } },
     { name: `  neural (${backend}): first training on all 60`, value: neuralColdS, unit: 'CPU-s' },
     { name: '  neural: training again each day, warm', value: neuralWarmS, unit: 'CPU-s' },
