@@ -1,16 +1,9 @@
-import {
-  ConfigError,
-  createRng,
-  type DemandForecast,
-  type DemandSeries,
-  type ForecastColumn,
-  type Forecaster,
-  MS_PER_DAY,
-  SageServeError,
-} from '@sageserve/core';
+import { ConfigError, createRng, type DemandSeries, type Forecaster, MS_PER_DAY, SageServeError } from '@sageserve/core';
 import { checkHistory, fillGaps, firstObserved, ForecastHistoryError, levelsOf, observedSteps, stepsPerDay } from '@sageserve/forecast';
 import { type BackendChoice, type BackendName, chooseBackend } from './backend.js';
-import { Network, TRAINED_LEVELS, type TrainingBatch } from './network.js';
+import { Network, type TrainingBatch } from './network.js';
+import { COLUMNS, forecastWith } from './read-forecast.js';
+import { formatWeights, newestOf, parseWeights, type State } from './trained-state.js';
 import { baseOf, reachOf, STEP_FEATURES, WINDOW, windowSizes, writeWindow } from './windows.js';
 
 export interface NeuralOptions {
@@ -64,19 +57,6 @@ const BATCH = 256;
 const MAX_STATES = 40;
 /** Series that are kept to be trained on; the one that was not heard of longest goes first. */
 const MAX_SERIES = 4_096;
-const FORMAT = 'sageserve-neural/1';
-const COLUMNS = ['promptTokensPerS', 'outputTokensPerS'] as const;
-
-interface State {
-  readonly weights: readonly Float32Array[];
-  /** No bucket that ends after this was seen. */
-  readonly trainedUntilMs: number;
-  readonly period: number;
-  readonly stepMs: number;
-  readonly series: ReadonlySet<string>;
-  /** What it was trained on; 0 leaves the weights as they were drawn. */
-  readonly windows: number;
-}
 
 /**
  * A neural forecaster on TensorFlow.js: a temporal convolution over the newest five hours, yesterday, last week and the calendar, direct for all steps of the horizon, with quantiles by pinball loss;
@@ -148,10 +128,7 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
 
   /** The newest state that saw nothing after `untilMs`. */
   function newestState(untilMs: number, stepMs: number): State | undefined {
-    // Of equal ones the last, which knows more series.
-    return states
-      .filter((state) => state.trainedUntilMs <= untilMs && state.stepMs === stepMs)
-      .reduce<State | undefined>((a, b) => (a === undefined || b.trainedUntilMs >= a.trainedUntilMs ? b : a), undefined);
+    return newestOf(states.filter((state) => state.trainedUntilMs <= untilMs && state.stepMs === stepMs));
   }
 
   async function trainUntil(untilMs: number, stepMs: number, signal?: AbortSignal): Promise<TrainingReport> {
@@ -251,19 +228,10 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
       });
     },
     save() {
-      const state = states.reduce<State | undefined>((a, b) => (a === undefined || b.trainedUntilMs >= a.trainedUntilMs ? b : a), undefined);
+      const state = newestOf(states);
       if (state === undefined)
         throw new SageServeError('ERR_NOT_TRAINED', 'there are no weights before the first training', { hint: 'Call train() or forecast() first.' });
-      return JSON.stringify({
-        format: FORMAT,
-        horizonSteps: reach,
-        units,
-        stepMs: state.stepMs,
-        trainedUntilMs: state.trainedUntilMs,
-        period: state.period,
-        series: [...state.series],
-        weights: state.weights.map((w) => Buffer.from(w.buffer, w.byteOffset, w.byteLength).toString('base64')),
-      });
+      return formatWeights(state, reach, units);
     },
     backend: () => chooseBackend(options.backend),
   };
@@ -316,97 +284,4 @@ function drawBatch(
     for (let h = 0; h < reach; h++) targets[i * reach + h] = (values[origin + h] - base[h]) / scale;
   }
   return { size, steps, extras, targets };
-}
-
-function forecastWith(network: Network, history: DemandSeries, horizonSteps: number, reach: number, levels: readonly number[]): DemandForecast {
-  const { stepMs } = history;
-  const day = stepsPerDay(stepMs);
-  const { extras: width } = windowSizes(reach);
-  const origin = history.promptTokensPerS.length;
-  const steps = new Float32Array(COLUMNS.length * WINDOW * STEP_FEATURES);
-  const extras = new Float32Array(COLUMNS.length * width);
-  const columns = COLUMNS.map((name, c) => {
-    const values = fillGaps(history[name], stepMs);
-    const empty = !values.some((x) => x > 0);
-    const scale = writeWindow(values, origin, day, reach, history.startMs, stepMs, steps, c * WINDOW * STEP_FEATURES, extras, c * width);
-    return { empty, scale, base: baseOf(values, origin, day, reach) };
-  });
-  const out = network.predict(COLUMNS.length, steps, extras);
-  const outputs = TRAINED_LEVELS.length + 1;
-  const [prompt, output] = columns.map(({ empty, scale, base }, c): ForecastColumn => {
-    const read = (h: number, k: number): number => (empty ? 0 : Math.max(0, base[h] + scale * out[(c * reach + h) * outputs + k]));
-    return {
-      mean: Float64Array.from({ length: horizonSteps }, (_, h) => read(h, 0)),
-      quantiles: levels.map((level) => ({
-        level,
-        values: Float64Array.from({ length: horizonSteps }, (_, h) =>
-          Math.max(
-            0,
-            between(level, (k) => read(h, 1 + k)),
-          ),
-        ),
-      })),
-    };
-  });
-  return {
-    startMs: endOf(history),
-    stepMs,
-    mean: prompt.mean.map((m, h) => m + output.mean[h]),
-    // Errors of both columns are taken to come together.
-    quantiles: prompt.quantiles.map(({ level, values }, q) => ({ level, values: values.map((v, h) => v + output.quantiles[q].values[h]) })),
-    promptTokensPerS: prompt,
-    outputTokensPerS: output,
-    method: 'neural',
-  };
-}
-
-/** A quantile between those that were trained, along straight lines; those beyond them go on at the slope of the last two, on the logarithm of the tail's share. */
-function between(level: number, trained: (k: number) => number): number {
-  const last = TRAINED_LEVELS.length - 1;
-  const k = TRAINED_LEVELS.findIndex((known) => known >= level);
-  if (k > 0) {
-    const share = (level - TRAINED_LEVELS[k - 1]) / (TRAINED_LEVELS[k] - TRAINED_LEVELS[k - 1]);
-    return trained(k - 1) + share * (trained(k) - trained(k - 1));
-  }
-  if (k === 0) {
-    const slope = (trained(1) - trained(0)) / Math.log(TRAINED_LEVELS[1] / TRAINED_LEVELS[0]);
-    return trained(0) + slope * Math.log(level / TRAINED_LEVELS[0]);
-  }
-  const slope = (trained(last) - trained(last - 1)) / Math.log((1 - TRAINED_LEVELS[last - 1]) / (1 - TRAINED_LEVELS[last]));
-  return trained(last) + slope * Math.log((1 - TRAINED_LEVELS[last]) / (1 - level));
-}
-
-function parseWeights(text: string, horizonSteps: number, units: number): State {
-  let saved: {
-    format?: unknown;
-    horizonSteps?: unknown;
-    units?: unknown;
-    stepMs: number;
-    trainedUntilMs: number;
-    period: number;
-    series: string[];
-    weights: string[];
-  };
-  try {
-    saved = JSON.parse(text) as typeof saved;
-  } catch (cause) {
-    throw new ConfigError('weights', 'are not what save() gave', { cause });
-  }
-  if (saved.format !== FORMAT) throw new ConfigError('weights', `are of the format ${JSON.stringify(saved.format)}, not ${FORMAT}`);
-  if (saved.horizonSteps !== horizonSteps || saved.units !== units)
-    throw new ConfigError(
-      'weights',
-      `were saved with horizonSteps ${String(saved.horizonSteps)} and units ${String(saved.units)}, not ${horizonSteps} and ${units}`,
-    );
-  return {
-    weights: saved.weights.map((base64) => {
-      const bytes = Buffer.from(base64, 'base64');
-      return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-    }),
-    trainedUntilMs: saved.trainedUntilMs,
-    period: saved.period,
-    stepMs: saved.stepMs,
-    series: new Set(saved.series),
-    windows: 1,
-  };
 }

@@ -7,9 +7,9 @@ import { createHarmonicForecaster } from './columns/harmonic.js';
 import { createSeasonalNaiveForecaster } from './columns/seasonal-naive.js';
 import { type CalibrationOptions, withCalibration } from './decorators/with-calibration.js';
 import { withFallback } from './decorators/with-fallback.js';
-import { createEnsembleForecaster, recentErrors, rollMembers } from './ensemble.js';
+import { createEnsembleForecaster, isAble, type MemberForecasts, type RecentErrors, recentErrors, rollingOver, rollMembers } from './ensemble.js';
 import { checkHistory, TOKEN_COLUMNS } from './history.js';
-import { asRolling, emptyPast, PastMemory, type RollingForecaster } from './rolling.js';
+import { asRolling, type RollingForecaster } from './rolling.js';
 import { forecastFromRolling, whenKnown } from './rolling-forecast.js';
 
 export interface AutoOptions extends ColumnForecasterOptions {
@@ -68,14 +68,15 @@ function createChooser(
 ): RollingForecaster {
   const ensemble = createEnsembleForecaster(members, { lookbackHours });
   const candidates = [ensemble, ...(members.length === 1 ? [] : members), ...alternatives];
-  const memory = new PastMemory();
 
-  function choose(meanAbsolute: readonly number[]): number {
+  /** Position of what is taken at an origin; −1 where no candidate can forecast. */
+  function choose({ members: said }: MemberForecasts, at: number, errors: RecentErrors | undefined, horizonSteps: number): number {
+    if (errors === undefined) return said.findIndex((past) => isAble(past, at, horizonSteps));
     let best = -1;
-    for (const [m, error] of meanAbsolute.entries()) {
+    for (const [m, error] of errors.meanAbsolute.entries()) {
       if (Number.isNaN(error)) continue;
       // The ensemble comes first among the candidates and is hard to beat by anything but luck.
-      if (best === -1 || error < meanAbsolute[best] * (best === 0 ? 1 - preference : 1)) best = m;
+      if (best === -1 || error < errors.meanAbsolute[best] * (best === 0 ? 1 - preference : 1)) best = m;
     }
     return best;
   }
@@ -83,28 +84,13 @@ function createChooser(
   const self: RollingForecaster = {
     name: 'auto',
     minHistorySteps: Math.min(...candidates.map((candidate) => candidate.minHistorySteps)),
-    rolling(history, origins, horizonSteps) {
-      checkHorizon(horizonSteps);
-      checkHistory(history);
-      if (origins.length === 0) return emptyPast(0, horizonSteps);
-      return memory.recall(history, origins, horizonSteps, (missing) =>
-        whenKnown(rollMembers(candidates, history, missing, lookbackHours, horizonSteps), (rolled) => {
-          const past = emptyPast(missing.length, horizonSteps);
-          for (const [i, origin] of missing.entries()) {
-            const at = rolled.all.indexOf(origin);
-            const errors = recentErrors(rolled, history, origin, lookbackHours, horizonSteps);
-            const able = rolled.members.map((m) => !Number.isNaN(m.promptTokensPerS.mean[at * horizonSteps]));
-            const chosen = errors === undefined ? able.indexOf(true) : choose(errors.meanAbsolute);
-            if (chosen === -1) continue;
-            for (const name of TOKEN_COLUMNS) {
-              past[name].mean.set(rolled.members[chosen][name].mean.subarray(at * horizonSteps, (at + 1) * horizonSteps), i * horizonSteps);
-              past[name].deviation.set(rolled.members[chosen][name].deviation.subarray(at * horizonSteps, (at + 1) * horizonSteps), i * horizonSteps);
-            }
-          }
-          return past;
-        }),
-      );
-    },
+    rolling: rollingOver(candidates, lookbackHours, (rolled, at, errors, past, i, horizonSteps) => {
+      const chosen = choose(rolled, at, errors, horizonSteps);
+      if (chosen === -1) return;
+      for (const name of TOKEN_COLUMNS)
+        for (const kind of ['mean', 'deviation'] as const)
+          past[name][kind].set(rolled.members[chosen][name][kind].subarray(at * horizonSteps, (at + 1) * horizonSteps), i * horizonSteps);
+    }),
     forecast(history, horizonSteps, forecastOptions?: ForecastOptions): Awaitable<DemandForecast> {
       forecastOptions?.signal?.throwIfAborted();
       const levels = levelsOf(forecastOptions);
@@ -118,11 +104,8 @@ function createChooser(
     const origin = history.promptTokensPerS.length;
     return whenKnown(rollMembers(candidates, history, [origin], lookbackHours, horizonSteps), (rolled) => {
       const errors = recentErrors(rolled, history, origin, lookbackHours, horizonSteps);
-      if (errors === undefined) {
-        const able = rolled.members.findIndex((m) => !Number.isNaN(m.promptTokensPerS.mean[rolled.all.indexOf(origin) * horizonSteps]));
-        return `auto: ${labelOf(able)}, nothing to compare yet`;
-      }
-      const chosen = choose(errors.meanAbsolute);
+      const chosen = choose(rolled, rolled.all.indexOf(origin), errors, horizonSteps);
+      if (errors === undefined) return `auto: ${labelOf(chosen)}, nothing to compare yet`;
       const wape = (m: number): string => `${((100 * errors.meanAbsolute[m]) / (errors.meanActual || 1)).toFixed(1)} %`;
       const others = [...candidates.keys()]
         .filter((m) => m !== chosen && !Number.isNaN(errors.meanAbsolute[m]))

@@ -138,7 +138,7 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
       };
       fits.delete(id);
       fits.set(id, fitted);
-      if (fits.size > MAX_SERIES) fits.delete(fits.keys().next().value!);
+      if (fits.size > TOKEN_COLUMNS.length * MAX_SERIES) fits.delete(fits.keys().next().value!);
       return fitted;
     }
   }

@@ -77,7 +77,7 @@ export function recentErrors(
   horizonSteps: number,
 ): RecentErrors | undefined {
   const at = all.indexOf(origin);
-  const able = members.map((past) => !Number.isNaN(past.promptTokensPerS.mean[at * horizonSteps]));
+  const able = members.map((past) => isAble(past, at, horizonSteps));
   const sums = members.map(() => 0);
   let total = 0;
   let count = 0;
@@ -95,6 +95,32 @@ export function recentErrors(
   return { meanAbsolute: sums.map((sum, m) => (able[m] ? sum / count : NaN)), meanActual: total / count, hours };
 }
 
+/** Writes what is said at the `i`-th origin, which is the `at`-th of all that were rolled, into `past`. */
+type Combine = (rolled: MemberForecasts, at: number, errors: RecentErrors | undefined, past: PastForecasts, i: number, horizonSteps: number) => void;
+
+/** `rolling` of a forecaster that is made of others: at each origin it is told what they said and how wrong they had been by then. */
+export function rollingOver(members: readonly RollingForecaster[], lookbackHours: number, combine: Combine): RollingForecaster['rolling'] {
+  const memory = new PastMemory();
+  return (history, origins, horizonSteps) => {
+    checkHorizon(horizonSteps);
+    checkHistory(history);
+    if (origins.length === 0) return emptyPast(0, horizonSteps);
+    return memory.recall(history, origins, horizonSteps, (missing) =>
+      whenKnown(rollMembers(members, history, missing, lookbackHours, horizonSteps), (rolled) => {
+        const past = emptyPast(missing.length, horizonSteps);
+        for (const [i, origin] of missing.entries())
+          combine(rolled, rolled.all.indexOf(origin), recentErrors(rolled, history, origin, lookbackHours, horizonSteps), past, i, horizonSteps);
+        return past;
+      }),
+    );
+  };
+}
+
+/** Whether a member has a forecast from the `at`-th origin. */
+export function isAble(member: PastForecasts, at: number, horizonSteps: number): boolean {
+  return !Number.isNaN(member.promptTokensPerS.mean[at * horizonSteps]);
+}
+
 /**
  * Several forecasters as one: the mean, the median, or the mean weighted by how well each did lately. Members that lack history are left out until they have it.
  * Throws `ConfigError` without members, `ForecastHistoryError` where no member can forecast.
@@ -108,13 +134,10 @@ export function createEnsembleForecaster(forecasters: readonly Forecaster[], opt
   if (!(power >= 0 && Number.isFinite(power))) throw new ConfigError('power', `must be a number of 0 or more, not ${power}`);
   const members = forecasters.map(asRolling);
   const name = `${combine}(${members.map((m) => m.name).join(', ')})`;
-  const memory = new PastMemory();
 
-  const weightsAt = (rolled: MemberForecasts, history: DemandSeries, origin: number, horizonSteps: number): number[] => {
-    const at = rolled.all.indexOf(origin);
-    const able = rolled.members.map((past) => (Number.isNaN(past.promptTokensPerS.mean[at * horizonSteps]) ? 0 : 1));
-    const errors = combine === 'weighted' ? recentErrors(rolled, history, origin, lookbackHours, horizonSteps) : undefined;
-    if (errors === undefined) return able;
+  const weightsOf = ({ members: said }: MemberForecasts, at: number, errors: RecentErrors | undefined, horizonSteps: number): number[] => {
+    const able = said.map((past) => (isAble(past, at, horizonSteps) ? 1 : 0));
+    if (combine !== 'weighted' || errors === undefined) return able;
     const least = Math.min(...errors.meanAbsolute.filter((e) => !Number.isNaN(e)));
     const tiny = 1e-9 * errors.meanActual + Number.MIN_VALUE;
     return errors.meanAbsolute.map((error, m) => (able[m] === 1 ? ((least + tiny) / (error + tiny)) ** power : 0));
@@ -123,37 +146,17 @@ export function createEnsembleForecaster(forecasters: readonly Forecaster[], opt
   const self: RollingForecaster = {
     name,
     minHistorySteps: Math.min(...members.map((m) => m.minHistorySteps)),
-    rolling(history, origins, horizonSteps) {
-      checkHorizon(horizonSteps);
-      checkHistory(history);
-      if (origins.length === 0) return emptyPast(0, horizonSteps);
-      return memory.recall(history, origins, horizonSteps, (missing) =>
-        whenKnown(rollMembers(members, history, missing, lookbackHours, horizonSteps), (rolled) => {
-          const past = emptyPast(missing.length, horizonSteps);
-          for (const [i, origin] of missing.entries()) {
-            const at = rolled.all.indexOf(origin);
-            const weights = weightsAt(rolled, history, origin, horizonSteps);
-            for (const column of TOKEN_COLUMNS) {
-              for (let h = 0; h < horizonSteps; h++) {
-                const k = at * horizonSteps + h;
-                const into = i * horizonSteps + h;
-                past[column].mean[into] = average(
-                  rolled.members.map((m) => m[column].mean[k]),
-                  weights,
-                  combine === 'median',
-                );
-                past[column].deviation[into] = average(
-                  rolled.members.map((m) => m[column].deviation[k]),
-                  weights,
-                  combine === 'median',
-                );
-              }
-            }
+    rolling: rollingOver(members, lookbackHours, (rolled, at, errors, past, i, horizonSteps) => {
+      const weights = weightsOf(rolled, at, errors, horizonSteps);
+      for (const column of TOKEN_COLUMNS) {
+        for (const kind of ['mean', 'deviation'] as const) {
+          for (let h = 0; h < horizonSteps; h++) {
+            const said = rolled.members.map((m) => m[column][kind][at * horizonSteps + h]);
+            past[column][kind][i * horizonSteps + h] = average(said, weights, combine === 'median');
           }
-          return past;
-        }),
-      );
-    },
+        }
+      }
+    }),
     forecast(history, horizonSteps, forecastOptions?: ForecastOptions): Awaitable<DemandForecast> {
       forecastOptions?.signal?.throwIfAborted();
       return forecastFromRolling(self, history, horizonSteps, levelsOf(forecastOptions), name);

@@ -82,7 +82,15 @@ const quick = ['last value', 'moving average', 'linear trend', 'simple smoothing
 
 describe('any history', () => {
   it('of finite numbers of 0 or more gives finite forecasts of 0 or more with quantiles in order', async () => {
-    const value = fc.oneof(fc.double({ min: 0, max: 1e9, noNaN: true }), fc.constant(0), fc.constant(NaN), fc.constant(1e-9), fc.constant(1e15));
+    const value = fc.oneof(
+      fc.double({ min: 0, max: 1e9, noNaN: true }),
+      fc.constant(0),
+      fc.constant(NaN),
+      fc.constant(1e-9),
+      fc.constant(1e15),
+      fc.constant(1e99),
+      fc.constant(1e308),
+    );
     await fc.assert(
       fc.asyncProperty(
         fc.array(value, { maxLength: 80 }),

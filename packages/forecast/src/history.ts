@@ -14,8 +14,11 @@ export class ForecastHistoryError extends SageServeError {
   }
 }
 
+/** Demand beyond this is no demand, and its square no number. */
+export const LARGEST = 1e100;
+
 /**
- * Throws `ForecastHistoryError`, naming the series, the column and the bucket, where columns differ in length, a value is negative or infinite, or the step is no positive number.
+ * Throws `ForecastHistoryError`, naming the series, the column and the bucket, where columns differ in length, a value is negative, infinite or beyond {@link LARGEST}, or the step is no positive number.
  * NaN stands for a bucket that was not observed and is no error.
  */
 export function checkHistory(history: DemandSeries): void {
@@ -30,7 +33,7 @@ export function checkHistory(history: DemandSeries): void {
       throw new ForecastHistoryError(`${who}: ${name} has ${column.length} buckets and promptTokensPerS ${length}`, 'Columns of a series have one length.');
     for (let t = 0; t < length; t++) {
       const value = column[t];
-      if (value < 0 || value === Infinity)
+      if (value < 0 || value > LARGEST)
         throw new ForecastHistoryError(
           `${who}: ${name}[${t}], the bucket of ${new Date(history.startMs + t * history.stepMs).toISOString()}, is ${value}`,
           'Demand is a finite number of 0 or more, or NaN where it was not observed. withFallback() takes such buckets as not observed.',

@@ -26,7 +26,7 @@ const LEAST_WATCHED = 0.05;
 
 /**
  * Demand of one series in a ring of buckets of equal length, aligned to multiples of the step, in memory that does not grow. A host calls `record` for each request, in any order, and
- * `observedUntil` at least every few minutes; both hosts use it.
+ * `observedUntil` at least every few minutes. The simulator fills one for each model and region.
  *
  * - A bucket's rate is what came ÷ the time for which it was watched. A quiet one is 0; one that was hardly watched, before the start or while the host was away, is NaN.
  * - Late requests go to their bucket as long as the ring holds it, and are counted as lost after that; so are those from the future.

@@ -54,10 +54,19 @@ describe.each(METHODS.map((method) => [method.name, method] as const))('%s', (_,
     expect([...together].every(Number.isFinite)).toBe(true);
     for (const [h, value] of alone.entries()) expect(together[6 + h]).toBeCloseTo(value, 9);
   });
+});
 
-  it('has deviations, where it has any, that do not shrink ahead', () => {
-    const deviations = model.standardDeviations?.(12) ?? [];
+/** Methods with a formula for the spread of their errors. */
+const SPREAD = ['seasonal-naive', 'ses', 'holt-winters-additive', 'holt-winters-additive-damped', 'holt-winters-none', 'arima(3,1,2)', 'auto-arima'];
+
+describe.each(SPREAD.map((name) => [name]))('%s', (name) => {
+  it('is less sure the further it looks ahead, and never certain', () => {
+    const method = METHODS.find((one) => one.name === name)!;
+    const deviations = [...method.fit(values.slice(0, FITTED), context).standardDeviations!(2 * DAY)];
+    expect(deviations).toHaveLength(2 * DAY);
+    expect(deviations[0]).toBeGreaterThan(0);
     for (const [h, deviation] of deviations.entries()) expect(deviation).toBeGreaterThanOrEqual(h === 0 ? 0 : deviations[h - 1] * (1 - 1e-12));
+    expect(deviations.at(-1)!).toBeGreaterThan(deviations[0]);
   });
 });
 

@@ -136,8 +136,8 @@ interface Settings {
 
 /** The column with its quantiles put right, and whether they had to be. */
 function calibrate(column: ForecastColumn, errors: Errors, { levels, rate, window, fewest }: Settings): [ForecastColumn, boolean] {
-  // A column without demand and without errors, such as output tokens where only requests are counted.
   const keep = levels.map((level) => ownQuantileHolds(errors, level));
+  // The floor is 0 for a column without demand, such as output tokens where only requests are counted.
   if (errors.floor === 0 || keep.every(Boolean)) return [{ mean: column.mean, quantiles: column.quantiles }, false];
   const horizonSteps = column.mean.length;
   const quantiles = levels.map((level) => ({ level, values: new Float64Array(horizonSteps) }));

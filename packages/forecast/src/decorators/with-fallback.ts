@@ -1,6 +1,6 @@
 import { type Awaitable, type DemandForecast, type DemandSeries, type Forecaster, type ForecastOptions } from '@sageserve/core';
 import { checkHorizon, levelsOf, normalForecast, type Spread } from '../assemble.js';
-import { TOKEN_COLUMNS } from '../history.js';
+import { LARGEST, TOKEN_COLUMNS } from '../history.js';
 
 /**
  * A forecast always comes: from the first of the forecasters that has enough history, does not throw and answers with finite numbers; else the last value that was observed, else nothing.
@@ -53,7 +53,7 @@ function isSound(forecast: DemandForecast, horizonSteps: number, levels: readonl
 }
 
 function repair(history: DemandSeries): [DemandSeries, number] {
-  const wrong = (x: number): boolean => x < 0 || Math.abs(x) === Infinity;
+  const wrong = (x: number): boolean => x < 0 || x > LARGEST;
   const clean = (column: Float64Array): Float64Array => (column.some(wrong) ? column.map((x) => (wrong(x) ? NaN : x)) : column);
   let count = 0;
   for (const [t, x] of history.promptTokensPerS.entries()) if (wrong(x) || wrong(history.outputTokensPerS[t])) count++;

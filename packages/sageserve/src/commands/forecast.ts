@@ -1,6 +1,6 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError, type DemandForecast, type DemandSeries, type Forecaster } from '@sageserve/core';
+import { ConfigError, createRng, type DemandForecast, type DemandSeries, type Forecaster } from '@sageserve/core';
 import { type Accuracy, backtest, type BacktestResult, poolBacktests, stepsPerDay, withCalibration, withFallback } from '@sageserve/forecast';
 import { openTrace, type SkippedRows, type TraceFormat } from '@sageserve/trace';
 import { createPolicy, DEFAULT_CATALOGUE } from '../catalogue.js';
@@ -136,7 +136,7 @@ function targetOf(text: string | undefined): 'bucket' | 'peak' {
 
 /** A forecaster by its name, that always answers. */
 function forecasterOf(name: string, stepMs: number, horizonSteps: number, target: 'bucket' | 'peak', calibrate: boolean): Forecaster {
-  const context = { rng: undefined as never, regions: [] };
+  const context = { rng: createRng('forecasters'), regions: [] };
   const made = createPolicy(
     'forecaster',
     '--method',

@@ -1,4 +1,4 @@
-import { type DemandSeries, modelId, regionId, TIER_NON_INTERACTIVE, TraceFormatError } from '@sageserve/core';
+import { ConfigError, type DemandSeries, modelId, regionId, TIER_NON_INTERACTIVE, TraceFormatError } from '@sageserve/core';
 import type { TraceStream } from '@sageserve/trace';
 
 export interface TraceDemandOptions {
@@ -31,7 +31,8 @@ export async function demandOfTrace(trace: TraceStream, file: string, options: T
   for await (const batch of trace.batches()) {
     for (let i = 0; i < batch.length; i++) {
       const bucket = Math.floor(batch.arrivedAtMs[i]! / stepMs);
-      if (bucket >= MAX_BUCKETS) throw new TraceFormatError({ file, line: 0 }, `spans more than ${MAX_BUCKETS} buckets`, { hint: 'Choose a longer --step.' });
+      if (bucket >= MAX_BUCKETS)
+        throw new ConfigError('--step', `${file} spans more than ${MAX_BUCKETS} buckets of ${stepMs / 1_000} s`, { hint: 'Choose a longer one.' });
       buckets = Math.max(buckets, bucket + 1);
       if (batch.tier[i] === TIER_NON_INTERACTIVE && options.allTiers !== true) {
         leftOut++;
