@@ -15,11 +15,15 @@ export { type EndpointId, endpointId, type InstanceIndex, type ModelId, modelId,
 export { IndexedMinHeap } from './indexed-heap.js';
 export { type Deployment, type DeploymentPerformance, type PerformanceModel, type TokenMix } from './performance.js';
 export {
+  type BindingConstraint,
+  type DeferrableWork,
+  type PlacementCost,
   PlacementGrid,
   type PlacementOptimizer,
   type PlacementOptions,
   type PlacementPlan,
   type PlacementProblem,
+  type PlacementShortfall,
   type PlacementSolution,
 } from './placement.js';
 export { type RequestView } from './request.js';

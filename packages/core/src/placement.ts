@@ -36,6 +36,14 @@ export class PlacementGrid {
   }
 }
 
+/** Work that may run anywhere and any time before its deadline, such as a queue of non-interactive requests. */
+export interface DeferrableWork {
+  readonly modelId: ModelId;
+  readonly tokens: number;
+  /** From the start of the first window on; work due beyond the last window is owed in proportion to the time that the windows cover. */
+  readonly dueInMs: number;
+}
+
 /** The hourly question: how many instances of each model on each SKU each region should hold. */
 export interface PlacementProblem {
   readonly models: readonly ModelId[];
@@ -43,9 +51,11 @@ export interface PlacementProblem {
   readonly skus: readonly SkuId[];
   readonly current: PlacementGrid;
   readonly minInstances: PlacementGrid;
+  /** `Infinity` where there is no bound. */
   readonly maxInstances: PlacementGrid;
   /** Tokens/s that one instance sustains within its objective; 0 where the model cannot run on the SKU. `[model][sku]` as a grid with one region. */
   readonly tokensPerSPerInstance: PlacementGrid;
+  /** `[model][sku]` as a grid with one region. */
   readonly gpusPerInstance: PlacementGrid;
   /** GPUs by region and SKU, as a grid with one model; `Infinity` where there is no cap. */
   readonly gpuCapacity: PlacementGrid;
@@ -56,6 +66,18 @@ export interface PlacementProblem {
   readonly demandTokensPerS: readonly PlacementGrid[];
   /** Share (0–1) of a region's own peak that must be servable in it. */
   readonly localShare: number;
+  /** Length of a window: an hour divided by the number of windows unless given. */
+  readonly windowMs?: number;
+  /** How far demand may exceed `demandTokensPerS`, by window, with `demandBudget`: how many regions of a model are at their worst at once (Bertsimas and Sim's Γ, 1 or more). */
+  readonly demandExcessTokensPerS?: readonly PlacementGrid[];
+  readonly demandBudget?: number;
+  /** Share (0–1) of the demand that is interactive-fast, as a grid with one SKU; the rest is interactive-normal. All of it unless given. */
+  readonly interactiveFastShare?: PlacementGrid;
+  /** `[model][origin region][serving region]`: USD per million tokens served there, 0 at home, `Infinity` where residency forbids it. Free everywhere unless given. */
+  readonly flowUsdPerMillionTokens?: PlacementGrid;
+  readonly deferrable?: readonly DeferrableWork[];
+  /** Windows from the decision to start an instance until it serves, as a grid with one model: for decisions over several windows. 0 unless given. */
+  readonly provisioningWindows?: PlacementGrid;
 }
 
 /** What should run where, and how much of each region's demand each region serves. */
@@ -66,24 +88,83 @@ export interface PlacementPlan {
   readonly target: PlacementGrid;
   readonly validFromMs: number;
   readonly validUntilMs: number;
+  /** `[model][origin region][serving region]` in tokens/s, by window: the region router's weights. */
+  readonly flowTokensPerS?: readonly PlacementGrid[];
+}
+
+/** What a plan costs beside what is held now, in the terms of the objective. */
+export interface PlacementCost {
+  /** Change of what is paid by the hour. */
+  readonly holdingUsd: number;
+  readonly startUsd: number;
+  /** Tokens served away from home, by the hour. */
+  readonly flowUsd: number;
+  /** The price put on changes, which nobody pays. */
+  readonly hysteresisUsd: number;
+  /** The price put on what is not met, which nobody pays. */
+  readonly unmetUsd: number;
+}
+
+/** Something the problem asks for and the plan does not give. */
+export interface PlacementShortfall {
+  /** Demand by tier, deferrable work, the share servable at home, or the fewest instances. */
+  readonly kind: 'interactive-fast' | 'interactive-normal' | 'non-interactive' | 'local-share' | 'min-instances';
+  readonly modelId: ModelId;
+  /** The region that asks; absent where the formulation looks at all regions together. */
+  readonly regionId?: RegionId;
+  /** Position of the window; absent where it is the peak of all. */
+  readonly window?: number;
+  /** Tokens/s that are missing, or instances for `min-instances`. */
+  readonly amount: number;
+  /** Names of the constraints that leave no room. */
+  readonly binding: readonly string[];
+}
+
+/** A constraint that the plan meets without room for one more (or one less) instance. */
+export interface BindingConstraint {
+  readonly name: string;
+  readonly kind: 'gpu-capacity' | 'local-service' | 'global-service' | 'residency' | 'max-instances' | 'min-instances';
+  /** USD that one more GPU, or one token/s less to serve, would save by the hour; where the solver knows. */
+  readonly shadowUsd?: number;
 }
 
 /** An outcome is a value: an infeasible or unfinished solve is not an exception. */
 export interface PlacementSolution {
+  /** `optimal`: within the relative gap that was asked for. `infeasible`: nothing meets the whole problem; a target then is the best there is, and `shortfall` says what it leaves unmet. */
   readonly status: 'optimal' | 'feasible' | 'infeasible' | 'timed-out';
   readonly target: PlacementGrid | undefined;
   readonly objectiveUsd: number | undefined;
+  /** (objective − bound) ÷ |objective|. */
   readonly relativeGap: number | undefined;
+  /** Which solver answered. */
   readonly solver: string;
+  /** No plan costs less than this, as far as the solver could prove. */
+  readonly boundUsd?: number;
+  readonly cost?: PlacementCost;
+  /** `[model][origin region][serving region]` in tokens/s, by window. */
+  readonly flowTokensPerS?: readonly PlacementGrid[];
+  /** Empty where all is met. */
+  readonly shortfall?: readonly PlacementShortfall[];
+  readonly binding?: readonly BindingConstraint[];
+  /** For decisions over several windows: what to hold in each. Its first is the target. */
+  readonly schedule?: readonly PlacementGrid[];
+  /** What happened on the way, for a person: which solvers were tried and why. */
+  readonly notes?: readonly string[];
 }
 
 export interface PlacementOptions {
   readonly timeLimitMs?: number;
+  /** 0 (proven optimal) unless given. */
   readonly relativeGap?: number;
   readonly signal?: AbortSignal;
 }
 
-/** Solves the placement problem. Contract: a returned target satisfies every constraint of the problem; time limit and abort end the solve. */
+/**
+ * Solves the placement problem.
+ *
+ * Contract: a returned target satisfies every constraint of the problem, unless the status is `infeasible`, where it still keeps within GPUs and maxima; time limit and abort end the solve.
+ * Throws `ConfigError`, naming the entry, for a malformed problem.
+ */
 export interface PlacementOptimizer {
   readonly name: string;
   solve(problem: PlacementProblem, options?: PlacementOptions): Awaitable<PlacementSolution>;
