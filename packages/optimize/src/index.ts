@@ -1,5 +1,6 @@
-export { createTask } from './task.js';
-export { buildStaticModel } from './formulations/static-model.js';
-export { createWorkerSolver } from './solvers/in-worker.js';
+export { type IntegerModel } from './integer-model.js';
 export { formatLp } from './lp-format.js';
-export { evaluate } from './evaluate.js';
+export { createPlacementOptimizer, createPlacementSolver, PLACEMENT_SOLVERS, type PlacementOptimizerOptions } from './placement-optimizer.js';
+export { placementProgram } from './placement-program.js';
+export { type PlacementSolver, PlacementSolverError, type SolverAnswer, type SolveRequest } from './solver.js';
+export { createTask, type Cover, type PlacementFormulation, type PlacementTask, type PlacementVariant, type ShortageStep, type UnmetPrices } from './task.js';

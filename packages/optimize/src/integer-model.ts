@@ -32,6 +32,10 @@ export class ModelBuilder {
     return this.#columns.length - 1;
   }
 
+  get rows(): number {
+    return this.#rows.length;
+  }
+
   /** Coefficients of 0 are left out. */
   row(name: string, lower: number, upper: number, entries: readonly (readonly [column: number, value: number])[]): void {
     for (const [column, value] of entries) {

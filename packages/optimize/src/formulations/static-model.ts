@@ -6,6 +6,8 @@ export interface PlacementModel {
   readonly model: IntegerModel;
   /** Counts by entry from a solver's values, one column for each stage of the decision; whole numbers where the values are within `tolerance` of them, else `undefined`. */
   readonly decode: (values: ArrayLike<number>, tolerance: number) => Float64Array[] | undefined;
+  /** Rows of the named constraints, for their duals. */
+  readonly rowOf: ReadonlyMap<string, number>;
   /** Values of columns for counts; flows and shortages, which follow from them, are left out. */
   readonly encode: (counts: Float64Array) => { readonly columns: Int32Array; readonly values: Float64Array };
 }
@@ -27,6 +29,7 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
   const entries = M * R * K;
   const keep = new Int32Array(entries).fill(-1);
   const add = new Int32Array(entries).fill(-1);
+  const rowOf = new Map<string, number>();
   let constant = 0;
   for (let m = 0, e = 0; m < M; m++) {
     for (let r = 0; r < R; r++) {
@@ -56,22 +59,26 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
     );
   for (const cover of task.covers) {
     if (explicitFlows && cover.kind === 'residency') continue;
-    const short = elastic && !(explicitFlows && cover.kind === 'global-service') ? shortageColumns(builder, cover) : [];
+    const short = elastic ? shortageColumns(builder, cover) : [];
     // No instance carries more of a cover than all of it; said so, the relaxation is tighter.
+    rowOf.set(cover.name, builder.rows);
     builder.row(cover.name, cover.required / MICRO, Infinity, [...capacityOf(cover.model, cover.regions, elastic ? Infinity : cover.required), ...short]);
   }
-  if (explicitFlows) addFlows(task, builder, elastic, capacityOf);
+  if (explicitFlows) addFlows(task, builder, elastic, (m, regions) => capacityOf(m, regions));
   for (let r = 0; r < R; r++) {
     for (let k = 0; k < K; k++) {
       const cap = task.gpuCapacity[r * K + k]!;
       if (cap === Infinity) continue;
       const row = Array.from({ length: M }, (_, m) => m).flatMap((m) => countOf((m * R + r) * K + k).map(([column]): [number, number] => [column, task.gpus[m * K + k]!]));
-      if (row.length > 0) builder.row(`gpus.${problem.regions[r]}.${problem.skus[k]}`, -Infinity, cap, row);
+      if (row.length === 0) continue;
+      rowOf.set(gpuConstraint(task, r, k), builder.rows);
+      builder.row(`gpus.${problem.regions[r]}.${problem.skus[k]}`, -Infinity, cap, row);
     }
   }
   const model = builder.build(`placement, ${task.variant}${elastic ? ', elastic' : ''}: ${M} models, ${R} regions, ${K} SKUs, ${task.windows} windows`, constant);
   return {
     model,
+    rowOf,
     decode(values, tolerance) {
       const counts = new Float64Array(entries);
       for (let e = 0; e < entries; e++) {
@@ -102,11 +109,22 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
   };
 }
 
+/** Name of the cap on a region's GPUs of a SKU. */
+export function gpuConstraint({ problem }: PlacementTask, region: number, sku: number): string {
+  return `GPUs of ${problem.skus[sku]} in ${problem.regions[region]}`;
+}
+
 function shortageColumns(builder: ModelBuilder, cover: Cover): [number, number][] {
   return cover.shortage.map(({ kind, most, usdPerMicro }) => [builder.column(`short.${kind}.${cover.name}`, usdPerMicro * MICRO, 0, most / MICRO, false), 1]);
 }
 
-function addFlows(task: PlacementTask, builder: ModelBuilder, elastic: boolean, capacityOf: (m: number, regions: readonly number[]) => [number, number][]): void {
+/** Flows of each model in each window as columns: all demand goes somewhere, and no region serves more than it can. */
+export function addFlows(
+  task: PlacementTask,
+  builder: ModelBuilder,
+  elastic: boolean,
+  capacityOf: (m: number, regions: readonly number[], window: number) => [number, number][],
+): void {
   const { problem, models: M, regions: R, windows: W, unmetUsd } = task;
   for (let m = 0; m < M; m++) {
     for (const [w, demand] of task.demand.entries()) {
@@ -130,7 +148,7 @@ function addFlows(task: PlacementTask, builder: ModelBuilder, elastic: boolean, 
         }
         builder.row(`demand.${problem.models[m]}.${problem.regions[from]}.w${w}`, micro / MICRO, Infinity, out);
       }
-      for (let to = 0; to < R; to++) if (into[to]!.length > 0) builder.row(`serve.${problem.models[m]}.${problem.regions[to]}.w${w}`, 0, Infinity, [...capacityOf(m, [to]), ...into[to]!]);
+      for (let to = 0; to < R; to++) if (into[to]!.length > 0) builder.row(`serve.${problem.models[m]}.${problem.regions[to]}.w${w}`, 0, Infinity, [...capacityOf(m, [to], w), ...into[to]!]);
     }
   }
 }

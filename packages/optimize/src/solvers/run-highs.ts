@@ -8,6 +8,9 @@ const loadHighs = highsLoader as unknown as typeof highsLoader.default;
 /** HiGHS takes values this close to whole numbers for whole. */
 const INTEGRALITY = 1e-6;
 
+/** Columns up to which the relaxation is solved once more for prices of rows. */
+const MOST_PRICED = 20_000;
+
 let loading: Promise<Highs> | undefined;
 
 /** Runs HiGHS in this thread until it is done or its time is up. */
@@ -27,6 +30,12 @@ export async function runHighs({ model, timeLimitMs, relativeGap, start }: Job, 
     matrix: { format: 'csr', numRows: model.rowLower.length, numCols: model.objective.length, starts: model.starts, indices: model.columns, values: model.values },
     integrality: Int32Array.from(model.integer, (whole) => (whole === 1 ? variableType.integer : variableType.continuous)),
   });
+  /** Told to use the simplex method, HiGHS leaves whole numbers aside. */
+  function relaxedDuals(): Float64Array | undefined {
+    native.options.set({ solver: 'simplex' });
+    native.run();
+    return native.getModelStatus() === modelStatus.optimal ? Float64Array.from(native.getSolution().rowDual) : undefined;
+  }
   try {
     native.options.set({ output_flag: false, mip_rel_gap: relativeGap, mip_abs_gap: 1e-9, mip_feasibility_tolerance: INTEGRALITY });
     if (timeLimitMs < Infinity) native.options.set({ time_limit: timeLimitMs / 1_000 });
@@ -50,7 +59,8 @@ export async function runHighs({ model, timeLimitMs, relativeGap, start }: Job, 
     const withBound = Number.isFinite(proven) ? { bound: proven } : {};
     if (!found) return { status: 'timed-out', integrality: INTEGRALITY, ...withBound };
     const values = Float64Array.from(native.getSolution().colValue);
-    return { status: status === modelStatus.timeLimit ? 'feasible' : 'optimal', values, integrality: INTEGRALITY, ...withBound };
+    const rowDuals = integral && model.objective.length <= MOST_PRICED ? relaxedDuals() : undefined;
+    return { status: status === modelStatus.timeLimit ? 'feasible' : 'optimal', values, integrality: INTEGRALITY, ...withBound, ...(rowDuals === undefined ? {} : { rowDuals }) };
   } finally {
     native.dispose();
   }
