@@ -130,7 +130,10 @@ export interface BindingConstraint {
 
 /** An outcome is a value: an infeasible or unfinished solve is not an exception. */
 export interface PlacementSolution {
-  /** `optimal`: within the relative gap that was asked for. `infeasible`: nothing meets the whole problem; a target then is the best there is, and `shortfall` says what it leaves unmet. */
+  /**
+   * `optimal`: within the relative gap that was asked for. `infeasible`: nothing meets the whole problem. `timed-out`: nothing that does was found in time. A target of the last two is the best that leaves something
+   * unmet, and `shortfall` says what.
+   */
   readonly status: 'optimal' | 'feasible' | 'infeasible' | 'timed-out';
   readonly target: PlacementGrid | undefined;
   readonly objectiveUsd: number | undefined;
@@ -162,7 +165,7 @@ export interface PlacementOptions {
 /**
  * Solves the placement problem.
  *
- * Contract: a returned target satisfies every constraint of the problem, unless the status is `infeasible`, where it still keeps within GPUs and maxima; time limit and abort end the solve.
+ * Contract: a returned target satisfies every constraint of the problem, unless the status is `infeasible` or `timed-out`, where it still keeps within GPUs and maxima; time limit and abort end the solve.
  * Throws `ConfigError`, naming the entry, for a malformed problem.
  */
 export interface PlacementOptimizer {

@@ -10,7 +10,7 @@ export function formatLp(model: IntegerModel): string {
     for (const at of indices) if (value(at) !== 0) texts.push(`${value(at) < 0 ? '-' : '+'} ${Math.abs(value(at))} ${model.columnNames[column(at)]}`);
     const folded: string[] = [];
     for (let i = 0; i < texts.length; i += PER_LINE) folded.push(texts.slice(i, i + PER_LINE).join(' '));
-    return folded.length === 0 ? [`0 ${model.columnNames[0]}`] : folded;
+    return folded.length === 0 ? [`0 ${model.columnNames[0] ?? 'nothing'}`] : folded;
   };
   const all = Array.from(model.columnNames.keys());
   lines.push(` cost: ${terms(all, (at) => model.objective[at]!, (at) => at).join('\n   ')}`, 'Subject To');

@@ -9,6 +9,7 @@ import { createWorkerSolver } from './solvers/in-worker.js';
 import { createProgramSolver } from './solvers/program-solver.js';
 import { PlanSearch } from './structured/plan-search.js';
 import { indexCovers } from './structured/prices.js';
+import { nowMs } from './wall-clock.js';
 import { createTask, type PlacementFormulation, type PlacementTask } from './task.js';
 
 export const PLACEMENT_SOLVERS = ['auto', 'highs', 'javascript-lp-solver', 'heuristic'] as const;
@@ -21,6 +22,8 @@ export interface PlacementOptimizerOptions extends PlacementFormulation {
 }
 
 const DEFAULT_TIME_LIMIT_MS = 60_000;
+/** Share of the time limit for a plan that meets all, where one that does not is wanted too. */
+const STRICT_SHARE = 0.7;
 /** A solver's objective and bound may differ from exact sums by so much. */
 const ROUNDING = 1e-7;
 
@@ -52,20 +55,23 @@ export function createPlacementOptimizer(options: PlacementOptimizerOptions = {}
       if (!(relativeGap >= 0 && relativeGap < 1)) throw new ConfigError('relativeGap', `must be a share from 0 to below 1, not ${relativeGap}`);
       signal?.throwIfAborted();
       const task = createTask(problem, options);
-      const answer = await solver.solve(task, { elastic: false, timeLimitMs, relativeGap, signal });
-      if (answer.status !== 'infeasible' || options.elastic === false) return solutionOf(task, solver, answer, relativeGap, false);
-      const relaxed = await solver.solve(task, { elastic: true, timeLimitMs, relativeGap, signal });
-      return solutionOf(task, solver, relaxed, relativeGap, true);
+      if (options.elastic === false) return solutionOf(task, solver, await solver.solve(task, { elastic: false, timeLimitMs, relativeGap, signal }), relativeGap);
+      const endsAt = nowMs() + timeLimitMs;
+      const answer = await solver.solve(task, { elastic: false, timeLimitMs: STRICT_SHARE * timeLimitMs, relativeGap, signal });
+      if (answer.stages !== undefined) return solutionOf(task, solver, answer, relativeGap);
+      const relaxed = await solver.solve(task, { elastic: true, timeLimitMs: Math.max(endsAt - nowMs(), (1 - STRICT_SHARE) * timeLimitMs), relativeGap, signal });
+      return solutionOf(task, solver, { ...relaxed, notes: [...(answer.notes ?? []), ...(relaxed.notes ?? [])] }, relativeGap, answer.status === 'infeasible' ? 'infeasible' : 'timed-out');
     },
   };
 }
 
-function solutionOf(task: PlacementTask, solver: PlacementSolver, answer: SolverAnswer, relativeGap: number, elastic: boolean): PlacementSolution {
+function solutionOf(task: PlacementTask, solver: PlacementSolver, answer: SolverAnswer, relativeGap: number, unmet?: 'infeasible' | 'timed-out'): PlacementSolution {
+  const elastic = unmet !== undefined;
   const name = answer.solver === undefined || answer.solver === solver.name ? solver.name : `${solver.name}: ${answer.solver}`;
   const notes = answer.notes === undefined || answer.notes.length === 0 ? {} : { notes: answer.notes };
   if (answer.stages === undefined) {
     const bound = answer.bound === undefined || elastic ? {} : { boundUsd: answer.bound };
-    return { status: elastic ? 'infeasible' : answer.status, target: undefined, objectiveUsd: undefined, relativeGap: undefined, solver: name, ...bound, ...notes };
+    return { status: unmet ?? answer.status, target: undefined, objectiveUsd: undefined, relativeGap: undefined, solver: name, ...bound, ...notes };
   }
   const evaluateStages = (stages: readonly Float64Array[]): Evaluation => (task.variant === 'lead-time' ? evaluateSchedule(task, stages) : evaluate(task, stages[0]!));
   let stages = answer.stages;
@@ -83,7 +89,7 @@ function solutionOf(task: PlacementTask, solver: PlacementSolver, answer: Solver
     }
   }
   const gap = bound === undefined || elastic ? undefined : Math.max(0, result.objectiveUsd - bound) / Math.max(1e-9, Math.abs(result.objectiveUsd));
-  const status = elastic ? 'infeasible' : gap !== undefined && gap <= relativeGap + ROUNDING ? 'optimal' : answer.status === 'optimal' && gap === undefined ? 'optimal' : 'feasible';
+  const status = unmet ?? (gap !== undefined && gap <= relativeGap + ROUNDING ? 'optimal' : answer.status === 'optimal' && gap === undefined ? 'optimal' : 'feasible');
   const grid = (counts: Float64Array): PlacementGrid => new PlacementGrid(task.models, task.regions, task.skus, counts);
   return {
     status,

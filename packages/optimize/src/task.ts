@@ -128,7 +128,9 @@ export function createTask(problem: PlacementProblem, formulation: PlacementForm
         const held = problem.current.values[e]!;
         const runs = capacity[m * K + k]! > 0;
         const useful = runs ? Math.max(held, lower[e]!, Math.ceil(most / capacity[m * K + k]!)) : held;
-        upper[e] = Math.min(problem.maxInstances.values[e]!, useful);
+        const cap = variant === 'artifact' ? Infinity : problem.gpuCapacity.at(0, r, k);
+        const fits = gpus[m * K + k]! > 0 ? Math.floor(cap / gpus[m * K + k]!) : Infinity;
+        upper[e] = Math.min(problem.maxInstances.values[e]!, useful, fits);
       }
     }
   }

@@ -74,7 +74,7 @@ export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly 
         const until = Array.from({ length: w + 1 }, (_, s) => s);
         let demand = 0;
         for (const s of until) for (let r = 0; r < R; r++) demand += task.demand[s]![m * R + r]!;
-        const late: [number, number][] = elastic ? [[builder.column(`short.non-interactive.${model}.w${w}`, (unmetUsd.deferrable * MICRO) / W, 0, due / MICRO, false), 1]] : [];
+        const late: [number, number][] = elastic ? [[builder.column(`short.non-interactive.${model}.w${w}`, (unmetUsd.deferrable * MICRO) / W, 0, (due + demand) / MICRO, false), 1]] : [];
         builder.row(`due.${model}.w${w}`, (due + demand) / MICRO, Infinity, [...merge(until.flatMap((s) => capacityOf(s, m, everywhere))), ...late]);
       }
     }

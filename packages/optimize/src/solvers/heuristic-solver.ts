@@ -38,6 +38,8 @@ export function createHeuristicSolver(): PlacementSolver {
 }
 
 function solveOnce(task: PlacementTask, elastic: boolean, stop: () => boolean): SolverAnswer {
+  // What must be held does not fit: no search will change that.
+  if (!elastic && (task.lower.some((least, e) => least > task.upper[e]!) || gpusUsed(task, task.lower).some((used, at) => used > task.gpuCapacity[at]!))) return { status: 'infeasible' };
   const apart = elastic ? undefined : planApart(task, stop);
   if (apart?.status === 'infeasible') return { status: 'infeasible' };
   if (apart?.counts !== undefined) return { status: 'feasible', stages: [apart.counts], bound: apart.bound, notes: ['models do not compete for GPUs: planned apart, exactly'] };

@@ -46,6 +46,10 @@ function knows({ covers }: PlacementTask, model: number, serving: readonly numbe
 async function solveOnce(integerSolver: IntegerSolver, task: PlacementTask, { elastic, timeLimitMs, relativeGap, signal, start }: SolveRequest): Promise<SolverAnswer> {
   const program = buildProgram(task, elastic);
   const { model } = program;
+  if (model.objective.length === 0) {
+    const holds = model.rowLower.every((lower, row) => lower <= 0 && model.rowUpper[row]! >= 0);
+    return holds ? { status: 'optimal', stages: program.decode([], 0)!, model, bound: model.constant } : { status: 'infeasible', model };
+  }
   const answer = await integerSolver.solve(model, { timeLimitMs: Math.max(1, timeLimitMs), relativeGap, signal, start: start === undefined ? undefined : program.encode(start) });
   const bound = answer.bound === undefined ? {} : { bound: answer.bound };
   if (answer.values === undefined) return { status: answer.status, model, ...bound };

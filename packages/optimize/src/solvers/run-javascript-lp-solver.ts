@@ -15,11 +15,9 @@ export async function runJavascriptLpSolver({ model, timeLimitMs, relativeGap }:
   const ints: Record<string, 1> = {};
   // Bounds are rows here, and every variable starts at 0: columns are counted from their lower bounds.
   const shift = new Float64Array(model.rowLower.length);
-  let constant = model.constant;
   for (const [c, cost] of model.objective.entries()) {
     const coefficients: Record<string, number> = { cost };
     variables[`c${c}`] = coefficients;
-    constant += cost * model.lower[c]!;
     if (model.upper[c]! < Infinity) {
       coefficients[`u${c}`] = 1;
       constraints[`u${c}`] = { max: model.upper[c]! - model.lower[c]! };
@@ -46,5 +44,9 @@ export async function runJavascriptLpSolver({ model, timeLimitMs, relativeGap }:
   const values = Float64Array.from(model.objective, (_, c) => model.lower[c]! + (result[`c${c}`] ?? 0));
   const whole = values.every((value, c) => model.integer[c] === 0 || Math.abs(value - Math.round(value)) <= INTEGRALITY);
   if (!whole) return { status: 'timed-out', integrality: INTEGRALITY };
-  return integral && inTime ? { status: 'optimal', values, integrality: INTEGRALITY, bound: result.result + constant - relativeGap * Math.abs(result.result) } : { status: 'feasible', values, integrality: INTEGRALITY };
+  if (!integral || !inTime) return { status: 'feasible', values, integrality: INTEGRALITY };
+  // Not `result.result`: version 1.0.3 sometimes gives that of another node there, beside the right values.
+  let objective = model.constant;
+  for (const [c, cost] of model.objective.entries()) objective += cost * values[c]!;
+  return { status: 'optimal', values, integrality: INTEGRALITY, bound: objective - relativeGap * Math.abs(objective) };
 }

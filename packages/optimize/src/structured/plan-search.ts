@@ -62,9 +62,9 @@ export class PlanSearch {
     return usd;
   }
 
-  /** Whether every cover is met. */
+  /** Whether every cover is met and every cell within its cap. */
   get complete(): boolean {
-    return this.#localSlack.every((slack) => slack >= 0) && this.#index.joint.every((covers) => covers.every((c) => this.#jointSlack[c]! >= 0));
+    return this.#free.every((free) => free >= 0) && this.#localSlack.every((slack) => slack >= 0) && this.#index.joint.every((covers) => covers.every((c) => this.#jointSlack[c]! >= 0));
   }
 
   #addCapacity(m: number, r: number, tokens: number): void {
