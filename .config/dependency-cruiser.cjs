@@ -6,11 +6,12 @@ const allowed = {
   metrics: ['core'],
   forecast: ['core'],
   'forecast-tfjs': ['core', 'forecast'],
+  optimize: ['core'],
   routing: ['core'],
   scaling: ['core'],
   testing: ['core'],
   sim: ['core', 'trace', 'perf', 'metrics'],
-  sageserve: ['core', 'trace', 'perf', 'metrics', 'forecast', 'forecast-tfjs', 'routing', 'scaling', 'sim'],
+  sageserve: ['core', 'trace', 'perf', 'metrics', 'forecast', 'forecast-tfjs', 'optimize', 'routing', 'scaling', 'sim'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */

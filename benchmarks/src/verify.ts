@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { verifyArtifact } from './verify-artifact.js';
 import { verifyForecast } from './verify-forecast.js';
+import { verifyIlp } from './verify-ilp.js';
 import { verifyRoofline } from './verify-roofline.js';
 import { verifyVllm } from './verify-vllm.js';
 
@@ -9,6 +10,7 @@ import { verifyVllm } from './verify-vllm.js';
 const TARGETS = {
   artifact: { run: verifyArtifact, dir: '../shared/golden/artifact' },
   forecast: { run: verifyForecast, dir: '../shared/golden/forecast' },
+  ilp: { run: verifyIlp, dir: '../shared/golden/ilp' },
   roofline: { run: verifyRoofline, dir: '../shared/data/profiles' },
   vllm: { run: verifyVllm, dir: '../shared/data/profiles/measured_vllm' },
 } as const;

@@ -59,7 +59,8 @@ export interface PlacementProblem {
   readonly gpusPerInstance: PlacementGrid;
   /** GPUs by region and SKU, as a grid with one model; `Infinity` where there is no cap. */
   readonly gpuCapacity: PlacementGrid;
-  readonly usdPerInstanceHour: Float64Array;
+  /** `[model][sku]` as a grid with one region: instances of one SKU differ in GPUs. */
+  readonly usdPerInstanceHour: PlacementGrid;
   /** Price of starting one instance, as a grid with one region. */
   readonly startUsd: PlacementGrid;
   /** Forecast tokens/s by window: one grid (with one SKU) for each. */

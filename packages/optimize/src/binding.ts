@@ -22,7 +22,9 @@ export function bindingConstraints(task: PlacementTask, counts: Float64Array, sh
   const held = capacityByRegion(task, counts);
   for (const cover of task.covers) {
     let least = Infinity;
-    for (const r of cover.regions) for (let k = 0; k < K; k++) if (counts[(cover.model * R + r) * K + k]! > 0 && task.capacity[cover.model * K + k]! > 0) least = Math.min(least, task.capacity[cover.model * K + k]!);
+    for (const r of cover.regions)
+      for (let k = 0; k < K; k++)
+        if (counts[(cover.model * R + r) * K + k]! > 0 && task.capacity[cover.model * K + k]! > 0) least = Math.min(least, task.capacity[cover.model * K + k]!);
     if (heldBy(task, cover, held) - least < cover.required) add(cover.kind, cover.name);
   }
   for (const [e, count] of counts.entries()) {

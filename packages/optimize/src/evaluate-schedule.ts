@@ -44,24 +44,52 @@ export function evaluateSchedule(task: PlacementTask, stages: readonly Float64Ar
         const missing = localNeed(task, m, r, w) - usable[m * R + r]!;
         if (missing <= 0) continue;
         unmetUsd += (missing * task.unmetUsd.local) / W;
-        shortfall.push({ kind: 'local-share', modelId: problem.models[m]!, regionId: problem.regions[r]!, window: w, amount: missing / MICRO, binding: [...binding(m, [r]), `provisioning delay in ${problem.regions[r]}`] });
+        shortfall.push({
+          kind: 'local-share',
+          modelId: problem.models[m]!,
+          regionId: problem.regions[r]!,
+          window: w,
+          amount: missing / MICRO,
+          binding: [...binding(m, [r]), `provisioning delay in ${problem.regions[r]}`],
+        });
       }
       const own = usable.subarray(m * R, (m + 1) * R);
       const result = transportOf(task, m, task.demand[w]!, own);
       for (let at = 0; at < R * R; at++) grid.values[m * R * R + at] = result.flow[at]! / MICRO;
       flowUsd += result.flowUsd / W;
       unmetUsd += dropped(task, m, w, result, shortfall, binding) / W;
-      const more = globalNeed(task, m, w) - Math.max(own.reduce((a, b) => a + b, 0), sum(task.demand[w]!.subarray(m * R, (m + 1) * R)));
+      const more =
+        globalNeed(task, m, w) -
+        Math.max(
+          own.reduce((a, b) => a + b, 0),
+          sum(task.demand[w]!.subarray(m * R, (m + 1) * R)),
+        );
       if (more <= 0 || problem.demandBudget === undefined) continue;
       unmetUsd += (more * task.unmetUsd.fast) / W;
-      shortfall.push({ kind: 'interactive-fast', modelId: problem.models[m]!, window: w, amount: more / MICRO, binding: binding(m, Array.from({ length: R }, (_, r) => r)) });
+      shortfall.push({
+        kind: 'interactive-fast',
+        modelId: problem.models[m]!,
+        window: w,
+        amount: more / MICRO,
+        binding: binding(
+          m,
+          Array.from({ length: R }, (_, r) => r),
+        ),
+      });
     }
     flows.push(grid);
   }
   unmetUsd += overdue(task, served[0]!, flows, shortfall, bindingNames(task, stages.at(-1)!), served);
   const held = times(holding, decimalOf(task.windowHours));
   const cost: PlacementCost = { holdingUsd: numberOf(held), startUsd: numberOf(starting), flowUsd, hysteresisUsd: numberOf(changing), unmetUsd };
-  return { broken, shortfall, cost, objectiveUsd: numberOf(plus(plus(held, starting), changing)) + flowUsd + unmetUsd, flowTokensPerS: flows, missingCovers: [] };
+  return {
+    broken,
+    shortfall,
+    cost,
+    objectiveUsd: numberOf(plus(plus(held, starting), changing)) + flowUsd + unmetUsd,
+    flowTokensPerS: flows,
+    missingCovers: [],
+  };
 }
 
 function sum(values: Float64Array): number {

@@ -91,11 +91,14 @@ function brokenBounds(task: PlacementTask, counts: Float64Array): string[] {
     const where = `${problem.models[Math.floor(e / (R * K))]} on ${problem.skus[e % K]} in ${problem.regions[Math.floor(e / K) % R]}`;
     const p = Math.floor(e / (R * K)) * K + (e % K);
     if (!Number.isInteger(count) || count < 0) broken.push(`${count} instances of ${where} are no whole number of 0 or more`);
-    else if (count > problem.maxInstances.values[e]!) broken.push(`${count} instances of ${where} are more than the maximum, ${problem.maxInstances.values[e]}`);
-    else if (task.capacity[p] === 0 && count > task.current[e]!) broken.push(`${count} instances of ${where}, where it cannot run, are more than the ${task.current[e]} that are there`);
+    else if (count > problem.maxInstances.values[e]!)
+      broken.push(`${count} instances of ${where} are more than the maximum, ${problem.maxInstances.values[e]}`);
+    else if (task.capacity[p] === 0 && count > task.current[e]!)
+      broken.push(`${count} instances of ${where}, where it cannot run, are more than the ${task.current[e]} that are there`);
   }
   for (const [at, used] of gpusUsed(task, counts).entries())
-    if (used > task.gpuCapacity[at]!) broken.push(`${used} GPUs of ${problem.skus[at % K]} in ${problem.regions[Math.floor(at / K)]} are more than the cap, ${task.gpuCapacity[at]}`);
+    if (used > task.gpuCapacity[at]!)
+      broken.push(`${used} GPUs of ${problem.skus[at % K]} in ${problem.regions[Math.floor(at / K)]} are more than the cap, ${task.gpuCapacity[at]}`);
   return broken;
 }
 
@@ -106,7 +109,13 @@ function missingInstances(task: PlacementTask, counts: Float64Array): PlacementS
     if (count >= task.lower[e]!) continue;
     const r = Math.floor(e / K) % R;
     const binding = [`GPUs of ${problem.skus[e % K]} in ${problem.regions[r]}`];
-    missing.push({ kind: 'min-instances', modelId: problem.models[Math.floor(e / (R * K))]!, regionId: problem.regions[r]!, amount: task.lower[e]! - count, binding });
+    missing.push({
+      kind: 'min-instances',
+      modelId: problem.models[Math.floor(e / (R * K))]!,
+      regionId: problem.regions[r]!,
+      amount: task.lower[e]! - count,
+      binding,
+    });
   }
   return missing;
 }
@@ -125,7 +134,8 @@ function bindingNames(task: PlacementTask, counts: Float64Array): Binding {
         if (task.capacity[model * K + k] === 0) continue;
         runs = true;
         const e = (model * R + r) * K + k;
-        if (counts[e]! >= problem.maxInstances.values[e]!) names.push(`at most ${problem.maxInstances.values[e]} of ${problem.models[model]} on ${problem.skus[k]} in ${problem.regions[r]}`);
+        if (counts[e]! >= problem.maxInstances.values[e]!)
+          names.push(`at most ${problem.maxInstances.values[e]} of ${problem.models[model]} on ${problem.skus[k]} in ${problem.regions[r]}`);
         else if (used[r * K + k]! + task.gpus[model * K + k]! > task.gpuCapacity[r * K + k]!) names.push(`GPUs of ${problem.skus[k]} in ${problem.regions[r]}`);
       }
     }
@@ -168,7 +178,14 @@ export function transportOf(task: PlacementTask, model: number, demand: Float64A
 }
 
 /** Price of what a window drops, before it is spread over windows. */
-export function dropped(task: PlacementTask, model: number, window: number, result: ReturnType<typeof transport>, into: PlacementShortfall[], binding: Binding): number {
+export function dropped(
+  task: PlacementTask,
+  model: number,
+  window: number,
+  result: ReturnType<typeof transport>,
+  into: PlacementShortfall[],
+  binding: Binding,
+): number {
   const { problem, regions: R } = task;
   let usd = 0;
   for (let r = 0; r < R; r++) {
@@ -178,15 +195,31 @@ export function dropped(task: PlacementTask, model: number, window: number, resu
     ] as const) {
       if (!(amounts[r]! > 0)) continue;
       usd += amounts[r]! * price;
-      const reachable = Array.from({ length: R }, (_, to) => to).filter((to) => task.flowUsd === undefined || task.flowUsd[(model * R + r) * R + to]! < Infinity);
-      into.push({ kind, modelId: problem.models[model]!, regionId: problem.regions[r]!, window, amount: amounts[r]! / MICRO, binding: binding(model, reachable) });
+      const reachable = Array.from({ length: R }, (_, to) => to).filter(
+        (to) => task.flowUsd === undefined || task.flowUsd[(model * R + r) * R + to]! < Infinity,
+      );
+      into.push({
+        kind,
+        modelId: problem.models[model]!,
+        regionId: problem.regions[r]!,
+        window,
+        amount: amounts[r]! / MICRO,
+        binding: binding(model, reachable),
+      });
     }
   }
   return usd;
 }
 
 /** Deferrable work that what is left over can't finish by its deadlines, and its price. */
-export function overdue(task: PlacementTask, held: Float64Array, flows: readonly PlacementGrid[], into: PlacementShortfall[], binding: Binding, usable?: readonly Float64Array[]): number {
+export function overdue(
+  task: PlacementTask,
+  held: Float64Array,
+  flows: readonly PlacementGrid[],
+  into: PlacementShortfall[],
+  binding: Binding,
+  usable?: readonly Float64Array[],
+): number {
   const { problem, models: M, regions: R, windows: W } = task;
   let usd = 0;
   for (let m = 0; m < M; m++) {

@@ -23,7 +23,8 @@ export function randomProblem(rng: Rng, { models: M, regions: R, skus: K, window
   const usd = Float64Array.from({ length: K }, () => whole(10, 120));
   const tokens = grid(M, 1, K, (_m, _r, k) => (k > 0 && rng.next() < 0.2 ? 0 : Math.round(usd[k]! * (20 + 30 * rng.next()))));
   const demand = Array.from({ length: W }, () => grid(M, R, 1, (m) => (rng.next() < 0.1 ? 0 : Math.round(tokens.at(m, 0, 0) * 4 * rng.next()))));
-  const need = (m: number): number => Math.max(...demand.map((window) => Math.max(...Array.from({ length: R }, (_, r) => window.at(m, r, 0))))) / tokens.at(m, 0, 0);
+  const need = (m: number): number =>
+    Math.max(...demand.map((window) => Math.max(...Array.from({ length: R }, (_, r) => window.at(m, r, 0))))) / tokens.at(m, 0, 0);
   const perCell = Array.from({ length: M }, (_, m) => Math.ceil(need(m)) * size[m]!).reduce((a, b) => a + b, 0);
   return {
     models: Array.from({ length: M }, (_, m) => modelId(`model-${m}`)),
@@ -35,7 +36,7 @@ export function randomProblem(rng: Rng, { models: M, regions: R, skus: K, window
     tokensPerSPerInstance: tokens,
     gpusPerInstance: grid(M, 1, K, (m) => size[m]!),
     gpuCapacity: grid(1, R, K, () => (rng.next() < capped ? Math.round((perCell * (room + 0.5 * rng.next())) / K) : Infinity)),
-    usdPerInstanceHour: usd,
+    usdPerInstanceHour: grid(M, 1, K, (_m, _r, k) => usd[k]!),
     startUsd: grid(M, 1, K, () => whole(0, 60)),
     demandTokensPerS: demand,
     localShare: [0, 0.5, 0.8, 1][whole(0, 3)]!,
@@ -45,5 +46,8 @@ export function randomProblem(rng: Rng, { models: M, regions: R, skus: K, window
 /** The same with prices of distance, and regions in which some demand has to stay. */
 export function withFlows(rng: Rng, problem: PlacementProblem): PlacementProblem {
   const [M, R] = [problem.models.length, problem.regions.length];
-  return { ...problem, flowUsdPerMillionTokens: grid(M, R, R, (_m, from, to) => (from === to ? 0 : rng.next() < 0.3 ? Infinity : Math.round(40 * rng.next()) / 100)) };
+  return {
+    ...problem,
+    flowUsdPerMillionTokens: grid(M, R, R, (_m, from, to) => (from === to ? 0 : rng.next() < 0.3 ? Infinity : Math.round(40 * rng.next()) / 100)),
+  };
 }

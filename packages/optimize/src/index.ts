@@ -1,3 +1,5 @@
+export { demandWindows, type DemandWindowsOptions } from './demand-windows.js';
+export { explainPlan } from './explain-plan.js';
 export { type IntegerModel } from './integer-model.js';
 export { formatLp } from './lp-format.js';
 export { createPlacementOptimizer, createPlacementSolver, PLACEMENT_SOLVERS, type PlacementOptimizerOptions } from './placement-optimizer.js';

@@ -13,10 +13,21 @@ export function formatLp(model: IntegerModel): string {
     return folded.length === 0 ? [`0 ${model.columnNames[0] ?? 'nothing'}`] : folded;
   };
   const all = Array.from(model.columnNames.keys());
-  lines.push(` cost: ${terms(all, (at) => model.objective[at]!, (at) => at).join('\n   ')}`, 'Subject To');
+  lines.push(
+    ` cost: ${terms(
+      all,
+      (at) => model.objective[at]!,
+      (at) => at,
+    ).join('\n   ')}`,
+    'Subject To',
+  );
   for (const [r, name] of model.rowNames.entries()) {
     const indices = Array.from({ length: model.starts[r + 1]! - model.starts[r]! }, (_, i) => model.starts[r]! + i);
-    const text = terms(indices, (at) => model.values[at]!, (at) => model.columns[at]!).join('\n   ');
+    const text = terms(
+      indices,
+      (at) => model.values[at]!,
+      (at) => model.columns[at]!,
+    ).join('\n   ');
     const [lower, upper] = [model.rowLower[r]!, model.rowUpper[r]!];
     if (lower === upper) lines.push(` ${name}: ${text} = ${lower}`);
     else {
@@ -25,11 +36,18 @@ export function formatLp(model: IntegerModel): string {
     }
   }
   lines.push('Bounds');
-  for (const [c, name] of model.columnNames.entries()) lines.push(model.upper[c] === Infinity ? ` ${name} >= ${model.lower[c]}` : ` ${model.lower[c]} <= ${name} <= ${model.upper[c]}`);
+  for (const [c, name] of model.columnNames.entries())
+    lines.push(model.upper[c] === Infinity ? ` ${name} >= ${model.lower[c]}` : ` ${model.lower[c]} <= ${name} <= ${model.upper[c]}`);
   const whole = all.filter((c) => model.integer[c] === 1);
   if (whole.length > 0) {
     lines.push('General');
-    for (let i = 0; i < whole.length; i += PER_LINE) lines.push(` ${whole.slice(i, i + PER_LINE).map((c) => model.columnNames[c]).join(' ')}`);
+    for (let i = 0; i < whole.length; i += PER_LINE)
+      lines.push(
+        ` ${whole
+          .slice(i, i + PER_LINE)
+          .map((c) => model.columnNames[c])
+          .join(' ')}`,
+      );
   }
   lines.push('End', '');
   return lines.join('\n');

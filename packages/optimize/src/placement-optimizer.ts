@@ -36,7 +36,11 @@ export function createPlacementSolver(name: (typeof PLACEMENT_SOLVERS)[number]):
     case 'javascript-lp-solver':
       return createProgramSolver(createWorkerSolver(name));
     case 'auto':
-      return createAutoSolver({ heuristic: createHeuristicSolver(), highs: createPlacementSolver('highs'), javascriptLpSolver: createPlacementSolver('javascript-lp-solver') });
+      return createAutoSolver({
+        heuristic: createHeuristicSolver(),
+        highs: createPlacementSolver('highs'),
+        javascriptLpSolver: createPlacementSolver('javascript-lp-solver'),
+      });
     default:
       throw new ConfigError('solver', `is ${String(name)}, which is not known`, { hint: `Known: ${PLACEMENT_SOLVERS.join(', ')}.` });
   }
@@ -55,17 +59,35 @@ export function createPlacementOptimizer(options: PlacementOptimizerOptions = {}
       if (!(relativeGap >= 0 && relativeGap < 1)) throw new ConfigError('relativeGap', `must be a share from 0 to below 1, not ${relativeGap}`);
       signal?.throwIfAborted();
       const task = createTask(problem, options);
-      if (options.elastic === false) return solutionOf(task, solver, await solver.solve(task, { elastic: false, timeLimitMs, relativeGap, signal }), relativeGap);
+      if (options.elastic === false)
+        return solutionOf(task, solver, await solver.solve(task, { elastic: false, timeLimitMs, relativeGap, signal }), relativeGap);
       const endsAt = nowMs() + timeLimitMs;
       const answer = await solver.solve(task, { elastic: false, timeLimitMs: STRICT_SHARE * timeLimitMs, relativeGap, signal });
       if (answer.stages !== undefined) return solutionOf(task, solver, answer, relativeGap);
-      const relaxed = await solver.solve(task, { elastic: true, timeLimitMs: Math.max(endsAt - nowMs(), (1 - STRICT_SHARE) * timeLimitMs), relativeGap, signal });
-      return solutionOf(task, solver, { ...relaxed, notes: [...(answer.notes ?? []), ...(relaxed.notes ?? [])] }, relativeGap, answer.status === 'infeasible' ? 'infeasible' : 'timed-out');
+      const relaxed = await solver.solve(task, {
+        elastic: true,
+        timeLimitMs: Math.max(endsAt - nowMs(), (1 - STRICT_SHARE) * timeLimitMs),
+        relativeGap,
+        signal,
+      });
+      return solutionOf(
+        task,
+        solver,
+        { ...relaxed, notes: [...(answer.notes ?? []), ...(relaxed.notes ?? [])] },
+        relativeGap,
+        answer.status === 'infeasible' ? 'infeasible' : 'timed-out',
+      );
     },
   };
 }
 
-function solutionOf(task: PlacementTask, solver: PlacementSolver, answer: SolverAnswer, relativeGap: number, unmet?: 'infeasible' | 'timed-out'): PlacementSolution {
+function solutionOf(
+  task: PlacementTask,
+  solver: PlacementSolver,
+  answer: SolverAnswer,
+  relativeGap: number,
+  unmet?: 'infeasible' | 'timed-out',
+): PlacementSolution {
   const elastic = unmet !== undefined;
   const name = answer.solver === undefined || answer.solver === solver.name ? solver.name : `${solver.name}: ${answer.solver}`;
   const notes = answer.notes === undefined || answer.notes.length === 0 ? {} : { notes: answer.notes };
@@ -73,14 +95,20 @@ function solutionOf(task: PlacementTask, solver: PlacementSolver, answer: Solver
     const bound = answer.bound === undefined || elastic ? {} : { boundUsd: answer.bound };
     return { status: unmet ?? answer.status, target: undefined, objectiveUsd: undefined, relativeGap: undefined, solver: name, ...bound, ...notes };
   }
-  const evaluateStages = (stages: readonly Float64Array[]): Evaluation => (task.variant === 'lead-time' ? evaluateSchedule(task, stages) : evaluate(task, stages[0]!));
+  const evaluateStages = (stages: readonly Float64Array[]): Evaluation =>
+    task.variant === 'lead-time' ? evaluateSchedule(task, stages) : evaluate(task, stages[0]!);
   let stages = answer.stages;
   let result = evaluateStages(stages);
-  const wrong = result.broken[0] ?? (elastic ? undefined : result.shortfall.map(({ kind, modelId, amount }) => `${kind} of ${modelId} is short by ${amount}`)[0]);
+  const wrong =
+    result.broken[0] ?? (elastic ? undefined : result.shortfall.map(({ kind, modelId, amount }) => `${kind} of ${modelId} is short by ${amount}`)[0]);
   if (wrong !== undefined) throw new PlacementSolverError(name, `gave a plan that breaks a constraint: ${wrong}`, answer.model);
   const { bound } = answer;
   if (!elastic && bound !== undefined && result.objectiveUsd < bound - ROUNDING * Math.max(1, Math.abs(bound)))
-    throw new PlacementSolverError(name, `gave a plan of ${result.objectiveUsd} USD, less than the ${bound} USD that it calls the least possible`, answer.model);
+    throw new PlacementSolverError(
+      name,
+      `gave a plan of ${result.objectiveUsd} USD, less than the ${bound} USD that it calls the least possible`,
+      answer.model,
+    );
   if (task.variant !== 'lead-time') {
     const kept = keepWhatIsThere(task, stages[0]!, result, elastic);
     if (kept !== undefined) {
@@ -89,7 +117,8 @@ function solutionOf(task: PlacementTask, solver: PlacementSolver, answer: Solver
     }
   }
   const gap = bound === undefined || elastic ? undefined : Math.max(0, result.objectiveUsd - bound) / Math.max(1e-9, Math.abs(result.objectiveUsd));
-  const status = unmet ?? (gap !== undefined && gap <= relativeGap + ROUNDING ? 'optimal' : answer.status === 'optimal' && gap === undefined ? 'optimal' : 'feasible');
+  const status =
+    unmet ?? (gap !== undefined && gap <= relativeGap + ROUNDING ? 'optimal' : answer.status === 'optimal' && gap === undefined ? 'optimal' : 'feasible');
   const grid = (counts: Float64Array): PlacementGrid => new PlacementGrid(task.models, task.regions, task.skus, counts);
   return {
     status,
@@ -108,10 +137,16 @@ function solutionOf(task: PlacementTask, solver: PlacementSolver, answer: Solver
 }
 
 /** Of plans that cost the same, one that changes less: what is there now if it will do, else what single moves lead to. */
-function keepWhatIsThere(task: PlacementTask, counts: Float64Array, result: Evaluation, elastic: boolean): { counts: Float64Array; result: Evaluation } | undefined {
+function keepWhatIsThere(
+  task: PlacementTask,
+  counts: Float64Array,
+  result: Evaluation,
+  elastic: boolean,
+): { counts: Float64Array; result: Evaluation } | undefined {
   const asItIs = Float64Array.from(task.current);
   const now = evaluate(task, asItIs);
-  const same = (other: Evaluation): boolean => other.broken.length === 0 && (elastic || other.shortfall.length === 0) && other.objectiveUsd <= result.objectiveUsd + 1e-9 * Math.abs(result.objectiveUsd);
+  const same = (other: Evaluation): boolean =>
+    other.broken.length === 0 && (elastic || other.shortfall.length === 0) && other.objectiveUsd <= result.objectiveUsd + 1e-9 * Math.abs(result.objectiveUsd);
   if (same(now)) return { counts: asItIs, result: now };
   if (elastic) return undefined;
   const moved = Float64Array.from(counts);
@@ -119,4 +154,3 @@ function keepWhatIsThere(task: PlacementTask, counts: Float64Array, result: Eval
   const after = evaluate(task, moved);
   return same(after) ? { counts: moved, result: after } : undefined;
 }
-

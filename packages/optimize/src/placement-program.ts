@@ -8,5 +8,6 @@ import { createTask, type PlacementFormulation } from './task.js';
 export function placementProgram(problem: PlacementProblem, formulation: PlacementFormulation & { readonly elastic?: boolean } = {}): IntegerModel {
   const task = createTask(problem, formulation);
   const elastic = formulation.elastic ?? false;
-  return (task.variant === 'lead-time' ? buildLeadTimeModel(task, { elastic }) : buildStaticModel(task, { elastic, explicitFlows: task.variant === 'flows' })).model;
+  return (task.variant === 'lead-time' ? buildLeadTimeModel(task, { elastic }) : buildStaticModel(task, { elastic, explicitFlows: task.variant === 'flows' }))
+    .model;
 }

@@ -41,7 +41,10 @@ export class PlacementSolverError extends SageServeError {
   readonly model: IntegerModel | undefined;
 
   constructor(solver: string, reason: string, model: IntegerModel | undefined, cause?: unknown) {
-    super('ERR_PLACEMENT_SOLVER', `${solver}: ${reason}`, { hint: 'Try another solver; `model` holds the program, and formatLp() writes it for any other.', cause });
+    super('ERR_PLACEMENT_SOLVER', `${solver}: ${reason}`, {
+      hint: 'Try another solver; `model` holds the program, and formatLp() writes it for any other.',
+      cause,
+    });
     this.solver = solver;
     this.model = model;
   }

@@ -91,7 +91,8 @@ export interface PlacementTask {
 export function createTask(problem: PlacementProblem, formulation: PlacementFormulation = {}): PlacementTask {
   checkProblem(problem);
   const variant = formulation.variant ?? 'flows';
-  if (!['paper', 'artifact', 'flows', 'lead-time'].includes(variant)) throw new ConfigError('variant', `must be paper, artifact, flows or lead-time, not ${variant}`);
+  if (!['paper', 'artifact', 'flows', 'lead-time'].includes(variant))
+    throw new ConfigError('variant', `must be paper, artifact, flows or lead-time, not ${variant}`);
   const hysteresisUsd = formulation.hysteresisUsd ?? 0;
   if (!(hysteresisUsd >= 0 && Number.isFinite(hysteresisUsd))) throw new ConfigError('hysteresisUsd', `must be USD of 0 or more, not ${hysteresisUsd}`);
   const [M, R, K, W] = [problem.models.length, problem.regions.length, problem.skus.length, problem.demandTokensPerS.length];
@@ -104,7 +105,7 @@ export function createTask(problem: PlacementProblem, formulation: PlacementForm
   for (let m = 0; m < M; m++) {
     for (let k = 0; k < K; k++) {
       const p = m * K + k;
-      const usd = problem.usdPerInstanceHour[k]!;
+      const usd = problem.usdPerInstanceHour.at(m, 0, k);
       capacity[p] = microOf(decimalOf(problem.tokensPerSPerInstance.at(m, 0, k)), 'down');
       gpus[p] = problem.gpusPerInstance.at(m, 0, k);
       belowUsd[p] = usd - hysteresisUsd;
@@ -116,7 +117,20 @@ export function createTask(problem: PlacementProblem, formulation: PlacementForm
   const fastShare = problem.interactiveFastShare?.values ?? new Float64Array(M * R).fill(1);
   const flow = variant === 'flows' || variant === 'lead-time' ? problem.flowUsdPerMillionTokens : undefined;
   const flowUsd = flow?.values.map((usd) => usd * USD_PER_MICRO_HOUR);
-  const draft = { problem, variant, models: M, regions: R, skus: K, windows: W, windowHours, fastShare, flowUsd, unmetUsd, demand, due: dueByWindow(problem, windowHours) };
+  const draft = {
+    problem,
+    variant,
+    models: M,
+    regions: R,
+    skus: K,
+    windows: W,
+    windowHours,
+    fastShare,
+    flowUsd,
+    unmetUsd,
+    demand,
+    due: dueByWindow(problem, windowHours),
+  };
   const covers = variant === 'lead-time' ? [] : coversOf(draft);
   const lower = Float64Array.from(problem.minInstances.values);
   const upper = new Float64Array(M * R * K);
@@ -143,9 +157,14 @@ function microOf(value: Decimal, rounding: 'up' | 'down'): number {
   return Number(scaled(value, MICRO_PLACES, rounding));
 }
 
-function unmetPrices({ unmetUsdPerMillionTokens: given = {} }: PlacementFormulation, capacity: Float64Array, aboveUsd: Float64Array): PlacementTask['unmetUsd'] {
+function unmetPrices(
+  { unmetUsdPerMillionTokens: given = {} }: PlacementFormulation,
+  capacity: Float64Array,
+  aboveUsd: Float64Array,
+): PlacementTask['unmetUsd'] {
   for (const [name, usd] of Object.entries(given))
-    if (usd !== undefined && !(usd >= 0 && Number.isFinite(usd))) throw new ConfigError(`unmetUsdPerMillionTokens.${name}`, `must be USD of 0 or more, not ${usd}`);
+    if (usd !== undefined && !(usd >= 0 && Number.isFinite(usd)))
+      throw new ConfigError(`unmetUsdPerMillionTokens.${name}`, `must be USD of 0 or more, not ${usd}`);
   let dearest = 0;
   for (const [p, micro] of capacity.entries()) if (micro > 0) dearest = Math.max(dearest, aboveUsd[p]! / micro);
   // Without a price on instances, any price on what is unmet will do.
@@ -185,13 +204,23 @@ function coversOf(draft: Draft): Cover[] {
       const peak = largest(problem.demandTokensPerS.map((_, w) => worstOf(problem, m, [r], w)));
       const required = microOf(times(share, peak), 'up');
       const shortage: ShortageStep[] = [{ kind: 'local-share', most: required, usdPerMicro: draft.unmetUsd.local }];
-      if (required > 0) covers.push({ kind: 'local-service', name: `local service of ${model} in ${region}`, model: m, regions: [r], required, expected: required, shortage });
+      if (required > 0)
+        covers.push({ kind: 'local-service', name: `local service of ${model} in ${region}`, model: m, regions: [r], required, expected: required, shortage });
     }
     if (variant === 'artifact') continue;
     const everywhere = Array.from({ length: R }, (_, r) => r);
     covers.push(...coverOf(draft, m, everywhere, everywhere, 'global-service', `global service of ${model}`));
     for (const allowed of closedSets(draft, m))
-      covers.push(...coverOf(draft, m, originsWithin(draft, m, allowed), allowed, 'residency', `residency of ${model} in ${allowed.map((r) => problem.regions[r]).join(' + ')}`));
+      covers.push(
+        ...coverOf(
+          draft,
+          m,
+          originsWithin(draft, m, allowed),
+          allowed,
+          'residency',
+          `residency of ${model} in ${allowed.map((r) => problem.regions[r]).join(' + ')}`,
+        ),
+      );
   }
   return covers;
 }
@@ -203,7 +232,18 @@ function coverOf(draft: Draft, model: number, origins: readonly number[], servin
   const peak = largest(byWindow);
   const most = microOf(withDue(draft, model, serving, byWindow), 'up');
   const withoutBudget = { ...problem, demandBudget: undefined };
-  const expected = problem.demandBudget === undefined ? most : microOf(withDue(draft, model, serving, byWindow.map((_, w) => worstOf(withoutBudget, model, origins, w))), 'up');
+  const expected =
+    problem.demandBudget === undefined
+      ? most
+      : microOf(
+          withDue(
+            draft,
+            model,
+            serving,
+            byWindow.map((_, w) => worstOf(withoutBudget, model, origins, w)),
+          ),
+          'up',
+        );
   if (most === 0) return [];
   const interactive = microOf(peak, 'up');
   let fast = 0;
@@ -235,7 +275,12 @@ function withDue({ due, windows: W, regions: R }: Draft, model: number, serving:
 }
 
 /** Demand of a model over regions in a window; with a budget Γ, as many of the regions as it says at their worst. */
-function worstOf(problem: Omit<PlacementProblem, 'demandBudget'> & { readonly demandBudget?: number | undefined }, model: number, regions: readonly number[], window: number): Decimal {
+function worstOf(
+  problem: Omit<PlacementProblem, 'demandBudget'> & { readonly demandBudget?: number | undefined },
+  model: number,
+  regions: readonly number[],
+  window: number,
+): Decimal {
   let sum = ZERO;
   for (const r of regions) sum = plus(sum, decimalOf(problem.demandTokensPerS[window]!.at(model, r, 0)));
   const { demandExcessTokensPerS: excess, demandBudget: budget } = problem;
@@ -295,5 +340,9 @@ export function withCover(task: PlacementTask, model: number, serving: readonly 
 /** Decimal USD an hour for holding an instance, starting one, and changing one. */
 export function exactPrices(task: PlacementTask, model: number, sku: number): { readonly hold: Decimal; readonly start: Decimal; readonly change: Decimal } {
   const { problem } = task;
-  return { hold: decimalOf(problem.usdPerInstanceHour[sku]!), start: decimalOf(problem.startUsd.at(model, 0, sku)), change: decimalOf(task.hysteresisUsd) };
+  return {
+    hold: decimalOf(problem.usdPerInstanceHour.at(model, 0, sku)),
+    start: decimalOf(problem.startUsd.at(model, 0, sku)),
+    change: decimalOf(task.hysteresisUsd),
+  };
 }

@@ -1,3 +1,10 @@
+import { InvariantError } from '@sageserve/core';
+
+/** Prices are compared in whole numbers of this share of the dearest flow, so that sums along paths are exact and no path goes round in circles. */
+const STEPS = 2 ** 24;
+/** What dropping costs at most, in those. */
+const MOST_STEPS = 2 ** 48;
+
 /** Demand of one model in one window, to be carried by what its regions hold. All quantities are whole numbers of micro-tokens/s, so sums are exact. */
 export interface TransportInput {
   readonly demand: Float64Array;
@@ -30,7 +37,13 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
   const left = Float64Array.from(capacity);
   const cheap = new Float64Array(R);
   const dear = new Float64Array(R);
-  const priceOf = (from: number, to: number): number => (price === undefined ? 0 : price[from * R + to]!);
+  let dearest = 0;
+  if (price !== undefined) for (const usd of price) if (usd < Infinity && usd > dearest) dearest = usd;
+  const inSteps = (usd: number): number => (usd === Infinity || dearest === 0 ? usd : Math.min(MOST_STEPS, Math.round((usd / dearest) * STEPS)));
+  const steps = price?.map(inSteps);
+  const priceOf = (from: number, to: number): number => (steps === undefined ? 0 : steps[from * R + to]!);
+  const cheapSteps = inSteps(cheapUsd);
+  const dearSteps = inSteps(dearUsd);
   const open: number[] = [];
   for (let r = 0; r < R; r++) {
     const home = Math.min(demand[r]!, left[r]!);
@@ -65,14 +78,14 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
         // An origin other than the source drops what it sent to a server, which frees that one for the path.
         const [at, server] = origin === source ? [0, -1] : pushedBack(origin);
         if (at === Infinity) continue;
-        if (cheap[origin]! < droppableCheaply[origin]! && at + cheapUsd < best) {
-          best = at + cheapUsd;
+        if (cheap[origin]! < droppableCheaply[origin]! && at + cheapSteps < best) {
+          best = at + cheapSteps;
           end = server;
           drop = cheap;
           dropAt = origin;
         }
-        if (at + dearUsd < best) {
-          best = at + dearUsd;
+        if (at + dearSteps < best) {
+          best = at + dearSteps;
           end = server;
           drop = dear;
           dropAt = origin;
@@ -83,6 +96,7 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
       else if (drop === cheap) amount = Math.min(amount, droppableCheaply[dropAt]! - cheap[dropAt]!);
       if (drop !== undefined && end !== -1) amount = Math.min(amount, flow[dropAt * R + end]!);
       for (let to = end; to !== -1; to = before[to]!) if (before[to] !== -1) amount = Math.min(amount, flow[via[to]! * R + before[to]!]!);
+      if (!(amount > 0)) throw new InvariantError(`a path of flow from region ${source} carries ${amount}`);
       if (drop === undefined) left[end]! -= amount;
       else {
         drop[dropAt]! += amount;
@@ -110,7 +124,7 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
       via[to] = source;
       before[to] = -1;
     }
-    for (let round = 0, changed = true; changed && round < R; round++) {
+    for (let round = 0, changed = true; changed && round < 2 * R; round++) {
       changed = false;
       for (let from = 0; from < R; from++) {
         if (distance[from] === Infinity) continue;
@@ -118,8 +132,7 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
           if (!(flow[origin * R + from]! > 0)) continue;
           const base = distance[from]! - priceOf(origin, from);
           for (let to = 0; to < R; to++) {
-            // A hair, so that rounding does not go round in circles.
-            if (to !== from && base + priceOf(origin, to) < distance[to]! - 1e-12 * Math.abs(base) - 1e-300) {
+            if (to !== from && base + priceOf(origin, to) < distance[to]!) {
               distance[to] = base + priceOf(origin, to);
               via[to] = origin;
               before[to] = from;

@@ -3,6 +3,7 @@ import { SageServeError } from '@sageserve/core';
 import { TRACE_FORMATS } from '@sageserve/trace';
 import { Command, CommanderError } from 'commander';
 import { forecastBacktestCommand, forecastRunCommand } from './commands/forecast.js';
+import { planCommand } from './commands/plan.js';
 import { profilesCommand } from './commands/profiles.js';
 import { simulateCommand } from './commands/simulate.js';
 import { convertCommand, generateCommand, headCommand, inspectCommand } from './commands/trace.js';
@@ -122,6 +123,36 @@ ofDemand(forecast.command('backtest').description('Forecast again and again from
   .option('--calibrate', 'calibrate the quantiles of every method, as auto does by itself')
   .option('-o, --out <dir>', 'write report.html, which draws actual demand against forecasts, forecasts.csv and summary.json')
   .action((options: Parameters<typeof forecastBacktestCommand>[0]) => forecastBacktestCommand(options, signal));
+
+program
+  .command('plan')
+  .description('Decide how many instances of which model on which GPU each region should hold, from a forecast of demand.')
+  .argument('[scenario]', 'a scenario file, YAML or JSON; a preset where none is given')
+  .option('-p, --preset <name>', `a built-in scenario: ${PRESET_NAMES.join(', ')} (default: small)`)
+  .option('-t, --trace <file>', 'forecast from this trace instead of generated traffic')
+  .option('--format <format>', `its format, where it can't be found out: ${TRACE_FORMATS.join(', ')}`)
+  .option('--skip-bad-rows', 'leave out rows of the trace that are wrong, and count them')
+  .option('-d, --demand <file>', 'forecast from a CSV of demand, such as simulate --out writes')
+  .option('--duration <time>', 'length of generated traffic (default: 3d)')
+  .option('--requests-per-day <n>', 'rate of generated traffic')
+  .option('--at <time>', 'plan from what was seen by then: a time, or one from the start such as 36h (default: the end)')
+  .option('--step <time>', 'length of a window (default: 10m)')
+  .option('--horizon <time>', 'how far to plan (default: 1h)')
+  .option('-m, --method <name>', `forecaster: ${forecasterNames} (default: auto)`)
+  .option('--current <file>', "what is held now, a CSV of model, region, sku, instances (default: the scenario's initial instances)")
+  .option('--mix <prompt,output>', 'tokens of a mean request (default: as observed)')
+  .option('--variant <name>', 'flows, paper, artifact or lead-time (default: flows)')
+  .option('--solver <name>', 'auto, highs, javascript-lp-solver or heuristic (default: auto)')
+  .option('--time-limit <time>', 'for the solver (default: 60s)')
+  .option('--gap <share>', 'how far from the best possible a plan may be (default: 0)')
+  .option('--local-share <share>', "share of a region's own peak that must be servable in it (default: 0.8)")
+  .option('--demand-quantile <level>', 'of the forecast, that capacity must carry (default: 0.9)')
+  .option('--demand-budget <regions>', 'how many regions of a model are at that quantile at once')
+  .option('--hysteresis <usd>', 'a price on every change (default: 0)')
+  .option('--explain', 'say in words what changes and why')
+  .option('--lp <file>', 'write the integer program in LP format, for any other solver')
+  .option('--json', 'print JSON instead of tables')
+  .action((scenario: string | undefined, options: Parameters<typeof planCommand>[1]) => planCommand(scenario, options, signal));
 
 program
   .command('profiles')

@@ -11,6 +11,7 @@ export {
 } from './catalogue.js';
 export { demandCsv, type DemandTable, readDemandCsv } from './demand/demand-csv.js';
 export { demandOfTrace, type TraceDemand, type TraceDemandOptions } from './demand/demand-of-trace.js';
+export { heldInstances, meanMix, type PlacementInput, placementProblem } from './placement/placement-problem.js';
 export { preset, PRESET_NAMES } from './presets/presets.js';
 export { buildSimulation, buildTraffic } from './scenario/build.js';
 export { parseScenario, readScenario } from './scenario/parse.js';
@@ -18,6 +19,7 @@ export { parseDurationMs, type Scenario, type ScenarioInput, scenarioJsonSchema 
 export * from '@sageserve/core';
 export * from '@sageserve/forecast';
 export * from '@sageserve/metrics';
+export * from '@sageserve/optimize';
 export * from '@sageserve/perf';
 export * from '@sageserve/routing';
 export * from '@sageserve/scaling';

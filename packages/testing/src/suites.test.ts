@@ -117,7 +117,7 @@ describe('conformance suites accept what keeps a contract, and say what does not
       tokensPerSPerInstance: grid(100),
       gpusPerInstance: grid(8),
       gpuCapacity: grid(24),
-      usdPerInstanceHour: Float64Array.of(1),
+      usdPerInstanceHour: grid(1),
       startUsd: grid(1),
       demandTokensPerS: [grid(150)],
       localShare: 0.8,

@@ -16,7 +16,7 @@ export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly 
   for (let w = 0; w < W; w++) {
     for (let e = 0; e < entries; e++) {
       const p = Math.floor(e / (R * K)) * K + (e % K);
-      const usd = problem.usdPerInstanceHour[e % K]! * windowHours;
+      const usd = problem.usdPerInstanceHour.values[p]! * windowHours;
       constant -= usd * current[e]!;
       if (task.upper[e] === 0) continue;
       const id = `${idOf(task, e)}.w${w}`;
@@ -28,13 +28,18 @@ export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly 
           [short, 1],
         ]);
       }
-      if (task.capacity[p]! > 0) start[w * entries + e] = builder.column(`start.${id}`, problem.startUsd.values[p]! + task.hysteresisUsd, 0, task.upper[e]!, true);
+      if (task.capacity[p]! > 0)
+        start[w * entries + e] = builder.column(`start.${id}`, problem.startUsd.values[p]! + task.hysteresisUsd, 0, task.upper[e]!, true);
       const before: [number, number][] = w === 0 ? [] : [[hold[(w - 1) * entries + e]!, -1]];
       const begun: [number, number][] = start[w * entries + e] === -1 ? [] : [[start[w * entries + e]!, -1]];
       builder.row(`change.${id}`, -Infinity, w === 0 ? current[e]! : 0, [[hold[w * entries + e]!, 1], ...before, ...begun]);
       if (task.hysteresisUsd > 0) {
         const stop = builder.column(`stop.${id}`, task.hysteresisUsd, 0, Infinity, false);
-        builder.row(`stopped.${id}`, w === 0 ? current[e]! : 0, Infinity, [[hold[w * entries + e]!, 1], ...before.map(([column]): [number, number] => [column, -1]), [stop, 1]]);
+        builder.row(`stopped.${id}`, w === 0 ? current[e]! : 0, Infinity, [
+          [hold[w * entries + e]!, 1],
+          ...before.map(([column]): [number, number] => [column, -1]),
+          [stop, 1],
+        ]);
       }
       const usable = usableOf(w, e);
       if (usable.length > 1) builder.row(`usable.${id}`, 0, Infinity, usable);
@@ -61,12 +66,16 @@ export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly 
       for (const [r, region] of problem.regions.entries()) {
         const required = localNeed(task, m, r, w) / MICRO;
         if (required === 0) continue;
-        const short: [number, number][] = elastic ? [[builder.column(`short.local-share.${model}.${region}.w${w}`, (unmetUsd.local * MICRO) / W, 0, required, false), 1]] : [];
+        const short: [number, number][] = elastic
+          ? [[builder.column(`short.local-share.${model}.${region}.w${w}`, (unmetUsd.local * MICRO) / W, 0, required, false), 1]]
+          : [];
         builder.row(`local.${model}.${region}.w${w}`, required, Infinity, [...capacityOf(w, m, [r]), ...short]);
       }
       if (task.flowUsd === undefined) {
         const required = globalNeed(task, m, w) / MICRO;
-        const short: [number, number][] = elastic ? [[builder.column(`short.interactive-fast.${model}.w${w}`, (unmetUsd.fast * MICRO) / W, 0, required, false), 1]] : [];
+        const short: [number, number][] = elastic
+          ? [[builder.column(`short.interactive-fast.${model}.w${w}`, (unmetUsd.fast * MICRO) / W, 0, required, false), 1]]
+          : [];
         if (required > 0) builder.row(`global.${model}.w${w}`, required, Infinity, [...capacityOf(w, m, everywhere), ...short]);
       }
       const due = task.due[m * W + w]!;
@@ -74,7 +83,9 @@ export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly 
         const until = Array.from({ length: w + 1 }, (_, s) => s);
         let demand = 0;
         for (const s of until) for (let r = 0; r < R; r++) demand += task.demand[s]![m * R + r]!;
-        const late: [number, number][] = elastic ? [[builder.column(`short.non-interactive.${model}.w${w}`, (unmetUsd.deferrable * MICRO) / W, 0, (due + demand) / MICRO, false), 1]] : [];
+        const late: [number, number][] = elastic
+          ? [[builder.column(`short.non-interactive.${model}.w${w}`, (unmetUsd.deferrable * MICRO) / W, 0, (due + demand) / MICRO, false), 1]]
+          : [];
         builder.row(`due.${model}.w${w}`, (due + demand) / MICRO, Infinity, [...merge(until.flatMap((s) => capacityOf(s, m, everywhere))), ...late]);
       }
     }

@@ -58,8 +58,14 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
       }),
     );
   for (const cover of task.covers) {
-    if (explicitFlows && cover.kind === 'residency') continue;
-    const short = elastic ? shortageColumns(builder, cover) : [];
+    const flowsSay = explicitFlows && cover.kind !== 'local-service';
+    // Flows ask for as much, but for what may come at any time and what a budget adds.
+    if (flowsSay && (cover.kind === 'residency' || (elastic && !hasMore(task)))) continue;
+    const short = !elastic
+      ? []
+      : flowsSay
+        ? shortageColumns(builder, { ...cover, shortage: [{ kind: 'non-interactive', most: cover.required, usdPerMicro: task.unmetUsd.deferrable }] })
+        : shortageColumns(builder, cover);
     // No instance carries more of a cover than all of it; said so, the relaxation is tighter.
     rowOf.set(cover.name, builder.rows);
     builder.row(cover.name, cover.required / MICRO, Infinity, [...capacityOf(cover.model, cover.regions, elastic ? Infinity : cover.required), ...short]);
@@ -69,13 +75,18 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
     for (let k = 0; k < K; k++) {
       const cap = task.gpuCapacity[r * K + k]!;
       if (cap === Infinity) continue;
-      const row = Array.from({ length: M }, (_, m) => m).flatMap((m) => countOf((m * R + r) * K + k).map(([column]): [number, number] => [column, task.gpus[m * K + k]!]));
+      const row = Array.from({ length: M }, (_, m) => m).flatMap((m) =>
+        countOf((m * R + r) * K + k).map(([column]): [number, number] => [column, task.gpus[m * K + k]!]),
+      );
       if (row.length === 0) continue;
       rowOf.set(gpuConstraint(task, r, k), builder.rows);
       builder.row(`gpus.${problem.regions[r]}.${problem.skus[k]}`, -Infinity, cap, row);
     }
   }
-  const model = builder.build(`placement, ${task.variant}${elastic ? ', elastic' : ''}: ${M} models, ${R} regions, ${K} SKUs, ${task.windows} windows`, constant);
+  const model = builder.build(
+    `placement, ${task.variant}${elastic ? ', elastic' : ''}: ${M} models, ${R} regions, ${K} SKUs, ${task.windows} windows`,
+    constant,
+  );
   return {
     model,
     rowOf,
@@ -109,6 +120,11 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
   };
 }
 
+/** Whether joint demand is more than what flows carry. */
+function hasMore({ problem, due }: PlacementTask): boolean {
+  return problem.demandBudget !== undefined || due.some((tokens) => tokens > 0);
+}
+
 /** Name of the cap on a region's GPUs of a SKU. */
 export function gpuConstraint({ problem }: PlacementTask, region: number, sku: number): string {
   return `GPUs of ${problem.skus[sku]} in ${problem.regions[region]}`;
@@ -136,7 +152,13 @@ export function addFlows(
         for (let to = 0; to < R; to++) {
           const usd = task.flowUsd?.[(m * R + from) * R + to] ?? 0;
           if (usd === Infinity) continue;
-          const column = builder.column(`flow.${problem.models[m]}.${problem.regions[from]}.${problem.regions[to]}.w${w}`, (usd * MICRO) / W, 0, micro / MICRO, false);
+          const column = builder.column(
+            `flow.${problem.models[m]}.${problem.regions[from]}.${problem.regions[to]}.w${w}`,
+            (usd * MICRO) / W,
+            0,
+            micro / MICRO,
+            false,
+          );
           out.push([column, 1]);
           into[to]!.push([column, -1]);
         }
@@ -148,7 +170,9 @@ export function addFlows(
         }
         builder.row(`demand.${problem.models[m]}.${problem.regions[from]}.w${w}`, micro / MICRO, Infinity, out);
       }
-      for (let to = 0; to < R; to++) if (into[to]!.length > 0) builder.row(`serve.${problem.models[m]}.${problem.regions[to]}.w${w}`, 0, Infinity, [...capacityOf(m, [to], w), ...into[to]!]);
+      for (let to = 0; to < R; to++)
+        if (into[to]!.length > 0)
+          builder.row(`serve.${problem.models[m]}.${problem.regions[to]}.w${w}`, 0, Infinity, [...capacityOf(m, [to], w), ...into[to]!]);
     }
   }
 }

@@ -19,7 +19,8 @@ export function createHeuristicSolver(): PlacementSolver {
   return {
     name: 'heuristic',
     async solve(task, { elastic, timeLimitMs, signal }) {
-      if (task.variant === 'lead-time') throw new ConfigError('solver', 'heuristic decides one window at a time, not lead-time', { hint: 'Choose highs, javascript-lp-solver or auto.' });
+      if (task.variant === 'lead-time')
+        throw new ConfigError('solver', 'heuristic decides one window at a time, not lead-time', { hint: 'Choose highs, javascript-lp-solver or auto.' });
       const endsAt = nowMs() + timeLimitMs;
       const stop = (): boolean => signal?.aborted === true || nowMs() >= endsAt;
       signal?.throwIfAborted();
@@ -39,10 +40,12 @@ export function createHeuristicSolver(): PlacementSolver {
 
 function solveOnce(task: PlacementTask, elastic: boolean, stop: () => boolean): SolverAnswer {
   // What must be held does not fit: no search will change that.
-  if (!elastic && (task.lower.some((least, e) => least > task.upper[e]!) || gpusUsed(task, task.lower).some((used, at) => used > task.gpuCapacity[at]!))) return { status: 'infeasible' };
+  if (!elastic && (task.lower.some((least, e) => least > task.upper[e]!) || gpusUsed(task, task.lower).some((used, at) => used > task.gpuCapacity[at]!)))
+    return { status: 'infeasible' };
   const apart = elastic ? undefined : planApart(task, stop);
   if (apart?.status === 'infeasible') return { status: 'infeasible' };
-  if (apart?.counts !== undefined) return { status: 'feasible', stages: [apart.counts], bound: apart.bound, notes: ['models do not compete for GPUs: planned apart, exactly'] };
+  if (apart?.counts !== undefined)
+    return { status: 'feasible', stages: [apart.counts], bound: apart.bound, notes: ['models do not compete for GPUs: planned apart, exactly'] };
   const small = task.models * task.regions * task.skus <= SMALL;
   const found = searchPlans(task, { elastic, steps: small ? 100 : 60, planEvery: small ? 5 : 20, passes: 20, rounds: 3, stop });
   const bound = Math.max(found.bound, apart?.bound ?? -Infinity);

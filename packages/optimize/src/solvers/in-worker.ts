@@ -4,9 +4,8 @@ import { after } from '../wall-clock.js';
 import type { IntegerAnswer, IntegerSolver } from './integer-solver.js';
 import type { Job, Report } from './solver-worker.js';
 
-/** Beyond a solver's own time limit, before it is ended by force: a share of the limit, and at least this. */
-const GRACE = 0.05;
-const LEAST_GRACE_MS = 250;
+/** Beyond a solver's own time limit, before it is ended by force. */
+const GRACE_MS = 250;
 
 /** Sources are compiled into one folder, next to which the worker lies. */
 const WORKER = new URL(import.meta.url.endsWith('.ts') ? '../../dist/solver-worker.js' : './solver-worker.js', import.meta.url);
@@ -23,8 +22,14 @@ export function createWorkerSolver(solver: Job['solver']): IntegerSolver {
       worker.ref();
       return new Promise<IntegerAnswer>((resolve, reject) => {
         let best: { values: Float64Array; bound: number | undefined } | undefined;
-        const stopTimer = after(timeLimitMs + Math.max(LEAST_GRACE_MS, GRACE * timeLimitMs), () =>
-          end(() => resolve(best === undefined ? { status: 'timed-out', integrality: 1e-6 } : { status: 'feasible', values: best.values, integrality: 1e-6, ...(best.bound === undefined ? {} : { bound: best.bound }) })),
+        const stopTimer = after(timeLimitMs + GRACE_MS, () =>
+          end(() =>
+            resolve(
+              best === undefined
+                ? { status: 'timed-out', integrality: 1e-6 }
+                : { status: 'feasible', values: best.values, integrality: 1e-6, ...(best.bound === undefined ? {} : { bound: best.bound }) },
+            ),
+          ),
         );
         const onAbort = (): void => end(() => reject(signal!.reason as Error));
         const onError = (error: Error): void => end(() => reject(new SageServeError('ERR_SOLVER', `${solver} failed: ${error.message}`, { cause: error })));

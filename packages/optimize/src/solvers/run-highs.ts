@@ -14,7 +14,10 @@ const MOST_PRICED = 20_000;
 let loading: Promise<Highs> | undefined;
 
 /** Runs HiGHS in this thread until it is done or its time is up. */
-export async function runHighs({ model, timeLimitMs, relativeGap, start }: Job, improve: (values: Float64Array, bound: number | undefined) => void): Promise<IntegerAnswer> {
+export async function runHighs(
+  { model, timeLimitMs, relativeGap, start }: Job,
+  improve: (values: Float64Array, bound: number | undefined) => void,
+): Promise<IntegerAnswer> {
   loading ??= loadHighs();
   const highs = await loading;
   const { modelStatus, variableType } = highs.constants;
@@ -27,7 +30,14 @@ export async function runHighs({ model, timeLimitMs, relativeGap, start }: Job, 
     colUpper: model.upper,
     rowLower: model.rowLower,
     rowUpper: model.rowUpper,
-    matrix: { format: 'csr', numRows: model.rowLower.length, numCols: model.objective.length, starts: model.starts, indices: model.columns, values: model.values },
+    matrix: {
+      format: 'csr',
+      numRows: model.rowLower.length,
+      numCols: model.objective.length,
+      starts: model.starts,
+      indices: model.columns,
+      values: model.values,
+    },
     integrality: Int32Array.from(model.integer, (whole) => (whole === 1 ? variableType.integer : variableType.continuous)),
   });
   /** Told to use the simplex method, HiGHS leaves whole numbers aside. */
@@ -59,8 +69,14 @@ export async function runHighs({ model, timeLimitMs, relativeGap, start }: Job, 
     const withBound = Number.isFinite(proven) ? { bound: proven } : {};
     if (!found) return { status: 'timed-out', integrality: INTEGRALITY, ...withBound };
     const values = Float64Array.from(native.getSolution().colValue);
-    const rowDuals = integral && model.objective.length <= MOST_PRICED ? relaxedDuals() : undefined;
-    return { status: status === modelStatus.timeLimit ? 'feasible' : 'optimal', values, integrality: INTEGRALITY, ...withBound, ...(rowDuals === undefined ? {} : { rowDuals }) };
+    const rowDuals = integral && status === modelStatus.optimal && model.objective.length <= MOST_PRICED ? relaxedDuals() : undefined;
+    return {
+      status: status === modelStatus.timeLimit ? 'feasible' : 'optimal',
+      values,
+      integrality: INTEGRALITY,
+      ...withBound,
+      ...(rowDuals === undefined ? {} : { rowDuals }),
+    };
   } finally {
     native.dispose();
   }

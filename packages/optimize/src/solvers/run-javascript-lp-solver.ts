@@ -35,9 +35,19 @@ export async function runJavascriptLpSolver({ model, timeLimitMs, relativeGap }:
     if (model.rowUpper[r]! < Infinity) bounds.max = model.rowUpper[r]! - shift[r]!;
     constraints[`r${r}`] = bounds;
   }
-  const program: Model = { optimize: 'cost', opType: 'min', constraints, variables: variables as Record<string, VariableCoefficients>, ints, options: { timeout: timeLimitMs, tolerance: relativeGap, exitOnCycles: true } };
+  const program: Model = {
+    optimize: 'cost',
+    opType: 'min',
+    constraints,
+    variables: variables as Record<string, VariableCoefficients>,
+    ints,
+    options: { timeout: timeLimitMs, tolerance: relativeGap, exitOnCycles: true },
+  };
   const startedAt = nowMs();
-  const result = lpSolver.Solve(program) as unknown as { feasible: boolean; bounded: boolean; isIntegral?: boolean; result: number } & Record<string, number | undefined>;
+  const result = lpSolver.Solve(program) as unknown as { feasible: boolean; bounded: boolean; isIntegral?: boolean; result: number } & Record<
+    string,
+    number | undefined
+  >;
   const inTime = nowMs() - startedAt < timeLimitMs;
   const integral = Object.keys(ints).length === 0 || result.isIntegral === true;
   if (!result.feasible) return { status: inTime ? 'infeasible' : 'timed-out', integrality: INTEGRALITY };

@@ -70,8 +70,11 @@ export function createDualAscent(task: PlacementTask, index: CoverIndex, relax: 
         norm += coverDirection[c]! ** 2;
       }
       if (norm === 0) return relaxed;
-      const length = (scale * Math.max((Number.isNaN(target) ? relaxed.bound + 0.05 * Math.abs(relaxed.bound) : target) - relaxed.bound, 1e-6 * Math.abs(relaxed.bound))) / norm;
-      for (let at = 0; at < R * K; at++) if (gpuCapacity[at]! < Infinity) trial.gpuUsd[at] = Math.max(0, trial.gpuUsd[at]! + (length * gpuDirection[at]!) / gpuUnit[at]!);
+      const length =
+        (scale * Math.max((Number.isNaN(target) ? relaxed.bound + 0.05 * Math.abs(relaxed.bound) : target) - relaxed.bound, 1e-6 * Math.abs(relaxed.bound))) /
+        norm;
+      for (let at = 0; at < R * K; at++)
+        if (gpuCapacity[at]! < Infinity) trial.gpuUsd[at] = Math.max(0, trial.gpuUsd[at]! + (length * gpuDirection[at]!) / gpuUnit[at]!);
       for (const c of joint) trial.coverUsd[c] = Math.max(0, trial.coverUsd[c]! + (length * coverDirection[c]!) / coverUnit[c]!);
       return relaxed;
     },

@@ -49,7 +49,8 @@ export function searchPlans(task: PlacementTask, { elastic, steps, planEvery, pa
     for (let trades = 0; trades < rounds && search.trade(); trades++) search.descend(passes);
     // Shortages have prices that planning a model exactly does not know.
     const entries = task.models * task.regions * task.skus;
-    if (!elastic && search.complete && entries <= MOST_REPLANNED) for (let n = 0; n < rounds && search.replan(); n++) while (search.trade()) search.descend(passes);
+    if (!elastic && search.complete && entries <= MOST_REPLANNED)
+      for (let n = 0; n < rounds && search.replan(); n++) while (search.trade()) search.descend(passes);
     if (!search.complete && !elastic) return;
     const cost = search.usd();
     if (cost < usd) {

@@ -98,7 +98,14 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
   };
 
   /** Ways to serve a region whose reduced cost is within `slack` of the least; `complete` if none was left out for its cost. */
-  function optionsOf(model: number, r: number, gpuUsd: Float64Array, tokenUsd: number, least: number, slack: number): { options: Options; complete: boolean } | undefined {
+  function optionsOf(
+    model: number,
+    r: number,
+    gpuUsd: Float64Array,
+    tokenUsd: number,
+    least: number,
+    slack: number,
+  ): { options: Options; complete: boolean } | undefined {
     const need = index.local[model * R + r]!;
     const first = (model * R + r) * K;
     const usdOf = (k: number, count: number): number => {
@@ -148,10 +155,24 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
       cheapest = option.usd;
       front.push(option);
     }
-    return { options: { tokens: Float64Array.from(front, (x) => x.tokens), usd: Float64Array.from(front, (x) => x.usd), counts: Int32Array.from(front.flatMap((x) => x.counts)) }, complete };
+    return {
+      options: {
+        tokens: Float64Array.from(front, (x) => x.tokens),
+        usd: Float64Array.from(front, (x) => x.usd),
+        counts: Int32Array.from(front.flatMap((x) => x.counts)),
+      },
+      complete,
+    };
   }
 
-  function planWithin(model: number, gpuUsd: Float64Array, tokenUsd: number, required: number, least: Float64Array, slack: number): { usd: number; counts: Float64Array } | 'too many' | 'all of them' | undefined {
+  function planWithin(
+    model: number,
+    gpuUsd: Float64Array,
+    tokenUsd: number,
+    required: number,
+    least: Float64Array,
+    slack: number,
+  ): { usd: number; counts: Float64Array } | 'too many' | 'all of them' | undefined {
     const options: Options[] = [];
     let complete = true;
     for (let r = 0; r < R; r++) {

@@ -64,7 +64,11 @@ export class PlanSearch {
 
   /** Whether every cover is met and every cell within its cap. */
   get complete(): boolean {
-    return this.#free.every((free) => free >= 0) && this.#localSlack.every((slack) => slack >= 0) && this.#index.joint.every((covers) => covers.every((c) => this.#jointSlack[c]! >= 0));
+    return (
+      this.#free.every((free) => free >= 0) &&
+      this.#localSlack.every((slack) => slack >= 0) &&
+      this.#index.joint.every((covers) => covers.every((c) => this.#jointSlack[c]! >= 0))
+    );
   }
 
   #addCapacity(m: number, r: number, tokens: number): void {
@@ -190,7 +194,7 @@ export class PlanSearch {
   makeRoom(): void {
     const { models: M, regions: R, skus: K } = this.#task;
     for (let m = 0; m < M; m++) {
-      for (let again = true; again && this.#short(m); ) {
+      for (let again = true; again && this.#short(m);) {
         again = false;
         for (let r = 0; r < R && this.#short(m); r++) for (let k = 0; k < K; k++) if (this.#evictFor(m, r, k)) again = true;
       }
@@ -268,7 +272,8 @@ export class PlanSearch {
       }
       const { bound, counts } = optimum(m, free);
       if (counts === undefined || !(bound < now - this.#tolerance)) continue;
-      for (let at = 0; at < R * K; at++) if (counts[at] !== this.counts[first + at]) this.#apply(m, Math.floor(at / K), at % K, counts[at]! - this.counts[first + at]!);
+      for (let at = 0; at < R * K; at++)
+        if (counts[at] !== this.counts[first + at]) this.#apply(m, Math.floor(at / K), at % K, counts[at]! - this.counts[first + at]!);
       changed = true;
     }
     return changed;

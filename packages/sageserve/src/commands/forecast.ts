@@ -1,9 +1,8 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError, createRng, type DemandForecast, type DemandSeries, type Forecaster } from '@sageserve/core';
-import { type Accuracy, backtest, type BacktestResult, poolBacktests, stepsPerDay, withCalibration, withFallback } from '@sageserve/forecast';
+import { ConfigError, type DemandForecast, type DemandSeries } from '@sageserve/core';
+import { type Accuracy, backtest, type BacktestResult, poolBacktests, stepsPerDay } from '@sageserve/forecast';
 import { openTrace, type SkippedRows, type TraceFormat } from '@sageserve/trace';
-import { createPolicy, DEFAULT_CATALOGUE } from '../catalogue.js';
 import { readDemandCsv } from '../demand/demand-csv.js';
 import { demandOfTrace } from '../demand/demand-of-trace.js';
 import { preset } from '../presets/presets.js';
@@ -12,6 +11,7 @@ import { buildTraffic } from '../scenario/build.js';
 import { parseScenario } from '../scenario/parse.js';
 import { parseDurationMs } from '../scenario/schema.js';
 import { wallClockMs, yieldToEventLoop } from '../wall-clock.js';
+import { forecasterOf, stepOf, stepsOf } from './forecast-options.js';
 import { count, decimal, NONE, percent, sparkline, table, time } from './format.js';
 import { Progress, reportSkippedRows } from './progress.js';
 import { makeFolder } from './result-folder.js';
@@ -42,8 +42,6 @@ interface Demand {
 }
 
 const DEFAULT_STEP = '10m';
-/** Most steps of a horizon or a history. */
-const MAX_STEPS = 1_000_000;
 const DEFAULT_BACKTEST = ['auto', 'seasonal-naive-day', 'arima'];
 
 /** The series that the options name. Throws `ConfigError` unless there is one source and it has the model and region that were asked for. */
@@ -115,37 +113,9 @@ async function demandFromTraffic(options: DemandOptions, signal: AbortSignal): P
   }
 }
 
-function stepOf(text: string): number {
-  const ms = parseDurationMs(text);
-  if (ms === undefined || !(ms >= 1)) throw new ConfigError('--step', `must be a duration such as 1m or 10m, not "${text}"`);
-  return ms;
-}
-
-/** Steps from a number, or from a duration such as 6h. */
-function stepsOf(option: string, text: string, stepMs: number): number {
-  const ms = /^\d+$/.test(text) ? Number(text) * stepMs : parseDurationMs(text);
-  const steps = ms === undefined ? NaN : Math.round(ms / stepMs);
-  if (!(steps >= 1 && steps <= MAX_STEPS)) throw new ConfigError(option, `must be a number of steps or a duration such as 2h, not "${text}"`);
-  return steps;
-}
-
 function targetOf(text: string | undefined): 'bucket' | 'peak' {
   if (text === undefined || text === 'bucket' || text === 'peak') return text ?? 'bucket';
   throw new ConfigError('--target', `must be bucket or peak, not "${text}"`);
-}
-
-/** A forecaster by its name, that always answers. */
-function forecasterOf(name: string, stepMs: number, horizonSteps: number, target: 'bucket' | 'peak', calibrate: boolean): Forecaster {
-  const context = { rng: createRng('forecasters'), regions: [] };
-  const made = createPolicy(
-    'forecaster',
-    '--method',
-    DEFAULT_CATALOGUE.forecasters,
-    { name, stepMs, ...(name === 'auto' ? { target } : {}), ...(name === 'neural' ? { horizonSteps } : {}) },
-    context,
-  );
-  if (name === 'auto') return made;
-  return { ...withFallback(calibrate ? withCalibration(made, { target }) : made), name };
 }
 
 function nameOf({ key }: Pick<DemandSeries, 'key'>): string {

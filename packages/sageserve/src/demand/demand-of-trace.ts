@@ -1,4 +1,4 @@
-import { ConfigError, type DemandSeries, modelId, regionId, TIER_NON_INTERACTIVE, TraceFormatError } from '@sageserve/core';
+import { ConfigError, type DemandSeries, type ModelId, modelId, regionId, TIER_NON_INTERACTIVE, TraceFormatError } from '@sageserve/core';
 import type { TraceStream } from '@sageserve/trace';
 
 export interface TraceDemandOptions {
@@ -13,6 +13,8 @@ export interface TraceDemand {
   readonly requests: number;
   /** Non-interactive requests that were left out. */
   readonly leftOut: number;
+  /** Their tokens/s by model, all regions together, in the same buckets. */
+  readonly leftOutTokensPerS: ReadonlyMap<ModelId, Float64Array>;
 }
 
 /** Buckets that a trace may span: more is a wrong time rather than a long trace. */
@@ -28,6 +30,7 @@ export async function demandOfTrace(trace: TraceStream, file: string, options: T
   let buckets = 0;
   let requests = 0;
   let leftOut = 0;
+  const waiting = new Map<number, number[]>();
   for await (const batch of trace.batches()) {
     for (let i = 0; i < batch.length; i++) {
       const bucket = Math.floor(batch.arrivedAtMs[i]! / stepMs);
@@ -36,6 +39,10 @@ export async function demandOfTrace(trace: TraceStream, file: string, options: T
       buckets = Math.max(buckets, bucket + 1);
       if (batch.tier[i] === TIER_NON_INTERACTIVE && options.allTiers !== true) {
         leftOut++;
+        let column = waiting.get(batch.model[i]!);
+        if (column === undefined) waiting.set(batch.model[i]!, (column = []));
+        while (column.length <= bucket) column.push(0);
+        column[bucket]! += batch.promptTokens[i]! + batch.outputTokens[i]!;
         continue;
       }
       requests++;
@@ -75,5 +82,11 @@ export async function demandOfTrace(trace: TraceStream, file: string, options: T
         requestsPerS: count!,
       };
     });
-  return { series, requests, leftOut };
+  const leftOutTokensPerS = new Map(
+    [...waiting].map(([model, column]) => [
+      modelId(trace.dictionaries.models[model]!),
+      Float64Array.from({ length }, (_, t) => ((column[t] ?? 0) * 1_000) / stepMs),
+    ]),
+  );
+  return { series, requests, leftOut, leftOutTokensPerS };
 }

@@ -114,6 +114,22 @@ export const scenarioSchema = z
         kvWatermark: z.number().min(0).max(1).optional(),
       })
       .default({}),
+    placement: z
+      .strictObject({
+        localShare: z.number().min(0).max(1).default(0.8).describe("Share of a region's own peak that must be servable in it."),
+        targetUtilization: z.number().gt(0).max(1).default(0.7).describe('Share of its full throughput that an instance is planned to carry.'),
+        demandQuantile: z.number().gt(0).lt(1).default(0.9).describe('Quantile of the forecast that capacity must carry.'),
+        demandBudget: z
+          .number()
+          .min(1)
+          .optional()
+          .describe('How many regions of a model are at that quantile at once, the others at their mean; all where it is not given.'),
+        hysteresisUsd: z.number().min(0).default(0).describe('A price on every instance that is started or released.'),
+        distanceUsdPerMillionTokens: z.number().min(0).default(0.01).describe('Serving a million tokens in a region 100 ms away.'),
+        residency: z.record(name, z.array(name).min(1)).default({}).describe('Region → regions that may serve its traffic; any where it is not given.'),
+        nonInteractiveBuffer: z.number().min(0).default(0.1).describe("Share of the last hour's non-interactive tokens to be served within the next."),
+      })
+      .prefault({}),
     objectives: z
       .partialRecord(
         z.enum(WORKLOAD_TIERS),

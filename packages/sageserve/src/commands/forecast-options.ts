@@ -1,0 +1,36 @@
+import { ConfigError, createRng, type Forecaster } from '@sageserve/core';
+import { withCalibration, withFallback } from '@sageserve/forecast';
+import { createPolicy, DEFAULT_CATALOGUE } from '../catalogue.js';
+import { parseDurationMs } from '../scenario/schema.js';
+
+/** Most steps of a horizon or a history. */
+const MAX_STEPS = 1_000_000;
+
+/** Length of a bucket. */
+export function stepOf(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms === undefined || !(ms >= 1)) throw new ConfigError('--step', `must be a duration such as 1m or 10m, not "${text}"`);
+  return ms;
+}
+
+/** Steps from a number, or from a duration such as 6h. */
+export function stepsOf(option: string, text: string, stepMs: number): number {
+  const ms = /^\d+$/.test(text) ? Number(text) * stepMs : parseDurationMs(text);
+  const steps = ms === undefined ? NaN : Math.round(ms / stepMs);
+  if (!(steps >= 1 && steps <= MAX_STEPS)) throw new ConfigError(option, `must be a number of steps or a duration such as 2h, not "${text}"`);
+  return steps;
+}
+
+/** A forecaster by its name, that always answers. */
+export function forecasterOf(name: string, stepMs: number, horizonSteps: number, target: 'bucket' | 'peak', calibrate: boolean): Forecaster {
+  const context = { rng: createRng('forecasters'), regions: [] };
+  const made = createPolicy(
+    'forecaster',
+    '--method',
+    DEFAULT_CATALOGUE.forecasters,
+    { name, stepMs, ...(name === 'auto' ? { target } : {}), ...(name === 'neural' ? { horizonSteps } : {}) },
+    context,
+  );
+  if (name === 'auto') return made;
+  return { ...withFallback(calibrate ? withCalibration(made, { target }) : made), name };
+}

@@ -1,0 +1,425 @@
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import {
+  ConfigError,
+  type DemandForecast,
+  type DemandSeries,
+  type DeferrableWork,
+  type ModelId,
+  modelId,
+  type PlacementGrid,
+  type PlacementProblem,
+  type PlacementSolution,
+  regionId,
+  skuId,
+  type TokenMix,
+} from '@sageserve/core';
+import { createPlacementOptimizer, explainPlan, formatLp, PLACEMENT_SOLVERS, placementProgram, type PlacementVariant } from '@sageserve/optimize';
+import type { SkippedRows } from '@sageserve/trace';
+import { csvParseRows } from 'd3-dsv';
+import { readDemandCsv } from '../demand/demand-csv.js';
+import { demandOfTrace } from '../demand/demand-of-trace.js';
+import { heldInstances, meanMix, placementProblem } from '../placement/placement-problem.js';
+import { preset } from '../presets/presets.js';
+import { buildTraffic } from '../scenario/build.js';
+import { parseScenario, readScenario } from '../scenario/parse.js';
+import { parseDurationMs, type Scenario } from '../scenario/schema.js';
+import { wallClockMs } from '../wall-clock.js';
+import { count, decimal, NONE, percent, table, time } from './format.js';
+import { forecasterOf, stepOf, stepsOf } from './forecast-options.js';
+import { Progress, reportSkippedRows } from './progress.js';
+
+export interface PlanOptions {
+  readonly preset?: string;
+  readonly trace?: string;
+  readonly format?: string;
+  readonly skipBadRows?: boolean;
+  readonly demand?: string;
+  readonly duration?: string;
+  readonly requestsPerDay?: string;
+  readonly at?: string;
+  readonly step?: string;
+  readonly horizon?: string;
+  readonly method?: string;
+  readonly current?: string;
+  readonly mix?: string;
+  readonly variant?: string;
+  readonly solver?: string;
+  readonly timeLimit?: string;
+  readonly gap?: string;
+  readonly localShare?: string;
+  readonly demandQuantile?: string;
+  readonly demandBudget?: string;
+  readonly hysteresis?: string;
+  readonly explain?: boolean;
+  readonly lp?: string;
+  readonly json?: boolean;
+}
+
+interface Observed {
+  readonly source: string;
+  readonly series: readonly DemandSeries[];
+  readonly nonInteractiveTokensPerS: ReadonlyMap<ModelId, Float64Array>;
+}
+
+const DEFAULT_STEP = '10m';
+const VARIANTS: readonly PlacementVariant[] = ['flows', 'paper', 'artifact', 'lead-time'];
+/** Flows and constraints that are printed; `--json` has all. */
+const MOST_LINES = 12;
+const HOUR_MS = 3_600_000;
+
+/** `sageserve plan`: what each region should hold for the demand that is forecast, beside what it holds now. */
+export async function planCommand(file: string | undefined, options: PlanOptions, signal: AbortSignal): Promise<void> {
+  const variant = options.variant ?? 'flows';
+  if (!(VARIANTS as readonly string[]).includes(variant)) throw new ConfigError('--variant', `must be one of ${VARIANTS.join(', ')}, not "${variant}"`);
+  const solver = options.solver ?? 'auto';
+  if (!(PLACEMENT_SOLVERS as readonly string[]).includes(solver))
+    throw new ConfigError('--solver', `must be one of ${PLACEMENT_SOLVERS.join(', ')}, not "${solver}"`);
+  const timeLimitMs = options.timeLimit === undefined ? 60_000 : parseDurationMs(options.timeLimit);
+  if (timeLimitMs === undefined || timeLimitMs <= 0) throw new ConfigError('--time-limit', `must be a duration such as 30s, not "${options.timeLimit}"`);
+  const relativeGap = numberOption('--gap', options.gap, 0, 0.999) ?? 0;
+  const mix = options.mix === undefined ? undefined : mixOf(options.mix);
+  const scenario = await scenarioOf(file, options);
+  const observed = cutAt(await observe(scenario, options, signal), options.at);
+  const forecasts = await forecastAll(observed, options, scenario, signal);
+  const models = scenario.models.map(({ name }) => modelId(name));
+  const names = { models, regions: scenario.regions.map(({ name }) => regionId(name)), skus: scenario.skus.map(({ name }) => skuId(name)) };
+  const problem = placementProblem(scenario, {
+    forecasts,
+    mix: mix === undefined ? meanMix(observed.series) : new Map(models.map((id) => [id, mix])),
+    ...(options.current === undefined ? {} : { current: await readHeld(options.current, names) }),
+    deferrable: bufferOf(observed, scenario),
+  });
+  const formulation = { variant: variant as PlacementVariant, hysteresisUsd: scenario.placement.hysteresisUsd };
+  if (options.lp !== undefined) await writeWhole(options.lp, formatLp(placementProgram(problem, formulation)));
+  const startedMs = wallClockMs();
+  const solution = await createPlacementOptimizer({ ...formulation, solver: solver as (typeof PLACEMENT_SOLVERS)[number] }).solve(problem, {
+    timeLimitMs,
+    relativeGap,
+    signal,
+  });
+  const tookMs = wallClockMs() - startedMs;
+  if (options.json === true) console.log(JSON.stringify(plain(observed, forecasts, problem, solution, variant, tookMs), null, 2));
+  else if (options.explain === true) console.log(explainPlan(problem, solution).join('\n'));
+  else print(observed, forecasts, problem, solution, variant, tookMs);
+  if (options.lp !== undefined) console.error(`the program is in ${options.lp}`);
+  if (solution.target === undefined) process.exitCode = 1;
+}
+
+async function scenarioOf(file: string | undefined, options: PlanOptions): Promise<Scenario> {
+  if (file !== undefined && options.preset !== undefined) throw new ConfigError('--preset', 'give a scenario file or a preset, not both');
+  const base = file === undefined ? preset(options.preset ?? 'small') : await readScenario(file);
+  const rate = numberOption('--requests-per-day', options.requestsPerDay, 1e-9, Infinity);
+  const share = numberOption('--local-share', options.localShare, 0, 1);
+  const quantile = numberOption('--demand-quantile', options.demandQuantile, 0.001, 0.999);
+  const budget = numberOption('--demand-budget', options.demandBudget, 1, Infinity);
+  const hysteresis = numberOption('--hysteresis', options.hysteresis, 0, Infinity);
+  return parseScenario({
+    ...base,
+    // A day of generated traffic is what forecasters need to know the hour.
+    duration: options.duration ?? (options.trace === undefined && file === undefined ? '3d' : base.duration),
+    traffic: {
+      ...base.traffic,
+      ...(options.trace === undefined ? {} : { trace: options.trace }),
+      ...(options.format === undefined ? {} : { format: options.format }),
+      ...(rate === undefined ? {} : { requestsPerDay: rate }),
+    },
+    placement: {
+      ...base.placement,
+      ...(share === undefined ? {} : { localShare: share }),
+      ...(quantile === undefined ? {} : { demandQuantile: quantile }),
+      ...(budget === undefined ? {} : { demandBudget: budget }),
+      ...(hysteresis === undefined ? {} : { hysteresisUsd: hysteresis }),
+    },
+  });
+}
+
+function numberOption(option: string, text: string | undefined, least: number, most: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= least && value <= most))
+    throw new ConfigError(option, `must be a number from ${least}${most === Infinity ? '' : ` to ${most}`}, not "${text}"`);
+  return value;
+}
+
+function mixOf(text: string): TokenMix {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)\s*$/.exec(text);
+  if (match === null || !(Number(match[1]) > 0))
+    throw new ConfigError('--mix', `must be prompt and output tokens of a request, such as 1200,250, not "${text}"`);
+  return { promptTokens: Number(match[1]), outputTokens: Number(match[2]) };
+}
+
+async function observe(scenario: Scenario, options: PlanOptions, signal: AbortSignal): Promise<Observed> {
+  if (options.demand !== undefined) {
+    if (options.trace !== undefined) throw new ConfigError('--demand', 'give a file of demand or a trace, not both');
+    const { series } = await readDemandCsv(options.demand);
+    return { source: options.demand, series, nonInteractiveTokensPerS: new Map() };
+  }
+  const skipped: SkippedRows = { count: 0, examples: [] };
+  const trace = await buildTraffic(scenario, options.skipBadRows === true ? skipped : undefined);
+  const source = scenario.traffic.trace ?? `generated traffic of ${scenario.name}`;
+  const durationMs = scenario.duration === undefined ? undefined : parseDurationMs(scenario.duration);
+  const progress = new Progress('reading', 'requests');
+  try {
+    const { series, leftOutTokensPerS } = await demandOfTrace(trace, source, {
+      stepMs: stepOf(options.step ?? DEFAULT_STEP),
+      onBatch: (requests, lastMs) => {
+        signal.throwIfAborted();
+        return progress.update(requests, trace.progress ?? (durationMs === undefined ? undefined : lastMs / durationMs));
+      },
+    });
+    return { source, series, nonInteractiveTokensPerS: leftOutTokensPerS };
+  } finally {
+    progress.stop();
+    reportSkippedRows(skipped);
+  }
+}
+
+/** What had been observed by a time: one of day, or one from the start. All that there is unless given. */
+function cutAt(observed: Observed, at: string | undefined): Observed {
+  if (at === undefined) return observed;
+  const first = observed.series[0]!;
+  const fromStart = parseDurationMs(at);
+  const atMs = fromStart === undefined ? Date.parse(/(z|[+-]\d\d:?\d\d)$/i.test(at) || !at.includes('T') ? at : `${at}Z`) : first.startMs + fromStart;
+  const endMs = first.startMs + first.promptTokensPerS.length * first.stepMs;
+  if (!(atMs > first.startMs && atMs <= endMs))
+    throw new ConfigError('--at', `must be a time within the demand, not "${at}"`, {
+      hint: `It goes from ${new Date(first.startMs).toISOString()} to ${new Date(endMs).toISOString()}; a duration such as 36h counts from its start.`,
+    });
+  return {
+    ...observed,
+    series: observed.series.map((series) => {
+      const buckets = Math.max(0, Math.min(series.promptTokensPerS.length, Math.floor((atMs - series.startMs) / series.stepMs)));
+      const cut = (column: Float64Array): Float64Array => column.slice(0, buckets);
+      return {
+        ...series,
+        promptTokensPerS: cut(series.promptTokensPerS),
+        outputTokensPerS: cut(series.outputTokensPerS),
+        requestsPerS: cut(series.requestsPerS),
+      };
+    }),
+    nonInteractiveTokensPerS: new Map(
+      [...observed.nonInteractiveTokensPerS].map(([id, column]) => [id, column.slice(0, Math.floor((atMs - first.startMs) / first.stepMs))]),
+    ),
+  };
+}
+
+interface Forecasts {
+  readonly key: DemandSeries['key'];
+  readonly forecast: DemandForecast;
+}
+
+async function forecastAll({ series }: Observed, options: PlanOptions, scenario: Scenario, signal: AbortSignal): Promise<Forecasts[]> {
+  const stepMs = series[0]!.stepMs;
+  const windows = stepsOf('--horizon', options.horizon ?? '1h', stepMs);
+  const levels = [...new Set([0.1, 0.5, 0.8, 0.9, 0.95, scenario.placement.demandQuantile])].sort((a, b) => a - b);
+  const progress = new Progress('forecasting', 'series');
+  const forecasts: Forecasts[] = [];
+  try {
+    for (const one of series) {
+      signal.throwIfAborted();
+      const forecaster = forecasterOf(options.method ?? 'auto', stepMs, windows, 'bucket', true);
+      forecasts.push({ key: one.key, forecast: await forecaster.forecast(one, windows, { signal, quantileLevels: levels }) });
+      await progress.update(forecasts.length, forecasts.length / series.length);
+    }
+  } finally {
+    progress.stop();
+  }
+  return forecasts;
+}
+
+/** Of what came in the last hour that may wait, the share that is to be served within the next. */
+function bufferOf({ series, nonInteractiveTokensPerS }: Observed, scenario: Scenario): DeferrableWork[] {
+  const { stepMs } = series[0]!;
+  return [...nonInteractiveTokensPerS]
+    .filter(([id]) => scenario.models.some(({ name }) => name === id))
+    .map(([id, column]) => ({
+      modelId: id,
+      tokens: Math.round((column.slice(-Math.round(HOUR_MS / stepMs)).reduce((a, b) => a + b, 0) * stepMs * scenario.placement.nonInteractiveBuffer) / 1_000),
+      dueInMs: HOUR_MS,
+    }))
+    .filter(({ tokens }) => tokens > 0);
+}
+
+async function readHeld(file: string, names: Pick<PlacementProblem, 'models' | 'regions' | 'skus'>): Promise<PlacementGrid> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigError('--current', `can't read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  const [head, ...rows] = csvParseRows(text);
+  const at = ['model', 'region', 'sku', 'instances'].map((name) => head?.map((column) => column.trim().toLowerCase()).indexOf(name) ?? -1);
+  if (at.includes(-1)) throw new ConfigError('--current', `${file} must have the columns model, region, sku and instances`);
+  return heldInstances(
+    names,
+    rows
+      .filter((row) => row.some((cell) => cell.trim() !== ''))
+      .map((row, i) => {
+        const [model, region, sku, instances] = at.map((column) => row[column] ?? '');
+        return { model: model!, region: region!, sku: sku!, instances: instances!, at: `${file}:${i + 2}` };
+      }),
+  );
+}
+
+async function writeWhole(path: string, text: string): Promise<void> {
+  const partial = `${path}.partial`;
+  try {
+    await writeFile(partial, text);
+    await rename(partial, path);
+  } catch (cause) {
+    await rm(partial, { force: true });
+    throw new ConfigError('--lp', `can't write ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+function print(
+  observed: Observed,
+  forecasts: readonly Forecasts[],
+  problem: PlacementProblem,
+  solution: PlacementSolution,
+  variant: string,
+  tookMs: number,
+): void {
+  const { forecast } = forecasts[0]!;
+  console.log(`${observed.source}: plan for ${new Date(forecast.startMs).toISOString()}, ${forecast.mean.length} windows of ${time(forecast.stepMs)}`);
+  const gap =
+    solution.relativeGap === undefined ? '' : solution.relativeGap === 0 ? ', proven' : `, within ${percent(solution.relativeGap)} of the best possible`;
+  console.log(`${variant}: ${solution.status} by ${solution.solver} in ${time(tookMs)}${gap}`);
+  for (const note of solution.notes ?? []) console.log(`  ${note}`);
+  if (solution.target === undefined) return;
+  console.log(`\n${planTable(problem, solution.target)}`);
+  printCost(problem, solution);
+  const flows = flowsOf(problem, solution).filter(({ from, to }) => from !== to);
+  if (flows.length > 0)
+    console.log(
+      `\nserved elsewhere, at the busiest\n${table(
+        ['model', 'from', 'to', 'tokens/s'],
+        flows.slice(0, MOST_LINES).map(({ model, from, to, tokensPerS }) => [model, from, to, count(tokensPerS)]),
+      )}${more(flows.length)}`,
+    );
+  for (const [title, rows] of [
+    [
+      'short of',
+      (solution.shortfall ?? []).map(({ kind, modelId: model, regionId: region, window, amount, binding }) => [
+        kind,
+        model,
+        region ?? 'all regions',
+        window === undefined ? 'peak' : `window ${window + 1}`,
+        count(amount),
+        binding[0] ?? NONE,
+      ]),
+    ],
+  ] as const)
+    if (rows.length > 0)
+      console.log(`\n${title}\n${table(['kind', 'model', 'region', 'when', 'tokens/s', 'since of'], rows.slice(0, MOST_LINES))}${more(rows.length)}`);
+  const binding = solution.binding ?? [];
+  if (binding.length > 0)
+    console.log(
+      `\nbinding constraints\n${table(
+        ['constraint', 'worth'],
+        binding.slice(0, MOST_LINES).map(({ name, kind, shadowUsd }) => [name, shadowUsd === undefined ? NONE : worth(kind, shadowUsd)]),
+      )}${more(binding.length)}`,
+    );
+}
+
+function worth(kind: string, usd: number): string {
+  return kind === 'gpu-capacity' ? `$${decimal(usd, 2)} /h for a GPU more` : `$${decimal(1_000 * usd, 2)} /h for 1,000 tokens/s less`;
+}
+
+function more(length: number): string {
+  return length > MOST_LINES ? `\nand ${length - MOST_LINES} more (--json has all)` : '';
+}
+
+function planTable(problem: PlacementProblem, target: PlacementGrid): string {
+  const { models, regions, skus } = problem;
+  const rows: string[][] = [];
+  for (const [m, model] of models.entries()) {
+    for (const [r, region] of regions.entries()) {
+      const peak = Math.max(...problem.demandTokensPerS.map((window) => window.at(m, r, 0)));
+      let first = true;
+      for (const [k, sku] of skus.entries()) {
+        const [now, then] = [problem.current.at(m, r, k), target.at(m, r, k)];
+        if (now === 0 && then === 0) continue;
+        const change = then - now;
+        rows.push([
+          model,
+          region,
+          sku,
+          String(now),
+          `→ ${then}`,
+          change === 0 ? '' : change > 0 ? `+${change}` : `−${-change}`,
+          first ? count(peak) : '',
+          count(then * problem.tokensPerSPerInstance.at(m, 0, k)),
+          decimal(then * problem.usdPerInstanceHour.at(m, 0, k), 2),
+        ]);
+        first = false;
+      }
+    }
+  }
+  return table(['model', 'region', 'SKU', 'now', 'target', '', 'peak tokens/s', 'carries', '$/h'], rows);
+}
+
+function printCost(problem: PlacementProblem, { target, cost }: PlacementSolution): void {
+  let [now, then] = [0, 0];
+  for (const [m] of problem.models.entries())
+    for (const [r] of problem.regions.entries())
+      for (const [k] of problem.skus.entries()) {
+        now += problem.current.at(m, r, k) * problem.usdPerInstanceHour.at(m, 0, k);
+        then += target!.at(m, r, k) * problem.usdPerInstanceHour.at(m, 0, k);
+      }
+  console.log(
+    `\n$${decimal(now, 2)} /h now → $${decimal(then, 2)} /h; starts $${decimal(cost!.startUsd, 2)}, distance $${decimal(cost!.flowUsd, 2)} /h${cost!.unmetUsd > 0 ? `, unmet demand priced at $${decimal(cost!.unmetUsd, 2)}` : ''}`,
+  );
+}
+
+function flowsOf(
+  problem: PlacementProblem,
+  { flowTokensPerS = [] }: PlacementSolution,
+): { model: string; from: string; to: string; tokensPerS: number; share: number }[] {
+  const { models, regions } = problem;
+  const flows: { model: string; from: string; to: string; tokensPerS: number; share: number }[] = [];
+  for (const [m, model] of models.entries()) {
+    for (const [i, from] of regions.entries()) {
+      for (const [j, to] of regions.entries()) {
+        const busiest = flowTokensPerS.reduce((most, grid) => Math.max(most, grid.at(m, i, j)), 0);
+        if (busiest === 0) continue;
+        const all = flowTokensPerS.reduce((sum, grid) => sum + regions.reduce((own, _, to2) => own + grid.at(m, i, to2), 0), 0);
+        flows.push({ model, from, to, tokensPerS: busiest, share: flowTokensPerS.reduce((sum, grid) => sum + grid.at(m, i, j), 0) / all });
+      }
+    }
+  }
+  return flows.sort((a, b) => b.tokensPerS - a.tokensPerS);
+}
+
+function plain(
+  observed: Observed,
+  forecasts: readonly Forecasts[],
+  problem: PlacementProblem,
+  solution: PlacementSolution,
+  variant: string,
+  tookMs: number,
+): object {
+  const { target, flowTokensPerS: _, schedule, ...rest } = solution;
+  const instances = (grid: PlacementGrid): object[] =>
+    problem.models.flatMap((model, m) =>
+      problem.regions.flatMap((region, r) =>
+        problem.skus.flatMap((sku, k) =>
+          grid.at(m, r, k) > 0 || problem.current.at(m, r, k) > 0 ? [{ model, region, sku, now: problem.current.at(m, r, k), target: grid.at(m, r, k) }] : [],
+        ),
+      ),
+    );
+  return {
+    source: observed.source,
+    variant,
+    start: new Date(forecasts[0]!.forecast.startMs).toISOString(),
+    windowS: forecasts[0]!.forecast.stepMs / 1_000,
+    windows: problem.demandTokensPerS.length,
+    ...rest,
+    solverMs: tookMs,
+    plan: target === undefined ? undefined : instances(target),
+    flows: flowsOf(problem, solution),
+    schedule: schedule?.map(instances),
+    explanation: explainPlan(problem, solution),
+    forecasts: forecasts.map(({ key, forecast }) => ({ model: key.modelId, region: key.regionId, method: forecast.method })),
+  };
+}
