@@ -15,8 +15,8 @@ export function bindingConstraints(task: PlacementTask, counts: Float64Array, sh
   for (let r = 0; r < R; r++) {
     for (let k = 0; k < K; k++) {
       let least = Infinity;
-      for (let m = 0; m < M; m++) if (task.capacity[m * K + k]! > 0) least = Math.min(least, task.gpus[m * K + k]!);
-      if (used[r * K + k]! + least > task.gpuCapacity[r * K + k]!) add('gpu-capacity', gpuConstraint(task, r, k));
+      for (let m = 0; m < M; m++) if (task.capacity[m * K + k] > 0) least = Math.min(least, task.gpus[m * K + k]);
+      if (used[r * K + k] + least > task.gpuCapacity[r * K + k]) add('gpu-capacity', gpuConstraint(task, r, k));
     }
   }
   const held = capacityByRegion(task, counts);
@@ -24,7 +24,7 @@ export function bindingConstraints(task: PlacementTask, counts: Float64Array, sh
     let least = Infinity;
     for (const r of cover.regions)
       for (let k = 0; k < K; k++)
-        if (counts[(cover.model * R + r) * K + k]! > 0 && task.capacity[cover.model * K + k]! > 0) least = Math.min(least, task.capacity[cover.model * K + k]!);
+        if (counts[(cover.model * R + r) * K + k] > 0 && task.capacity[cover.model * K + k] > 0) least = Math.min(least, task.capacity[cover.model * K + k]);
     if (heldBy(task, cover, held) - least < cover.required) add(cover.kind, cover.name);
   }
   for (const [e, count] of counts.entries()) {

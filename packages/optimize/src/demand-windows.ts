@@ -36,9 +36,9 @@ export function demandWindows(
         hint: `It has ${forecast.quantiles.map(({ level }) => level).join(', ')}.`,
       });
     for (let w = 0; w < windows; w++) {
-      const mean = forecast.mean[w]!;
-      demand[w]!.set(m, r, 0, demandBudget === undefined ? upper.values[w]! : mean);
-      excess[w]!.set(m, r, 0, Math.max(0, upper.values[w]! - mean));
+      const mean = forecast.mean[w];
+      demand[w].set(m, r, 0, demandBudget === undefined ? upper.values[w] : mean);
+      excess[w].set(m, r, 0, Math.max(0, upper.values[w] - mean));
     }
   }
   return { demandTokensPerS: demand, windowMs: first.stepMs, ...(demandBudget === undefined ? {} : { demandExcessTokensPerS: excess, demandBudget }) };

@@ -38,7 +38,7 @@ export function evaluate(task: PlacementTask, counts: Float64Array): Evaluation 
       const grid = new PlacementGrid(M, R, R);
       for (let m = 0; m < M; m++) {
         const result = transportOf(task, m, demand, held.subarray(m * R, (m + 1) * R));
-        for (let at = 0; at < R * R; at++) grid.values[m * R * R + at] = result.flow[at]! / MICRO;
+        for (let at = 0; at < R * R; at++) grid.values[m * R * R + at] = result.flow[at] / MICRO;
         flowUsd += result.flowUsd / task.windows;
         unmetUsd += dropped(task, m, w, result, shortfall, binding) / task.windows;
         if (result.saturated.length > 0 && result.saturated.length < R) missingCovers.push({ model: m, serving: result.saturated });
@@ -57,7 +57,7 @@ export function evaluate(task: PlacementTask, counts: Float64Array): Evaluation 
       let fewer = 0;
       for (let r = 0; r < R; r++) {
         const e = (m * R + r) * K + k;
-        const change = counts[e]! - current[e]!;
+        const change = counts[e] - current[e];
         if (change > 0) more += change;
         else fewer -= change;
       }
@@ -74,13 +74,13 @@ export function evaluate(task: PlacementTask, counts: Float64Array): Evaluation 
 /** Capacity in micro-tokens/s by model × region. */
 export function capacityByRegion({ models: M, regions: R, skus: K, capacity }: PlacementTask, counts: Float64Array): Float64Array {
   const held = new Float64Array(M * R);
-  for (let mr = 0, e = 0; mr < held.length; mr++) for (let k = 0, p = Math.floor(mr / R) * K; k < K; k++, e++, p++) held[mr]! += counts[e]! * capacity[p]!;
+  for (let mr = 0, e = 0; mr < held.length; mr++) for (let k = 0, p = Math.floor(mr / R) * K; k < K; k++, e++, p++) held[mr] += counts[e] * capacity[p];
   return held;
 }
 
 export function gpusUsed({ models: M, regions: R, skus: K, gpus }: PlacementTask, counts: Float64Array): Float64Array {
   const used = new Float64Array(R * K);
-  for (let m = 0, e = 0; m < M; m++) for (let r = 0; r < R; r++) for (let k = 0; k < K; k++, e++) used[r * K + k]! += counts[e]! * gpus[m * K + k]!;
+  for (let m = 0, e = 0; m < M; m++) for (let r = 0; r < R; r++) for (let k = 0; k < K; k++, e++) used[r * K + k] += counts[e] * gpus[m * K + k];
   return used;
 }
 
@@ -91,13 +91,12 @@ function brokenBounds(task: PlacementTask, counts: Float64Array): string[] {
     const where = `${problem.models[Math.floor(e / (R * K))]} on ${problem.skus[e % K]} in ${problem.regions[Math.floor(e / K) % R]}`;
     const p = Math.floor(e / (R * K)) * K + (e % K);
     if (!Number.isInteger(count) || count < 0) broken.push(`${count} instances of ${where} are no whole number of 0 or more`);
-    else if (count > problem.maxInstances.values[e]!)
-      broken.push(`${count} instances of ${where} are more than the maximum, ${problem.maxInstances.values[e]}`);
-    else if (task.capacity[p] === 0 && count > task.current[e]!)
+    else if (count > problem.maxInstances.values[e]) broken.push(`${count} instances of ${where} are more than the maximum, ${problem.maxInstances.values[e]}`);
+    else if (task.capacity[p] === 0 && count > task.current[e])
       broken.push(`${count} instances of ${where}, where it cannot run, are more than the ${task.current[e]} that are there`);
   }
   for (const [at, used] of gpusUsed(task, counts).entries())
-    if (used > task.gpuCapacity[at]!)
+    if (used > task.gpuCapacity[at])
       broken.push(`${used} GPUs of ${problem.skus[at % K]} in ${problem.regions[Math.floor(at / K)]} are more than the cap, ${task.gpuCapacity[at]}`);
   return broken;
 }
@@ -106,14 +105,14 @@ function missingInstances(task: PlacementTask, counts: Float64Array): PlacementS
   const { problem, regions: R, skus: K } = task;
   const missing: PlacementShortfall[] = [];
   for (const [e, count] of counts.entries()) {
-    if (count >= task.lower[e]!) continue;
+    if (count >= task.lower[e]) continue;
     const r = Math.floor(e / K) % R;
     const binding = [`GPUs of ${problem.skus[e % K]} in ${problem.regions[r]}`];
     missing.push({
       kind: 'min-instances',
-      modelId: problem.models[Math.floor(e / (R * K))]!,
-      regionId: problem.regions[r]!,
-      amount: task.lower[e]! - count,
+      modelId: problem.models[Math.floor(e / (R * K))],
+      regionId: problem.regions[r],
+      amount: task.lower[e] - count,
       binding,
     });
   }
@@ -134,9 +133,9 @@ function bindingNames(task: PlacementTask, counts: Float64Array): Binding {
         if (task.capacity[model * K + k] === 0) continue;
         runs = true;
         const e = (model * R + r) * K + k;
-        if (counts[e]! >= problem.maxInstances.values[e]!)
+        if (counts[e] >= problem.maxInstances.values[e])
           names.push(`at most ${problem.maxInstances.values[e]} of ${problem.models[model]} on ${problem.skus[k]} in ${problem.regions[r]}`);
-        else if (used[r * K + k]! + task.gpus[model * K + k]! > task.gpuCapacity[r * K + k]!) names.push(`GPUs of ${problem.skus[k]} in ${problem.regions[r]}`);
+        else if (used[r * K + k] + task.gpus[model * K + k] > task.gpuCapacity[r * K + k]) names.push(`GPUs of ${problem.skus[k]} in ${problem.regions[r]}`);
       }
     }
     return runs ? names : [`${problem.models[model]} runs on no SKU`];
@@ -151,8 +150,8 @@ function shortage(task: PlacementTask, cover: Cover, held: Float64Array, found: 
     const amount = Math.min(missing, most);
     missing -= amount;
     usd += amount * usdPerMicro;
-    const where = cover.regions.length === 1 ? { regionId: task.problem.regions[cover.regions[0]!]! } : {};
-    into.push({ kind, modelId: task.problem.models[cover.model]!, ...where, amount: amount / MICRO, binding: binding(cover.model, cover.regions) });
+    const where = cover.regions.length === 1 ? { regionId: task.problem.regions[cover.regions[0]] } : {};
+    into.push({ kind, modelId: task.problem.models[cover.model], ...where, amount: amount / MICRO, binding: binding(cover.model, cover.regions) });
   }
   return usd;
 }
@@ -160,7 +159,7 @@ function shortage(task: PlacementTask, cover: Cover, held: Float64Array, found: 
 /** Capacity that counts towards a cover, in micro-tokens/s. */
 export function heldBy(task: PlacementTask, cover: Cover, held: Float64Array): number {
   let sum = 0;
-  for (const r of cover.regions) sum += held[cover.model * task.regions + r]!;
+  for (const r of cover.regions) sum += held[cover.model * task.regions + r];
   return sum;
 }
 
@@ -171,7 +170,7 @@ export function transportOf(task: PlacementTask, model: number, demand: Float64A
     demand: own,
     capacity: held,
     price: task.flowUsd?.subarray(model * R * R, (model + 1) * R * R),
-    droppableCheaply: own.map((x, r) => Math.floor(x * (1 - task.fastShare[model * R + r]!))),
+    droppableCheaply: own.map((x, r) => Math.floor(x * (1 - task.fastShare[model * R + r]))),
     cheapUsd: task.unmetUsd.normal,
     dearUsd: task.unmetUsd.fast,
   });
@@ -193,17 +192,17 @@ export function dropped(
       ['interactive-fast', result.dearlyDropped, task.unmetUsd.fast],
       ['interactive-normal', result.cheaplyDropped, task.unmetUsd.normal],
     ] as const) {
-      if (!(amounts[r]! > 0)) continue;
-      usd += amounts[r]! * price;
+      if (!(amounts[r] > 0)) continue;
+      usd += amounts[r] * price;
       const reachable = Array.from({ length: R }, (_, to) => to).filter(
-        (to) => task.flowUsd === undefined || task.flowUsd[(model * R + r) * R + to]! < Infinity,
+        (to) => task.flowUsd === undefined || task.flowUsd[(model * R + r) * R + to] < Infinity,
       );
       into.push({
         kind,
-        modelId: problem.models[model]!,
-        regionId: problem.regions[r]!,
+        modelId: problem.models[model],
+        regionId: problem.regions[r],
         window,
-        amount: amounts[r]! / MICRO,
+        amount: amounts[r] / MICRO,
         binding: binding(model, reachable),
       });
     }
@@ -227,15 +226,15 @@ export function overdue(
     let missed = 0;
     for (let w = 0; w < W; w++) {
       const capacity = usable?.[w] ?? held;
-      for (let r = 0; r < R; r++) spare += capacity[m * R + r]!;
+      for (let r = 0; r < R; r++) spare += capacity[m * R + r];
       // Flows were whole micro-tokens/s before they were put in tokens/s.
-      for (let at = 0; at < R * R; at++) spare -= Math.round(flows[w]!.values[m * R * R + at]! * MICRO);
-      const late = task.due[m * W + w]! - missed - spare;
+      for (let at = 0; at < R * R; at++) spare -= Math.round(flows[w].values[m * R * R + at] * MICRO);
+      const late = task.due[m * W + w] - missed - spare;
       if (late <= 0) continue;
       missed += late;
       usd += (late * task.unmetUsd.deferrable) / W;
       const everywhere = Array.from({ length: R }, (_, r) => r);
-      into.push({ kind: 'non-interactive', modelId: problem.models[m]!, window: w, amount: late / MICRO, binding: binding(m, everywhere) });
+      into.push({ kind: 'non-interactive', modelId: problem.models[m], window: w, amount: late / MICRO, binding: binding(m, everywhere) });
     }
   }
   return usd;

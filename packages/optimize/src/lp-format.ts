@@ -16,19 +16,19 @@ export function formatLp(model: IntegerModel): string {
   lines.push(
     ` cost: ${terms(
       all,
-      (at) => model.objective[at]!,
+      (at) => model.objective[at],
       (at) => at,
     ).join('\n   ')}`,
     'Subject To',
   );
   for (const [r, name] of model.rowNames.entries()) {
-    const indices = Array.from({ length: model.starts[r + 1]! - model.starts[r]! }, (_, i) => model.starts[r]! + i);
+    const indices = Array.from({ length: model.starts[r + 1] - model.starts[r] }, (_, i) => model.starts[r] + i);
     const text = terms(
       indices,
-      (at) => model.values[at]!,
-      (at) => model.columns[at]!,
+      (at) => model.values[at],
+      (at) => model.columns[at],
     ).join('\n   ');
-    const [lower, upper] = [model.rowLower[r]!, model.rowUpper[r]!];
+    const [lower, upper] = [model.rowLower[r], model.rowUpper[r]];
     if (lower === upper) lines.push(` ${name}: ${text} = ${lower}`);
     else {
       if (lower > -Infinity) lines.push(` ${name}: ${text} >= ${lower}`);

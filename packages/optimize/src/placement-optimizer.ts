@@ -96,7 +96,7 @@ function solutionOf(
     return { status: unmet ?? answer.status, target: undefined, objectiveUsd: undefined, relativeGap: undefined, solver: name, ...bound, ...notes };
   }
   const evaluateStages = (stages: readonly Float64Array[]): Evaluation =>
-    task.variant === 'lead-time' ? evaluateSchedule(task, stages) : evaluate(task, stages[0]!);
+    task.variant === 'lead-time' ? evaluateSchedule(task, stages) : evaluate(task, stages[0]);
   let stages = answer.stages;
   let result = evaluateStages(stages);
   const wrong =
@@ -110,7 +110,7 @@ function solutionOf(
       answer.model,
     );
   if (task.variant !== 'lead-time') {
-    const kept = keepWhatIsThere(task, stages[0]!, result, elastic);
+    const kept = keepWhatIsThere(task, stages[0], result, elastic);
     if (kept !== undefined) {
       stages = [kept.counts];
       result = kept.result;
@@ -122,7 +122,7 @@ function solutionOf(
   const grid = (counts: Float64Array): PlacementGrid => new PlacementGrid(task.models, task.regions, task.skus, counts);
   return {
     status,
-    target: grid(stages[0]!),
+    target: grid(stages[0]),
     objectiveUsd: result.objectiveUsd,
     relativeGap: gap !== undefined && gap < ROUNDING ? 0 : gap,
     solver: name,
@@ -130,7 +130,7 @@ function solutionOf(
     cost: result.cost,
     ...(result.flowTokensPerS === undefined ? {} : { flowTokensPerS: result.flowTokensPerS }),
     shortfall: result.shortfall,
-    binding: bindingConstraints(task, stages[0]!, answer.shadowUsd),
+    binding: bindingConstraints(task, stages[0], answer.shadowUsd),
     ...(task.variant === 'lead-time' ? { schedule: stages.map(grid) } : {}),
     ...notes,
   };

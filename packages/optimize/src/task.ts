@@ -139,12 +139,12 @@ export function createTask(problem: PlacementProblem, formulation: PlacementForm
     for (let r = 0; r < R; r++) {
       for (let k = 0; k < K; k++) {
         const e = (m * R + r) * K + k;
-        const held = problem.current.values[e]!;
-        const runs = capacity[m * K + k]! > 0;
-        const useful = runs ? Math.max(held, lower[e]!, Math.ceil(most / capacity[m * K + k]!)) : held;
+        const held = problem.current.values[e];
+        const runs = capacity[m * K + k] > 0;
+        const useful = runs ? Math.max(held, lower[e], Math.ceil(most / capacity[m * K + k])) : held;
         const cap = variant === 'artifact' ? Infinity : problem.gpuCapacity.at(0, r, k);
-        const fits = gpus[m * K + k]! > 0 ? Math.floor(cap / gpus[m * K + k]!) : Infinity;
-        upper[e] = Math.min(problem.maxInstances.values[e]!, useful, fits);
+        const fits = gpus[m * K + k] > 0 ? Math.floor(cap / gpus[m * K + k]) : Infinity;
+        upper[e] = Math.min(problem.maxInstances.values[e], useful, fits);
       }
     }
   }
@@ -166,7 +166,7 @@ function unmetPrices(
     if (usd !== undefined && !(usd >= 0 && Number.isFinite(usd)))
       throw new ConfigError(`unmetUsdPerMillionTokens.${name}`, `must be USD of 0 or more, not ${usd}`);
   let dearest = 0;
-  for (const [p, micro] of capacity.entries()) if (micro > 0) dearest = Math.max(dearest, aboveUsd[p]! / micro);
+  for (const [p, micro] of capacity.entries()) if (micro > 0) dearest = Math.max(dearest, aboveUsd[p] / micro);
   // Without a price on instances, any price on what is unmet will do.
   if (dearest === 0) dearest = 1 / MICRO;
   const price = (name: keyof UnmetPrices, multiple: number): number => (given[name] === undefined ? multiple * dearest : given[name] * USD_PER_MICRO_HOUR);
@@ -187,9 +187,9 @@ function dueByWindow(problem: PlacementProblem, windowHours: number): Float64Arr
   for (const { modelId, tokens, dueInMs } of problem.deferrable ?? []) {
     const owed = dueInMs > horizonMs ? (tokens * horizonMs) / dueInMs : tokens;
     const w = Math.min(W - 1, Math.max(0, Math.ceil((dueInMs / horizonMs) * W - 1e-9) - 1));
-    due[problem.models.indexOf(modelId) * W + w]! += Math.ceil((owed / (windowHours * 3_600)) * MICRO);
+    due[problem.models.indexOf(modelId) * W + w] += Math.ceil((owed / (windowHours * 3_600)) * MICRO);
   }
-  for (let m = 0; m < problem.models.length; m++) for (let w = 1; w < W; w++) due[m * W + w]! += due[m * W + w - 1]!;
+  for (let m = 0; m < problem.models.length; m++) for (let w = 1; w < W; w++) due[m * W + w] += due[m * W + w - 1];
   return due;
 }
 
@@ -247,7 +247,7 @@ function coverOf(draft: Draft, model: number, origins: readonly number[], servin
   if (most === 0) return [];
   const interactive = microOf(peak, 'up');
   let fast = 0;
-  for (const r of origins) fast += Math.max(...draft.demand.map((window) => window[model * R + r]! * draft.fastShare[model * R + r]!));
+  for (const r of origins) fast += Math.max(...draft.demand.map((window) => window[model * R + r] * draft.fastShare[model * R + r]));
   fast = Math.min(Math.round(fast), interactive);
   const { unmetUsd } = draft;
   const shortage: ShortageStep[] = [
@@ -267,8 +267,8 @@ function withDue({ due, windows: W, regions: R }: Draft, model: number, serving:
   // With one capacity for all windows, work fits before its deadlines if, and only if, what is left over up to each deadline is enough (earliest deadline first).
   let sum = ZERO;
   for (let w = 0; w < W; w++) {
-    sum = plus(sum, byWindow[w]!);
-    const owed = { digits: BigInt(due[model * W + w]!), places: MICRO_PLACES };
+    sum = plus(sum, byWindow[w]);
+    const owed = { digits: BigInt(due[model * W + w]), places: MICRO_PLACES };
     if (owed.digits > 0n) required = largest([required, dividedUp(plus(sum, owed), decimalOf(w + 1), MICRO_PLACES)]);
   }
   return required;
@@ -282,10 +282,10 @@ function worstOf(
   window: number,
 ): Decimal {
   let sum = ZERO;
-  for (const r of regions) sum = plus(sum, decimalOf(problem.demandTokensPerS[window]!.at(model, r, 0)));
+  for (const r of regions) sum = plus(sum, decimalOf(problem.demandTokensPerS[window].at(model, r, 0)));
   const { demandExcessTokensPerS: excess, demandBudget: budget } = problem;
   if (excess === undefined || budget === undefined) return sum;
-  const worst = regions.map((r) => decimalOf(excess[window]!.at(model, r, 0))).sort((a, b) => compare(b, a));
+  const worst = regions.map((r) => decimalOf(excess[window].at(model, r, 0))).sort((a, b) => compare(b, a));
   for (const [at, more] of worst.entries()) if (at < budget) sum = plus(sum, at + 1 <= budget ? more : times(more, decimalOf(budget - at)));
   return sum;
 }
@@ -297,7 +297,7 @@ const MOST_CLOSED_SETS = 64;
 function closedSets(draft: Draft, model: number): number[][] {
   const { flowUsd, regions: R } = draft;
   if (flowUsd === undefined) return [];
-  const setOf = (origin: number): number[] => Array.from({ length: R }, (_, r) => r).filter((r) => flowUsd[(model * R + origin) * R + r]! < Infinity);
+  const setOf = (origin: number): number[] => Array.from({ length: R }, (_, r) => r).filter((r) => flowUsd[(model * R + origin) * R + r] < Infinity);
   const found = new Map<string, number[]>();
   const single = Array.from({ length: R }, (_, r) => setOf(r));
   const queue = [...single];
@@ -315,7 +315,7 @@ function closedSets(draft: Draft, model: number): number[][] {
 
 function originsWithin({ flowUsd, regions: R }: Draft, model: number, serving: readonly number[]): number[] {
   const within = (origin: number): boolean => {
-    for (let r = 0; r < R; r++) if (flowUsd![(model * R + origin) * R + r]! < Infinity && !serving.includes(r)) return false;
+    for (let r = 0; r < R; r++) if (flowUsd![(model * R + origin) * R + r] < Infinity && !serving.includes(r)) return false;
     return true;
   };
   return Array.from({ length: R }, (_, r) => r).filter(within);
@@ -324,8 +324,8 @@ function originsWithin({ flowUsd, regions: R }: Draft, model: number, serving: r
 function mostByWindow({ demand, regions: R, windows: W, due, problem }: Draft, model: number): number {
   let most = 0;
   for (const [w, window] of demand.entries()) {
-    let sum = due[model * W + W - 1]!;
-    for (let r = 0; r < R; r++) sum += window[model * R + r]! + microOf(decimalOf(problem.demandExcessTokensPerS?.[w]!.at(model, r, 0) ?? 0), 'up');
+    let sum = due[model * W + W - 1];
+    for (let r = 0; r < R; r++) sum += window[model * R + r] + microOf(decimalOf(problem.demandExcessTokensPerS?.[w]!.at(model, r, 0) ?? 0), 'up');
     most = Math.max(most, sum);
   }
   return most;

@@ -41,15 +41,15 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
   if (price !== undefined) for (const usd of price) if (usd < Infinity && usd > dearest) dearest = usd;
   const inSteps = (usd: number): number => (usd === Infinity || dearest === 0 ? usd : Math.min(MOST_STEPS, Math.round((usd / dearest) * STEPS)));
   const steps = price?.map(inSteps);
-  const priceOf = (from: number, to: number): number => (steps === undefined ? 0 : steps[from * R + to]!);
+  const priceOf = (from: number, to: number): number => (steps === undefined ? 0 : steps[from * R + to]);
   const cheapSteps = inSteps(cheapUsd);
   const dearSteps = inSteps(dearUsd);
   const open: number[] = [];
   for (let r = 0; r < R; r++) {
-    const home = Math.min(demand[r]!, left[r]!);
+    const home = Math.min(demand[r], left[r]);
     flow[r * R + r] = home;
-    left[r]! -= home;
-    if (home < demand[r]!) open.push(r);
+    left[r] -= home;
+    if (home < demand[r]) open.push(r);
   }
   const reached = new Set<number>();
   // Distance to each server along residual arcs, and by which origin a unit gets there.
@@ -58,7 +58,7 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
   const before = new Int32Array(R);
   let dropAt = -1;
   for (const source of open) {
-    let missing = demand[source]! - flow.subarray(source * R, (source + 1) * R).reduce((a, b) => a + b, 0);
+    let missing = demand[source] - flow.subarray(source * R, (source + 1) * R).reduce((a, b) => a + b, 0);
     while (missing > 0) {
       shortestPaths(source);
       // Where the path ends: a server with room, or an origin on the way that may drop.
@@ -66,7 +66,7 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
       let end = -1;
       let drop: Float64Array | undefined;
       for (let to = 0; to < R; to++) {
-        if (distance[to]! < best && left[to]! > 0) {
+        if (distance[to] < best && left[to] > 0) {
           best = distance[to]!;
           end = to;
           drop = undefined;
@@ -78,7 +78,7 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
         // An origin other than the source drops what it sent to a server, which frees that one for the path.
         const [at, server] = origin === source ? [0, -1] : pushedBack(origin);
         if (at === Infinity) continue;
-        if (cheap[origin]! < droppableCheaply[origin]! && at + cheapSteps < best) {
+        if (cheap[origin] < droppableCheaply[origin] && at + cheapSteps < best) {
           best = at + cheapSteps;
           end = server;
           drop = cheap;
@@ -92,29 +92,29 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
         }
       }
       let amount = missing;
-      if (drop === undefined) amount = Math.min(amount, left[end]!);
-      else if (drop === cheap) amount = Math.min(amount, droppableCheaply[dropAt]! - cheap[dropAt]!);
-      if (drop !== undefined && end !== -1) amount = Math.min(amount, flow[dropAt * R + end]!);
-      for (let to = end; to !== -1; to = before[to]!) if (before[to] !== -1) amount = Math.min(amount, flow[via[to]! * R + before[to]!]!);
+      if (drop === undefined) amount = Math.min(amount, left[end]);
+      else if (drop === cheap) amount = Math.min(amount, droppableCheaply[dropAt] - cheap[dropAt]);
+      if (drop !== undefined && end !== -1) amount = Math.min(amount, flow[dropAt * R + end]);
+      for (let to = end; to !== -1; to = before[to]!) if (before[to] !== -1) amount = Math.min(amount, flow[via[to] * R + before[to]]);
       if (!(amount > 0)) throw new InvariantError(`a path of flow from region ${source} carries ${amount}`);
-      if (drop === undefined) left[end]! -= amount;
+      if (drop === undefined) left[end] -= amount;
       else {
-        drop[dropAt]! += amount;
-        if (end !== -1) flow[dropAt * R + end]! -= amount;
+        drop[dropAt] += amount;
+        if (end !== -1) flow[dropAt * R + end] -= amount;
       }
       for (let to = end; to !== -1; to = before[to]!) {
-        flow[via[to]! * R + to]! += amount;
-        if (before[to] !== -1) flow[via[to]! * R + before[to]!]! -= amount;
+        flow[via[to] * R + to] += amount;
+        if (before[to] !== -1) flow[via[to] * R + before[to]] -= amount;
       }
       missing -= amount;
     }
-    if (dear[source]! > 0 || cheap[source]! > 0) {
+    if (dear[source] > 0 || cheap[source] > 0) {
       shortestPaths(source);
-      for (let to = 0; to < R; to++) if (distance[to]! < Infinity) reached.add(to);
+      for (let to = 0; to < R; to++) if (distance[to] < Infinity) reached.add(to);
     }
   }
   let flowUsd = 0;
-  if (price !== undefined) for (let at = 0; at < flow.length; at++) if (flow[at]! > 0) flowUsd += flow[at]! * price[at]!;
+  if (price !== undefined) for (let at = 0; at < flow.length; at++) if (flow[at] > 0) flowUsd += flow[at] * price[at];
   return { flow, cheaplyDropped: cheap, dearlyDropped: dear, flowUsd, saturated: [...reached].sort((a, b) => a - b) };
 
   /** Bellman and Ford over servers: from the source, on through any origin that a full server serves. */
@@ -129,10 +129,10 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
       for (let from = 0; from < R; from++) {
         if (distance[from] === Infinity) continue;
         for (let origin = 0; origin < R; origin++) {
-          if (!(flow[origin * R + from]! > 0)) continue;
-          const base = distance[from]! - priceOf(origin, from);
+          if (!(flow[origin * R + from] > 0)) continue;
+          const base = distance[from] - priceOf(origin, from);
           for (let to = 0; to < R; to++) {
-            if (to !== from && base + priceOf(origin, to) < distance[to]!) {
+            if (to !== from && base + priceOf(origin, to) < distance[to]) {
               distance[to] = base + priceOf(origin, to);
               via[to] = origin;
               before[to] = from;
@@ -149,8 +149,8 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
     let best = Infinity;
     let server = -1;
     for (let at = 0; at < R; at++) {
-      if (distance[at] === Infinity || !(flow[origin * R + at]! > 0)) continue;
-      const usd = distance[at]! - priceOf(origin, at);
+      if (distance[at] === Infinity || !(flow[origin * R + at] > 0)) continue;
+      const usd = distance[at] - priceOf(origin, at);
       if (usd < best) {
         best = usd;
         server = at;

@@ -36,24 +36,24 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
       for (let k = 0; k < K; k++, e++) {
         const p = m * K + k;
         const id = `${problem.models[m]}.${problem.regions[r]}.${problem.skus[k]}`;
-        const [low, high, held] = [elastic ? 0 : task.lower[e]!, task.upper[e]!, current[e]!];
-        constant -= task.belowUsd[p]! * held;
-        if (held > 0) keep[e] = builder.column(`keep.${id}`, task.belowUsd[p]!, Math.min(low, held), Math.min(high, held), true);
-        if (high > held) add[e] = builder.column(`add.${id}`, task.aboveUsd[p]!, Math.max(0, low - held), high - held, true);
-        if (elastic && task.lower[e]! > 0) {
-          const short = builder.column(`short.min.${id}`, task.unmetUsd.perInstance, 0, task.lower[e]!, false);
-          builder.row(`min.${id}`, task.lower[e]!, Infinity, [...countOf(e), [short, 1]]);
+        const [low, high, held] = [elastic ? 0 : task.lower[e], task.upper[e], current[e]];
+        constant -= task.belowUsd[p] * held;
+        if (held > 0) keep[e] = builder.column(`keep.${id}`, task.belowUsd[p], Math.min(low, held), Math.min(high, held), true);
+        if (high > held) add[e] = builder.column(`add.${id}`, task.aboveUsd[p], Math.max(0, low - held), high - held, true);
+        if (elastic && task.lower[e] > 0) {
+          const short = builder.column(`short.min.${id}`, task.unmetUsd.perInstance, 0, task.lower[e], false);
+          builder.row(`min.${id}`, task.lower[e], Infinity, [...countOf(e), [short, 1]]);
         }
       }
     }
   }
   function countOf(e: number): [number, number][] {
-    return [keep[e]!, add[e]!].filter((column) => column !== -1).map((column) => [column, 1]);
+    return [keep[e], add[e]].filter((column) => column !== -1).map((column) => [column, 1]);
   }
   const capacityOf = (m: number, regions: readonly number[], most = Infinity): [number, number][] =>
     regions.flatMap((r) =>
       Array.from({ length: K }, (_, k) => k).flatMap((k) => {
-        const tokens = Math.min(task.capacity[m * K + k]!, most) / MICRO;
+        const tokens = Math.min(task.capacity[m * K + k], most) / MICRO;
         return tokens === 0 ? [] : countOf((m * R + r) * K + k).map(([column]): [number, number] => [column, tokens]);
       }),
     );
@@ -73,10 +73,10 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
   if (explicitFlows) addFlows(task, builder, elastic, (m, regions) => capacityOf(m, regions));
   for (let r = 0; r < R; r++) {
     for (let k = 0; k < K; k++) {
-      const cap = task.gpuCapacity[r * K + k]!;
+      const cap = task.gpuCapacity[r * K + k];
       if (cap === Infinity) continue;
       const row = Array.from({ length: M }, (_, m) => m).flatMap((m) =>
-        countOf((m * R + r) * K + k).map(([column]): [number, number] => [column, task.gpus[m * K + k]!]),
+        countOf((m * R + r) * K + k).map(([column]): [number, number] => [column, task.gpus[m * K + k]]),
       );
       if (row.length === 0) continue;
       rowOf.set(gpuConstraint(task, r, k), builder.rows);
@@ -93,11 +93,11 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
     decode(values, tolerance) {
       const counts = new Float64Array(entries);
       for (let e = 0; e < entries; e++) {
-        for (const column of [keep[e]!, add[e]!]) {
+        for (const column of [keep[e], add[e]]) {
           if (column === -1) continue;
-          const whole = Math.round(values[column]!);
-          if (!(Math.abs(values[column]! - whole) <= tolerance)) return undefined;
-          counts[e]! += whole;
+          const whole = Math.round(values[column]);
+          if (!(Math.abs(values[column] - whole) <= tolerance)) return undefined;
+          counts[e] += whole;
         }
       }
       return [counts];
@@ -107,12 +107,12 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
       const values: number[] = [];
       for (let e = 0; e < entries; e++) {
         if (keep[e] !== -1) {
-          columns.push(keep[e]!);
-          values.push(Math.min(counts[e]!, current[e]!));
+          columns.push(keep[e]);
+          values.push(Math.min(counts[e], current[e]));
         }
         if (add[e] !== -1) {
-          columns.push(add[e]!);
-          values.push(Math.max(0, counts[e]! - current[e]!));
+          columns.push(add[e]);
+          values.push(Math.max(0, counts[e] - current[e]));
         }
       }
       return { columns: Int32Array.from(columns), values: Float64Array.from(values) };
@@ -146,7 +146,7 @@ export function addFlows(
     for (const [w, demand] of task.demand.entries()) {
       const into: [number, number][][] = Array.from({ length: R }, () => []);
       for (let from = 0; from < R; from++) {
-        const micro = demand[m * R + from]!;
+        const micro = demand[m * R + from];
         if (micro === 0) continue;
         const out: [number, number][] = [];
         for (let to = 0; to < R; to++) {
@@ -160,10 +160,10 @@ export function addFlows(
             false,
           );
           out.push([column, 1]);
-          into[to]!.push([column, -1]);
+          into[to].push([column, -1]);
         }
         if (elastic) {
-          const normal = (micro * (1 - task.fastShare[m * R + from]!)) / MICRO;
+          const normal = (micro * (1 - task.fastShare[m * R + from])) / MICRO;
           const id = `${problem.models[m]}.${problem.regions[from]}.w${w}`;
           out.push([builder.column(`short.interactive-fast.${id}`, (unmetUsd.fast * MICRO) / W, 0, micro / MICRO, false), 1]);
           if (normal > 0) out.push([builder.column(`short.interactive-normal.${id}`, (unmetUsd.normal * MICRO) / W, 0, normal, false), 1]);
@@ -171,8 +171,7 @@ export function addFlows(
         builder.row(`demand.${problem.models[m]}.${problem.regions[from]}.w${w}`, micro / MICRO, Infinity, out);
       }
       for (let to = 0; to < R; to++)
-        if (into[to]!.length > 0)
-          builder.row(`serve.${problem.models[m]}.${problem.regions[to]}.w${w}`, 0, Infinity, [...capacityOf(m, [to], w), ...into[to]!]);
+        if (into[to].length > 0) builder.row(`serve.${problem.models[m]}.${problem.regions[to]}.w${w}`, 0, Infinity, [...capacityOf(m, [to], w), ...into[to]]);
     }
   }
 }

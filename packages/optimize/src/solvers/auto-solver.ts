@@ -37,7 +37,7 @@ export function createAutoSolver({ heuristic, javascriptLpSolver, highs }: AutoS
           if (counts !== undefined && task.variant !== 'lead-time') {
             const found = evaluate(task, counts);
             if (found.broken.length > 0 || (!request.elastic && found.shortfall.length > 0)) {
-              notes.push(`${solver.name} gave a plan that breaks ${found.broken[0] ?? `service of ${found.shortfall[0]!.modelId}`}`);
+              notes.push(`${solver.name} gave a plan that breaks ${found.broken[0] ?? `service of ${found.shortfall[0].modelId}`}`);
               return undefined;
             }
             if (found.objectiveUsd < usd) {
@@ -65,7 +65,7 @@ export function createAutoSolver({ heuristic, javascriptLpSolver, highs }: AutoS
         if (best !== undefined && !request.elastic && gap() <= request.relativeGap + 1e-9) return finish('optimal');
         notes.push(best === undefined ? 'the heuristic found no plan' : `the heuristic's plan was proven within ${(100 * gap()).toFixed(2)} %`);
       }
-      const small = task.upper.filter((most, e) => most > task.lower[e]!).length * (task.variant === 'lead-time' ? 2 * task.windows : 1) <= SMALL;
+      const small = task.upper.filter((most, e) => most > task.lower[e]).length * (task.variant === 'lead-time' ? 2 * task.windows : 1) <= SMALL;
       for (const solver of small ? [javascriptLpSolver, highs] : [highs]) {
         const left = endsAt - nowMs();
         if (left <= 0) break;

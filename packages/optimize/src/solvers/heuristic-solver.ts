@@ -40,7 +40,7 @@ export function createHeuristicSolver(): PlacementSolver {
 
 function solveOnce(task: PlacementTask, elastic: boolean, stop: () => boolean): SolverAnswer {
   // What must be held does not fit: no search will change that.
-  if (!elastic && (task.lower.some((least, e) => least > task.upper[e]!) || gpusUsed(task, task.lower).some((used, at) => used > task.gpuCapacity[at]!)))
+  if (!elastic && (task.lower.some((least, e) => least > task.upper[e]) || gpusUsed(task, task.lower).some((used, at) => used > task.gpuCapacity[at])))
     return { status: 'infeasible' };
   const apart = elastic ? undefined : planApart(task, stop);
   if (apart?.status === 'infeasible') return { status: 'infeasible' };
@@ -51,7 +51,7 @@ function solveOnce(task: PlacementTask, elastic: boolean, stop: () => boolean): 
   const bound = Math.max(found.bound, apart?.bound ?? -Infinity);
   const shadowUsd = new Map<string, number>();
   for (const [at, usd] of found.prices.gpuUsd.entries()) if (usd > 0) shadowUsd.set(gpuConstraint(task, Math.floor(at / task.skus), at % task.skus), usd);
-  for (const [c, usd] of found.prices.coverUsd.entries()) if (usd > 0) shadowUsd.set(task.covers[c]!.name, usd * 1e6);
+  for (const [c, usd] of found.prices.coverUsd.entries()) if (usd > 0) shadowUsd.set(task.covers[c].name, usd * 1e6);
   if (found.counts === undefined) return { status: 'timed-out', ...(bound > -Infinity ? { bound } : {}) };
   return { status: 'feasible', stages: [found.counts], bound, shadowUsd };
 }
@@ -62,14 +62,14 @@ function withFittingMinima(task: PlacementTask): PlacementTask {
   const { models: M, regions: R, skus: K } = task;
   const used = gpusUsed(task, lower);
   for (let at = 0; at < R * K; at++) {
-    while (used[at]! > task.gpuCapacity[at]!) {
+    while (used[at] > task.gpuCapacity[at]) {
       let most = -1;
       for (let m = 0; m < M; m++) {
-        const own = lower[m * R * K + at]! * task.gpus[m * K + (at % K)]!;
-        if (own > 0 && (most === -1 || own > lower[most * R * K + at]! * task.gpus[most * K + (at % K)]!)) most = m;
+        const own = lower[m * R * K + at] * task.gpus[m * K + (at % K)];
+        if (own > 0 && (most === -1 || own > lower[most * R * K + at] * task.gpus[most * K + (at % K)])) most = m;
       }
-      lower[most * R * K + at]!--;
-      used[at]! -= task.gpus[most * K + (at % K)]!;
+      lower[most * R * K + at]--;
+      used[at] -= task.gpus[most * K + (at % K)];
     }
   }
   return { ...task, lower };

@@ -77,7 +77,7 @@ async function solveOnce(
 ): Promise<SolverAnswer> {
   const { model } = program;
   if (model.objective.length === 0) {
-    const holds = model.rowLower.every((lower, row) => lower <= 0 && model.rowUpper[row]! >= 0);
+    const holds = model.rowLower.every((lower, row) => lower <= 0 && model.rowUpper[row] >= 0);
     return holds ? { status: 'optimal', stages: program.decode([], 0)!, model, bound: model.constant } : { status: 'infeasible', model };
   }
   const answer = await integerSolver.solve(model, {
@@ -92,6 +92,6 @@ async function solveOnce(
   if (stages === undefined) throw new PlacementSolverError(integerSolver.name, 'gave fractions for whole numbers of instances', model);
   const shadowUsd = new Map<string, number>();
   if (answer.rowDuals !== undefined)
-    for (const [name, row] of program.rowOf) if (answer.rowDuals[row] !== 0) shadowUsd.set(name, Math.abs(answer.rowDuals[row]!));
+    for (const [name, row] of program.rowOf) if (answer.rowDuals[row] !== 0) shadowUsd.set(name, Math.abs(answer.rowDuals[row]));
   return { status: answer.status, stages, model, ...bound, ...(shadowUsd.size > 0 ? { shadowUsd } : {}) };
 }

@@ -21,7 +21,7 @@ export function createDualAscent(task: PlacementTask, index: CoverIndex, relax: 
   const { models: M, regions: R, skus: K, covers, capacity, gpus, gpuCapacity } = task;
   const coverUnit = Float64Array.from(covers, ({ model }) => meanOf(capacity.subarray(model * K, (model + 1) * K)));
   const gpuUnit = new Float64Array(R * K);
-  for (let at = 0; at < R * K; at++) gpuUnit[at] = meanOf(Float64Array.from({ length: M }, (_, m) => gpus[m * K + (at % K)]!));
+  for (let at = 0; at < R * K; at++) gpuUnit[at] = meanOf(Float64Array.from({ length: M }, (_, m) => gpus[m * K + (at % K)]));
   const trial: Prices = { gpuUsd: Float64Array.from(first.gpuUsd), coverUsd: Float64Array.from(first.coverUsd) };
   const best: Prices = { gpuUsd: Float64Array.from(first.gpuUsd), coverUsd: Float64Array.from(first.coverUsd) };
   const gpuDirection = new Float64Array(R * K);
@@ -57,25 +57,25 @@ export function createDualAscent(task: PlacementTask, index: CoverIndex, relax: 
       let norm = 0;
       for (let at = 0; at < R * K; at++) {
         if (gpuCapacity[at] === Infinity) continue;
-        const gradient = relaxed.gpuExcess[at]! / gpuUnit[at]!;
-        gpuDirection[at] = gradient + MEMORY * gpuDirection[at]!;
+        const gradient = relaxed.gpuExcess[at] / gpuUnit[at];
+        gpuDirection[at] = gradient + MEMORY * gpuDirection[at];
         // A price of nothing that wants to fall stays.
-        if (trial.gpuUsd[at] === 0 && gpuDirection[at]! < 0) gpuDirection[at] = 0;
-        norm += gpuDirection[at]! ** 2;
+        if (trial.gpuUsd[at] === 0 && gpuDirection[at] < 0) gpuDirection[at] = 0;
+        norm += gpuDirection[at] ** 2;
       }
       for (const c of joint) {
-        const gradient = relaxed.coverMissing[c]! / coverUnit[c]!;
-        coverDirection[c] = gradient + MEMORY * coverDirection[c]!;
-        if (trial.coverUsd[c] === 0 && coverDirection[c]! < 0) coverDirection[c] = 0;
-        norm += coverDirection[c]! ** 2;
+        const gradient = relaxed.coverMissing[c] / coverUnit[c];
+        coverDirection[c] = gradient + MEMORY * coverDirection[c];
+        if (trial.coverUsd[c] === 0 && coverDirection[c] < 0) coverDirection[c] = 0;
+        norm += coverDirection[c] ** 2;
       }
       if (norm === 0) return relaxed;
       const length =
         (scale * Math.max((Number.isNaN(target) ? relaxed.bound + 0.05 * Math.abs(relaxed.bound) : target) - relaxed.bound, 1e-6 * Math.abs(relaxed.bound))) /
         norm;
       for (let at = 0; at < R * K; at++)
-        if (gpuCapacity[at]! < Infinity) trial.gpuUsd[at] = Math.max(0, trial.gpuUsd[at]! + (length * gpuDirection[at]!) / gpuUnit[at]!);
-      for (const c of joint) trial.coverUsd[c] = Math.max(0, trial.coverUsd[c]! + (length * coverDirection[c]!) / coverUnit[c]!);
+        if (gpuCapacity[at] < Infinity) trial.gpuUsd[at] = Math.max(0, trial.gpuUsd[at] + (length * gpuDirection[at]) / gpuUnit[at]);
+      for (const c of joint) trial.coverUsd[c] = Math.max(0, trial.coverUsd[c] + (length * coverDirection[c]) / coverUnit[c]);
       return relaxed;
     },
   };

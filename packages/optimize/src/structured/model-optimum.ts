@@ -44,26 +44,26 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
     let open = required;
     let exact = true;
     for (let r = 0; r < R; r++) {
-      regional.solve(model, r, index.local[model * R + r]!, tokenUsd, gpuUsd, r * K, Infinity);
+      regional.solve(model, r, index.local[model * R + r], tokenUsd, gpuUsd, r * K, Infinity);
       bound += regional.bound;
       if (regional.bound !== regional.cost) exact = false;
-      for (let k = 0; k < K; k++) open -= regional.counts[k]! * capacity[model * K + k]!;
+      for (let k = 0; k < K; k++) open -= regional.counts[k] * capacity[model * K + k];
     }
     return { bound, open, exact };
   }
 
   return (model, gpuUsd) => {
-    const joint = index.joint[model]!;
+    const joint = index.joint[model];
     if (joint.length > 1) return { bound: -Infinity, counts: undefined };
-    const required = joint.length === 0 ? 0 : covers[joint[0]!]!.required;
+    const required = joint.length === 0 ? 0 : covers[joint[0]].required;
     let dearest = 0;
     let cheapest = Infinity;
     for (let k = 0; k < K; k++) {
       const p = model * K + k;
       if (capacity[p] === 0) continue;
       for (let r = 0; r < R; r++) {
-        const usd = aboveUsd[p]! + gpuUsd[r * K + k]! * gpus[p]!;
-        dearest = Math.max(dearest, usd / capacity[p]!);
+        const usd = aboveUsd[p] + gpuUsd[r * K + k] * gpus[p];
+        dearest = Math.max(dearest, usd / capacity[p]);
         cheapest = Math.min(cheapest, Math.max(usd, 1e-9));
       }
     }
@@ -86,7 +86,7 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
     if (!best.exact || cheapest === Infinity) return { bound: best.bound, counts: undefined };
     const least = new Float64Array(R);
     for (let r = 0; r < R; r++) {
-      regional.solve(model, r, index.local[model * R + r]!, tokenUsd, gpuUsd, r * K, Infinity);
+      regional.solve(model, r, index.local[model * R + r], tokenUsd, gpuUsd, r * K, Infinity);
       least[r] = regional.cost;
     }
     for (let slack = cheapest / 16; ; slack *= 2) {
@@ -106,30 +106,30 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
     least: number,
     slack: number,
   ): { options: Options; complete: boolean } | undefined {
-    const need = index.local[model * R + r]!;
+    const need = index.local[model * R + r];
     const first = (model * R + r) * K;
     const usdOf = (k: number, count: number): number => {
       const p = model * K + k;
-      const held = current[first + k]!;
-      return (count - held) * (count <= held ? belowUsd[p]! : aboveUsd[p]!) + count * gpuUsd[r * K + k]! * gpus[p]!;
+      const held = current[first + k];
+      return (count - held) * (count <= held ? belowUsd[p] : aboveUsd[p]) + count * gpuUsd[r * K + k] * gpus[p];
     };
     // Least reduced cost of the SKUs from k on, without the local need, and most that they carry.
     const rest = new Float64Array(K + 1);
     const carry = new Float64Array(K + 1);
     for (let k = K - 1; k >= 0; k--) {
-      const tokens = capacity[model * K + k]!;
+      const tokens = capacity[model * K + k];
       let lowest = Infinity;
-      for (let count = lower[first + k]!; count <= upper[first + k]!; count++) lowest = Math.min(lowest, usdOf(k, count) - tokenUsd * tokens * count);
-      rest[k] = rest[k + 1]! + lowest;
-      carry[k] = carry[k + 1]! + tokens * upper[first + k]!;
+      for (let count = lower[first + k]; count <= upper[first + k]; count++) lowest = Math.min(lowest, usdOf(k, count) - tokenUsd * tokens * count);
+      rest[k] = rest[k + 1] + lowest;
+      carry[k] = carry[k + 1] + tokens * upper[first + k];
     }
     const limit = least + slack + 1e-9 * Math.abs(least);
     const found: { tokens: number; usd: number; counts: number[] }[] = [];
     const counts: number[] = new Array<number>(K).fill(0);
     let complete = true;
     const visit = (k: number, tokens: number, usd: number): boolean => {
-      if (tokens + carry[k]! < need) return true;
-      if (usd - tokenUsd * tokens + rest[k]! > limit) {
+      if (tokens + carry[k] < need) return true;
+      if (usd - tokenUsd * tokens + rest[k] > limit) {
         complete = false;
         return true;
       }
@@ -138,8 +138,8 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
         found.push({ tokens, usd, counts: [...counts] });
         return true;
       }
-      const each = capacity[model * K + k]!;
-      for (let count = lower[first + k]!; count <= upper[first + k]!; count++) {
+      const each = capacity[model * K + k];
+      for (let count = lower[first + k]; count <= upper[first + k]; count++) {
         counts[k] = count;
         if (!visit(k + 1, tokens + count * each, usd + usdOf(k, count))) return false;
       }
@@ -176,7 +176,7 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
     const options: Options[] = [];
     let complete = true;
     for (let r = 0; r < R; r++) {
-      const some = optionsOf(model, r, gpuUsd, tokenUsd, least[r]!, slack);
+      const some = optionsOf(model, r, gpuUsd, tokenUsd, least[r], slack);
       if (some === undefined) return 'too many';
       options.push(some.options);
       complete &&= some.complete;
@@ -184,18 +184,18 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
     let localRest = 0;
     let leastRest = 0;
     for (let r = 0; r < R; r++) {
-      localRest += index.local[model * R + r]!;
-      leastRest += least[r]!;
+      localRest += index.local[model * R + r];
+      leastRest += least[r];
     }
     const limit = leastRest + tokenUsd * required + slack;
     // Stages of undominated states, the most capable first.
     let states: States = { tokens: new Float64Array([0]), usd: new Float64Array([0]), parent: new Int32Array([0]), option: new Int32Array([0]), length: 1 };
     const stages: { parent: Int32Array; option: Int32Array }[] = [];
     for (let r = 0; r < R; r++) {
-      localRest -= index.local[model * R + r]!;
-      leastRest -= least[r]!;
+      localRest -= index.local[model * R + r];
+      leastRest -= least[r];
       const enough = required - localRest;
-      const next = options[r]!;
+      const next = options[r];
       let merged = empty(0);
       for (let o = 0; o < next.usd.length; o++) {
         // Every state with this option, in the order of the states, merged into what other options gave.
@@ -204,11 +204,11 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
         let n = 0;
         let [i, j] = [0, 0];
         for (;;) {
-          const fromMerged = i < merged.length ? merged.tokens[i]! : -1;
-          const raw = j < states.length ? Math.min(states.tokens[j]! + next.tokens[o]!, Math.max(enough, 0)) : -1;
+          const fromMerged = i < merged.length ? merged.tokens[i] : -1;
+          const raw = j < states.length ? Math.min(states.tokens[j] + next.tokens[o], Math.max(enough, 0)) : -1;
           if (fromMerged === -1 && raw === -1) break;
-          if (fromMerged > raw || (fromMerged === raw && merged.usd[i]! <= states.usd[j]! + next.usd[o]!)) {
-            if (merged.usd[i]! < cheapest) {
+          if (fromMerged > raw || (fromMerged === raw && merged.usd[i] <= states.usd[j] + next.usd[o])) {
+            if (merged.usd[i] < cheapest) {
               cheapest = merged.usd[i]!;
               into.tokens[n] = fromMerged;
               into.usd[n] = cheapest;
@@ -218,7 +218,7 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
             }
             i++;
           } else {
-            const usd = states.usd[j]! + next.usd[o]!;
+            const usd = states.usd[j] + next.usd[o];
             if (usd < cheapest) {
               if (usd - tokenUsd * raw + leastRest + tokenUsd * required <= limit + 1e-9 * Math.abs(limit)) {
                 cheapest = usd;
@@ -242,15 +242,15 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
     }
     // The first state carries most; the cheapest of those that carry enough is the last of them.
     let at = -1;
-    for (let s = 0; s < states.length && states.tokens[s]! >= required; s++) at = s;
+    for (let s = 0; s < states.length && states.tokens[s] >= required; s++) at = s;
     if (at === -1) return complete ? 'all of them' : undefined;
-    const usd = states.usd[at]!;
+    const usd = states.usd[at];
     if (usd > limit + 1e-9 * Math.abs(limit) && !complete) return undefined;
     const counts = new Float64Array(R * K);
     for (let r = R - 1; r >= 0; r--) {
-      const o = stages[r]!.option[at]!;
-      for (let k = 0; k < K; k++) counts[r * K + k] = options[r]!.counts[o * K + k]!;
-      at = stages[r]!.parent[at]!;
+      const o = stages[r].option[at];
+      for (let k = 0; k < K; k++) counts[r * K + k] = options[r].counts[o * K + k]!;
+      at = stages[r].parent[at]!;
     }
     return { usd, counts };
   }

@@ -32,5 +32,5 @@ export function planApart(task: PlacementTask, stop: () => boolean): ApartPlan |
     else counts.set(plan.counts, m * R * K);
   }
   if (!whole) return { status: 'planned', bound };
-  return gpusUsed(task, counts).some((used, at) => used > gpuCapacity[at]!) ? { status: 'planned', bound } : { status: 'planned', counts, bound };
+  return gpusUsed(task, counts).some((used, at) => used > gpuCapacity[at]) ? { status: 'planned', bound } : { status: 'planned', counts, bound };
 }

@@ -38,8 +38,8 @@ export class PlanSearch {
     for (let m = 0, e = 0; m < M; m++) {
       for (let r = 0; r < R; r++) {
         for (let k = 0; k < K; k++, e++) {
-          this.#free[r * K + k]! -= counts[e]! * gpus[m * K + k]!;
-          this.#addCapacity(m, r, counts[e]! * capacity[m * K + k]!);
+          this.#free[r * K + k] -= counts[e] * gpus[m * K + k];
+          this.#addCapacity(m, r, counts[e] * capacity[m * K + k]);
         }
       }
     }
@@ -51,13 +51,13 @@ export class PlanSearch {
     let usd = 0;
     for (let m = 0, e = 0; m < M; m++) {
       for (let r = 0; r < R; r++) {
-        usd += this.#localPenalty(m * R + r, this.#localSlack[m * R + r]!);
+        usd += this.#localPenalty(m * R + r, this.#localSlack[m * R + r]);
         for (let k = 0; k < K; k++, e++) {
-          const change = this.counts[e]! - current[e]!;
-          usd += change * (change < 0 ? belowUsd[m * K + k]! : aboveUsd[m * K + k]!);
+          const change = this.counts[e] - current[e];
+          usd += change * (change < 0 ? belowUsd[m * K + k] : aboveUsd[m * K + k]);
         }
       }
-      for (const c of this.#index.joint[m]!) usd += this.#jointPenalty(c, this.#jointSlack[c]!);
+      for (const c of this.#index.joint[m]) usd += this.#jointPenalty(c, this.#jointSlack[c]);
     }
     return usd;
   }
@@ -67,42 +67,42 @@ export class PlanSearch {
     return (
       this.#free.every((free) => free >= 0) &&
       this.#localSlack.every((slack) => slack >= 0) &&
-      this.#index.joint.every((covers) => covers.every((c) => this.#jointSlack[c]! >= 0))
+      this.#index.joint.every((covers) => covers.every((c) => this.#jointSlack[c] >= 0))
     );
   }
 
   #addCapacity(m: number, r: number, tokens: number): void {
     const R = this.#task.regions;
-    this.#localSlack[m * R + r]! += tokens;
-    for (const c of this.#index.joint[m]!) if (this.#index.includes[c * R + r] === 1) this.#jointSlack[c]! += tokens;
+    this.#localSlack[m * R + r] += tokens;
+    for (const c of this.#index.joint[m]) if (this.#index.includes[c * R + r] === 1) this.#jointSlack[c] += tokens;
   }
 
   #apply(m: number, r: number, k: number, by: number): void {
     const { regions: R, skus: K, capacity, gpus } = this.#task;
-    this.counts[(m * R + r) * K + k]! += by;
-    this.#free[r * K + k]! -= by * gpus[m * K + k]!;
-    this.#addCapacity(m, r, by * capacity[m * K + k]!);
+    this.counts[(m * R + r) * K + k] += by;
+    this.#free[r * K + k] -= by * gpus[m * K + k];
+    this.#addCapacity(m, r, by * capacity[m * K + k]);
   }
 
   #canAdd(m: number, r: number, k: number): boolean {
     const { regions: R, skus: K, capacity, gpus, upper } = this.#task;
     const e = (m * R + r) * K + k;
-    return capacity[m * K + k]! > 0 && this.counts[e]! < upper[e]! && this.#free[r * K + k]! >= gpus[m * K + k]!;
+    return capacity[m * K + k] > 0 && this.counts[e] < upper[e] && this.#free[r * K + k] >= gpus[m * K + k];
   }
 
   #upUsd(m: number, e: number, k: number): number {
     const p = m * this.#task.skus + k;
-    return this.counts[e]! < this.#task.current[e]! ? this.#task.belowUsd[p]! : this.#task.aboveUsd[p]!;
+    return this.counts[e] < this.#task.current[e] ? this.#task.belowUsd[p] : this.#task.aboveUsd[p];
   }
 
   #downUsd(m: number, e: number, k: number): number {
     const p = m * this.#task.skus + k;
-    return this.counts[e]! > this.#task.current[e]! ? -this.#task.aboveUsd[p]! : -this.#task.belowUsd[p]!;
+    return this.counts[e] > this.#task.current[e] ? -this.#task.aboveUsd[p] : -this.#task.belowUsd[p];
   }
 
   #localPenalty(mr: number, slack: number): number {
     if (slack >= 0) return 0;
-    return this.#strictUsd === undefined ? -slack * this.#index.localUsd[mr]! : this.#brokenUsd - slack * this.#strictUsd;
+    return this.#strictUsd === undefined ? -slack * this.#index.localUsd[mr] : this.#brokenUsd - slack * this.#strictUsd;
   }
 
   #jointPenalty(c: number, slack: number): number {
@@ -110,7 +110,7 @@ export class PlanSearch {
     if (this.#strictUsd !== undefined) return this.#brokenUsd - slack * this.#strictUsd;
     let usd = 0;
     let missing = -slack;
-    for (const { most, usdPerMicro } of this.#task.covers[c]!.shortage) {
+    for (const { most, usdPerMicro } of this.#task.covers[c].shortage) {
       const amount = Math.min(missing, most);
       usd += amount * usdPerMicro;
       missing -= amount;
@@ -123,12 +123,12 @@ export class PlanSearch {
   #penaltyUsd(m: number, r: number, tokens: number): number {
     const R = this.#task.regions;
     const mr = m * R + r;
-    const local = this.#localSlack[mr]!;
+    const local = this.#localSlack[mr];
     let usd = local < 0 || local + tokens < 0 ? this.#localPenalty(mr, local + tokens) - this.#localPenalty(mr, local) : 0;
     const { includes, joint } = this.#index;
-    for (const c of joint[m]!) {
+    for (const c of joint[m]) {
       if (includes[c * R + r] === 0) continue;
-      const slack = this.#jointSlack[c]!;
+      const slack = this.#jointSlack[c];
       if (slack < 0 || slack + tokens < 0) usd += this.#jointPenalty(c, slack + tokens) - this.#jointPenalty(c, slack);
     }
     return usd;
@@ -139,18 +139,18 @@ export class PlanSearch {
     const { models: M, regions: R, skus: K, gpus, capacity, lower } = this.#task;
     for (let r = 0; r < R; r++) {
       for (let k = 0; k < K; k++) {
-        while (this.#free[r * K + k]! < 0) {
+        while (this.#free[r * K + k] < 0) {
           let best = -1;
           let least = Infinity;
           for (let m = 0; m < M; m++) {
             const e = (m * R + r) * K + k;
-            const used = gpus[m * K + k]!;
-            if (this.counts[e]! <= lower[e]! || used === 0) continue;
+            const used = gpus[m * K + k];
+            if (this.counts[e] <= lower[e] || used === 0) continue;
             let tokenUsd = 0;
-            for (const c of this.#index.joint[m]!) if (this.#index.includes[c * R + r] === 1) tokenUsd += prices.coverUsd[c]!;
+            for (const c of this.#index.joint[m]) if (this.#index.includes[c * R + r] === 1) tokenUsd += prices.coverUsd[c];
             // What is lost locally has to be made up for by another SKU here.
-            const local = this.#localSlack[m * R + r]! < capacity[m * K + k]! ? 0.3 * tokenUsd * capacity[m * K + k]! : 0;
-            const loss = (this.#downUsd(m, e, k) + tokenUsd * capacity[m * K + k]! + local) / used;
+            const local = this.#localSlack[m * R + r] < capacity[m * K + k] ? 0.3 * tokenUsd * capacity[m * K + k] : 0;
+            const loss = (this.#downUsd(m, e, k) + tokenUsd * capacity[m * K + k] + local) / used;
             if (loss < least) {
               least = loss;
               best = m;
@@ -174,8 +174,8 @@ export class PlanSearch {
           for (let k = 0; k < K; k++) {
             if (!this.#canAdd(m, r, k)) continue;
             const p = m * K + k;
-            const gain = -this.#penaltyUsd(m, r, capacity[p]!);
-            const cost = this.#upUsd(m, (m * R + r) * K + k, k) + prices.gpuUsd[r * K + k]! * gpus[p]!;
+            const gain = -this.#penaltyUsd(m, r, capacity[p]);
+            const cost = this.#upUsd(m, (m * R + r) * K + k, k) + prices.gpuUsd[r * K + k] * gpus[p];
             if (!(gain > cost)) continue;
             const ratio = cost / gain;
             if (ratio < best) {
@@ -203,18 +203,18 @@ export class PlanSearch {
 
   #short(m: number): boolean {
     const R = this.#task.regions;
-    for (let r = 0; r < R; r++) if (this.#localSlack[m * R + r]! < 0) return true;
-    return this.#index.joint[m]!.some((c) => this.#jointSlack[c]! < 0);
+    for (let r = 0; r < R; r++) if (this.#localSlack[m * R + r] < 0) return true;
+    return this.#index.joint[m].some((c) => this.#jointSlack[c] < 0);
   }
 
   /** One more of `m` in a full cell, what it makes superfluous gone, and another model out of the cell; undone unless it pays. */
   #evictFor(m: number, r: number, k: number): boolean {
     const { models: M, regions: R, skus: K, gpus, capacity, upper, lower } = this.#task;
     const e = (m * R + r) * K + k;
-    const need = gpus[m * K + k]!;
-    const lacking = need - this.#free[r * K + k]!;
-    if (capacity[m * K + k] === 0 || this.counts[e]! >= upper[e]! || lacking <= 0) return false;
-    let gained = this.#penaltyUsd(m, r, capacity[m * K + k]!) + this.#upUsd(m, e, k);
+    const need = gpus[m * K + k];
+    const lacking = need - this.#free[r * K + k];
+    if (capacity[m * K + k] === 0 || this.counts[e] >= upper[e] || lacking <= 0) return false;
+    let gained = this.#penaltyUsd(m, r, capacity[m * K + k]) + this.#upUsd(m, e, k);
     this.#apply(m, r, k, 1);
     let removed = 0;
     for (; removed < MOST_STEPS; removed++) {
@@ -227,13 +227,13 @@ export class PlanSearch {
     if (gained < -this.#tolerance) {
       for (let other = 0; other < M; other++) {
         const from = (other * R + r) * K + k;
-        const each = gpus[other * K + k]!;
+        const each = gpus[other * K + k];
         if (other === m || each === 0) continue;
         const out = Math.ceil(lacking / each);
-        if (out > MOST_STEPS || this.counts[from]! - out < lower[from]!) continue;
+        if (out > MOST_STEPS || this.counts[from] - out < lower[from]) continue;
         let usd = gained;
         for (let n = 0; n < out; n++) {
-          usd += this.#downUsd(other, from, k) + this.#penaltyUsd(other, r, -capacity[other * K + k]!);
+          usd += this.#downUsd(other, from, k) + this.#penaltyUsd(other, r, -capacity[other * K + k]);
           this.#apply(other, r, k, -1);
         }
         let added = 0;
@@ -245,11 +245,11 @@ export class PlanSearch {
           this.#log[MOST_STEPS + added++] = next;
         }
         if (usd < -this.#tolerance) return true;
-        for (let at = MOST_STEPS + added - 1; at >= MOST_STEPS; at--) this.#apply(other, Math.floor(this.#log[at]! / K) % R, this.#log[at]! % K, -1);
+        for (let at = MOST_STEPS + added - 1; at >= MOST_STEPS; at--) this.#apply(other, Math.floor(this.#log[at] / K) % R, this.#log[at] % K, -1);
         for (let n = 0; n < out; n++) this.#apply(other, r, k, 1);
       }
     }
-    for (let at = removed - 1; at >= 0; at--) this.#apply(m, Math.floor(this.#log[at]! / K) % R, this.#log[at]! % K, 1);
+    for (let at = removed - 1; at >= 0; at--) this.#apply(m, Math.floor(this.#log[at] / K) % R, this.#log[at] % K, 1);
     this.#apply(m, r, k, -1);
     return false;
   }
@@ -266,14 +266,14 @@ export class PlanSearch {
       let now = 0;
       for (let at = 0; at < R * K; at++) {
         const p = m * K + (at % K);
-        const count = this.counts[first + at]!;
-        now += (count - this.#task.current[first + at]!) * (count < this.#task.current[first + at]! ? this.#task.belowUsd[p]! : this.#task.aboveUsd[p]!);
-        if (gpus[p]! > 0) roomy[first + at] = Math.min(upper[first + at]!, count + Math.floor(this.#free[at]! / gpus[p]!));
+        const count = this.counts[first + at];
+        now += (count - this.#task.current[first + at]) * (count < this.#task.current[first + at] ? this.#task.belowUsd[p] : this.#task.aboveUsd[p]);
+        if (gpus[p] > 0) roomy[first + at] = Math.min(upper[first + at], count + Math.floor(this.#free[at] / gpus[p]));
       }
       const { bound, counts } = optimum(m, free);
       if (counts === undefined || !(bound < now - this.#tolerance)) continue;
       for (let at = 0; at < R * K; at++)
-        if (counts[at] !== this.counts[first + at]) this.#apply(m, Math.floor(at / K), at % K, counts[at]! - this.counts[first + at]!);
+        if (counts[at] !== this.counts[first + at]) this.#apply(m, Math.floor(at / K), at % K, counts[at] - this.counts[first + at]);
       changed = true;
     }
     return changed;
@@ -303,7 +303,7 @@ export class PlanSearch {
         for (let r = 0; r < R; r++) {
           for (let k = 0; k < K; k++) {
             const e = (m * R + r) * K + k;
-            while (this.counts[e]! > lower[e]! && this.#exchange(m, r, k, -1)) movedHere = true;
+            while (this.counts[e] > lower[e] && this.#exchange(m, r, k, -1)) movedHere = true;
             while (this.#canAdd(m, r, k) && this.#exchange(m, r, k, 1)) movedHere = true;
           }
         }
@@ -324,7 +324,7 @@ export class PlanSearch {
   #exchange(m: number, r: number, k: number, by: 1 | -1): boolean {
     const { regions: R, skus: K, capacity } = this.#task;
     const first = (m * R + r) * K + k;
-    const tokens = by * capacity[m * K + k]!;
+    const tokens = by * capacity[m * K + k];
     let usd = this.#penaltyUsd(m, r, tokens) + (by === 1 ? this.#upUsd(m, first, k) : this.#downUsd(m, first, k));
     let kept = by === 1 ? this.#keptUp(first) : this.#keptDown(first);
     this.#apply(m, r, k, by);
@@ -340,7 +340,7 @@ export class PlanSearch {
       this.#log[steps++] = next;
     }
     if (this.#pays(usd, kept)) return true;
-    for (let at = steps - 1; at >= 0; at--) this.#apply(m, Math.floor(this.#log[at]! / K) % R, this.#log[at]! % K, by);
+    for (let at = steps - 1; at >= 0; at--) this.#apply(m, Math.floor(this.#log[at] / K) % R, this.#log[at] % K, by);
     this.#apply(m, r, k, -by);
     return false;
   }
@@ -359,10 +359,10 @@ export class PlanSearch {
     let at = -1;
     for (let r = 0, e = m * R * K; r < R; r++) {
       for (let k = 0; k < K; k++, e++) {
-        if (e === not || this.counts[e]! <= lower[e]!) continue;
+        if (e === not || this.counts[e] <= lower[e]) continue;
         const saved = this.#downUsd(m, e, k);
         if (saved > best) continue;
-        const usd = saved + this.#penaltyUsd(m, r, -capacity[m * K + k]!);
+        const usd = saved + this.#penaltyUsd(m, r, -capacity[m * K + k]);
         const kept = this.#keptDown(e);
         if (usd < best - this.#tolerance || (usd <= best + this.#tolerance && kept > bestKept)) {
           best = usd;
@@ -384,7 +384,7 @@ export class PlanSearch {
     for (let r = 0, e = m * R * K; r < R; r++) {
       for (let k = 0; k < K; k++, e++) {
         if (e === not || !this.#canAdd(m, r, k)) continue;
-        const usd = this.#upUsd(m, e, k) + this.#penaltyUsd(m, r, capacity[m * K + k]!);
+        const usd = this.#upUsd(m, e, k) + this.#penaltyUsd(m, r, capacity[m * K + k]);
         const kept = this.#keptUp(e);
         if (usd < best - this.#tolerance || (at !== -1 && usd <= best + this.#tolerance && kept > bestKept)) {
           best = usd;
@@ -398,10 +398,10 @@ export class PlanSearch {
   }
 
   #keptUp(e: number): number {
-    return this.counts[e]! < this.#task.current[e]! ? 1 : -1;
+    return this.counts[e] < this.#task.current[e] ? 1 : -1;
   }
 
   #keptDown(e: number): number {
-    return this.counts[e]! > this.#task.current[e]! ? 1 : -1;
+    return this.counts[e] > this.#task.current[e] ? 1 : -1;
   }
 }

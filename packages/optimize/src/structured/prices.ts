@@ -26,11 +26,11 @@ export function indexCovers({ covers, models: M, regions: R }: PlacementTask, el
   const includes = new Uint8Array(covers.length * R);
   for (const [c, cover] of covers.entries()) {
     for (const r of cover.regions) includes[c * R + r] = 1;
-    const only = cover.model * R + cover.regions[0]!;
+    const only = cover.model * R + cover.regions[0];
     if (cover.regions.length === 1 && (cover.kind === 'local-service' || !elastic)) {
-      local[only] = Math.max(local[only]!, cover.required);
-      localUsd[only] = cover.shortage[0]!.usdPerMicro;
-    } else joint[cover.model]!.push(c);
+      local[only] = Math.max(local[only], cover.required);
+      localUsd[only] = cover.shortage[0].usdPerMicro;
+    } else joint[cover.model].push(c);
   }
   return { local, localUsd, joint, includes };
 }
@@ -58,34 +58,34 @@ export function createRelaxation(task: PlacementTask, index: CoverIndex, elastic
   return ({ gpuUsd, coverUsd }) => {
     let bound = 0;
     for (let at = 0; at < R * K; at++) {
-      gpuExcess[at] = gpuCapacity[at] === Infinity ? 0 : -gpuCapacity[at]!;
-      if (gpuCapacity[at]! < Infinity) bound -= gpuUsd[at]! * gpuCapacity[at]!;
+      gpuExcess[at] = gpuCapacity[at] === Infinity ? 0 : -gpuCapacity[at];
+      if (gpuCapacity[at] < Infinity) bound -= gpuUsd[at] * gpuCapacity[at];
     }
     for (let m = 0; m < M; m++) {
-      for (const c of index.joint[m]!) {
-        coverMissing[c] = covers[c]!.required;
-        bound += coverUsd[c]! * covers[c]!.required;
+      for (const c of index.joint[m]) {
+        coverMissing[c] = covers[c].required;
+        bound += coverUsd[c] * covers[c].required;
         if (!elastic) continue;
-        for (const step of covers[c]!.shortage) {
-          if (step.usdPerMicro >= coverUsd[c]!) continue;
-          coverMissing[c]! -= step.most;
-          bound += (step.usdPerMicro - coverUsd[c]!) * step.most;
+        for (const step of covers[c].shortage) {
+          if (step.usdPerMicro >= coverUsd[c]) continue;
+          coverMissing[c] -= step.most;
+          bound += (step.usdPerMicro - coverUsd[c]) * step.most;
         }
       }
       for (let r = 0; r < R; r++) {
         let tokenUsd = 0;
-        for (const c of index.joint[m]!) if (index.includes[c * R + r] === 1) tokenUsd += coverUsd[c]!;
+        for (const c of index.joint[m]) if (index.includes[c * R + r] === 1) tokenUsd += coverUsd[c];
         const mr = m * R + r;
-        regional.solve(m, r, index.local[mr]!, tokenUsd, gpuUsd, r * K, elastic ? index.localUsd[mr]! : Infinity);
+        regional.solve(m, r, index.local[mr], tokenUsd, gpuUsd, r * K, elastic ? index.localUsd[mr] : Infinity);
         bound += regional.bound;
         let tokens = 0;
         for (let k = 0; k < K; k++) {
-          const count = regional.counts[k]!;
+          const count = regional.counts[k];
           counts[mr * K + k] = count;
-          tokens += count * capacity[m * K + k]!;
-          if (gpuCapacity[r * K + k]! < Infinity) gpuExcess[r * K + k]! += count * gpus[m * K + k]!;
+          tokens += count * capacity[m * K + k];
+          if (gpuCapacity[r * K + k] < Infinity) gpuExcess[r * K + k] += count * gpus[m * K + k];
         }
-        for (const c of index.joint[m]!) if (index.includes[c * R + r] === 1) coverMissing[c]! -= tokens;
+        for (const c of index.joint[m]) if (index.includes[c * R + r] === 1) coverMissing[c] -= tokens;
       }
     }
     return { bound, counts, coverMissing, gpuExcess };
@@ -97,24 +97,24 @@ export function firstPrices(task: PlacementTask, index: CoverIndex): Prices {
   const { models: M, regions: R, skus: K, covers, capacity, current, upper } = task;
   const coverUsd = new Float64Array(covers.length);
   for (let m = 0; m < M; m++) {
-    for (const c of index.joint[m]!) {
-      if (covers[c]!.kind === 'residency') continue;
+    for (const c of index.joint[m]) {
+      if (covers[c].kind === 'residency') continue;
       const steps: { ratio: number; tokens: number }[] = [];
       for (let k = 0; k < K; k++) {
-        const tokens = capacity[m * K + k]!;
+        const tokens = capacity[m * K + k];
         if (tokens === 0) continue;
         let held = 0;
         let more = 0;
         for (let r = 0; r < R; r++) {
           if (index.includes[c * R + r] === 0) continue;
           const e = (m * R + r) * K + k;
-          held += Math.min(current[e]!, upper[e]!);
-          more += Math.max(0, upper[e]! - current[e]!);
+          held += Math.min(current[e], upper[e]);
+          more += Math.max(0, upper[e] - current[e]);
         }
-        steps.push({ ratio: task.belowUsd[m * K + k]! / tokens, tokens: held * tokens }, { ratio: task.aboveUsd[m * K + k]! / tokens, tokens: more * tokens });
+        steps.push({ ratio: task.belowUsd[m * K + k] / tokens, tokens: held * tokens }, { ratio: task.aboveUsd[m * K + k] / tokens, tokens: more * tokens });
       }
       steps.sort((a, b) => a.ratio - b.ratio);
-      let open = covers[c]!.required;
+      let open = covers[c].required;
       for (const { ratio, tokens } of steps) {
         if (open <= 0) break;
         open -= tokens;

@@ -63,15 +63,15 @@ export class RegionalCover {
     for (let k = 0; k < K; k++) {
       const e = first + k;
       const p = model * K + k;
-      const tokens = capacity[p]!;
-      const reduced = (gpuUsd === undefined ? 0 : gpuUsd[gpuAt + k]! * gpus[p]!) - tokenUsd * tokens;
-      const below = belowUsd[p]! + reduced;
-      const above = aboveUsd[p]! + reduced;
-      const [low, held, high] = [lower[e]!, current[e]!, upper[e]!];
+      const tokens = capacity[p];
+      const reduced = (gpuUsd === undefined ? 0 : gpuUsd[gpuAt + k] * gpus[p]) - tokenUsd * tokens;
+      const below = belowUsd[p] + reduced;
+      const above = aboveUsd[p] + reduced;
+      const [low, held, high] = [lower[e], current[e], upper[e]];
       let count = above < 0 ? high : below < 0 ? Math.min(high, Math.max(low, held)) : low;
       if (count < low) count = low;
       this.counts[k] = count;
-      cost += (count <= held ? (count - held) * belowUsd[p]! : (count - held) * aboveUsd[p]!) + count * reduced;
+      cost += (count <= held ? (count - held) * belowUsd[p] : (count - held) * aboveUsd[p]) + count * reduced;
       open -= count * tokens;
       if (tokens === 0) continue;
       if (count < held && count < high) this.#step(k, Math.min(held, high) - count, below, tokens);
@@ -95,8 +95,8 @@ export class RegionalCover {
     order.length = 0;
     for (let s = 0; s < this.#steps; s++) {
       let at = s;
-      const ratio = this.#stepUsd[s]! / this.#stepTokens[s]!;
-      for (; at > 0 && this.#stepUsd[order[at - 1]!]! / this.#stepTokens[order[at - 1]!]! > ratio; at--) order[at] = order[at - 1]!;
+      const ratio = this.#stepUsd[s] / this.#stepTokens[s];
+      for (; at > 0 && this.#stepUsd[order[at - 1]] / this.#stepTokens[order[at - 1]] > ratio; at--) order[at] = order[at - 1]!;
       order[at] = s;
     }
     this.#nodes = 0;
@@ -111,10 +111,10 @@ export class RegionalCover {
       this.#best.fill(0);
       for (let s = 0; s < this.#steps; s++) {
         this.#best[s] = this.#stepUnits[s]!;
-        this.#bestMissing -= this.#best[s]! * this.#stepTokens[s]!;
+        this.#bestMissing -= this.#best[s] * this.#stepTokens[s];
       }
     }
-    for (let s = 0; s < this.#steps; s++) this.counts[this.#stepSku[s]!]! += this.#best[s]!;
+    for (let s = 0; s < this.#steps; s++) this.counts[this.#stepSku[s]] += this.#best[s];
     this.missing = Math.max(0, this.#bestMissing);
     this.cost = cost + this.#bestCost;
     this.bound = this.#nodes > MOST_NODES ? cost + relaxed : this.cost;
@@ -124,8 +124,8 @@ export class RegionalCover {
   #listCovers(model: number, region: number, required: number): Int32Array | null {
     const { skus: K, regions: R, capacity, upper } = this.#task;
     const order = Array.from({ length: K }, (_, k) => k)
-      .filter((k) => capacity[model * K + k]! > 0)
-      .sort((a, b) => capacity[model * K + b]! - capacity[model * K + a]!);
+      .filter((k) => capacity[model * K + k] > 0)
+      .sort((a, b) => capacity[model * K + b] - capacity[model * K + a]);
     const found: number[] = [];
     const counts = new Int32Array(K);
     const visit = (at: number, open: number): boolean => {
@@ -135,10 +135,10 @@ export class RegionalCover {
         return true;
       }
       if (at === order.length) return true;
-      const k = order[at]!;
-      const tokens = capacity[model * K + k]!;
+      const k = order[at];
+      const tokens = capacity[model * K + k];
       // The smallest instance comes last, so a cover that it completes is minimal, and so is one that needs no more.
-      const most = Math.min(upper[(model * R + region) * K + k]!, Math.ceil(open / tokens));
+      const most = Math.min(upper[(model * R + region) * K + k], Math.ceil(open / tokens));
       for (let count = most; count >= 0; count--) {
         counts[k] = count;
         if (!visit(at + 1, open - count * tokens)) return false;
@@ -160,24 +160,24 @@ export class RegionalCover {
     const floor = this.counts;
     for (let k = 0; k < K; k++) {
       const p = model * K + k;
-      const held = current[first + k]!;
-      const reduced = (gpuUsd === undefined ? 0 : gpuUsd[gpuAt + k]! * gpus[p]!) - tokenUsd * capacity[p]!;
+      const held = current[first + k];
+      const reduced = (gpuUsd === undefined ? 0 : gpuUsd[gpuAt + k] * gpus[p]) - tokenUsd * capacity[p];
       for (let count = 0; count < width; count++) {
-        const taken = Math.max(count, floor[k]!);
-        table[k * width + count] = (taken - held) * (taken <= held ? belowUsd[p]! : aboveUsd[p]!) + taken * reduced;
+        const taken = Math.max(count, floor[k]);
+        table[k * width + count] = (taken - held) * (taken <= held ? belowUsd[p] : aboveUsd[p]) + taken * reduced;
       }
     }
     let best = Infinity;
     let at = 0;
     for (let cover = 0; cover < covers.length; cover += K) {
       let usd = 0;
-      for (let k = 0; k < K; k++) usd += table[k * width + covers[cover + k]!]!;
+      for (let k = 0; k < K; k++) usd += table[k * width + covers[cover + k]];
       if (usd < best) {
         best = usd;
         at = cover;
       }
     }
-    for (let k = 0; k < K; k++) this.counts[k] = Math.max(floor[k]!, covers[at + k]!);
+    for (let k = 0; k < K; k++) this.counts[k] = Math.max(floor[k], covers[at + k]);
     this.cost = this.bound = best;
     this.missing = 0;
   }
@@ -193,10 +193,10 @@ export class RegionalCover {
   #relaxation(from: number, open: number): number {
     let usd = 0;
     for (let at = from; at < this.#steps && open > 0; at++) {
-      const s = this.#order[at]!;
-      const ratio = this.#stepUsd[s]! / this.#stepTokens[s]!;
+      const s = this.#order[at];
+      const ratio = this.#stepUsd[s] / this.#stepTokens[s];
       if (ratio >= this.#shortageUsd) break;
-      const tokens = Math.min(open, this.#stepUnits[s]! * this.#stepTokens[s]!);
+      const tokens = Math.min(open, this.#stepUnits[s] * this.#stepTokens[s]);
       usd += tokens * ratio;
       open -= tokens;
     }
@@ -219,11 +219,11 @@ export class RegionalCover {
     }
     if (at === this.#steps) return;
     if (this.#bestCost < Infinity && !(cost + this.#relaxation(at, open) < this.#bestCost - 1e-12 * Math.abs(this.#bestCost))) return;
-    const s = this.#order[at]!;
-    const tokens = this.#stepTokens[s]!;
-    for (let units = Math.min(this.#stepUnits[s]!, Math.ceil(open / tokens)); units >= 0; units--) {
+    const s = this.#order[at];
+    const tokens = this.#stepTokens[s];
+    for (let units = Math.min(this.#stepUnits[s], Math.ceil(open / tokens)); units >= 0; units--) {
       this.#taken[s] = units;
-      this.#search(at + 1, open - units * tokens, cost + units * this.#stepUsd[s]!);
+      this.#search(at + 1, open - units * tokens, cost + units * this.#stepUsd[s]);
       if (this.#nodes > MOST_NODES && this.#bestCost < Infinity) break;
     }
     this.#taken[s] = 0;
