@@ -54,14 +54,16 @@ export async function benchOptimize(): Promise<Figure[]> {
     const gap = plan.objectiveUsd === undefined ? Infinity : difference(plan.objectiveUsd, expected.objective);
     gaps.push(gap);
     if (!/^[lm]/.test(id)) continue;
-    const optimizer = createPlacementOptimizer({ variant: 'paper', solver: 'highs', elastic: false });
+    const optimizer = createPlacementOptimizer({ variant: 'paper', solver: 'auto', elastic: false });
     const from = cpuSeconds();
     const solved = await optimizer.solve(problem, { relativeGap: GAP, timeLimitMs: MOST_MS });
+    const took = cpuSeconds() - from;
+    if (id.startsWith('l06')) figures.push({ name: `golden ${id}: auto, to 1 %`, value: took, unit: 's', target: { atMost: 10 } });
     const others = ['cbc', 'highsWasm']
       .map((solver) => `${solver} ${solvers[solver]?.cpuS?.toFixed(2) ?? '–'} s (${solvers[solver]?.status ?? '–'})`)
       .join(', ');
     console.log(
-      `  ${id.padEnd(24)} heuristic ${heuristicMs.toFixed(0).padStart(5)} ms, ${(100 * gap).toFixed(2)} %; HiGHS here to 1 %: ${(cpuSeconds() - from).toFixed(2)} s, proven ${(100 * (solved.relativeGap ?? NaN)).toFixed(2)} %; README, to optimality: ${others}`,
+      `  ${id.padEnd(24)} heuristic ${heuristicMs.toFixed(0).padStart(5)} ms, ${(100 * gap).toFixed(2)} %; auto to 1 %: ${took.toFixed(2)} s, proven ${(100 * (solved.relativeGap ?? NaN)).toFixed(2)} %; README, to optimality: ${others}`,
     );
   }
   gaps.sort((a, b) => a - b);
@@ -94,7 +96,7 @@ async function placementFigures(
     await solve();
     return cpuSeconds() - from;
   };
-  const [byHighs, byAuto, byHeuristic]: [number[], number[], number[]] = [[], [], []];
+  const [byHighs, byAuto, byHeuristic, first]: [number[], number[], number[], number[]] = [[], [], [], []];
   let [proven, autoGap, plan] = [NaN, NaN, NaN];
   let best = Infinity;
   for (let n = 0; n < repeats; n++) {
@@ -110,6 +112,13 @@ async function placementFigures(
         autoGap = (await auto.solve(problem, { relativeGap: gap, timeLimitMs: MOST_MS })).relativeGap ?? NaN;
       }),
     );
+    // Told to be quick, it stops at its first plan.
+    first.push(
+      await time(async () => {
+        const { target } = await heuristic.solve(problem, { timeLimitMs: 1 });
+        if (target === undefined) throw new Error(`${label}: no first plan`);
+      }),
+    );
     byHeuristic.push(
       await time(async () => {
         plan = (await heuristic.solve(problem)).objectiveUsd ?? NaN;
@@ -118,10 +127,11 @@ async function placementFigures(
   }
   const mine = gap === 0 ? 'optimality' : `${100 * gap} %`;
   into.push(
-    { name: `${label}: HiGHS, warm, to ${mine}`, value: median(byHighs), unit: 's', target: { atMost: targetS } },
-    { name: `${label}: proven gap of HiGHS`, value: 100 * proven, unit: '%', target: { atMost: 100 * gap + 1e-4 } },
-    { name: `${label}: auto, to ${mine}`, value: median(byAuto), unit: `s, ${(100 * autoGap).toFixed(2)} % proven`, target: { atMost: targetS } },
-    { name: `${label}: first plan (heuristic)`, value: 1_000 * median(byHeuristic), unit: 'ms', ...(large ? { target: { atMost: 50 } } : {}) },
+    { name: `${label}: auto, warm, to ${mine}`, value: median(byAuto), unit: 's', target: { atMost: targetS } },
+    { name: `${label}: proven gap of auto`, value: 100 * autoGap, unit: '%', target: { atMost: 100 * gap + 1e-4 } },
+    { name: `${label}: HiGHS alone, warm, to ${mine}`, value: median(byHighs), unit: `s, ${(100 * proven).toFixed(2)} % proven` },
+    { name: `${label}: first plan that meets all`, value: median(first), unit: 's', ...(large ? { target: { atMost: 1 } } : {}) },
+    { name: `${label}: heuristic alone`, value: 1_000 * median(byHeuristic), unit: 'ms', ...(large ? { target: { atMost: 50 } } : {}) },
     { name: `${label}: heuristic above HiGHS's bound`, value: (100 * (plan - best)) / Math.abs(plan), unit: '%' },
   );
   if (large) {

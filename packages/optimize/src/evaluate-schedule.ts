@@ -1,5 +1,5 @@
 import { type PlacementCost, PlacementGrid, type PlacementShortfall } from '@sageserve/core';
-import { bindingNames, brokenBounds, dropped, type Evaluation, missingInstances, overdue, transportOf } from './evaluate.js';
+import { type Binding, bindingNames, brokenBounds, dropped, type Evaluation, missingInstances, overdue, transportOf } from './evaluate.js';
 import { decimalOf, numberOf, plus, times, ZERO } from './exact.js';
 import { delayOf, globalNeed, localNeed } from './formulations/lead-time-model.js';
 import { exactPrices, MICRO, type PlacementTask } from './task.js';
@@ -22,7 +22,9 @@ export function evaluateSchedule(task: PlacementTask, stages: readonly Float64Ar
       shortfall.push({ ...missing, window: w });
       unmetUsd += missing.amount * task.unmetUsd.perInstance;
     }
-    const binding = bindingNames(task, counts);
+    const full = bindingNames(task, counts);
+    const delayed = problem.provisioningWindows?.values.some((windows) => windows > 0) === true;
+    const binding: Binding = (model, regions) => (delayed ? [...full(model, regions), 'the time that a start takes'] : full(model, regions));
     const usable = new Float64Array(M * R);
     const before = w === 0 ? task.current : stages[w - 1];
     for (let e = 0; e < entries; e++) {
@@ -50,7 +52,7 @@ export function evaluateSchedule(task: PlacementTask, stages: readonly Float64Ar
           regionId: problem.regions[r],
           window: w,
           amount: missing / MICRO,
-          binding: [...binding(m, [r]), `provisioning delay in ${problem.regions[r]}`],
+          binding: binding(m, [r]),
         });
       }
       const own = usable.subarray(m * R, (m + 1) * R);

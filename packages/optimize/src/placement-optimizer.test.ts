@@ -19,7 +19,8 @@ const one: PlacementProblem = {
   demandTokensPerS: [grid(1, 2, 1, (_m, r) => [550, 120][r]!)],
   localShare: 0.8,
 };
-const solve = (problem: PlacementProblem, options: Parameters<typeof createPlacementOptimizer>[0] = {}): Promise<PlacementSolution> => Promise.resolve(createPlacementOptimizer(options).solve(problem));
+const solve = (problem: PlacementProblem, options: Parameters<typeof createPlacementOptimizer>[0] = {}): Promise<PlacementSolution> =>
+  Promise.resolve(createPlacementOptimizer(options).solve(problem));
 const counts = ({ target }: PlacementSolution): number[] => [...target!.values];
 
 describe('a plan', () => {
@@ -87,7 +88,13 @@ describe('a plan', () => {
   });
 
   it('covers as many regions at their worst as the budget says', async () => {
-    const base = { ...one, current: grid(1, 2, 1, () => 0), localShare: 0, demandTokensPerS: [grid(1, 2, 1, () => 200)], demandExcessTokensPerS: [grid(1, 2, 1, () => 100)] };
+    const base = {
+      ...one,
+      current: grid(1, 2, 1, () => 0),
+      localShare: 0,
+      demandTokensPerS: [grid(1, 2, 1, () => 200)],
+      demandExcessTokensPerS: [grid(1, 2, 1, () => 100)],
+    };
     for (const [demandBudget, needed] of [
       [1, 5],
       [1.5, 6],
@@ -176,11 +183,18 @@ describe('a malformed problem', () => {
 });
 
 describe('solvers', () => {
-  const named = { highs: createPlacementSolver('highs'), 'javascript-lp-solver': createPlacementSolver('javascript-lp-solver'), heuristic: createPlacementSolver('heuristic'), auto: createPlacementSolver('auto') };
+  const named = {
+    highs: createPlacementSolver('highs'),
+    'javascript-lp-solver': createPlacementSolver('javascript-lp-solver'),
+    heuristic: createPlacementSolver('heuristic'),
+    auto: createPlacementSolver('auto'),
+  };
   const gaps: number[] = [];
   afterAll(() => {
     gaps.sort((a, b) => a - b);
-    console.log(`heuristic on ${gaps.length} random problems: gap median ${(100 * gaps[gaps.length >> 1]!).toFixed(2)} %, worst ${(100 * gaps.at(-1)!).toFixed(2)} %`);
+    console.log(
+      `heuristic on ${gaps.length} random problems: gap median ${(100 * gaps[gaps.length >> 1]!).toFixed(2)} %, worst ${(100 * gaps.at(-1)!).toFixed(2)} %`,
+    );
   });
 
   const variants: [PlacementVariant, number, readonly (typeof PLACEMENT_SOLVERS)[number][]][] = [
@@ -189,32 +203,41 @@ describe('solvers', () => {
     // Where it proves nothing in time it is no witness: javascript-lp-solver stays out of the larger ones.
     ['lead-time', 60, ['highs', 'auto']],
   ];
-  it.each(variants)('agree on random problems: %s', async (variant, problems, names) => {
-    for (let seed = 0; seed < problems; seed++) {
-      const rng = createRng(`${variant} ${seed}`);
-      const whole = (least: number, most: number): number => least + Math.floor(rng.next() * (most - least + 1));
-      let problem = randomProblem(rng, { models: whole(1, 2), regions: whole(1, 3), skus: whole(1, 2), windows: whole(1, 3), capped: 0.5, room: 0.7 });
-      if (variant === 'flows' && rng.next() < 0.8) problem = withFlows(rng, problem);
-      if (variant === 'lead-time') problem = { ...problem, provisioningWindows: grid(1, problem.regions.length, problem.skus.length, () => whole(0, 1)) };
-      const answers: Partial<Record<string, PlacementSolution>> = {};
-      for (const name of names) answers[name] = await createPlacementOptimizer({ variant, solver: named[name], elastic: false }).solve(problem, { timeLimitMs: 20_000 });
-      const { highs, auto, heuristic, 'javascript-lp-solver': small } = answers;
-      const about = `${variant} ${seed}`;
-      expect([about, highs!.status === 'optimal' || highs!.status === 'infeasible']).toEqual([about, true]);
-      expect([about, auto!.status]).toEqual([about, highs!.status]);
-      if (small !== undefined && small.status !== 'timed-out' && small.status !== 'feasible') expect([about, small.status]).toEqual([about, highs!.status]);
-      if (heuristic?.status === 'infeasible') expect([about, highs!.status]).toEqual([about, 'infeasible']);
-      if (highs!.status !== 'optimal') continue;
-      const within = 1e-6 * Math.max(1, Math.abs(highs!.objectiveUsd!));
-      for (const other of [auto, small?.status === 'optimal' ? small : undefined]) if (other !== undefined) expect([about, Math.abs(other.objectiveUsd! - highs!.objectiveUsd!) <= within]).toEqual([about, true]);
-      if (heuristic?.objectiveUsd === undefined) continue;
-      gaps.push((heuristic.objectiveUsd - highs!.objectiveUsd!) / Math.max(1, Math.abs(highs!.objectiveUsd!)));
-      expect([about, heuristic.objectiveUsd >= highs!.objectiveUsd! - within]).toEqual([about, true]);
-    }
-  }, 240_000);
+  it.each(variants)(
+    'agree on random problems: %s',
+    async (variant, problems, names) => {
+      for (let seed = 0; seed < problems; seed++) {
+        const rng = createRng(`${variant} ${seed}`);
+        const whole = (least: number, most: number): number => least + Math.floor(rng.next() * (most - least + 1));
+        let problem = randomProblem(rng, { models: whole(1, 2), regions: whole(1, 3), skus: whole(1, 2), windows: whole(1, 3), capped: 0.5, room: 0.7 });
+        if (variant === 'flows' && rng.next() < 0.8) problem = withFlows(rng, problem);
+        if (variant === 'lead-time') problem = { ...problem, provisioningWindows: grid(1, problem.regions.length, problem.skus.length, () => whole(0, 1)) };
+        const answers: Partial<Record<string, PlacementSolution>> = {};
+        for (const name of names)
+          answers[name] = await createPlacementOptimizer({ variant, solver: named[name], elastic: false }).solve(problem, { timeLimitMs: 20_000 });
+        const { highs, auto, heuristic, 'javascript-lp-solver': small } = answers;
+        const about = `${variant} ${seed}`;
+        expect([about, highs!.status === 'optimal' || highs!.status === 'infeasible']).toEqual([about, true]);
+        expect([about, auto!.status]).toEqual([about, highs!.status]);
+        if (small !== undefined && small.status !== 'timed-out' && small.status !== 'feasible') expect([about, small.status]).toEqual([about, highs!.status]);
+        if (heuristic?.status === 'infeasible') expect([about, highs!.status]).toEqual([about, 'infeasible']);
+        if (highs!.status !== 'optimal') continue;
+        const within = 1e-6 * Math.max(1, Math.abs(highs!.objectiveUsd!));
+        for (const other of [auto, small?.status === 'optimal' ? small : undefined])
+          if (other !== undefined) expect([about, Math.abs(other.objectiveUsd! - highs!.objectiveUsd!) <= within]).toEqual([about, true]);
+        if (heuristic?.objectiveUsd === undefined) continue;
+        gaps.push((heuristic.objectiveUsd - highs!.objectiveUsd!) / Math.max(1, Math.abs(highs!.objectiveUsd!)));
+        expect([about, heuristic.objectiveUsd >= highs!.objectiveUsd! - within]).toEqual([about, true]);
+      }
+    },
+    240_000,
+  );
 
   it('that answer wrongly are found out, with the program attached', async () => {
-    const lying = (target: number[], bound: number) => ({ name: 'liar', solve: () => Promise.resolve({ status: 'optimal' as const, stages: [Float64Array.from(target)], bound }) });
+    const lying = (target: number[], bound: number) => ({
+      name: 'liar',
+      solve: () => Promise.resolve({ status: 'optimal' as const, stages: [Float64Array.from(target)], bound }),
+    });
     const short = await solve(one, { solver: lying([1, 1], 0) }).catch((error: unknown) => error);
     expect(short).toBeInstanceOf(PlacementSolverError);
     expect((short as Error).message).toContain('breaks a constraint');
@@ -246,7 +269,10 @@ describe('solvers', () => {
 
   it.each(['highs', 'heuristic', 'auto'] as const)('keep the contract of optimisers: %s', async (solver) => {
     const feasible = randomProblem(createRng('contract'), { models: 3, regions: 3, skus: 2, windows: 2, capped: 0.5, room: 2 });
-    for (const { name, run } of placementOptimizerConformance(() => createPlacementOptimizer({ solver: named[solver] }), { ...feasible, maxInstances: grid(3, 3, 2, () => Infinity) })) {
+    for (const { name, run } of placementOptimizerConformance(() => createPlacementOptimizer({ solver: named[solver] }), {
+      ...feasible,
+      maxInstances: grid(3, 3, 2, () => Infinity),
+    })) {
       expect(name).not.toBe('');
       await run();
     }

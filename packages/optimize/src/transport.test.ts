@@ -35,7 +35,14 @@ describe('transport', () => {
     fc.assert(
       fc.property(three, three, fc.array(row, { minLength: 9, maxLength: 9 }), (demand, capacity, prices) => {
         const price = Float64Array.from(prices, (usd, at) => (at % 4 === 0 ? 0 : usd));
-        const result = transport({ demand: Float64Array.from(demand), capacity: Float64Array.from(capacity), price, droppableCheaply: new Float64Array(3), cheapUsd: 50, dearUsd: 100 });
+        const result = transport({
+          demand: Float64Array.from(demand),
+          capacity: Float64Array.from(capacity),
+          price,
+          droppableCheaply: new Float64Array(3),
+          cheapUsd: 50,
+          dearUsd: 100,
+        });
         for (let r = 0; r < 3; r++) {
           const out = sum(result.flow.subarray(3 * r, 3 * r + 3));
           expect(out + result.dearlyDropped[r]! + result.cheaplyDropped[r]!).toBe(demand[r]);
@@ -43,7 +50,10 @@ describe('transport', () => {
           for (let to = 0; to < 3; to++) if (price[3 * r + to] === Infinity) expect(result.flow[3 * r + to]).toBe(0);
         }
         const usd = result.flowUsd + 100 * sum(result.dearlyDropped);
-        expect(usd).toBeCloseTo(cheapest(demand, capacity, (from, to) => price[3 * from + to]!, 100), 9);
+        expect(usd).toBeCloseTo(
+          cheapest(demand, capacity, (from, to) => price[3 * from + to]!, 100),
+          9,
+        );
       }),
       { numRuns: 500 },
     );
@@ -65,7 +75,14 @@ describe('transport', () => {
 
   it('names the regions that would have to hold more', () => {
     const price = Float64Array.of(0, 0, Infinity, 0, 0, Infinity, 0, 0, 0);
-    const { saturated } = transport({ demand: Float64Array.of(5, 5, 1), capacity: Float64Array.of(3, 3, 9), price, droppableCheaply: new Float64Array(3), cheapUsd: 1, dearUsd: 2 });
+    const { saturated } = transport({
+      demand: Float64Array.of(5, 5, 1),
+      capacity: Float64Array.of(3, 3, 9),
+      price,
+      droppableCheaply: new Float64Array(3),
+      cheapUsd: 1,
+      dearUsd: 2,
+    });
     expect(saturated).toEqual([0, 1]);
   });
 });

@@ -127,7 +127,8 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
     for (let round = 0, changed = true; changed && round < 2 * R; round++) {
       changed = false;
       for (let from = 0; from < R; from++) {
-        if (distance[from] === Infinity) continue;
+        // A path ends where there is room: since flows so far are the cheapest, going on through would not be cheaper.
+        if (distance[from] === Infinity || left[from]! > 0) continue;
         for (let origin = 0; origin < R; origin++) {
           if (!(flow[origin * R + from] > 0)) continue;
           const base = distance[from] - priceOf(origin, from);

@@ -242,6 +242,83 @@ describe('sageserve forecast', () => {
   });
 });
 
+describe('sageserve plan', () => {
+  const traffic = ['--preset', 'paper-day', '--duration', '26h', '--requests-per-day', '2000000', '--at', '15h'];
+
+  it('prints what each region should hold beside what it holds, and in words why', async () => {
+    const held = join(dir, 'held.csv');
+    await writeFile(held, 'model,region,sku,instances\nllama-2-70b,eastus,h100-80gb,1\nllama-3.1-8b,westus,a100-80gb,9\n');
+    const { code, stdout } = await run(['plan', ...traffic, '--current', held]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^generated traffic of paper-day: plan for 2024-05-13T15:00:00.000Z, 6 windows of 10.0 min$/m);
+    expect(stdout).toMatch(/flows: optimal by auto: \w+ in [\d.]+ m?s, proven/);
+    expect(stdout).toMatch(/llama-2-70b +eastus +h100-80gb +1 +→ \d+ +\+\d+ /);
+    expect(stdout).toMatch(/llama-3.1-8b +westus +a100-80gb +9 +→ \d+ +−\d+ /);
+    const words = await run(['plan', ...traffic, '--current', held, '--explain']);
+    expect(words.stdout).toMatch(/^\+\d+ llama-2-70b on h100-80gb in eastus: local peak [\d,k ]+ tokens\/s, 80 % of it servable here, needs \d+, 1 is held$/m);
+    expect(words.stdout).toMatch(/^−\d+ llama-3.1-8b on a100-80gb in westus: local peak [\d,k ]+ tokens\/s needs \d+, 9 are held/m);
+  });
+
+  it('gives the same plan as JSON, whoever solves it, and the program for any other solver', async () => {
+    const lp = join(dir, 'plan.lp');
+    const answers = [];
+    for (const solver of ['auto', 'highs', 'heuristic']) {
+      const { code, stdout } = await run(['plan', ...traffic, '--variant', 'paper', '--solver', solver, '--json', '--lp', lp]);
+      expect(code).toBe(0);
+      answers.push(JSON.parse(stdout) as { status: string; objectiveUsd: number; plan: { model: string; target: number }[]; windows: number });
+    }
+    expect(answers[0]!.status).toBe('optimal');
+    expect(answers[0]!.windows).toBe(6);
+    expect(answers[1]!.objectiveUsd).toBeCloseTo(answers[0]!.objectiveUsd, 6);
+    expect(answers[0]!.plan.every(({ target }) => Number.isInteger(target) && target >= 2)).toBe(true);
+    const text = await readFile(lp, 'utf8');
+    expect(text).toMatch(/^Minimize$/m);
+    expect(text.trim().endsWith('End')).toBe(true);
+  });
+
+  it('plans from the demand that a simulation wrote, and says what cannot be met', async () => {
+    const out = join(dir, 'simulated-demand');
+    expect((await run(['simulate', '--duration', '6h', '--strategy', 'static', '--out', out])).code).toBe(0);
+    const demand = join(out, 'static', 'demand.csv');
+    const met = await run(['plan', '--demand', demand, '--mix', '1000,200', '--json']);
+    expect(JSON.parse(met.stdout)).toMatchObject({ status: 'optimal', shortfall: [] });
+    const scenario = join(dir, 'small.yaml');
+    await writeFile(
+      scenario,
+      `name: tight
+duration: 6h
+traffic: { requestsPerDay: 3000000 }
+regions: [{ name: eastus, gpus: { h100-80gb: 8 } }, { name: centralus, gpus: { h100-80gb: 8 } }, { name: westus, gpus: { h100-80gb: 8 } }]
+skus: [{ name: h100-80gb, usdPerGpuHour: 12 }]
+models:
+  - { name: llama-2-70b, deployments: [{ sku: h100-80gb, gpusPerInstance: 4, initialInstances: 1, minInstances: 1 }] }
+placement: { residency: { eastus: [eastus, centralus] } }
+`,
+    );
+    const { code, stdout } = await run(['plan', scenario, '--requests-per-day', '6000000']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('flows: infeasible');
+    expect(stdout).toMatch(/short of\nkind +model +region +when +tokens\/s +since of\n/);
+    expect(stdout).toMatch(/GPUs of h100-80gb in \w+/);
+  });
+
+  it('ends with 2 and says what is wrong, where', async () => {
+    const held = join(dir, 'wrong.csv');
+    await writeFile(held, 'model,region,sku,instances\nllama-2-70b,mars,h100-80gb,1\n');
+    for (const [args, message] of [
+      [['--solver', 'oracle'], /--solver: must be one of auto, highs/],
+      [['--at', 'yesterday'], /--at: must be a time within the demand.*\n.*It goes from 2024/],
+      [['--current', held], /wrong\.csv:2: "mars" is not a region of the scenario\nhint: It has eastus/],
+      [['--gap', 'x'], /--gap: must be a number from 0/],
+      [['--trace', 'nowhere.csv'], /nowhere\.csv/],
+    ] as const) {
+      const { code, stderr } = await run(['plan', '--duration', '12h', '--requests-per-day', '100000', ...args]);
+      expect([args, code]).toEqual([args, 2]);
+      expect(stderr).toMatch(message);
+    }
+  });
+});
+
 describe('sageserve trace', () => {
   it('generates, converts, inspects and shows a trace', async () => {
     const parquet = join(dir, 'week.parquet');

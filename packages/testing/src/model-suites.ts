@@ -106,7 +106,7 @@ export function forecasterConformance(create: () => Forecaster): ConformanceCase
 export function placementOptimizerConformance(create: () => PlacementOptimizer, feasible: PlacementProblem): ConformanceCase[] {
   return [
     {
-      name: 'answers a feasible problem with whole numbers within bounds and GPU capacity',
+      name: 'answers a feasible problem with whole numbers within bounds and GPU capacity that serve the demand',
       async run() {
         const solution = await create().solve(feasible);
         expect(solution.status === 'optimal' || solution.status === 'feasible', `answered ${solution.status}`);
@@ -124,6 +124,32 @@ export function placementOptimizerConformance(create: () => PlacementOptimizer, 
             }
           }
         }
+        for (const [m, model] of feasible.models.entries()) {
+          const carried = feasible.regions.map((_, r) =>
+            feasible.skus.reduce((sum, __, k) => sum + solution.target!.at(m, r, k) * feasible.tokensPerSPerInstance.at(m, 0, k), 0),
+          );
+          for (const [w, demand] of feasible.demandTokensPerS.entries()) {
+            for (const [r, region] of feasible.regions.entries())
+              expect(
+                carried[r]! >= feasible.localShare * demand.at(m, r, 0) * (1 - 1e-9),
+                `${region} holds too little of ${model} for its own share in window ${w}`,
+              );
+            const all = feasible.regions.reduce((sum, _, r) => sum + demand.at(m, r, 0), 0);
+            expect(carried.reduce((a, b) => a + b, 0) >= all * (1 - 1e-9), `all regions together hold too little of ${model} in window ${w}`);
+          }
+        }
+      },
+    },
+    {
+      name: 'gives the same plan for the same problem, and ends when told to',
+      async run() {
+        const [first, second] = [await create().solve(feasible), await create().solve(feasible)];
+        expect(first.target?.values.join() === second.target?.values.join(), 'gave two plans');
+        const reason = new Error('told to');
+        const ended = await Promise.resolve()
+          .then(() => create().solve(feasible, { signal: AbortSignal.abort(reason) }))
+          .catch((error: unknown) => error);
+        expect(ended === reason, 'went on after an abort');
       },
     },
   ];

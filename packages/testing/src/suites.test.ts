@@ -122,13 +122,20 @@ describe('conformance suites accept what keeps a contract, and say what does not
       demandTokensPerS: [grid(150)],
       localShare: 0.8,
     };
-    const answering = (target: number): PlacementOptimizer => ({
+    const answering = (target: number, obedient = true): PlacementOptimizer => ({
       name: 'fixed',
-      solve: () => ({ status: 'feasible', target: grid(target), objectiveUsd: 0, relativeGap: undefined, solver: 'fixed' }),
+      async solve(_, options) {
+        if (obedient) options?.signal?.throwIfAborted();
+        return { status: 'feasible', target: grid(target), objectiveUsd: 0, relativeGap: undefined, solver: 'fixed' };
+      },
     });
     expect(await failures(placementOptimizerConformance(() => answering(2), problem))).toEqual([]);
     expect(await failures(placementOptimizerConformance(() => answering(4), problem))).toEqual(['uses more GPUs than region 0 has']);
     expect(await failures(placementOptimizerConformance(() => answering(1.5), problem))).toEqual(['target 1.5 is not a whole number']);
+    expect(await failures(placementOptimizerConformance(() => answering(1), problem))).toEqual(['r holds too little of m for its own share in window 0']);
+    expect(await failures(placementOptimizerConformance(() => answering(2, false), problem))).toEqual(['went on after an abort']);
+    let next = 1;
+    expect(await failures(placementOptimizerConformance(() => answering(2 + (next++ % 2)), problem))).toEqual(['gave two plans']);
   });
 
   it('control loops', async () => {

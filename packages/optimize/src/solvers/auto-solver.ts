@@ -40,7 +40,8 @@ export function createAutoSolver({ heuristic, javascriptLpSolver, highs }: AutoS
               notes.push(`${solver.name} gave a plan that breaks ${found.broken[0] ?? `service of ${found.shortfall[0].modelId}`}`);
               return undefined;
             }
-            if (found.objectiveUsd < usd) {
+            // Of equals the later, which may know prices of constraints too.
+            if (found.objectiveUsd <= usd) {
               usd = found.objectiveUsd;
               best = { ...answer, solver: solver.name };
             }

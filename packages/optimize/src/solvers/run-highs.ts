@@ -1,4 +1,4 @@
-import highsLoader, { type Highs } from 'highs';
+import highsLoader, { type Highs, type ModelData } from 'highs';
 import type { IntegerAnswer } from './integer-solver.js';
 import type { Job } from './solver-worker.js';
 
@@ -21,7 +21,7 @@ export async function runHighs(
   loading ??= loadHighs();
   const highs = await loading;
   const { modelStatus, variableType } = highs.constants;
-  const native = highs.createModel({
+  const relaxed: ModelData = {
     numCols: model.objective.length,
     numRows: model.rowLower.length,
     offset: model.constant,
@@ -38,14 +38,18 @@ export async function runHighs(
       indices: model.columns,
       values: model.values,
     },
+  };
+  const native = highs.createModel({
+    ...relaxed,
     integrality: Int32Array.from(model.integer, (whole) => (whole === 1 ? variableType.integer : variableType.continuous)),
   });
-  /** Told to use the simplex method, HiGHS leaves whole numbers aside. */
-  function relaxedDuals(): Float64Array | undefined {
-    native.options.set({ solver: 'simplex' });
-    native.run();
-    return native.getModelStatus() === modelStatus.optimal ? Float64Array.from(native.getSolution().rowDual) : undefined;
-  }
+  /** Whole numbers have no duals: those of the program that lets them be fractions. */
+  const relaxedDuals = (): Float64Array | undefined =>
+    highs.withModel(relaxed, (linear) => {
+      linear.options.set({ output_flag: false });
+      linear.run();
+      return linear.getModelStatus() === modelStatus.optimal ? Float64Array.from(linear.getSolution().rowDual) : undefined;
+    });
   try {
     native.options.set({ output_flag: false, mip_rel_gap: relativeGap, mip_abs_gap: 1e-9, mip_feasibility_tolerance: INTEGRALITY });
     if (timeLimitMs < Infinity) native.options.set({ time_limit: timeLimitMs / 1_000 });

@@ -16,6 +16,8 @@ export interface SearchOptions {
   readonly passes: number;
   /** Rounds of letting models change places in full cells. */
   readonly rounds: number;
+  /** The search ends with a plan that is proven to be this close to the best, as a share of its cost. */
+  readonly relativeGap: number;
   /** Asked between steps. */
   readonly stop?: () => boolean;
 }
@@ -34,7 +36,7 @@ export interface SearchAnswer {
  * Prices and plans in turn: dual ascent on prices of GPUs and of joint demand proves a bound, and what regions choose at those prices is repaired into plans and descended from. The same task and options give
  * the same plan.
  */
-export function searchPlans(task: PlacementTask, { elastic, steps, planEvery, passes, rounds, stop = () => false }: SearchOptions): SearchAnswer {
+export function searchPlans(task: PlacementTask, { elastic, steps, planEvery, passes, rounds, relativeGap, stop = () => false }: SearchOptions): SearchAnswer {
   const index = indexCovers(task, elastic);
   const ascent = createDualAscent(task, index, createRelaxation(task, index, elastic), firstPrices(task, index));
   let best: Float64Array | undefined;
@@ -58,11 +60,11 @@ export function searchPlans(task: PlacementTask, { elastic, steps, planEvery, pa
       best = counts;
     }
   };
-  for (let n = 0; n < steps && !stop(); n++) {
+  for (let n = 0; n < steps && (n === 0 || !stop()); n++) {
     const target = usd < Infinity ? usd : ascent.bound === -Infinity ? NaN : ascent.bound + 0.05 * Math.abs(ascent.bound);
     const relaxed = ascent.step(target);
     if (n % planEvery === 0) plan(relaxed);
-    if (best !== undefined && usd - ascent.bound <= 1e-9 * Math.abs(usd)) break;
+    if (best !== undefined && usd - ascent.bound <= Math.max(relativeGap, 1e-9) * Math.abs(usd)) break;
     if (ascent.scale < 1e-3) break;
   }
   return { counts: best, usd, bound: ascent.bound, prices: ascent.prices, index };

@@ -34,7 +34,8 @@ describe('the structure of placement', () => {
         const carried = counts.reduce((sum, count, k) => sum + count * task.capacity[k]!, 0);
         if (carried < index.local[0]!) continue;
         let usd = -tokenUsd * carried;
-        for (const [k, count] of counts.entries()) usd += (count - task.current[k]!) * (count < task.current[k]! ? task.belowUsd[k]! : task.aboveUsd[k]!) + count * gpuUsd[k]! * task.gpus[k]!;
+        for (const [k, count] of counts.entries())
+          usd += (count - task.current[k]!) * (count < task.current[k]! ? task.belowUsd[k]! : task.aboveUsd[k]!) + count * gpuUsd[k]! * task.gpus[k]!;
         best = Math.min(best, usd);
       }
       if (best === Infinity) expect(regional.missing).toBeGreaterThan(0);
@@ -55,7 +56,8 @@ describe('the structure of placement', () => {
         const carried = [0, 1].map((r) => tried[2 * r]! * task.capacity[0]! + tried[2 * r + 1]! * task.capacity[1]!);
         if (task.covers.some((cover) => cover.regions.reduce((sum, r) => sum + carried[r]!, 0) < cover.required)) continue;
         let usd = 0;
-        for (const [e, count] of tried.entries()) usd += (count - task.current[e]!) * (count < task.current[e]! ? task.belowUsd[e % 2]! : task.aboveUsd[e % 2]!);
+        for (const [e, count] of tried.entries())
+          usd += (count - task.current[e]!) * (count < task.current[e]! ? task.belowUsd[e % 2]! : task.aboveUsd[e % 2]!);
         best = Math.min(best, usd);
       }
       if (best === Infinity) {
