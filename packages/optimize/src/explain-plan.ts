@@ -46,9 +46,13 @@ export function explainPlan(problem: PlacementProblem, solution: PlacementSoluti
     const local = problem.localShare * peakOf(m, r);
     const heldCarries = carriedBy(m, (sku) => problem.current.at(m, r, sku));
     const held = problem.current.at(m, r, k);
+    const minimum = problem.minInstances.at(m, r, k);
+    const needed = Math.ceil((local - (heldCarries - held * each)) / each);
+    // What demand asks for explains no more than itself.
+    if (held < minimum && needed <= minimum && solution.target!.at(m, r, k) === minimum)
+      return `the minimum is ${minimum}, ${held} ${held === 1 ? 'is' : 'are'} held`;
     if (heldCarries < local) {
-      const others = heldCarries - held * each;
-      return `local peak ${tokens(peakOf(m, r))}${problem.localShare < 1 ? `, ${Math.round(100 * problem.localShare)} % of it servable here,` : ''} needs ${Math.ceil((local - others) / each)}, ${held} ${held === 1 ? 'is' : 'are'} held`;
+      return `local peak ${tokens(peakOf(m, r))}${problem.localShare < 1 ? `, ${Math.round(100 * problem.localShare)} % of it servable here,` : ''} needs ${needed}, ${held} ${held === 1 ? 'is' : 'are'} held`;
     }
     const inflow = fromElsewhere(m, r);
     if (inflow.tokensPerS > 0) return `serves ${tokens(inflow.tokensPerS)} of ${regions[inflow.origin]} beside its own ${tokens(peakOf(m, r))}`;

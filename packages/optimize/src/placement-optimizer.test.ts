@@ -1,6 +1,7 @@
-import { ConfigError, createRng, modelId, PlacementGrid, type PlacementProblem, type PlacementSolution } from '@sageserve/core';
+import { ConfigError, createRng, modelId, type PlacementGrid, type PlacementProblem, type PlacementSolution } from '@sageserve/core';
 import { placementOptimizerConformance } from '@sageserve/testing';
 import { afterAll, describe, expect, it } from 'vitest';
+import { explainPlan } from './explain-plan.js';
 import { grid, randomProblem, withFlows } from './fixtures.js';
 import { createPlacementOptimizer, createPlacementSolver, type PLACEMENT_SOLVERS } from './placement-optimizer.js';
 import { PlacementSolverError } from './solver.js';
@@ -16,7 +17,7 @@ const one: PlacementProblem = {
   gpuCapacity: grid(1, 2, 1, () => Infinity),
   usdPerInstanceHour: grid(1, 1, 1, () => 10),
   startUsd: grid(1, 1, 1, () => 5),
-  demandTokensPerS: [grid(1, 2, 1, (_m, r) => [550, 120][r]!)],
+  demandTokensPerS: [grid(1, 2, 1, (_m, r) => [550, 120][r])],
   localShare: 0.8,
 };
 const solve = (problem: PlacementProblem, options: Parameters<typeof createPlacementOptimizer>[0] = {}): Promise<PlacementSolution> =>
@@ -30,8 +31,8 @@ describe('a plan', () => {
     expect(solution.status).toBe('optimal');
     expect(counts(solution).reduce((a, b) => a + b, 0)).toBe(7);
     expect(counts(solution)[0]).toBeGreaterThanOrEqual(5);
-    expect(solution.objectiveUsd).toBe(10 + (counts(solution)[0]! - 3) * 5);
-    const flow = solution.flowTokensPerS![0]!;
+    expect(solution.objectiveUsd).toBe(10 + (counts(solution)[0] - 3) * 5);
+    const flow = solution.flowTokensPerS![0];
     expect(flow.at(0, 0, 0) + flow.at(0, 0, 1)).toBe(550);
     expect(flow.at(0, 1, 0) + flow.at(0, 1, 1)).toBe(120);
   });
@@ -69,14 +70,14 @@ describe('a plan', () => {
       const solution = await solve(problem, { solver });
       expect(solution.status).toBe('optimal');
       expect(counts(solution)[0]).toBeGreaterThanOrEqual(6);
-      expect(solution.flowTokensPerS![0]!.at(0, 0, 1)).toBe(0);
+      expect(solution.flowTokensPerS![0].at(0, 0, 1)).toBe(0);
     }
   });
 
   it('makes room for work that can wait before its deadline, and in proportion for what is due later', async () => {
     const base = { ...one, current: grid(1, 2, 1, () => 0), localShare: 0, demandTokensPerS: [grid(1, 2, 1, () => 100), grid(1, 2, 1, () => 0)] };
     const instances = async (tokens: number, dueInMs: number): Promise<number> =>
-      counts(await solve({ ...base, deferrable: [{ modelId: base.models[0]!, tokens, dueInMs }] })).reduce((a, b) => a + b, 0);
+      counts(await solve({ ...base, deferrable: [{ modelId: base.models[0], tokens, dueInMs }] })).reduce((a, b) => a + b, 0);
     expect(await instances(0, 3_600_000)).toBe(2);
     // In the second half of the hour 200 tokens/s are free: 360,000 tokens.
     expect(await instances(360_000, 3_600_000)).toBe(2);
@@ -131,6 +132,24 @@ describe('a plan', () => {
   });
 });
 
+describe('a plan in words', () => {
+  it('says what needs each change', async () => {
+    const busy = { ...one, demandTokensPerS: [grid(1, 2, 1, (_m, r) => [550, 20][r]!)], minInstances: grid(1, 2, 1, () => 1) };
+    expect(explainPlan(busy, await solve(busy))).toEqual([
+      '+2 model-0 on sku-0 in region-0: local peak 550 tokens/s, 80 % of it servable here, needs 5, 3 are held',
+      '−2 model-0 on sku-0 in region-1: local peak 20 tokens/s needs 1, 3 are held (1 is the minimum)',
+    ]);
+    const few = { ...busy, minInstances: grid(1, 2, 1, () => 4), demandTokensPerS: [grid(1, 2, 1, () => 20)] };
+    expect(explainPlan(few, await solve(few))[0]).toBe('+1 model-0 on sku-0 in region-0: the minimum is 4, 3 are held');
+    const full = { ...one, gpuCapacity: grid(1, 2, 1, () => 8) };
+    expect(explainPlan(full, await solve(full)).join()).toContain(
+      'Short of 270 tokens/s of interactive-fast demand for model-0 in region-0, window 1: no room, since of GPUs of sku-0 in region-0, GPUs of sku-0 in region-1',
+    );
+    const still = { ...one, demandTokensPerS: [grid(1, 2, 1, () => 250)] };
+    expect(explainPlan(still, await solve(still, { hysteresisUsd: 100 }))).toEqual(['Nothing changes: what is held serves the forecast at the least cost.']);
+  });
+});
+
 describe('what cannot be met', () => {
   const tight = { ...one, gpuCapacity: grid(1, 2, 1, () => 8), interactiveFastShare: grid(1, 2, 1, () => 0.5) };
 
@@ -141,7 +160,7 @@ describe('what cannot be met', () => {
     const demand = solution.shortfall!.filter(({ kind }) => kind.startsWith('interactive'));
     expect(demand.reduce((sum, { amount }) => sum + amount, 0)).toBe(270);
     expect(demand.every(({ kind }) => kind === 'interactive-normal')).toBe(true);
-    expect(demand[0]!.binding).toContain('GPUs of sku-0 in region-0');
+    expect(demand[0].binding).toContain('GPUs of sku-0 in region-0');
     expect(solution.cost!.unmetUsd).toBeGreaterThan(0);
   });
 
@@ -158,7 +177,7 @@ describe('what cannot be met', () => {
   it('is nothing that runs nowhere: a model without a SKU', async () => {
     const solution = await solve({ ...one, tokensPerSPerInstance: grid(1, 1, 1, () => 0) });
     expect(solution.status).toBe('infeasible');
-    expect(solution.shortfall![0]!.binding).toEqual(['model-0 runs on no SKU']);
+    expect(solution.shortfall![0].binding).toEqual(['model-0 runs on no SKU']);
   });
 });
 
@@ -193,7 +212,7 @@ describe('solvers', () => {
   afterAll(() => {
     gaps.sort((a, b) => a - b);
     console.log(
-      `heuristic on ${gaps.length} random problems: gap median ${(100 * gaps[gaps.length >> 1]!).toFixed(2)} %, worst ${(100 * gaps.at(-1)!).toFixed(2)} %`,
+      `heuristic on ${gaps.length} random problems: gap median ${(100 * gaps[gaps.length >> 1]).toFixed(2)} %, worst ${(100 * gaps.at(-1)!).toFixed(2)} %`,
     );
   });
 

@@ -30,7 +30,7 @@ export const MICRO = 1e6;
 const MICRO_PLACES = 6;
 
 /** USD an hour for one millionth of a token/s, of a USD per million tokens. */
-export const USD_PER_MICRO_HOUR = 3_600 / 1e6 / MICRO;
+const USD_PER_MICRO_HOUR = 3_600 / 1e6 / MICRO;
 
 /** What may be missing from a cover, cheapest first. */
 export interface ShortageStep {

@@ -16,15 +16,15 @@ function cheapest(demand: number[], capacity: number[], price: (from: number, to
     if (known !== undefined) return known;
     let best = dropUsd + serve(from, left - 1, room);
     for (let to = 0; to < R; to++) {
-      if (room[to]! === 0 || price(from, to) === Infinity) continue;
+      if (room[to] === 0 || price(from, to) === Infinity) continue;
       const less = [...room];
-      less[to]!--;
+      less[to]--;
       best = Math.min(best, price(from, to) + serve(from, left - 1, less));
     }
     seen.set(key, best);
     return best;
   };
-  return serve(0, demand[0]!, capacity);
+  return serve(0, demand[0], capacity);
 }
 
 describe('transport', () => {
@@ -45,13 +45,13 @@ describe('transport', () => {
         });
         for (let r = 0; r < 3; r++) {
           const out = sum(result.flow.subarray(3 * r, 3 * r + 3));
-          expect(out + result.dearlyDropped[r]! + result.cheaplyDropped[r]!).toBe(demand[r]);
-          expect(result.flow[r]! + result.flow[3 + r]! + result.flow[6 + r]!).toBeLessThanOrEqual(capacity[r]!);
+          expect(out + result.dearlyDropped[r] + result.cheaplyDropped[r]).toBe(demand[r]);
+          expect(result.flow[r] + result.flow[3 + r] + result.flow[6 + r]).toBeLessThanOrEqual(capacity[r]);
           for (let to = 0; to < 3; to++) if (price[3 * r + to] === Infinity) expect(result.flow[3 * r + to]).toBe(0);
         }
         const usd = result.flowUsd + 100 * sum(result.dearlyDropped);
         expect(usd).toBeCloseTo(
-          cheapest(demand, capacity, (from, to) => price[3 * from + to]!, 100),
+          cheapest(demand, capacity, (from, to) => price[3 * from + to], 100),
           9,
         );
       }),

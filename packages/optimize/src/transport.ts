@@ -128,7 +128,7 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
       changed = false;
       for (let from = 0; from < R; from++) {
         // A path ends where there is room: since flows so far are the cheapest, going on through would not be cheaper.
-        if (distance[from] === Infinity || left[from]! > 0) continue;
+        if (distance[from] === Infinity || left[from] > 0) continue;
         for (let origin = 0; origin < R; origin++) {
           if (!(flow[origin * R + from] > 0)) continue;
           const base = distance[from] - priceOf(origin, from);

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { SageServeError } from '@sageserve/core';
 import { after } from '../wall-clock.js';
 import type { IntegerAnswer, IntegerSolver } from './integer-solver.js';
-import type { Job, Report } from './solver-worker.js';
+import type { Job, Report } from './job.js';
 
 /** Beyond a solver's own time limit, before it is ended by force. */
 const GRACE_MS = 250;

@@ -1,6 +1,6 @@
 import type { IntegerModel } from '../integer-model.js';
 
-export interface IntegerSolveOptions {
+interface IntegerSolveOptions {
   readonly timeLimitMs: number;
   readonly relativeGap: number;
   readonly signal: AbortSignal | undefined;

@@ -1,6 +1,6 @@
 import highsLoader, { type Highs, type ModelData } from 'highs';
 import type { IntegerAnswer } from './integer-solver.js';
-import type { Job } from './solver-worker.js';
+import type { Job } from './job.js';
 
 // Its types describe CommonJS; as an ES module the default export is the loader itself.
 const loadHighs = highsLoader as unknown as typeof highsLoader.default;

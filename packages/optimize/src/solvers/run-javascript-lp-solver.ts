@@ -1,7 +1,7 @@
 import javascriptLpSolver, { type Model } from 'javascript-lp-solver';
 import { nowMs } from '../wall-clock.js';
 import type { IntegerAnswer } from './integer-solver.js';
-import type { Job } from './solver-worker.js';
+import type { Job } from './job.js';
 
 // Its types describe CommonJS; as an ES module the default export is the solver itself.
 const lpSolver = javascriptLpSolver as unknown as typeof javascriptLpSolver.default;
