@@ -1,7 +1,7 @@
 import { ConfigError, PlacementGrid, type PlacementProblem } from '@sageserve/core';
 
 /** Tokens/s beyond which counting them in millionths is no longer exact. */
-const LARGEST_TOKENS_PER_S = 1e9;
+export const LARGEST_TOKENS_PER_S = 1e9;
 const LARGEST_INSTANCES = 1e6;
 const LARGEST_USD = 1e12;
 
@@ -52,8 +52,8 @@ export function checkProblem(problem: PlacementProblem): void {
   if (budget !== undefined && !(budget >= 1 && Number.isFinite(budget)))
     throw new ConfigError('demandBudget', `must be a number of regions, 1 or more, not ${budget}`);
   if (!(problem.localShare >= 0 && problem.localShare <= 1)) throw new ConfigError('localShare', `must be a share from 0 to 1, not ${problem.localShare}`);
-  if (problem.windowMs !== undefined && !(problem.windowMs > 0 && Number.isFinite(problem.windowMs)))
-    throw new ConfigError('windowMs', `must be more than 0 ms, not ${problem.windowMs}`);
+  if (problem.windowMs !== undefined && !(problem.windowMs >= 1 && Number.isFinite(problem.windowMs)))
+    throw new ConfigError('windowMs', `must be 1 ms or more, not ${problem.windowMs}`);
   if (problem.interactiveFastShare !== undefined)
     check('interactiveFastShare', problem.interactiveFastShare, [M, R, 1], byModelAndRegion, between(0, 1, 'a share'));
   if (problem.provisioningWindows !== undefined)

@@ -134,7 +134,7 @@ describe('a plan', () => {
 
 describe('a plan in words', () => {
   it('says what needs each change', async () => {
-    const busy = { ...one, demandTokensPerS: [grid(1, 2, 1, (_m, r) => [550, 20][r]!)], minInstances: grid(1, 2, 1, () => 1) };
+    const busy = { ...one, demandTokensPerS: [grid(1, 2, 1, (_m, r) => [550, 20][r])], minInstances: grid(1, 2, 1, () => 1) };
     expect(explainPlan(busy, await solve(busy))).toEqual([
       '+2 model-0 on sku-0 in region-0: local peak 550 tokens/s, 80 % of it servable here, needs 5, 3 are held',
       '−2 model-0 on sku-0 in region-1: local peak 20 tokens/s needs 1, 3 are held (1 is the minimum)',
@@ -178,6 +178,79 @@ describe('what cannot be met', () => {
     const solution = await solve({ ...one, tokensPerSPerInstance: grid(1, 1, 1, () => 0) });
     expect(solution.status).toBe('infeasible');
     expect(solution.shortfall![0].binding).toEqual(['model-0 runs on no SKU']);
+  });
+});
+
+describe('what a review once found', () => {
+  const base = { ...one, localShare: 0, current: grid(1, 2, 1, () => 3) };
+  const price = (there: number, back: number): PlacementGrid => grid(1, 2, 2, (_m, from, to) => (from === to ? 0 : from === 0 ? there : back));
+  const budget = (tokens: number): Pick<PlacementProblem, 'demandExcessTokensPerS' | 'demandBudget'> => ({
+    demandExcessTokensPerS: [grid(1, 2, 1, () => tokens)],
+    demandBudget: 1,
+  });
+
+  it.each(['auto', 'heuristic'] as const)('instances by the million are counted within the time limit (%s)', async (solver) => {
+    for (const problem of [
+      { ...one, tokensPerSPerInstance: grid(1, 1, 1, () => 1), demandTokensPerS: [grid(1, 2, 1, () => 1e6)] },
+      { ...one, tokensPerSPerInstance: grid(1, 1, 1, () => 1), demandTokensPerS: [grid(1, 2, 1, () => 1e9)] },
+      { ...one, deferrable: [{ modelId: one.models[0], tokens: 1e12, dueInMs: 3_600_000 }] },
+    ]) {
+      const from = process.uptime();
+      const { target } = await createPlacementOptimizer({ solver }).solve(problem, { timeLimitMs: 1_000 });
+      expect(process.uptime() - from).toBeLessThan(4);
+      expect(target).toBeDefined();
+    }
+  });
+
+  it('a long search hears an abort', async () => {
+    const hard = randomProblem(createRng('long'), { models: 60, regions: 10, skus: 4, windows: 2, capped: 1, room: 0.3 });
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    const solving = Promise.resolve(createPlacementOptimizer({ solver: 'heuristic' }).solve(hard, { signal: controller.signal }));
+    setTimeout(() => controller.abort(reason), 100);
+    await expect(solving).rejects.toBe(reason);
+  });
+
+  it.each(['highs', 'auto'] as const)('a budget holds beside prices, residency and lead times (%s)', async (solver) => {
+    const flowUsdPerMillionTokens = price(0.1, 0.1);
+    const ahead = await solve({ ...base, ...budget(300), flowUsdPerMillionTokens }, { variant: 'lead-time', solver });
+    expect(ahead.status).toBe('optimal');
+    expect(counts(ahead).reduce((a, b) => a + b, 0)).toBe(10);
+    const resident = { ...base, ...budget(200), flowUsdPerMillionTokens: price(Infinity, 0.1) };
+    const stays = await solve(resident, { solver });
+    expect(stays.status).toBe('optimal');
+    expect(counts(stays)[0]).toBeGreaterThanOrEqual(8);
+    expect((await solve({ ...resident, gpuCapacity: grid(1, 2, 1, (_m, r) => (r === 0 ? 12 : Infinity)) }, { solver, elastic: false })).status).toBe(
+      'infeasible',
+    );
+  });
+
+  it.each(['highs', 'auto', 'heuristic'] as const)('what can be served is served, however dear the way (%s)', async (solver) => {
+    const problem = { ...base, gpuCapacity: grid(1, 2, 1, (_m, r) => (r === 0 ? 4 : Infinity)), flowUsdPerMillionTokens: price(1e5, 1e5) };
+    const solution = await solve(problem, { solver, unmetUsdPerMillionTokens: { interactiveFast: 50 } });
+    expect(['optimal', 'feasible']).toContain(solution.status);
+    expect(solution.shortfall).toEqual([]);
+  });
+
+  it.each(['highs', 'javascript-lp-solver', 'auto'] as const)('a millionth of a token/s more needs one instance more (%s)', async (solver) => {
+    const tiny = {
+      ...one,
+      current: grid(1, 2, 1, () => 0),
+      tokensPerSPerInstance: grid(1, 1, 1, () => 5.3),
+      demandTokensPerS: [grid(1, 2, 1, (_m, r) => (r === 0 ? 53.000001 : 0))],
+      localShare: 1,
+    };
+    for (const variant of ['paper', 'flows', 'lead-time'] as const) expect(counts(await solve(tiny, { solver, variant }))).toEqual([11, 0]);
+    expect(counts(await solve({ ...tiny, demandTokensPerS: [grid(1, 2, 1, (_m, r) => (r === 0 ? 53 : 0))] }, { solver }))).toEqual([10, 0]);
+  });
+
+  it.each(['paper', 'flows', 'lead-time'] as const)('minima that do not fit are an answer (%s)', async (variant) => {
+    const solution = await solve(
+      { ...base, minInstances: grid(1, 2, 1, (_m, r) => (r === 0 ? 2 : 0)), gpuCapacity: grid(1, 2, 1, (_m, r) => (r === 0 ? 4 : Infinity)) },
+      { variant },
+    );
+    expect(solution.status).toBe('infeasible');
+    expect(solution.shortfall).toContainEqual(expect.objectContaining({ kind: 'min-instances', amount: 1 }));
   });
 });
 

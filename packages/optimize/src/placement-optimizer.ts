@@ -1,6 +1,6 @@
 import { ConfigError, PlacementGrid, type PlacementOptimizer, type PlacementSolution } from '@sageserve/core';
 import { bindingConstraints } from './binding.js';
-import { type Evaluation, evaluate } from './evaluate.js';
+import { type Evaluation, evaluate, gpusUsed } from './evaluate.js';
 import { evaluateSchedule } from './evaluate-schedule.js';
 import { type PlacementSolver, PlacementSolverError, type SolverAnswer } from './solver.js';
 import { createAutoSolver } from './solvers/auto-solver.js';
@@ -59,6 +59,11 @@ export function createPlacementOptimizer(options: PlacementOptimizerOptions = {}
       if (!(relativeGap >= 0 && relativeGap < 1)) throw new ConfigError('relativeGap', `must be a share from 0 to below 1, not ${relativeGap}`);
       signal?.throwIfAborted();
       const task = createTask(problem, options);
+      if (!minimaFit(task)) {
+        const answer: SolverAnswer =
+          options.elastic === false ? { status: 'infeasible' } : await solver.solve(task, { elastic: true, timeLimitMs, relativeGap, signal });
+        return solutionOf(task, solver, answer, relativeGap, 'infeasible');
+      }
       if (options.elastic === false)
         return solutionOf(task, solver, await solver.solve(task, { elastic: false, timeLimitMs, relativeGap, signal }), relativeGap);
       const endsAt = nowMs() + timeLimitMs;
@@ -66,7 +71,7 @@ export function createPlacementOptimizer(options: PlacementOptimizerOptions = {}
       if (answer.stages !== undefined) return solutionOf(task, solver, answer, relativeGap);
       const relaxed = await solver.solve(task, {
         elastic: true,
-        timeLimitMs: Math.max(endsAt - nowMs(), (1 - STRICT_SHARE) * timeLimitMs),
+        timeLimitMs: Math.max(1, endsAt - nowMs()),
         relativeGap,
         signal,
       });
@@ -79,6 +84,11 @@ export function createPlacementOptimizer(options: PlacementOptimizerOptions = {}
       );
     },
   };
+}
+
+/** Whether the fewest instances that are asked for are within bounds and GPUs. */
+function minimaFit(task: PlacementTask): boolean {
+  return task.lower.every((least, e) => least <= task.upper[e]) && gpusUsed(task, task.lower).every((used, at) => used <= task.gpuCapacity[at]);
 }
 
 function solutionOf(

@@ -1,5 +1,5 @@
 import { ConfigError, type PlacementProblem } from '@sageserve/core';
-import { checkProblem } from './check-problem.js';
+import { checkProblem, LARGEST_TOKENS_PER_S } from './check-problem.js';
 import { compare, decimalOf, dividedUp, type Decimal, largest, plus, scaled, times, ZERO } from './exact.js';
 
 /** `paper`: the paper's program. `artifact`: the weaker one of its artifact, every local peak in full and nothing else. `flows`: with routing between regions. `lead-time`: over several windows. */
@@ -184,10 +184,13 @@ function dueByWindow(problem: PlacementProblem, windowHours: number): Float64Arr
   const W = problem.demandTokensPerS.length;
   const horizonMs = W * windowHours * 3_600_000;
   const due = new Float64Array(problem.models.length * W);
-  for (const { modelId, tokens, dueInMs } of problem.deferrable ?? []) {
+  for (const [at, { modelId, tokens, dueInMs }] of (problem.deferrable ?? []).entries()) {
     const owed = dueInMs > horizonMs ? (tokens * horizonMs) / dueInMs : tokens;
     const w = Math.min(W - 1, Math.max(0, Math.ceil((dueInMs / horizonMs) * W - 1e-9) - 1));
-    due[problem.models.indexOf(modelId) * W + w] += Math.ceil((owed / (windowHours * 3_600)) * MICRO);
+    const rate = owed / (windowHours * 3_600);
+    if (rate > LARGEST_TOKENS_PER_S)
+      throw new ConfigError(`deferrable[${at}].tokens`, `are ${rate} tokens/s over one window, more than ${LARGEST_TOKENS_PER_S}`);
+    due[problem.models.indexOf(modelId) * W + w] += Math.ceil(rate * MICRO);
   }
   for (let m = 0; m < problem.models.length; m++) for (let w = 1; w < W; w++) due[m * W + w] += due[m * W + w - 1];
   return due;

@@ -2,8 +2,8 @@ import { InvariantError } from '@sageserve/core';
 
 /** Prices are compared in whole numbers of this share of the dearest flow, so that sums along paths are exact and no path goes round in circles. */
 const STEPS = 2 ** 24;
-/** What dropping costs at most, in those. */
-const MOST_STEPS = 2 ** 48;
+/** What dropping costs, in those. */
+const LEAST_DROP = 2 ** 46;
 
 /** Demand of one model in one window, to be carried by what its regions hold. All quantities are whole numbers of micro-tokens/s, so sums are exact. */
 export interface TransportInput {
@@ -29,7 +29,7 @@ export interface TransportResult {
 
 /**
  * Cheapest way to serve all demand, dropping what can't be: successive shortest paths (Ford and Fulkerson; Ahuja, Magnanti and Orlin, Network Flows, §9.7) from the optimum in which each region serves its own.
- * Dropping is one more server, dearer than any flow as long as its price is.
+ * Dropping is one more server, dearer than any flow; what is cheaper to drop goes first.
  */
 export function transport({ demand, capacity, price, droppableCheaply, cheapUsd, dearUsd }: TransportInput): TransportResult {
   const R = demand.length;
@@ -39,11 +39,11 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
   const dear = new Float64Array(R);
   let dearest = 0;
   if (price !== undefined) for (const usd of price) if (usd < Infinity && usd > dearest) dearest = usd;
-  const inSteps = (usd: number): number => (usd === Infinity || dearest === 0 ? usd : Math.min(MOST_STEPS, Math.round((usd / dearest) * STEPS)));
+  const inSteps = (usd: number): number => (usd === Infinity || dearest === 0 ? usd : Math.round((usd / dearest) * STEPS));
   const steps = price?.map(inSteps);
   const priceOf = (from: number, to: number): number => (steps === undefined ? 0 : steps[from * R + to]);
-  const cheapSteps = inSteps(cheapUsd);
-  const dearSteps = inSteps(dearUsd);
+  // What can be served is served, whatever that costs: no path comes near these.
+  const [cheapSteps, dearSteps] = cheapUsd <= dearUsd ? [LEAST_DROP, 2 * LEAST_DROP] : [2 * LEAST_DROP, LEAST_DROP];
   const open: number[] = [];
   for (let r = 0; r < R; r++) {
     const home = Math.min(demand[r], left[r]);

@@ -305,9 +305,18 @@ placement: { residency: { eastus: [eastus, centralus] } }
   it('ends with 2 and says what is wrong, where', async () => {
     const held = join(dir, 'wrong.csv');
     await writeFile(held, 'model,region,sku,instances\nllama-2-70b,mars,h100-80gb,1\n');
+    const stray = join(dir, 'stray.csv');
+    await writeFile(stray, 'model,region,sku,instances\nllama-2-70b,eastus,a100-80gb,7\n');
+    const twice = join(dir, 'twice.csv');
+    await writeFile(twice, 'model,region,sku,instances\nllama-2-70b,eastus,h100-80gb,3\nllama-2-70b,eastus,h100-80gb,3\n');
     for (const [args, message] of [
       [['--solver', 'oracle'], /--solver: must be one of auto, highs/],
       [['--at', 'yesterday'], /--at: must be a time within the demand.*\n.*It goes from 2024/],
+      [['--at', '5s'], /--at: must be a time within the demand, a bucket of which has passed/],
+      [['--current', stray], /current: holds 7 llama-2-70b on a100-80gb in eastus, which the scenario does not deploy there/],
+      [['--current', twice], /twice\.csv:3: llama-2-70b on h100-80gb in eastus stands twice/],
+      [['--skip-bad-rows'], /--skip-bad-rows: is for a trace, and there is none/],
+      [['--hysteresis', 'Infinity'], /--hysteresis: must be a number from 0/],
       [['--current', held], /wrong\.csv:2: "mars" is not a region of the scenario\nhint: It has eastus/],
       [['--gap', 'x'], /--gap: must be a number from 0/],
       [['--trace', 'nowhere.csv'], /nowhere\.csv/],

@@ -1,6 +1,6 @@
 import { ModelBuilder } from '../integer-model.js';
 import { MICRO, type PlacementTask } from '../task.js';
-import { addFlows, type PlacementModel } from './static-model.js';
+import { addFlows, type PlacementModel, reachable } from './static-model.js';
 
 /**
  * Decisions over several windows: `hold` counts what is held and paid in a window, `start` what is started in it and serves only after its provisioning delay. Local service, global service or flows, deferrable
@@ -20,7 +20,7 @@ export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly 
       constant -= usd * current[e];
       if (task.upper[e] === 0) continue;
       const id = `${idOf(task, e)}.w${w}`;
-      hold[w * entries + e] = builder.column(`hold.${id}`, usd, elastic ? 0 : Math.min(task.lower[e], task.upper[e]), task.upper[e], true);
+      hold[w * entries + e] = builder.column(`hold.${id}`, usd, elastic ? 0 : task.lower[e], task.upper[e], true);
       if (elastic && task.lower[e] > 0) {
         const short = builder.column(`short.min.${id}`, unmetUsd.perInstance, 0, task.lower[e], false);
         builder.row(`min.${id}`, task.lower[e], Infinity, [
@@ -63,15 +63,16 @@ export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly 
   for (let w = 0; w < W; w++) {
     for (const [m, model] of problem.models.entries()) {
       for (const [r, region] of problem.regions.entries()) {
-        const required = localNeed(task, m, r, w) / MICRO;
-        if (required === 0) continue;
+        const required = reachable(task, m, localNeed(task, m, r, w), elastic) / MICRO;
+        if (required <= 0) continue;
         const short: [number, number][] = elastic
           ? [[builder.column(`short.local-share.${model}.${region}.w${w}`, (unmetUsd.local * MICRO) / W, 0, required, false), 1]]
           : [];
         builder.row(`local.${model}.${region}.w${w}`, required, Infinity, [...capacityOf(w, m, [r]), ...short]);
       }
-      if (task.flowUsd === undefined) {
-        const required = globalNeed(task, m, w) / MICRO;
+      // Flows carry what is expected; a budget asks for more.
+      if (task.flowUsd === undefined || problem.demandBudget !== undefined) {
+        const required = reachable(task, m, globalNeed(task, m, w), elastic) / MICRO;
         const short: [number, number][] = elastic
           ? [[builder.column(`short.interactive-fast.${model}.w${w}`, (unmetUsd.fast * MICRO) / W, 0, required, false), 1]]
           : [];

@@ -59,16 +59,17 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
     );
   for (const cover of task.covers) {
     const flowsSay = explicitFlows && cover.kind !== 'local-service';
-    // Flows ask for as much, but for what may come at any time and what a budget adds.
-    if (flowsSay && (cover.kind === 'residency' || (elastic && !hasMore(task)))) continue;
+    // Flows ask for as much, but for what may come at any time and what a budget adds; elsewhere the row only tightens the relaxation.
+    if (flowsSay && elastic && !hasMore(task)) continue;
     const short = !elastic
       ? []
       : flowsSay
         ? shortageColumns(builder, { ...cover, shortage: [{ kind: 'non-interactive', most: cover.required, usdPerMicro: task.unmetUsd.deferrable }] })
         : shortageColumns(builder, cover);
-    // No instance carries more of a cover than all of it; said so, the relaxation is tighter.
     rowOf.set(cover.name, builder.rows);
-    builder.row(cover.name, cover.required / MICRO, Infinity, [...capacityOf(cover.model, cover.regions, elastic ? Infinity : cover.required), ...short]);
+    // No instance carries more of a cover than all of it; said so, the relaxation is tighter.
+    const required = reachable(task, cover.model, cover.required, elastic);
+    builder.row(cover.name, required / MICRO, Infinity, [...capacityOf(cover.model, cover.regions, elastic ? Infinity : required), ...short]);
   }
   if (explicitFlows) addFlows(task, builder, elastic, (m, regions) => capacityOf(m, regions));
   for (let r = 0; r < R; r++) {
@@ -123,6 +124,22 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
 /** Whether joint demand is more than what flows carry. */
 function hasMore({ problem, due }: PlacementTask): boolean {
   return problem.demandBudget !== undefined || due.some((tokens) => tokens > 0);
+}
+
+/**
+ * The least that whole instances of a model can carry at `required` or above, in micro-tokens/s, less a thousandth of a token/s where that lies between two such sums: what a solver's tolerance lets pass is then
+ * still enough. As it is where parts may be missing.
+ */
+export function reachable({ capacity, skus: K }: PlacementTask, model: number, required: number, elastic: boolean): number {
+  let step = 0;
+  for (let k = 0; k < K; k++)
+    for (let a = capacity[model * K + k], b = step; ; [a, b] = [b, a % b])
+      if (b === 0) {
+        step = a;
+        break;
+      }
+  if (elastic || step === 0) return required;
+  return Math.ceil(required / step) * step - Math.min(1_000, Math.floor(step / 2));
 }
 
 /** Name of the cap on a region's GPUs of a SKU. */

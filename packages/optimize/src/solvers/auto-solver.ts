@@ -28,7 +28,7 @@ export function createAutoSolver({ heuristic, javascriptLpSolver, highs }: AutoS
       let best: SolverAnswer | undefined;
       let bound = -Infinity;
       let usd = Infinity;
-      const gap = (): number => (usd - bound) / Math.max(1e-9, Math.abs(usd));
+      const gap = (): number => Math.max(0, usd - bound) / Math.max(1e-9, Math.abs(usd));
       const ask = async (solver: PlacementSolver, timeLimitMs: number): Promise<SolverAnswer | undefined> => {
         try {
           const answer = await solver.solve(task, { ...request, timeLimitMs, start: best?.stages?.[0] });

@@ -26,7 +26,7 @@ export function createHeuristicSolver(): PlacementSolver {
       signal?.throwIfAborted();
       let wider = elastic ? withFittingMinima(task) : task;
       for (let round = 0; ; round++) {
-        const answer = solveOnce(wider, elastic, relativeGap, stop);
+        const answer = await solveOnce(wider, elastic, relativeGap, stop);
         signal?.throwIfAborted();
         const counts = answer.stages?.[0];
         if (counts === undefined || elastic || task.variant !== 'flows' || round === MOST_ROUNDS) return answer;
@@ -38,16 +38,13 @@ export function createHeuristicSolver(): PlacementSolver {
   };
 }
 
-function solveOnce(task: PlacementTask, elastic: boolean, relativeGap: number, stop: () => boolean): SolverAnswer {
-  // What must be held does not fit: no search will change that.
-  if (!elastic && (task.lower.some((least, e) => least > task.upper[e]) || gpusUsed(task, task.lower).some((used, at) => used > task.gpuCapacity[at])))
-    return { status: 'infeasible' };
-  const apart = elastic ? undefined : planApart(task, stop);
+async function solveOnce(task: PlacementTask, elastic: boolean, relativeGap: number, stop: () => boolean): Promise<SolverAnswer> {
+  const apart = elastic ? undefined : await planApart(task, stop);
   if (apart?.status === 'infeasible') return { status: 'infeasible' };
   if (apart?.counts !== undefined)
     return { status: 'feasible', stages: [apart.counts], bound: apart.bound, notes: ['models do not compete for GPUs: planned apart, exactly'] };
   const small = task.models * task.regions * task.skus <= SMALL;
-  const found = searchPlans(task, { elastic, steps: small ? 100 : 60, planEvery: small ? 10 : 20, passes: 20, rounds: 3, relativeGap, stop });
+  const found = await searchPlans(task, { elastic, steps: small ? 100 : 60, planEvery: small ? 10 : 20, passes: 20, rounds: 3, relativeGap, stop });
   const bound = Math.max(found.bound, apart?.bound ?? -Infinity);
   const shadowUsd = new Map<string, number>();
   for (const [at, usd] of found.prices.gpuUsd.entries()) if (usd > 0) shadowUsd.set(gpuConstraint(task, Math.floor(at / task.skus), at % task.skus), usd);

@@ -13,12 +13,16 @@ const WORKER = new URL(import.meta.url.endsWith('.ts') ? '../../dist/solver-work
 /** A library's solver in a thread of its own that is kept warm between solves, ended on abort or when the library misses its own time limit, and started anew after that. */
 export function createWorkerSolver(solver: Job['solver']): IntegerSolver {
   let idle: Worker | undefined;
+  const forget = (): void => {
+    idle = undefined;
+  };
   return {
     name: solver,
     solve(model, { timeLimitMs, relativeGap, signal, start }) {
       if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
       const worker = idle ?? new Worker(WORKER);
       idle = undefined;
+      worker.off('error', forget).off('exit', forget);
       worker.ref();
       return new Promise<IntegerAnswer>((resolve, reject) => {
         let best: { values: Float64Array; bound: number | undefined } | undefined;
@@ -45,9 +49,11 @@ export function createWorkerSolver(solver: Job['solver']): IntegerSolver {
           }
           detach();
           worker.unref();
-          // Of two that ran at once, one is enough to keep.
-          if (idle === undefined) idle = worker;
-          else void worker.terminate();
+          // Of two that ran at once, one is enough to keep; one that dies while it waits is forgotten.
+          if (idle === undefined) {
+            idle = worker;
+            worker.once('error', forget).once('exit', forget);
+          } else void worker.terminate();
           resolve(report.answer);
         };
         function detach(): void {

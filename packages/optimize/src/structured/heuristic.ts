@@ -1,4 +1,5 @@
 import type { PlacementTask } from '../task.js';
+import { breathe } from '../wall-clock.js';
 import { createDualAscent } from './dual-ascent.js';
 import { type CoverIndex, createRelaxation, firstPrices, indexCovers, type Prices, type Relaxed } from './prices.js';
 import { PlanSearch } from './plan-search.js';
@@ -34,25 +35,32 @@ export interface SearchAnswer {
 
 /**
  * Prices and plans in turn: dual ascent on prices of GPUs and of joint demand proves a bound, and what regions choose at those prices is repaired into plans and descended from. The same task and options give
- * the same plan.
+ * the same plan, unless it is stopped.
  */
-export function searchPlans(task: PlacementTask, { elastic, steps, planEvery, passes, rounds, relativeGap, stop = () => false }: SearchOptions): SearchAnswer {
+export async function searchPlans(
+  task: PlacementTask,
+  { elastic, steps, planEvery, passes, rounds, relativeGap, stop = () => false }: SearchOptions,
+): Promise<SearchAnswer> {
   const index = indexCovers(task, elastic);
   const ascent = createDualAscent(task, index, createRelaxation(task, index, elastic), firstPrices(task, index));
   let best: Float64Array | undefined;
   let usd = Infinity;
-  const plan = (relaxed: Relaxed): void => {
+  const plan = async (relaxed: Relaxed): Promise<void> => {
     const counts = Float64Array.from(relaxed.counts);
     const search = new PlanSearch(task, index, counts, elastic);
+    const descend = async (): Promise<void> => {
+      for (let pass = 0; pass < passes && search.descend(1, stop) && !stop(); pass++) await breathe();
+    };
     search.fitGpus(ascent.prices);
     search.fill(ascent.prices);
+    await breathe();
     if (!search.complete) search.makeRoom();
-    search.descend(passes);
-    for (let trades = 0; trades < rounds && search.trade(); trades++) search.descend(passes);
+    await descend();
+    for (let trades = 0; trades < rounds && !stop() && search.trade(stop); trades++) await descend();
     // Shortages have prices that planning a model exactly does not know.
     const entries = task.models * task.regions * task.skus;
     if (!elastic && search.complete && entries <= MOST_REPLANNED)
-      for (let n = 0; n < rounds && search.replan(); n++) while (search.trade()) search.descend(passes);
+      for (let n = 0; n < rounds && !stop() && search.replan(); n++) while (!stop() && search.trade(stop)) await descend();
     if (!search.complete && !elastic) return;
     const cost = search.usd();
     if (cost < usd) {
@@ -63,7 +71,8 @@ export function searchPlans(task: PlacementTask, { elastic, steps, planEvery, pa
   for (let n = 0; n < steps && (n === 0 || !stop()); n++) {
     const target = usd < Infinity ? usd : ascent.bound === -Infinity ? NaN : ascent.bound + 0.05 * Math.abs(ascent.bound);
     const relaxed = ascent.step(target);
-    if (n % planEvery === 0) plan(relaxed);
+    await breathe();
+    if (n % planEvery === 0) await plan(relaxed);
     if (best !== undefined && usd - ascent.bound <= Math.max(relativeGap, 1e-9) * Math.abs(usd)) break;
     if (ascent.scale < 1e-3) break;
   }

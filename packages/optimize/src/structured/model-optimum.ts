@@ -2,9 +2,12 @@ import type { PlacementTask } from '../task.js';
 import type { CoverIndex } from './prices.js';
 import { RegionalCover } from './regional-cover.js';
 
+/** Counts of one SKU in one region that are looked at, at most. */
+const MOST_COUNTS = 2_000;
 /** Ways to serve a region, and partial plans, that are kept at most; a model that needs more is left to its relaxation. */
 const MOST_OPTIONS = 4_000;
 const MOST_STATES = 60_000;
+const MOST_VISITS = 2_000_000;
 /** Halvings of the interval for the price of a token. */
 const PRICE_STEPS = 24;
 
@@ -116,6 +119,7 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
     // Least reduced cost of the SKUs from k on, without the local need, and most that they carry.
     const rest = new Float64Array(K + 1);
     const carry = new Float64Array(K + 1);
+    for (let k = 0; k < K; k++) if (upper[first + k] - lower[first + k] > MOST_COUNTS) return undefined;
     for (let k = K - 1; k >= 0; k--) {
       const tokens = capacity[model * K + k];
       let lowest = Infinity;
@@ -127,7 +131,9 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
     const found: { tokens: number; usd: number; counts: number[] }[] = [];
     const counts: number[] = new Array<number>(K).fill(0);
     let complete = true;
+    let visits = 0;
     const visit = (k: number, tokens: number, usd: number): boolean => {
+      if (++visits > MOST_VISITS) return false;
       if (tokens + carry[k] < need) return true;
       if (usd - tokenUsd * tokens + rest[k] > limit) {
         complete = false;

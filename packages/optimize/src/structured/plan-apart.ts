@@ -1,5 +1,6 @@
 import { gpusUsed } from '../evaluate.js';
 import type { PlacementTask } from '../task.js';
+import { breathe } from '../wall-clock.js';
 import { createModelOptimum } from './model-optimum.js';
 import { createRelaxation, firstPrices, indexCovers } from './prices.js';
 
@@ -11,7 +12,7 @@ export interface ApartPlan {
 }
 
 /** Plans each model by itself, exactly. If all together keep within the caps, that is the optimum; otherwise `undefined`, or the bound that it proves. */
-export function planApart(task: PlacementTask, stop: () => boolean): ApartPlan | undefined {
+export async function planApart(task: PlacementTask, stop: () => boolean): Promise<ApartPlan | undefined> {
   const { models: M, regions: R, skus: K, gpuCapacity } = task;
   const index = indexCovers(task, false);
   if (index.joint.some((covers) => covers.length > 1)) return undefined;
@@ -24,6 +25,7 @@ export function planApart(task: PlacementTask, stop: () => boolean): ApartPlan |
   let bound = 0;
   let whole = true;
   for (let m = 0; m < M; m++) {
+    await breathe();
     if (stop()) return undefined;
     const plan = optimum(m, free);
     if (plan.bound === Infinity) return { status: 'infeasible', bound: Infinity };

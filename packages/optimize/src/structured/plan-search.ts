@@ -157,7 +157,9 @@ export class PlanSearch {
             }
           }
           if (best === -1) break;
-          this.#apply(best, r, k, -1);
+          // Singly where it matters; in larger steps where thousands have to go.
+          const many = Math.floor(-this.#free[r * K + k] / (16 * gpus[best * K + k]));
+          this.#apply(best, r, k, -Math.max(1, Math.min(many, this.counts[(best * R + r) * K + k] - lower[(best * R + r) * K + k])));
         }
       }
     }
@@ -185,9 +187,20 @@ export class PlanSearch {
           }
         }
         if (at === -1) break;
-        this.#apply(m, Math.floor(at / K), at % K, 1);
+        this.#apply(m, Math.floor(at / K), at % K, this.#manyAt(m, Math.floor(at / K), at % K));
       }
     }
+  }
+
+  /** How many of one kind can be added at once, each as good as the first: half of what a cover still lacks, at most. */
+  #manyAt(m: number, r: number, k: number): number {
+    const { regions: R, skus: K, capacity, gpus, upper, current } = this.#task;
+    const e = (m * R + r) * K + k;
+    let lacking = -this.#localSlack[m * R + r];
+    for (const c of this.#index.joint[m]) if (this.#index.includes[c * R + r] === 1) lacking = Math.max(lacking, -this.#jointSlack[c]);
+    const room = gpus[m * K + k] > 0 ? Math.floor(this.#free[r * K + k] / gpus[m * K + k]) : Infinity;
+    const most = (this.counts[e] < current[e] ? current[e] : upper[e]) - this.counts[e];
+    return Math.max(1, Math.min(Math.floor(lacking / capacity[m * K + k] / 16), room, most));
   }
 
   /** Makes room in full cells for models that fall short, by moving others out of them. */
@@ -280,10 +293,10 @@ export class PlanSearch {
   }
 
   /** Lets models change places in full cells wherever that pays. Says whether anything changed. */
-  trade(): boolean {
+  trade(stop: () => boolean = () => false): boolean {
     const { models: M, regions: R, skus: K } = this.#task;
     let changed = false;
-    for (let m = 0; m < M; m++) for (let r = 0; r < R; r++) for (let k = 0; k < K; k++) while (this.#evictFor(m, r, k)) changed = true;
+    for (let m = 0; m < M; m++) for (let r = 0; r < R; r++) for (let k = 0; k < K; k++) while (!stop() && this.#evictFor(m, r, k)) changed = true;
     return changed;
   }
 
@@ -291,20 +304,21 @@ export class PlanSearch {
    * Local search until no move of the neighbourhood pays, or for at most `passes` rounds. A move takes one instance of a model away and puts up to three where that costs least, or adds one and takes up to three away.
    * Says whether anything changed.
    */
-  descend(passes: number): boolean {
+  descend(passes: number, stop: () => boolean = () => false): boolean {
     const { models: M, regions: R, skus: K, lower } = this.#task;
     const idle = new Uint8Array(M);
     let changed = false;
     for (let pass = 0; pass < passes; pass++) {
       let moved = false;
       for (let m = 0; m < M; m++) {
+        if (stop()) return changed || moved;
         if (idle[m] === 1) continue;
         let movedHere = false;
         for (let r = 0; r < R; r++) {
           for (let k = 0; k < K; k++) {
             const e = (m * R + r) * K + k;
-            while (this.counts[e] > lower[e] && this.#exchange(m, r, k, -1)) movedHere = true;
-            while (this.#canAdd(m, r, k) && this.#exchange(m, r, k, 1)) movedHere = true;
+            while (this.counts[e] > lower[e] && !stop() && this.#exchange(m, r, k, -1)) movedHere = true;
+            while (this.#canAdd(m, r, k) && !stop() && this.#exchange(m, r, k, 1)) movedHere = true;
           }
         }
         // Without caps a model that is done stays done; with them another may make room.

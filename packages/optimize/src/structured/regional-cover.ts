@@ -3,6 +3,10 @@ import type { PlacementTask } from '../task.js';
 /** Minimal covers that are written down for one model and region; where there are more, each question is searched anew. */
 const MOST_COVERS = 600;
 
+/** Largest count of one SKU in a listed cover, and steps in listing them. */
+const MOST_COUNT = 2_000;
+const MOST_VISITS = 50_000;
+
 /** Nodes of one search; beyond them the best found stands, and the relaxation's value is the bound. */
 const MOST_NODES = 400;
 
@@ -105,7 +109,10 @@ export class RegionalCover {
     this.#shortageUsd = shortageUsd;
     this.#taken.fill(0);
     const relaxed = this.#relaxation(0, open);
-    this.#search(0, open, 0);
+    let all = 0;
+    for (let s = 0; s < this.#steps; s++) all += this.#stepUnits[s] * this.#stepTokens[s];
+    // The first dive takes what is enough, so the search ends; where nothing is enough there is nothing to search.
+    if (all >= open || shortageUsd < Infinity) this.#search(0, open, 0);
     if (this.#bestCost === Infinity) {
       // All there is does not suffice.
       this.#best.fill(0);
@@ -128,7 +135,9 @@ export class RegionalCover {
       .sort((a, b) => capacity[model * K + b] - capacity[model * K + a]);
     const found: number[] = [];
     const counts = new Int32Array(K);
+    let visits = 0;
     const visit = (at: number, open: number): boolean => {
+      if (++visits > MOST_VISITS) return false;
       if (open <= 0) {
         if (found.length >= MOST_COVERS * K) return false;
         found.push(...counts);
@@ -139,6 +148,7 @@ export class RegionalCover {
       const tokens = capacity[model * K + k];
       // The smallest instance comes last, so a cover that it completes is minimal, and so is one that needs no more.
       const most = Math.min(upper[(model * R + region) * K + k], Math.ceil(open / tokens));
+      if (most > MOST_COUNT) return false;
       for (let count = most; count >= 0; count--) {
         counts[k] = count;
         if (!visit(at + 1, open - count * tokens)) return false;

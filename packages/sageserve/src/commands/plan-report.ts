@@ -51,7 +51,7 @@ export function printPlan(
         model,
         region ?? 'all regions',
         window === undefined ? 'peak' : `window ${window + 1}`,
-        count(amount),
+        kind === 'min-instances' ? `${amount} instances` : count(amount),
         binding[0] ?? NONE,
       ]),
     ],

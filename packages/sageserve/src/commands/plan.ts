@@ -114,8 +114,8 @@ async function scenarioOf(file: string | undefined, options: PlanOptions): Promi
 
 function numberOption(option: string, text: string | undefined, least: number, most: number): number | undefined {
   if (text === undefined) return undefined;
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= least && value <= most))
+  const value = /^[\d.]+(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : NaN;
+  if (!(value >= least && value <= most))
     throw new ConfigError(option, `must be a number from ${least}${most === Infinity ? '' : ` to ${most}`}, not "${text}"`);
   return value;
 }
@@ -128,6 +128,12 @@ function mixOf(text: string): TokenMix {
 }
 
 async function observe(scenario: Scenario, options: PlanOptions, signal: AbortSignal): Promise<Observed> {
+  for (const [name, given] of [
+    ['--format', options.format],
+    ['--skip-bad-rows', options.skipBadRows],
+  ] as const)
+    if (given !== undefined && (scenario.traffic.trace === undefined || options.demand !== undefined))
+      throw new ConfigError(name, 'is for a trace, and there is none');
   if (options.demand !== undefined) {
     if (options.trace !== undefined) throw new ConfigError('--demand', 'give a file of demand or a trace, not both');
     const { series } = await readDemandCsv(options.demand);
@@ -141,6 +147,8 @@ async function observe(scenario: Scenario, options: PlanOptions, signal: AbortSi
   try {
     const { series, leftOutTokensPerS } = await demandOfTrace(trace, source, {
       stepMs: stepOf(options.step ?? DEFAULT_STEP),
+      // Generated traffic is whole to its end; a trace breaks off within its last bucket.
+      ...(scenario.traffic.trace === undefined && durationMs !== undefined ? { wholeUntilMs: durationMs } : {}),
       onBatch: (requests, lastMs) => {
         signal.throwIfAborted();
         return progress.update(requests, trace.progress ?? (durationMs === undefined ? undefined : lastMs / durationMs));
@@ -160,8 +168,8 @@ function cutAt(observed: Observed, at: string | undefined): Observed {
   const fromStart = parseDurationMs(at);
   const atMs = fromStart === undefined ? Date.parse(/(z|[+-]\d\d:?\d\d)$/i.test(at) || !at.includes('T') ? at : `${at}Z`) : first.startMs + fromStart;
   const endMs = first.startMs + first.promptTokensPerS.length * first.stepMs;
-  if (!(atMs > first.startMs && atMs <= endMs))
-    throw new ConfigError('--at', `must be a time within the demand, not "${at}"`, {
+  if (!(atMs >= first.startMs + first.stepMs && atMs <= endMs))
+    throw new ConfigError('--at', `must be a time within the demand, a bucket of which has passed, not "${at}"`, {
       hint: `It goes from ${new Date(first.startMs).toISOString()} to ${new Date(endMs).toISOString()}; a duration such as 36h counts from its start.`,
     });
   return {

@@ -5,6 +5,8 @@ export interface TraceDemandOptions {
   readonly stepMs: number;
   /** Count non-interactive requests too; they are left out by default, as they can wait. */
   readonly allTiers?: boolean;
+  /** The trace is known to be whole up to then, and ends there. */
+  readonly wholeUntilMs?: number;
   readonly onBatch?: (requests: number, lastArrivalMs: number) => Promise<void> | undefined;
 }
 
@@ -67,7 +69,7 @@ export async function demandOfTrace(trace: TraceStream, file: string, options: T
       leftOut === 0 ? 'has no requests' : 'has no interactive requests',
       leftOut === 0 ? {} : { hint: 'Count all with --all-tiers.' },
     );
-  const length = Math.max(1, buckets - 1);
+  const length = options.wholeUntilMs === undefined ? Math.max(1, buckets - 1) : Math.max(1, Math.floor(options.wholeUntilMs / stepMs));
   const startMs = trace.startEpochMs ?? 0;
   const series = [...cells.values()]
     .toSorted((a, b) => a.model - b.model || a.region - b.region)

@@ -62,6 +62,7 @@ export function placementProblem(scenario: Scenario, { forecasts, mix, current, 
     usd.set(m, 0, k, sku.usdPerGpuHour * endpoint.gpusPerInstance);
     start.set(m, 0, k, Math.round(((sku.usdPerGpuHour * endpoint.gpusPerInstance * sku.redeployMs) / 3_600_000) * 100) / 100);
   }
+  if (current !== undefined) checkDeployed(current, { models, regions, skus }, gpus);
   const capacity = grid(1, R, K);
   for (let r = 0; r < R; r++) for (let k = 0; k < K; k++) capacity.set(0, r, k, fleet.gpuCapacity[r]![k]!);
   const fast = scenario.traffic.tiers['interactive-fast'] ?? 0;
@@ -90,6 +91,17 @@ export function placementProblem(scenario: Scenario, { forecasts, mix, current, 
     ...(deferrable === undefined ? {} : { deferrable }),
     provisioningWindows: provisioningWindows(scenario, forecasts[0]!.forecast.stepMs),
   };
+}
+
+/** What is held must be of a deployment that the scenario knows: nothing else has GPUs or a price. */
+function checkDeployed(current: PlacementGrid, { models, regions, skus }: Pick<PlacementProblem, 'models' | 'regions' | 'skus'>, gpus: PlacementGrid): void {
+  for (const [m, model] of models.entries())
+    for (const [r, region] of regions.entries())
+      for (const [k, sku] of skus.entries())
+        if (current.at(m, r, k) > 0 && gpus.at(m, 0, k) === 0)
+          throw new ConfigError('current', `holds ${current.at(m, r, k)} ${model} on ${sku} in ${region}, which the scenario does not deploy there`, {
+            hint: 'Add the deployment to the scenario, with its GPUs for each instance.',
+          });
 }
 
 /** Price of distance by round trip, `Infinity` where residency forbids. */
@@ -153,6 +165,7 @@ export function heldInstances(
   rows: readonly { readonly model: string; readonly region: string; readonly sku: string; readonly instances: string; readonly at: string }[],
 ): PlacementGrid {
   const held = new PlacementGrid(problem.models.length, problem.regions.length, problem.skus.length);
+  const seen = new Set<string>();
   for (const { model, region, sku, instances, at } of rows) {
     const [m, r, k] = [problem.models.indexOf(modelId(model)), problem.regions.indexOf(regionId(region)), problem.skus.indexOf(skuId(sku))];
     if (m === -1) throw new ConfigError(at, `"${model}" is not a model of the scenario`, { hint: `It has ${problem.models.join(', ')}.` });
@@ -161,7 +174,10 @@ export function heldInstances(
     const count = Number(instances);
     if (!/^\d+$/.test(instances.trim()) || !Number.isSafeInteger(count))
       throw new ConfigError(at, `instances must be a whole number of 0 or more, not "${instances}"`);
-    held.set(m, r, k, held.at(m, r, k) + count);
+    const id = `${model} on ${sku} in ${region}`;
+    if (seen.has(id)) throw new ConfigError(at, `${id} stands twice`);
+    seen.add(id);
+    held.set(m, r, k, count);
   }
   return held;
 }
