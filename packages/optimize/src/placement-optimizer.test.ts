@@ -4,7 +4,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { explainPlan } from './explain-plan.js';
 import { grid, randomProblem, withFlows } from './fixtures.js';
 import { createPlacementOptimizer, createPlacementSolver, type PLACEMENT_SOLVERS } from './placement-optimizer.js';
-import { PlacementSolverError } from './solver.js';
+import { type PlacementSolver, PlacementSolverError, type SolverAnswer } from './solver.js';
+import { createAutoSolver } from './solvers/auto-solver.js';
 import type { PlacementVariant } from './task.js';
 
 const one: PlacementProblem = {
@@ -335,6 +336,15 @@ describe('solvers', () => {
     expect((short as Error).message).toContain('breaks a constraint');
     expect((await solve(one, { solver: lying([5, 2], 1e6) }).catch((error: unknown) => error)) as Error).toMatchObject({ code: 'ERR_PLACEMENT_SOLVER' });
     expect((await solve(one, { solver: lying([5.5, 2], 0) }).catch((error: unknown) => error)) as Error).toMatchObject({ code: 'ERR_PLACEMENT_SOLVER' });
+  });
+
+  it('that answer wrongly or fail are passed over by auto, which says so', async () => {
+    const saying = (name: string, answer: () => Promise<SolverAnswer>): PlacementSolver => ({ name, solve: answer });
+    const wrong = saying('liar', () => Promise.resolve({ status: 'optimal', stages: [Float64Array.of(0, 0)], bound: -1e9 }));
+    const broken = saying('broken', () => Promise.reject(new PlacementSolverError('broken', 'gave fractions for whole numbers of instances', undefined)));
+    const solution = await solve(one, { solver: createAutoSolver({ heuristic: wrong, javascriptLpSolver: broken, highs: named.highs }) });
+    expect(solution).toMatchObject({ status: 'optimal', solver: 'auto: highs', objectiveUsd: 20 });
+    expect(solution.notes!.join('; ')).toMatch(/liar gave a plan that breaks .*broken: gave fractions/);
   });
 
   it.each(['highs', 'javascript-lp-solver', 'heuristic', 'auto'] as const)('stop at a time limit and at an abort: %s', async (solver) => {

@@ -47,7 +47,7 @@ export function createPlacementSolver(name: (typeof PLACEMENT_SOLVERS)[number]):
 }
 
 /**
- * Decides what runs where: the integer program of the paper (§5, `system.md` §6) and its relatives. Every plan is checked in exact arithmetic before it is handed on. An option or problem that is malformed throws
+ * Decides what runs where: the integer program of the paper *SageServe* (arXiv 2502.14617, §5) and its relatives. Every plan is checked in exact arithmetic before it is handed on. An option or problem that is malformed throws
  * `ConfigError`, a solver that answers wrongly `PlacementSolverError` with the program; time limit (60 s unless given) and abort end the solve.
  */
 export function createPlacementOptimizer(options: PlacementOptimizerOptions = {}): PlacementOptimizer {

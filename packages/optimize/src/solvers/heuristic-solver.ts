@@ -50,7 +50,8 @@ async function solveOnce(task: PlacementTask, elastic: boolean, relativeGap: num
   for (const [at, usd] of found.prices.gpuUsd.entries()) if (usd > 0) shadowUsd.set(gpuConstraint(task, Math.floor(at / task.skus), at % task.skus), usd);
   for (const [c, usd] of found.prices.coverUsd.entries()) if (usd > 0) shadowUsd.set(task.covers[c].name, usd * 1e6);
   if (found.counts === undefined) return { status: 'timed-out', ...(bound > -Infinity ? { bound } : {}) };
-  return { status: 'feasible', stages: [found.counts], bound, shadowUsd };
+  const notes = elastic ? ['what is unmet was made little by local search; nothing proves it the least'] : [];
+  return { status: 'feasible', stages: [found.counts], bound, shadowUsd, notes };
 }
 
 /** The task with minima lowered where a cell's GPUs can't hold them all, those that use most first. */

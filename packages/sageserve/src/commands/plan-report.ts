@@ -118,12 +118,18 @@ function printCost(problem: PlacementProblem, { target, cost }: PlacementSolutio
   );
 }
 
-function flowsOf(
-  problem: PlacementProblem,
-  { flowTokensPerS = [] }: PlacementSolution,
-): { model: string; from: string; to: string; tokensPerS: number; share: number }[] {
+/** What a region serves of another's demand (or its own): at the busiest window, and as a share of all of it. */
+interface Flow {
+  readonly model: string;
+  readonly from: string;
+  readonly to: string;
+  readonly tokensPerS: number;
+  readonly share: number;
+}
+
+function flowsOf(problem: PlacementProblem, { flowTokensPerS = [] }: PlacementSolution): Flow[] {
   const { models, regions } = problem;
-  const flows: { model: string; from: string; to: string; tokensPerS: number; share: number }[] = [];
+  const flows: Flow[] = [];
   for (const [m, model] of models.entries()) {
     for (const [i, from] of regions.entries()) {
       for (const [j, to] of regions.entries()) {
