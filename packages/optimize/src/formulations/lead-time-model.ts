@@ -82,7 +82,7 @@ export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly 
       if (due > (w === 0 ? 0 : task.due[m * W + w - 1])) {
         const until = Array.from({ length: w + 1 }, (_, s) => s);
         let demand = 0;
-        for (const s of until) for (let r = 0; r < R; r++) demand += task.demand[s][m * R + r];
+        for (const s of until) demand += globalNeed(task, m, s);
         const late: [number, number][] = elastic
           ? [[builder.column(`short.non-interactive.${model}.w${w}`, (unmetUsd.deferrable * MICRO) / W, 0, (due + demand) / MICRO, false), 1]]
           : [];

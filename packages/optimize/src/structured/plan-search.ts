@@ -1,5 +1,6 @@
 import type { PlacementTask } from '../task.js';
 import { createModelOptimum } from './model-optimum.js';
+import { CoverSlack } from './cover-slack.js';
 import type { CoverIndex, Prices } from './prices.js';
 
 /** Instances that one move may exchange for another. */
@@ -13,12 +14,7 @@ export class PlanSearch {
   readonly #task: PlacementTask;
   readonly #index: CoverIndex;
   readonly #free: Float64Array;
-  /** By model × region: capacity beyond what the region must have. */
-  readonly #localSlack: Float64Array;
-  readonly #jointSlack: Float64Array;
-  /** Where nothing may be missing: a price on each token/s that is, and one on that anything is. */
-  readonly #strictUsd: number | undefined;
-  readonly #brokenUsd: number;
+  readonly #slack: CoverSlack;
   readonly #tolerance: number;
 
   /** `counts` are changed in place and must keep within bounds. `elastic` prices shortages as the task says; otherwise each costs more than any instance could save. */
@@ -27,19 +23,16 @@ export class PlanSearch {
     this.#task = task;
     this.#index = index;
     this.counts = counts;
-    this.#strictUsd = elastic ? undefined : task.unmetUsd.fast;
     this.#free = Float64Array.from(task.gpuCapacity);
-    this.#localSlack = index.local.map((x) => -x);
-    this.#jointSlack = Float64Array.from(task.covers, (cover) => -cover.required);
     let largest = 0;
     for (const usd of task.aboveUsd) largest = Math.max(largest, usd);
     this.#tolerance = 1e-9 * largest;
-    this.#brokenUsd = 8 * largest;
+    this.#slack = new CoverSlack(task, index, elastic, largest);
     for (let m = 0, e = 0; m < M; m++) {
       for (let r = 0; r < R; r++) {
         for (let k = 0; k < K; k++, e++) {
           this.#free[r * K + k] -= counts[e] * gpus[m * K + k];
-          this.#addCapacity(m, r, counts[e] * capacity[m * K + k]);
+          this.#slack.add(m, r, counts[e] * capacity[m * K + k]);
         }
       }
     }
@@ -51,37 +44,28 @@ export class PlanSearch {
     let usd = 0;
     for (let m = 0, e = 0; m < M; m++) {
       for (let r = 0; r < R; r++) {
-        usd += this.#localPenalty(m * R + r, this.#localSlack[m * R + r]);
         for (let k = 0; k < K; k++, e++) {
           const change = this.counts[e] - current[e];
           usd += change * (change < 0 ? belowUsd[m * K + k] : aboveUsd[m * K + k]);
         }
       }
-      for (const c of this.#index.joint[m]) usd += this.#jointPenalty(c, this.#jointSlack[c]);
+      usd += this.#slack.usd(m);
     }
     return usd;
   }
 
   /** Whether every cover is met and every cell within its cap. */
   get complete(): boolean {
-    return (
-      this.#free.every((free) => free >= 0) &&
-      this.#localSlack.every((slack) => slack >= 0) &&
-      this.#index.joint.every((covers) => covers.every((c) => this.#jointSlack[c] >= 0))
-    );
-  }
-
-  #addCapacity(m: number, r: number, tokens: number): void {
-    const R = this.#task.regions;
-    this.#localSlack[m * R + r] += tokens;
-    for (const c of this.#index.joint[m]) if (this.#index.includes[c * R + r] === 1) this.#jointSlack[c] += tokens;
+    if (!this.#free.every((free) => free >= 0)) return false;
+    for (let m = 0; m < this.#task.models; m++) if (this.#slack.short(m)) return false;
+    return true;
   }
 
   #apply(m: number, r: number, k: number, by: number): void {
     const { regions: R, skus: K, capacity, gpus } = this.#task;
     this.counts[(m * R + r) * K + k] += by;
     this.#free[r * K + k] -= by * gpus[m * K + k];
-    this.#addCapacity(m, r, by * capacity[m * K + k]);
+    this.#slack.add(m, r, by * capacity[m * K + k]);
   }
 
   #canAdd(m: number, r: number, k: number): boolean {
@@ -100,40 +84,6 @@ export class PlanSearch {
     return this.counts[e] > this.#task.current[e] ? -this.#task.aboveUsd[p] : -this.#task.belowUsd[p];
   }
 
-  #localPenalty(mr: number, slack: number): number {
-    if (slack >= 0) return 0;
-    return this.#strictUsd === undefined ? -slack * this.#index.localUsd[mr] : this.#brokenUsd - slack * this.#strictUsd;
-  }
-
-  #jointPenalty(c: number, slack: number): number {
-    if (slack >= 0) return 0;
-    if (this.#strictUsd !== undefined) return this.#brokenUsd - slack * this.#strictUsd;
-    let usd = 0;
-    let missing = -slack;
-    for (const { most, usdPerMicro } of this.#task.covers[c].shortage) {
-      const amount = Math.min(missing, most);
-      usd += amount * usdPerMicro;
-      missing -= amount;
-      if (missing <= 0) break;
-    }
-    return usd;
-  }
-
-  /** Change of all penalties when a model's capacity in a region changes by `tokens`. */
-  #penaltyUsd(m: number, r: number, tokens: number): number {
-    const R = this.#task.regions;
-    const mr = m * R + r;
-    const local = this.#localSlack[mr];
-    let usd = local < 0 || local + tokens < 0 ? this.#localPenalty(mr, local + tokens) - this.#localPenalty(mr, local) : 0;
-    const { includes, joint } = this.#index;
-    for (const c of joint[m]) {
-      if (includes[c * R + r] === 0) continue;
-      const slack = this.#jointSlack[c];
-      if (slack < 0 || slack + tokens < 0) usd += this.#jointPenalty(c, slack + tokens) - this.#jointPenalty(c, slack);
-    }
-    return usd;
-  }
-
   /** Takes instances out of cells over their cap, those first whose tokens cost least to carry elsewhere. Leaves covers short. */
   fitGpus(prices: Prices): void {
     const { models: M, regions: R, skus: K, gpus, capacity, lower } = this.#task;
@@ -149,7 +99,7 @@ export class PlanSearch {
             let tokenUsd = 0;
             for (const c of this.#index.joint[m]) if (this.#index.includes[c * R + r] === 1) tokenUsd += prices.coverUsd[c];
             // What is lost locally has to be made up for by another SKU here.
-            const local = this.#localSlack[m * R + r] < capacity[m * K + k] ? 0.3 * tokenUsd * capacity[m * K + k] : 0;
+            const local = this.#slack.local(m, r) < capacity[m * K + k] ? 0.3 * tokenUsd * capacity[m * K + k] : 0;
             const loss = (this.#downUsd(m, e, k) + tokenUsd * capacity[m * K + k] + local) / used;
             if (loss < least) {
               least = loss;
@@ -176,7 +126,7 @@ export class PlanSearch {
           for (let k = 0; k < K; k++) {
             if (!this.#canAdd(m, r, k)) continue;
             const p = m * K + k;
-            const gain = -this.#penaltyUsd(m, r, capacity[p]);
+            const gain = -this.#slack.changeUsd(m, r, capacity[p]);
             const cost = this.#upUsd(m, (m * R + r) * K + k, k) + prices.gpuUsd[r * K + k] * gpus[p];
             if (!(gain > cost)) continue;
             const ratio = cost / gain;
@@ -192,32 +142,24 @@ export class PlanSearch {
     }
   }
 
-  /** How many of one kind can be added at once, each as good as the first: half of what a cover still lacks, at most. */
+  /** How many of one kind can be added at once, each as good as the first: a sixteenth of what a cover still lacks, at most. */
   #manyAt(m: number, r: number, k: number): number {
     const { regions: R, skus: K, capacity, gpus, upper, current } = this.#task;
     const e = (m * R + r) * K + k;
-    let lacking = -this.#localSlack[m * R + r];
-    for (const c of this.#index.joint[m]) if (this.#index.includes[c * R + r] === 1) lacking = Math.max(lacking, -this.#jointSlack[c]);
     const room = gpus[m * K + k] > 0 ? Math.floor(this.#free[r * K + k] / gpus[m * K + k]) : Infinity;
     const most = (this.counts[e] < current[e] ? current[e] : upper[e]) - this.counts[e];
-    return Math.max(1, Math.min(Math.floor(lacking / capacity[m * K + k] / 16), room, most));
+    return Math.max(1, Math.min(Math.floor(this.#slack.lacking(m, r) / capacity[m * K + k] / 16), room, most));
   }
 
   /** Makes room in full cells for models that fall short, by moving others out of them. */
   makeRoom(): void {
     const { models: M, regions: R, skus: K } = this.#task;
     for (let m = 0; m < M; m++) {
-      for (let again = true; again && this.#short(m);) {
+      for (let again = true; again && this.#slack.short(m);) {
         again = false;
-        for (let r = 0; r < R && this.#short(m); r++) for (let k = 0; k < K; k++) if (this.#evictFor(m, r, k)) again = true;
+        for (let r = 0; r < R && this.#slack.short(m); r++) for (let k = 0; k < K; k++) if (this.#evictFor(m, r, k)) again = true;
       }
     }
-  }
-
-  #short(m: number): boolean {
-    const R = this.#task.regions;
-    for (let r = 0; r < R; r++) if (this.#localSlack[m * R + r] < 0) return true;
-    return this.#index.joint[m].some((c) => this.#jointSlack[c] < 0);
   }
 
   /** One more of `m` in a full cell, what it makes superfluous gone, and another model out of the cell; undone unless it pays. */
@@ -227,7 +169,7 @@ export class PlanSearch {
     const need = gpus[m * K + k];
     const lacking = need - this.#free[r * K + k];
     if (capacity[m * K + k] === 0 || this.counts[e] >= upper[e] || lacking <= 0) return false;
-    let gained = this.#penaltyUsd(m, r, capacity[m * K + k]) + this.#upUsd(m, e, k);
+    let gained = this.#slack.changeUsd(m, r, capacity[m * K + k]) + this.#upUsd(m, e, k);
     this.#apply(m, r, k, 1);
     let removed = 0;
     for (; removed < MOST_STEPS; removed++) {
@@ -246,7 +188,7 @@ export class PlanSearch {
         if (out > MOST_STEPS || this.counts[from] - out < lower[from]) continue;
         let usd = gained;
         for (let n = 0; n < out; n++) {
-          usd += this.#downUsd(other, from, k) + this.#penaltyUsd(other, r, -capacity[other * K + k]);
+          usd += this.#downUsd(other, from, k) + this.#slack.changeUsd(other, r, -capacity[other * K + k]);
           this.#apply(other, r, k, -1);
         }
         let added = 0;
@@ -339,7 +281,7 @@ export class PlanSearch {
     const { regions: R, skus: K, capacity } = this.#task;
     const first = (m * R + r) * K + k;
     const tokens = by * capacity[m * K + k];
-    let usd = this.#penaltyUsd(m, r, tokens) + (by === 1 ? this.#upUsd(m, first, k) : this.#downUsd(m, first, k));
+    let usd = this.#slack.changeUsd(m, r, tokens) + (by === 1 ? this.#upUsd(m, first, k) : this.#downUsd(m, first, k));
     let kept = by === 1 ? this.#keptUp(first) : this.#keptDown(first);
     this.#apply(m, r, k, by);
     let steps = 0;
@@ -376,7 +318,7 @@ export class PlanSearch {
         if (e === not || this.counts[e] <= lower[e]) continue;
         const saved = this.#downUsd(m, e, k);
         if (saved > best) continue;
-        const usd = saved + this.#penaltyUsd(m, r, -capacity[m * K + k]);
+        const usd = saved + this.#slack.changeUsd(m, r, -capacity[m * K + k]);
         const kept = this.#keptDown(e);
         if (usd < best - this.#tolerance || (usd <= best + this.#tolerance && kept > bestKept)) {
           best = usd;
@@ -398,7 +340,7 @@ export class PlanSearch {
     for (let r = 0, e = m * R * K; r < R; r++) {
       for (let k = 0; k < K; k++, e++) {
         if (e === not || !this.#canAdd(m, r, k)) continue;
-        const usd = this.#upUsd(m, e, k) + this.#penaltyUsd(m, r, capacity[m * K + k]);
+        const usd = this.#upUsd(m, e, k) + this.#slack.changeUsd(m, r, capacity[m * K + k]);
         const kept = this.#keptUp(e);
         if (usd < best - this.#tolerance || (at !== -1 && usd <= best + this.#tolerance && kept > bestKept)) {
           best = usd;
