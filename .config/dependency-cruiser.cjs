@@ -10,8 +10,9 @@ const allowed = {
   routing: ['core'],
   scaling: ['core'],
   testing: ['core'],
+  controller: ['core', 'metrics'],
   sim: ['core', 'trace', 'perf', 'metrics'],
-  sageserve: ['core', 'trace', 'perf', 'metrics', 'forecast', 'forecast-tfjs', 'optimize', 'routing', 'scaling', 'sim'],
+  sageserve: ['core', 'trace', 'perf', 'metrics', 'forecast', 'forecast-tfjs', 'optimize', 'routing', 'scaling', 'sim', 'controller'],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -27,7 +28,7 @@ module.exports = {
       from: { path: `^packages/${from}/src/`, pathNot: '(\\.test|/fixtures)\\.ts$' },
       to: { path: '^packages/[^/]+/', pathNot: [from, ...to].map((name) => `^packages/${name}/`).join('|') },
     })),
-    { name: 'no-product-imports-of-benchmarks', severity: 'error', from: { path: '^packages/' }, to: { path: '^(benchmarks|examples)/' } },
+    { name: 'no-product-imports-of-benchmarks', severity: 'error', from: { path: '^packages/' }, to: { path: '^(apps|benchmarks|examples)/' } },
     { name: 'tests-are-leaves', severity: 'error', from: { pathNot: '\\.test\\.ts$' }, to: { path: '(\\.test|/fixtures)\\.ts$' } },
   ],
   options: {

@@ -10,7 +10,7 @@ export {
   TraceFormatError,
   UnknownPolicyError,
 } from './errors.js';
-export { type CapacitySnapshot, type EndpointSnapshot, type FleetSnapshot } from './fleet.js';
+export { type BacklogSnapshot, type CapacitySnapshot, type DemandSnapshot, type EndpointSnapshot, type FleetSnapshot } from './fleet.js';
 export { type EndpointId, endpointId, type InstanceIndex, type ModelId, modelId, type RegionId, regionId, type RegionIndex, type SkuId, skuId } from './ids.js';
 export { IndexedMinHeap } from './indexed-heap.js';
 export { type Deployment, type DeploymentPerformance, type PerformanceModel, type TokenMix } from './performance.js';
@@ -25,6 +25,7 @@ export {
   type PlacementProblem,
   type PlacementShortfall,
   type PlacementSolution,
+  type PlannedDemand,
 } from './placement.js';
 export { type RequestView } from './request.js';
 export { createRng, type Rng } from './rng.js';

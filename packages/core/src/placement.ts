@@ -1,5 +1,6 @@
 import { SageServeError } from './errors.js';
 import type { ModelId, RegionId, SkuId } from './ids.js';
+import type { TokenMix } from './performance.js';
 import type { Awaitable } from './units.js';
 
 /** Numbers over model × region × SKU, always in that order, in one flat column. */
@@ -81,6 +82,17 @@ export interface PlacementProblem {
   readonly provisioningWindows?: PlacementGrid;
 }
 
+/** The demand that a plan was made for, window by window; grids are model × region with one SKU, in tokens/s. It may reach past the plan's validity. */
+export interface PlannedDemand {
+  readonly startMs: number;
+  readonly stepMs: number;
+  readonly expectedTokensPerS: readonly PlacementGrid[];
+  /** The quantile that capacity is to carry. */
+  readonly upperTokensPerS: readonly PlacementGrid[];
+  /** Mean shape of each model's requests of late, by position of the model; `undefined` where none came. */
+  readonly mix: readonly (TokenMix | undefined)[];
+}
+
 /** What should run where, and how much of each region's demand each region serves. */
 export interface PlacementPlan {
   readonly models: readonly ModelId[];
@@ -91,6 +103,11 @@ export interface PlacementPlan {
   readonly validUntilMs: number;
   /** `[model][origin region][serving region]` in tokens/s, by window: the region router's weights. */
   readonly flowTokensPerS?: readonly PlacementGrid[];
+  /** What to hold in each window of the demand, where the plan says so; its first is the target. */
+  readonly schedule?: readonly PlacementGrid[];
+  readonly demand?: PlannedDemand;
+  /** Tokens/s that one instance was taken to sustain, `[model][sku]` as a grid with one region. */
+  readonly tokensPerSPerInstance?: PlacementGrid;
 }
 
 /** What a plan costs beside what is held now, in the terms of the objective. */

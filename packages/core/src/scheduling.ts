@@ -1,3 +1,4 @@
+import type { ModelId } from './ids.js';
 import type { RequestView } from './request.js';
 
 /** What an instance's next iteration still has room for. Borrowed. */
@@ -35,6 +36,7 @@ export interface HeldQueueView {
 
 /** One endpoint's load as seen by a release policy. Borrowed. */
 export interface EndpointLoadView {
+  readonly modelId: ModelId;
   readonly readyInstances: number;
   /** KV-cache tokens in use ÷ capacity over ready instances; `undefined` where nothing is ready. */
   readonly kvCacheUtilization: number | undefined;

@@ -8,7 +8,9 @@ export { createRandomOfTwoRouter, type RandomOfTwoRouterOptions } from './instan
 export { createRoundRobinRouter } from './instance/round-robin.js';
 export { createLeastUtilizedRouter } from './region/least-utilized.js';
 export { createOriginOnlyRouter } from './region/origin-only.js';
+export { createPlannedRouter, type PlannedRouterOptions } from './region/planned.js';
 export { createUtilizationRouter, type UtilizationRouterOptions } from './region/utilization.js';
 export { createWeightedRouter, type WeightedRouterOptions } from './region/weighted.js';
+export { createHeadroomRelease, type HeadroomReleaseOptions } from './release/headroom.js';
 export { createImmediateRelease } from './release/immediate.js';
 export { createUtilizationRelease, type UtilizationReleaseOptions } from './release/utilization.js';

@@ -2,6 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { SageServeError } from '@sageserve/core';
 import { TRACE_FORMATS } from '@sageserve/trace';
 import { Command, CommanderError } from 'commander';
+import { compareCommand } from './commands/compare.js';
+import { explainCommand } from './commands/explain.js';
 import { forecastBacktestCommand, forecastRunCommand } from './commands/forecast.js';
 import { planCommand } from './commands/plan.js';
 import { profilesCommand } from './commands/profiles.js';
@@ -15,7 +17,7 @@ const FAILED = 1;
 const WRONG_USE = 2;
 const INTERRUPTED = 130;
 /** Errors in what the user asked for, as against a run that went wrong. */
-const WRONG_USE_CODES = new Set(['ERR_CONFIG', 'ERR_UNKNOWN_POLICY', 'ERR_SCENARIO_FILE', 'ERR_TRACE_FILE']);
+const WRONG_USE_CODES = new Set(['ERR_CONFIG', 'ERR_UNKNOWN_POLICY', 'ERR_SCENARIO_FILE', 'ERR_TRACE_FILE', 'ERR_PLUGIN', 'ERR_JOURNAL']);
 
 const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 const controller = new AbortController();
@@ -51,6 +53,31 @@ program
   .option('--audit', 'check the invariants at every simulated minute')
   .option('--json', 'print JSON instead of a table')
   .action((scenario: string | undefined, options: Parameters<typeof simulateCommand>[1]) => simulateCommand(scenario, options, signal));
+
+program
+  .command('compare')
+  .description('Compare strategies on scenarios over several seeds: capacity, latency, SLOs, cost, and a page with the figures.')
+  .argument('[scenarios...]', 'scenario files, YAML or JSON; presets where none is given')
+  .option('-p, --preset <names>', `built-in scenarios, with commas between: ${PRESET_NAMES.join(', ')} (default: small)`)
+  .option('-t, --trace <file>', 'replay this trace instead of generated traffic')
+  .option('--format <format>', `its format, where it can't be found out: ${TRACE_FORMATS.join(', ')}`)
+  .option('-s, --strategy <names>', `with commas between: ${Object.keys(DEFAULT_CATALOGUE.strategies).join(', ')} (default: those of the scenario)`)
+  .option('--seeds <seeds>', 'how many, such as 5, or which, with commas between (default: that of the scenario)')
+  .option('--duration <time>', 'length of generated traffic, such as 90m, 24h or 7d')
+  .option('--requests-per-day <n>', 'rate of generated traffic')
+  .option('--gap-thresholds <numbers>', 'also run lt-ua with these gap thresholds, such as 2,5,10, for the sensitivity figure')
+  .option('-o, --out <dir>', 'write a folder for each scenario: report.html, comparison.json, and a journal of decisions for each run')
+  .option('--json', 'print JSON instead of tables')
+  .action((files: string[], options: Parameters<typeof compareCommand>[1]) => compareCommand(files, options, signal));
+
+program
+  .command('explain')
+  .description('Say why an endpoint had as many instances as it had: what was seen, forecast, planned and done.')
+  .argument('<journal>', 'a journal of decisions, as compare --out and simulate --out write')
+  .option('-e, --endpoint <id>', 'the endpoint, such as eastus/llama-2-70b/h100-80gb, or a part of it that no other has')
+  .option('--at <time>', 'when: a duration from the start such as 14h, or a time (default: the end)')
+  .option('--json', 'print JSON instead of text')
+  .action((file: string, options: Parameters<typeof explainCommand>[1]) => explainCommand(file, options));
 
 const trace = program.command('trace').description('Look into, convert and generate traces.');
 trace

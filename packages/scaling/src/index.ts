@@ -1,4 +1,10 @@
+export { CHIRON_POOLS, type ChironScalingOptions, createChironScaling } from './chiron.js';
 export { type BoundsOptions, type CooldownOptions, plannedInstances, withBounds, withCooldown } from './decorators.js';
+export { createLtImmediateScaling, type LtImmediateScalingOptions } from './lt-i.js';
+export { createLtUtilizationAwareScaling, type LtUtilizationAwareScalingOptions } from './lt-ua.js';
+export { createLtUtilizationScaling, type LtUtilizationScalingOptions } from './lt-u.js';
+export { createOracleScaling, type OracleScalingOptions } from './oracle.js';
 export { createReactiveScaling, type ReactiveScalingOptions } from './reactive.js';
+export { createSageScaling, type SageScalingOptions } from './sage.js';
 export { createSiloedScaling, type PoolLayout, SILOED_POOLS } from './siloed.js';
 export { createStaticScaling } from './static.js';

@@ -7,6 +7,8 @@ export interface PoolLayout {
   readonly tiers: readonly WorkloadTier[];
   /** Share (0–1) of the endpoint's instances that the pool starts with. */
   readonly share: number;
+  /** Fewest instances of the pool; the endpoint's unless given. */
+  readonly minInstances?: number;
 }
 
 /** Sixteen of twenty instances for interactive work and four for the rest: what clouds did before (arXiv 2502.14617, section 5). */

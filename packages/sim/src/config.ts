@@ -1,6 +1,9 @@
 import {
+  type Actuator,
   type BatchScheduler,
   ConfigError,
+  type ControlLoop,
+  type DemandSeries,
   DEFAULT_OBJECTIVES,
   type DeploymentPerformance,
   type InstanceRouter,
@@ -10,10 +13,12 @@ import {
   type ReleasePolicy,
   type ScalingPolicy,
   type SkuId,
+  type TelemetrySource,
   type TierObjective,
   WORKLOAD_TIERS,
   type WorkloadTier,
 } from '@sageserve/core';
+import { type Incident, incidentSteps } from './incidents.js';
 import { DEFAULT_ENGINE, type EngineOptions } from './instance-engine.js';
 
 /** A kind of GPU host: what it costs and how long each way of getting an instance takes. */
@@ -42,6 +47,8 @@ export interface EndpointSpec {
   readonly gpusPerInstance: number;
   readonly performance: DeploymentPerformance;
   readonly initialInstances: number;
+  /** Instances that are donated as spot when the run begins and hold the model's weights; 0 unless given. */
+  readonly initialSpotInstances?: number;
   readonly minInstances: number;
   readonly maxInstances: number;
 }
@@ -52,7 +59,14 @@ export interface SimulationPolicies {
   readonly instanceRouter: InstanceRouter;
   readonly batchScheduler: BatchScheduler;
   readonly release: ReleasePolicy;
+  /** Asked at every scaling interval, unless the configuration has a control loop. */
   readonly scaling: ScalingPolicy;
+}
+
+/** What the simulated fleet offers a control loop: the same interfaces as a live one. */
+export interface ControlPorts {
+  readonly telemetry: TelemetrySource;
+  readonly actuator: Actuator;
 }
 
 export interface SimulationConfig {
@@ -68,6 +82,11 @@ export interface SimulationConfig {
   readonly endpointDelayMs?: number;
   readonly engine?: Partial<EngineOptions>;
   readonly policies: SimulationPolicies;
+  /** Makes the control loop that decides in place of `policies.scaling`. It is driven by the simulator's events, and each tick is awaited. */
+  readonly control?: (ports: ControlPorts) => ControlLoop;
+  /** Interactive demand from before the run by model × region, which ends when the run begins: what a controller would have recorded. */
+  readonly demandHistory?: readonly DemandSeries[];
+  readonly incidents?: readonly Incident[];
   readonly objectives?: Readonly<Record<WorkloadTier, TierObjective>>;
   /** How often the scaling policy is asked (ms, default 1 s). */
   readonly scalingIntervalMs?: number;
@@ -78,9 +97,10 @@ export interface SimulationConfig {
 }
 
 /** The same with every default filled in. */
-export type ResolvedConfig = Required<Omit<SimulationConfig, 'durationMs' | 'engine'>> & {
+export type ResolvedConfig = Required<Omit<SimulationConfig, 'durationMs' | 'engine' | 'control'>> & {
   readonly engine: EngineOptions;
   readonly durationMs: number | undefined;
+  readonly control: SimulationConfig['control'] | undefined;
 };
 
 /** Fills in defaults. Throws `ConfigError` with the field's path for a fleet that cannot work. */
@@ -123,7 +143,9 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
       );
     }
     if (!(spec.performance.kvCapacityTokens > 0)) throw new ConfigError(`${at}.performance`, 'leaves no memory for the KV cache');
-    used[r][k] += spec.initialInstances * spec.gpusPerInstance;
+    const spot = spec.initialSpotInstances ?? 0;
+    if (!(Number.isInteger(spot) && spot >= 0)) throw new ConfigError(`${at}.initialSpotInstances`, `must be a whole number of 0 or more, not ${spot}`);
+    used[r][k] += (spec.initialInstances + spot) * spec.gpusPerInstance;
     if (used[r][k] > config.gpuCapacity[r][k]) {
       throw new ConfigError(
         `gpuCapacity[${r}][${k}]`,
@@ -138,7 +160,7 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
     for (const tier of WORKLOAD_TIERS) {
       for (const region of regions) {
         const pools = new Set(config.endpoints.filter((e) => e.region === region && e.model === model && e.tiers.includes(tier)).map((e) => e.pool));
-        if (pools.size > 1) throw new ConfigError('endpoints', `${region}/${model} serves ${tier} in more than one pool: ${[...pools].join(', ')}`);
+        if (pools.size > 2) throw new ConfigError('endpoints', `${region}/${model} serves ${tier} in more than two pools: ${[...pools].join(', ')}`);
       }
     }
   }
@@ -155,9 +177,17 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
   }
   const interval = config.scalingIntervalMs ?? 1_000;
   if (!(interval > 0 && interval < Infinity)) throw new ConfigError('scalingIntervalMs', `must be above 0, not ${interval}`);
+  incidentSteps(
+    config.incidents ?? [],
+    regions,
+    skus.map((sku) => sku.skuId),
+  );
   return {
     ...config,
     engine,
+    control: config.control,
+    demandHistory: config.demandHistory ?? [],
+    incidents: config.incidents ?? [],
     endpointDelayMs: config.endpointDelayMs ?? 0,
     objectives: config.objectives ?? DEFAULT_OBJECTIVES,
     scalingIntervalMs: interval,

@@ -1,9 +1,25 @@
-import { ConfigError, type EndpointId, endpointId, type EndpointSnapshot, type FleetSnapshot, type ModelId, MS_PER_MIN, MS_PER_S } from '@sageserve/core';
+import {
+  type CapacitySnapshot,
+  ConfigError,
+  type EndpointId,
+  endpointId,
+  type EndpointSnapshot,
+  type FleetSnapshot,
+  type ModelId,
+  MS_PER_HOUR,
+  MS_PER_MIN,
+  MS_PER_S,
+} from '@sageserve/core';
 import type { ResolvedConfig } from './config.js';
+import type { DemandTelemetry } from './demand-telemetry.js';
 import type { Fleet } from './fleet.js';
+import type { HeldRequests } from './held-requests.js';
 import type { InstanceEngine } from './instance-engine.js';
 import type { SlotHeap } from './slot-heap.js';
 import type { Topology } from './topology.js';
+
+/** Times ahead at which a snapshot counts what is due. */
+const DUE_HOURS = [1, 2, 4, 8, 12, 16, 20, 24];
 
 /** The simulated fleet as scaling policies see it: one snapshot, refreshed in place and lent out. */
 export class FleetTelemetry {
@@ -15,7 +31,16 @@ export class FleetTelemetry {
   readonly #tokensPerS: Float64Array;
 
   /** `queues` are the requests that no instance takes yet, by pool. Throws `ConfigError` where two endpoints have one id. */
-  constructor(config: ResolvedConfig, topology: Topology, engine: InstanceEngine, fleet: Fleet, queues: readonly SlotHeap[]) {
+  constructor(
+    config: ResolvedConfig,
+    topology: Topology,
+    engine: InstanceEngine,
+    fleet: Fleet,
+    queues: readonly SlotHeap[],
+    held: HeldRequests,
+    demand: DemandTelemetry,
+  ) {
+    const now = (): number => this.#snapshot.takenAtMs;
     this.#topology = topology;
     this.#engine = engine;
     this.#fleet = fleet;
@@ -44,6 +69,9 @@ export class FleetTelemetry {
         kvCacheUtilization: undefined,
         queuedTokens: undefined,
         demandTokensPerS: undefined,
+        get provisioningDelayMs() {
+          return fleet.measuredDelayMs(e);
+        },
         // Counted when a policy asks: most do not, and the fleet is looked at every second.
         get queuedRequests() {
           return queuedInPool(topology.poolOfEndpoint[e]);
@@ -56,7 +84,9 @@ export class FleetTelemetry {
         skus.map((sku, k) => ({
           regionId: region,
           skuId: sku.skuId,
-          gpuCapacity: config.gpuCapacity[r][k],
+          get gpuCapacity() {
+            return fleet.isDown(r) ? 0 : config.gpuCapacity[r][k];
+          },
           get gpusInUse() {
             return fleet.gpusInUse(r, k);
           },
@@ -65,6 +95,33 @@ export class FleetTelemetry {
           },
         })),
       ),
+      demand: models.flatMap((model, m) =>
+        regions.map((region, r) => ({
+          modelId: model,
+          regionId: region,
+          get interactiveTokensPerS() {
+            return demand.interactiveTokensPerS(m * regions.length + r);
+          },
+        })),
+      ),
+      backlog: models.map((model, m) => ({
+        modelId: model,
+        get requests() {
+          return held.count[m];
+        },
+        get promptTokens() {
+          return held.promptTokens[m];
+        },
+        get earliestDeadlineAtMs() {
+          return held.earliestDeadlineAtMs(m);
+        },
+        get due() {
+          return DUE_HOURS.map((hours) => ({ atMs: now() + hours * MS_PER_HOUR, requests: held.countDueBy(m, now() + hours * MS_PER_HOUR) }));
+        },
+        get arrivedTokensPerS() {
+          return demand.deferrableTokensPerS(m);
+        },
+      })),
     };
   }
 
@@ -97,5 +154,17 @@ export class FleetTelemetry {
       endpoint.demandTokensPerS = tokensPerS >= 0 ? tokensPerS : undefined;
     }
     return this.#snapshot;
+  }
+
+  /** The fleet at `nowMs` as a copy that stays as it is. */
+  frozen(nowMs: number): FleetSnapshot {
+    const { takenAtMs, endpoints, capacity, demand, backlog } = this.snapshot(nowMs);
+    return {
+      takenAtMs,
+      endpoints: endpoints.map((endpoint) => ({ ...endpoint })),
+      capacity: capacity.map((cell): CapacitySnapshot => ({ ...cell })),
+      demand: (demand ?? []).map((cell) => ({ ...cell })),
+      backlog: (backlog ?? []).map((queue) => ({ ...queue })),
+    };
   }
 }

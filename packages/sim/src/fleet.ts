@@ -16,6 +16,8 @@ const INITIAL = ACQUISITION_WAYS.indexOf('initial');
 const RECLAIM = ACQUISITION_WAYS.indexOf('reclaim');
 const REDEPLOY = ACQUISITION_WAYS.indexOf('redeploy');
 const NEW_VM = ACQUISITION_WAYS.indexOf('new-vm');
+/** Provisioning delays that a measured delay looks back on. */
+const REMEMBERED_DELAYS = 8;
 
 /** Donated instances of one region and SKU that hold one model's weights on the same number of GPUs. */
 interface SpotLot {
@@ -35,6 +37,8 @@ export interface FleetActions {
   acquiredByWay: Record<AcquisitionWay, number>;
   /** Instances that were wanted while the region had no GPU left for them. */
   refused: number;
+  /** Instances taken away by an outage or an eviction, donated ones included. */
+  lost: number;
 }
 
 /** Instances and their states, the spot pool, and the GPUs that hold them. Draining and spot instances keep their GPUs. */
@@ -50,6 +54,7 @@ export class Fleet {
     cancelled: 0,
     acquiredByWay: Object.fromEntries(ACQUISITION_WAYS.map((way) => [way, 0])) as Record<AcquisitionWay, number>,
     refused: 0,
+    lost: 0,
   };
   /** When each provisioning instance becomes ready. */
   readonly becomingReady: IndexedMinHeap;
@@ -73,12 +78,20 @@ export class Fleet {
   /** Model whose weights the instance held before a redeployment began. */
   readonly #previousModel: Int32Array;
   readonly #startedAt: Float64Array;
+  readonly #requestedAtMs: Float64Array;
+  /** 1 for an instance whose host is being taken away: it drains and is not put back or donated. */
+  readonly #evicted: Uint8Array;
+  readonly #regionDown: Uint8Array;
+  /** The last few provisioning delays by endpoint, oldest first. */
+  readonly #delays: number[][];
   readonly #freeSlots: number[] = [];
   #starts = 0;
 
   /** Most instances that a configuration can have at once: an endpoint puts its draining instances back before it gets new ones. */
   static instanceLimit(config: ResolvedConfig): number {
-    return config.endpoints.reduce((sum, endpoint) => sum + endpoint.maxInstances, 0);
+    // An instance on notice drains beside the one that takes its place.
+    const onNotice = config.incidents.reduce((sum, incident) => sum + (incident.kind === 'eviction' ? incident.instances : 0), 0);
+    return config.endpoints.reduce((sum, endpoint) => sum + endpoint.maxInstances, onNotice);
   }
 
   constructor(config: ResolvedConfig, topology: Topology, engine: InstanceEngine, limit: number) {
@@ -104,12 +117,20 @@ export class Fleet {
     this.#way = new Uint8Array(limit);
     this.#previousModel = new Int32Array(limit).fill(-1);
     this.#startedAt = new Float64Array(limit);
+    this.#requestedAtMs = new Float64Array(limit);
+    this.#evicted = new Uint8Array(limit);
+    this.#regionDown = new Uint8Array(regions.length);
+    this.#delays = endpoints.map(() => []);
     for (let slot = limit - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
     for (const [e, spec] of endpoints.entries()) {
       for (let n = 0; n < spec.initialInstances; n++) {
         const instance = this.#start(e, INITIAL, 0);
         this.#gpusInUse[this.#cell(e)] += spec.gpusPerInstance;
         this.#makeReady(instance, 0);
+      }
+      for (let n = 0; n < (spec.initialSpotInstances ?? 0); n++) {
+        this.#gpusInUse[this.#cell(e)] += spec.gpusPerInstance;
+        this.#putSpot(e, this.#modelOf[e], 0);
       }
     }
   }
@@ -144,6 +165,9 @@ export class Fleet {
     this.becomingReady.set(instance, Infinity);
     this.#held.add(endpoint * PER_ENDPOINT + 3 + this.#way[instance], -1, nowMs);
     this.provisioning[endpoint]--;
+    const delays = this.#delays[endpoint];
+    delays.push(nowMs - this.#requestedAtMs[instance]);
+    if (delays.length > REMEMBERED_DELAYS) delays.shift();
     this.#makeReady(instance, nowMs);
     return this.#topology.poolOfEndpoint[endpoint];
   }
@@ -175,6 +199,88 @@ export class Fleet {
   /** GPU-milliseconds that a region's donated instances of one SKU earned as spot. */
   spotGpuMs(region: number, sku: number, nowMs: number): number {
     return this.#spotTime.integral(region * this.#config.skus.length + sku, nowMs);
+  }
+
+  /** The longest of an endpoint's last few provisioning delays; undefined before the first. */
+  measuredDelayMs(endpoint: number): number | undefined {
+    const delays = this.#delays[endpoint];
+    return delays.length === 0 ? undefined : Math.max(...delays);
+  }
+
+  isDown(region: number): boolean {
+    return this.#regionDown[region] === 1;
+  }
+
+  /** A region is back: empty, and open to new instances. */
+  restoreRegion(region: number): void {
+    this.#regionDown[region] = 0;
+  }
+
+  /** A region is gone with all that it holds; returns the requests that its instances had. */
+  loseRegion(region: number, nowMs: number): number[] {
+    this.#regionDown[region] = 1;
+    const homeless: number[] = [];
+    for (let i = 0; i < this.state.length; i++) {
+      if (this.state[i] !== FREE && this.#regionOf[this.endpointOf[i]] === region) homeless.push(...this.lose(i, nowMs));
+    }
+    for (let k = 0; k < this.#config.skus.length; k++) this.loseSpot(region, k, Infinity, nowMs);
+    return homeless;
+  }
+
+  /** Takes away up to `count` donated instances of a region and SKU. */
+  loseSpot(region: number, sku: number, count: number, nowMs: number): void {
+    const cell = region * this.#config.skus.length + sku;
+    for (const lot of this.#spot[cell]) {
+      while (lot.count > 0 && count > 0) {
+        this.#takeSpot(cell, lot, nowMs);
+        this.#gpusInUse[cell] -= lot.gpus;
+        this.actions.lost++;
+        count--;
+      }
+    }
+  }
+
+  /** Ready instances of a region and SKU on notice: those with the least work first. They drain from now on; returns them. */
+  notice(region: number, sku: number, count: number, nowMs: number): number[] {
+    const cell = region * this.#config.skus.length + sku;
+    const ready: number[] = [];
+    for (let i = 0; i < this.state.length; i++) if (this.state[i] === READY && this.#cell(this.endpointOf[i]) === cell) ready.push(i);
+    ready.sort((a, b) => this.#engine.outstandingTokens[a] - this.#engine.outstandingTokens[b] || a - b);
+    const victims = ready.slice(0, count);
+    for (const instance of victims) {
+      this.#evicted[instance] = 1;
+      this.#drain(instance, nowMs);
+    }
+    return victims;
+  }
+
+  /** Whether an instance that was put on notice is still there. */
+  awaitsEviction(instance: number): boolean {
+    return this.#evicted[instance] === 1;
+  }
+
+  /** An instance is gone at once, in whatever state; returns the requests that it had. Its host goes back to the cloud. */
+  lose(instance: number, nowMs: number): number[] {
+    const endpoint = this.endpointOf[instance];
+    const state = this.state[instance];
+    let homeless: number[] = [];
+    if (state === PROVISIONING) {
+      this.becomingReady.set(instance, Infinity);
+      this.provisioning[endpoint]--;
+      this.#held.add(endpoint * PER_ENDPOINT + 3 + this.#way[instance], -1, nowMs);
+    } else {
+      if (!this.#engine.isIdle(instance)) this.#held.add(endpoint * PER_ENDPOINT + 2, -1, nowMs);
+      if (state === READY) this.#leave(instance, nowMs);
+      else {
+        this.draining[endpoint]--;
+        this.#held.add(endpoint * PER_ENDPOINT + 1, -1, nowMs);
+      }
+      homeless = this.#engine.takeAll(instance);
+    }
+    this.#gpusInUse[this.#cell(endpoint)] -= this.#config.endpoints[endpoint].gpusPerInstance;
+    this.actions.lost++;
+    this.#release(instance);
+    return homeless;
   }
 
   /** GPUs held in a region by endpoints, draining and spot instances. */
@@ -229,6 +335,7 @@ export class Fleet {
     this.state[instance] = PROVISIONING;
     this.#way[instance] = way;
     this.#startedAt[instance] = this.#starts++;
+    this.#requestedAtMs[instance] = nowMs;
     this.actions.acquiredByWay[ACQUISITION_WAYS[way]]++;
     if (way !== INITIAL) {
       this.provisioning[endpoint]++;
@@ -266,7 +373,8 @@ export class Fleet {
 
   #resumeDraining(endpoint: number, nowMs: number): boolean {
     if (this.draining[endpoint] === 0) return false;
-    const instance = this.#find(endpoint, DRAINING, (i) => -this.#engine.outstandingTokens[i]);
+    const instance = this.#find(endpoint, DRAINING, (i) => (this.#evicted[i] === 1 ? NaN : -this.#engine.outstandingTokens[i]));
+    if (instance === -1) return false;
     this.draining[endpoint]--;
     this.#held.add(endpoint * PER_ENDPOINT + 1, -1, nowMs);
     this.#join(instance, endpoint, this.#topology.poolOfEndpoint[endpoint], nowMs);
@@ -276,13 +384,16 @@ export class Fleet {
 
   /** Cheapest way first: the same model from spot, another model from spot, a new VM (in the place of spot instances where GPUs are short). */
   #acquire(endpoint: number, nowMs: number): boolean {
+    if (this.#regionDown[this.#regionOf[endpoint]] === 1) return false;
     const spec = this.#config.endpoints[endpoint];
     const sku = this.#config.skus[this.#skuOf[endpoint]];
     const cell = this.#cell(endpoint);
     const model = this.#modelOf[endpoint];
     const lots = this.#spot[cell];
     const own = lots.find((lot) => lot.count > 0 && lot.model === model && lot.gpus === spec.gpusPerInstance);
-    const other = own ?? lots.find((lot) => lot.count > 0 && lot.gpus === spec.gpusPerInstance);
+    // Of other models' instances, one of those with the most to spare.
+    const other =
+      own ?? lots.reduce<SpotLot | undefined>((best, lot) => (lot.gpus === spec.gpusPerInstance && lot.count > (best?.count ?? 0) ? lot : best), undefined);
     if (other !== undefined) {
       this.#takeSpot(cell, other, nowMs);
       const instance = this.#start(endpoint, own === undefined ? REDEPLOY : RECLAIM, nowMs);
@@ -310,6 +421,7 @@ export class Fleet {
   #removeOne(endpoint: number, nowMs: number): void {
     if (this.provisioning[endpoint] > 0) {
       const instance = this.#find(endpoint, PROVISIONING, (i) => -this.#startedAt[i]);
+      if (instance === -1) throw new InvariantError(`endpoint ${endpoint} has no provisioning instance to give up`);
       this.becomingReady.set(instance, Infinity);
       this.provisioning[endpoint]--;
       this.#held.add(endpoint * PER_ENDPOINT + 3 + this.#way[instance], -1, nowMs);
@@ -321,6 +433,12 @@ export class Fleet {
       return;
     }
     const instance = this.#find(endpoint, READY, (i) => this.#engine.outstandingTokens[i]);
+    if (instance === -1) throw new InvariantError(`endpoint ${endpoint} has no ready instance to remove`);
+    this.#drain(instance, nowMs);
+  }
+
+  #drain(instance: number, nowMs: number): void {
+    const endpoint = this.endpointOf[instance];
     this.#leave(instance, nowMs);
     this.state[instance] = DRAINING;
     this.draining[endpoint]++;
@@ -328,7 +446,12 @@ export class Fleet {
     if (this.#engine.isIdle(instance)) this.#donate(instance, nowMs);
   }
 
+  /** A drained instance becomes spot; one whose host is being taken away is gone. */
   #donate(instance: number, nowMs: number): void {
+    if (this.#evicted[instance] === 1) {
+      this.lose(instance, nowMs);
+      return;
+    }
     const endpoint = this.endpointOf[instance];
     this.draining[endpoint]--;
     this.#held.add(endpoint * PER_ENDPOINT + 1, -1, nowMs);
@@ -339,6 +462,7 @@ export class Fleet {
   #release(instance: number): void {
     this.state[instance] = FREE;
     this.endpointOf[instance] = -1;
+    this.#evicted[instance] = 0;
     this.#freeSlots.push(instance);
   }
 
@@ -356,19 +480,18 @@ export class Fleet {
     this.#spotTime.add(cell, -lot.gpus, nowMs);
   }
 
-  /** The instance of an endpoint in `state` with the smallest cost, the lowest slot on a tie. */
+  /** The instance of an endpoint in `state` with the smallest cost, the lowest slot on a tie; −1 where there is none. A cost of NaN leaves one out. */
   #find(endpoint: number, state: number, cost: (instance: number) => number): number {
     let best = -1;
     let bestCost = Infinity;
     for (let i = 0; i < this.state.length; i++) {
       if (this.endpointOf[i] !== endpoint || this.state[i] !== state) continue;
       const c = cost(i);
-      if (best === -1 || c < bestCost) {
+      if (c < bestCost || (best === -1 && c === bestCost)) {
         best = i;
         bestCost = c;
       }
     }
-    if (best === -1) throw new InvariantError(`endpoint ${endpoint} has no instance in state ${state}`);
     return best;
   }
 }

@@ -217,6 +217,49 @@ export class InstanceEngine {
     }
   }
 
+  /** Takes the requests that wait and have not begun from an instance, in no particular order. */
+  takeWaiting(instance: number): number[] {
+    const requests = this.#requests;
+    const waiting = this.#waiting[instance];
+    const taken: number[] = [];
+    const kept: number[] = [];
+    while (waiting.size > 0) {
+      const slot = waiting.pop();
+      if (requests.awaitsDecode[slot] === 1) kept.push(slot);
+      else taken.push(slot);
+    }
+    for (const slot of kept) waiting.push(requests.priorityKey[slot], requests.sequence[slot], slot);
+    let tokens = 0;
+    for (const slot of taken) tokens += requests.promptTokens[slot] + requests.recomputeTokens[slot];
+    this.queuedRequests[instance] -= taken.length;
+    this.outstandingTokens[instance] -= tokens + taken.length;
+    const pool = this.poolOf[instance];
+    if (pool >= 0) this.poolQueuedTokens[pool] -= tokens;
+    return taken;
+  }
+
+  /** Empties an instance that is lost, in whatever phase it is, and returns the requests that it held in order of arrival. It must be in no pool. */
+  takeAll(instance: number): number[] {
+    if (this.poolOf[instance] >= 0) throw new InvariantError(`instance ${instance} is emptied while it is in a pool`);
+    const waiting = this.#waiting[instance];
+    const running = this.#running[instance];
+    const taken: number[] = [...this.#prefilling[instance].subarray(0, this.#prefillCount[instance])];
+    while (waiting.size > 0) taken.push(waiting.pop());
+    while (running.size > 0) taken.push(running.pop());
+    this.#prefillCount[instance] = 0;
+    this.queuedRequests[instance] = 0;
+    this.runningRequests[instance] = 0;
+    this.outstandingTokens[instance] = 0;
+    this.kvUsed[instance] = 0;
+    this.#kvBase[instance] = 0;
+    this.#kvRate[instance] = 0;
+    this.#context[instance] = 0;
+    this.#iteration[instance] = 0;
+    this.#phase[instance] = IDLE;
+    this.#events.set(instance, Infinity);
+    return taken.sort((a, b) => this.#requests.sequence[a] - this.#requests.sequence[b]);
+  }
+
   /** Carries out the event that is due on an instance. */
   advance(instance: number, nowMs: number): void {
     const requests = this.#requests;

@@ -67,6 +67,15 @@ export class RequestTable {
     return slot;
   }
 
+  /** Takes back what instances did for a request whose instance was lost: it begins anew, and its latency still counts from its arrival. */
+  restart(slot: number): void {
+    this.startedAtMs[slot] = NaN;
+    this.firstTokenAtMs[slot] = NaN;
+    this.recomputeTokens[slot] = 0;
+    this.prefilledTokens[slot] = 0;
+    this.awaitsDecode[slot] = 0;
+  }
+
   free(slot: number): void {
     this.#free[this.#freeCount++] = slot;
     this.live--;

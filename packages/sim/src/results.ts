@@ -70,6 +70,8 @@ export interface SimulationResult {
   readonly inFlightAtDurationEnd: number;
   /** Requests served outside their region of origin. */
   readonly servedAway: number;
+  /** Times that a request lost its instance to an outage or an eviction and began anew elsewhere. */
+  readonly rerouted: number;
   readonly capacity: CapacityReport;
   readonly spotGpuHours: number;
   readonly endpoints: readonly EndpointReport[];

@@ -1,6 +1,9 @@
 import {
+  type ActuationResult,
   ConfigError,
+  type ControlLoop,
   endpointId,
+  type FleetSnapshot,
   IndexedMinHeap,
   type InstanceRouter,
   InvariantError,
@@ -9,17 +12,19 @@ import {
   MS_PER_MIN,
   type RegionRouter,
   type ReleasePolicy,
+  type ScalingDecision,
   TIER_NON_INTERACTIVE,
   WORKLOAD_TIERS,
   type WorkloadTier,
 } from '@sageserve/core';
 import { type CapacityReport, capacityReport, RequestMetrics } from '@sageserve/metrics';
 import type { RequestBatch, TraceDictionaries, TraceStream } from '@sageserve/trace';
-import { type ResolvedConfig, resolveConfig, type SimulationConfig } from './config.js';
+import { type ControlPorts, type ResolvedConfig, resolveConfig, type SimulationConfig } from './config.js';
 import { DemandTelemetry } from './demand-telemetry.js';
 import { Fleet } from './fleet.js';
 import { FleetTelemetry } from './fleet-telemetry.js';
 import { HeldRequests } from './held-requests.js';
+import { type IncidentStep, incidentSteps } from './incidents.js';
 import { InstanceEngine } from './instance-engine.js';
 import { RequestTable } from './request-table.js';
 import type { EndpointReport, GroupReport, SimulationObserver, SimulationResult } from './results.js';
@@ -30,6 +35,8 @@ import { MutableRequestView, SimHeldView, SimInstanceView, SimLoadView, SimRegio
 const TIERS = WORKLOAD_TIERS.length;
 /** Columns hold tokens as 32-bit integers. */
 const MAX_TOKENS = 0x7fffffff;
+/** From this KV-cache utilisation on a pool passes requests on to its overflow pool, where that is less utilised. */
+const OVERFLOW_FROM = 0.6;
 /** Requests that have not ended this long after the last arrival are reported as unfinished. */
 const DRAIN_LIMIT_MS = 2 * MS_PER_DAY;
 
@@ -47,12 +54,12 @@ export async function simulate(config: SimulationConfig, trace: TraceStream, opt
   const simulation = new Simulation(resolveConfig(config), trace, options);
   for await (const batch of trace.batches()) {
     options.signal?.throwIfAborted();
-    simulation.consume(batch);
+    for (let next = 0; (next = simulation.consume(batch, next)) < batch.length;) await simulation.control();
     const pause = options.onProgress?.(simulation.progress());
     if (pause !== undefined) await pause;
   }
   options.signal?.throwIfAborted();
-  return simulation.finish();
+  return simulation.finish(options.signal);
 }
 
 /** A request's residency set: who may serve it, in which order, from where. */
@@ -106,6 +113,17 @@ class Simulation {
   #sequence = 0;
   #ended = 0;
   #endedAtMs = 0;
+  readonly #loop: ControlLoop | undefined;
+  readonly #incidents: readonly IncidentStep[];
+  /** Instances on notice and when their hosts go, in order of time. */
+  readonly #notices: { readonly instance: number; readonly atMs: number }[] = [];
+  #nextIncident = 0;
+  #nextControlAtMs = Infinity;
+  /** A tick of the control loop is what comes next: it is awaited outside of the event loop. */
+  #controlDue = false;
+  #telemetryDown = false;
+  #lastSeen: FleetSnapshot | undefined;
+  #rerouted = 0;
   #nextScalingAtMs: number;
   #nextSampleAtMs = MS_PER_MIN;
   #lastArrivalMs = 0;
@@ -146,38 +164,88 @@ class Simulation {
     this.#poolQueues = Array.from({ length: topology.pools }, () => new SlotHeap());
     this.#regionView = new SimRegionView(config, topology, this.#engine, this.#fleet);
     this.#instanceView = new SimInstanceView(this.#engine);
-    this.#loadView = new SimLoadView(this.#engine, this.#fleet);
+    this.#loadView = new SimLoadView(config.models, topology, this.#engine, this.#fleet);
     this.#orderFrom = topology.byDistance;
     this.#arrivedInPool = new Float64Array(topology.pools);
     this.#completedInPool = new Float64Array(topology.pools);
     this.#tokensInPool = new Float64Array(topology.pools);
-    this.#demand = new DemandTelemetry(config.models, config.regions);
-    this.#telemetry = new FleetTelemetry(config, topology, this.#engine, this.#fleet, this.#poolQueues);
+    this.#demand = new DemandTelemetry(config.models, config.regions, config.demandHistory);
+    this.#telemetry = new FleetTelemetry(config, topology, this.#engine, this.#fleet, this.#poolQueues, this.#held, this.#demand);
     this.#nextScalingAtMs = config.scalingIntervalMs;
+    this.#incidents = incidentSteps(
+      config.incidents,
+      config.regions,
+      config.skus.map((sku) => sku.skuId),
+    );
+    this.#loop = config.control?.(this.#ports());
+    if (this.#loop !== undefined) this.#nextControlAtMs = this.#loop.nextTickAtMs;
+  }
+
+  /** The simulated fleet through the interfaces that a live one has. */
+  #ports(): ControlPorts {
+    return {
+      telemetry: {
+        snapshot: () => (this.#telemetryDown ? this.#lastSeen! : this.#telemetry.snapshot(this.#nowMs)),
+        demand: (key, sinceMs) => {
+          const series = this.#demand.one(key, this.#nowMs, sinceMs);
+          if (series === undefined) throw new ConfigError('key', `the fleet has no ${key.modelId} in ${key.regionId}`);
+          return series;
+        },
+      },
+      actuator: { apply: (decisions) => decisions.map((decision) => this.#applyDecision(decision)) },
+    };
+  }
+
+  #applyDecision(decision: ScalingDecision): ActuationResult {
+    const endpoint = this.#telemetry.indexOf(decision.endpointId);
+    if (endpoint === undefined) return { endpointId: decision.endpointId, status: 'failed', reachedInstances: 0, detail: 'the fleet has no such endpoint' };
+    const planned = (): number => this.#fleet.ready[endpoint] + this.#fleet.provisioning[endpoint];
+    const before = planned();
+    if (this.#fleet.apply(endpoint, decision, this.#nowMs) > 0) this.#drainPoolQueue(this.#topology.poolOfEndpoint[endpoint], this.#nowMs);
+    const reachedInstances = planned();
+    const short = decision.targetInstances > reachedInstances;
+    return {
+      endpointId: decision.endpointId,
+      status: short ? 'partial' : reachedInstances === before ? 'unchanged' : 'applied',
+      reachedInstances,
+      detail: short ? `no GPU was left for ${decision.targetInstances - reachedInstances} of them` : undefined,
+    };
+  }
+
+  /** Awaits the control loop's tick that is due. */
+  async control(): Promise<void> {
+    const loop = this.#loop!;
+    const atMs = this.#nextControlAtMs;
+    this.#controlDue = false;
+    await loop.tick(atMs);
+    this.#nextControlAtMs = loop.nextTickAtMs;
+    if (!(this.#nextControlAtMs > atMs)) throw new InvariantError(`the control loop asks at ${atMs} ms to be called again at ${this.#nextControlAtMs} ms`);
   }
 
   progress(): { simulatedMs: number; arrivedRequests: number; endedRequests: number } {
     return { simulatedMs: this.#nowMs, arrivedRequests: this.#sequence, endedRequests: this.#ended };
   }
 
-  /** Takes in a batch and runs everything that happens up to its last arrival. */
-  consume(batch: RequestBatch): void {
+  /** Takes in a batch from position `from` on and runs everything that happens up to its last arrival. Returns where it stopped: before its end where a control tick has to be awaited. */
+  consume(batch: RequestBatch, from: number): number {
     const arrivals = batch.arrivedAtMs;
-    for (let i = 0; i < batch.length; i++) {
+    for (let i = from; i < batch.length; i++) {
       const atMs = arrivals[i];
       // Written so that NaN fails too.
       if (!(atMs >= this.#lastArrivalMs)) throw new InvariantError(`arrival ${this.#sequence} at ${atMs} ms comes before the one at ${this.#lastArrivalMs} ms`);
       this.#runBefore(atMs);
+      if (this.#controlDue) return i;
       this.#lastArrivalMs = atMs;
       this.#nowMs = atMs;
       this.#arrive(batch, i, atMs);
     }
+    return batch.length;
   }
 
   /** Runs what is still in the system to its end. */
-  finish(): SimulationResult {
+  async finish(signal?: AbortSignal): Promise<SimulationResult> {
     const durationMs = Math.max(this.#config.durationMs ?? 0, this.#lastArrivalMs);
-    this.#runBefore(durationMs);
+    for (this.#runBefore(durationMs); this.#controlDue; this.#runBefore(durationMs)) await this.control();
     this.#nowMs = durationMs;
     // The last minute is sampled too, whole or not.
     if (durationMs > this.#nextSampleAtMs - MS_PER_MIN) this.#sample(durationMs);
@@ -185,7 +253,12 @@ class Simulation {
     this.#options.onDemand?.(this.#demand.series(durationMs, this.#trace.startEpochMs ?? 0));
     this.#countCapacity(durationMs);
     const limitMs = durationMs + DRAIN_LIMIT_MS;
-    while (this.#requests.live > 0 && this.#step(limitMs));
+    while (this.#requests.live > 0) {
+      if (this.#step(limitMs)) continue;
+      if (!this.#controlDue) break;
+      signal?.throwIfAborted();
+      await this.control();
+    }
     if (this.#options.audit === true) this.#audit();
     return this.#result();
   }
@@ -199,12 +272,16 @@ class Simulation {
     while (this.#step(atMs));
   }
 
-  /** Carries out the next event before `limitMs`, in the order (time, transit, provisioning, iteration, scaling, sample). Returns whether there was one. */
+  /**
+   * Carries out the next event before `limitMs`, in the order (time, transit, provisioning, iteration, scaling, sample, incident, control). Returns whether there was one that could be carried out here: a tick of
+   * the control loop is left to who called, and `#controlDue` says so.
+   */
   #step(limitMs: number): boolean {
     const iterationAtMs = this.#events.peekKey();
     const transitAtMs = this.#transit.topKey();
     const readyAtMs = this.#fleet.becomingReady.peekKey();
-    const tickAtMs = Math.min(this.#nextScalingAtMs, this.#nextSampleAtMs);
+    const incidentAtMs = this.#nextIncidentAtMs();
+    const tickAtMs = Math.min(this.#nextScalingAtMs, this.#nextSampleAtMs, incidentAtMs, this.#nextControlAtMs);
     const nextMs = Math.min(iterationAtMs, transitAtMs, readyAtMs, tickAtMs);
     if (nextMs >= limitMs) return false;
     if (nextMs < this.#nowMs) throw new InvariantError(`time went back from ${this.#nowMs} to ${nextMs} ms`);
@@ -219,11 +296,82 @@ class Simulation {
     } else if (this.#nextScalingAtMs === nextMs) {
       this.#nextScalingAtMs += this.#config.scalingIntervalMs;
       this.#scale(nextMs);
-    } else {
+    } else if (this.#nextSampleAtMs === nextMs) {
       this.#nextSampleAtMs += MS_PER_MIN;
       this.#sample(nextMs);
+    } else if (incidentAtMs === nextMs) {
+      this.#happen(nextMs);
+    } else {
+      this.#controlDue = true;
+      return false;
     }
     return true;
+  }
+
+  #nextIncidentAtMs(): number {
+    const step = this.#incidents[this.#nextIncident];
+    const notice = this.#notices[0];
+    return Math.min(step === undefined ? Infinity : step.atMs, notice === undefined ? Infinity : notice.atMs);
+  }
+
+  #happen(nowMs: number): void {
+    const notice = this.#notices[0];
+    if (notice?.atMs === nowMs) {
+      this.#notices.shift();
+      if (this.#fleet.awaitsEviction(notice.instance)) this.#reroute(this.#fleet.lose(notice.instance, nowMs), nowMs);
+      return;
+    }
+    const step = this.#incidents[this.#nextIncident++];
+    switch (step.kind) {
+      case 'region-down': {
+        const homeless = this.#fleet.loseRegion(step.region, nowMs);
+        for (let pool = 0; pool < this.#topology.pools; pool++) {
+          if (this.#topology.regionOfPool[pool] !== step.region) continue;
+          const queue = this.#poolQueues[pool];
+          while (queue.size > 0) homeless.push(queue.pop());
+        }
+        this.#reroute(
+          homeless.sort((a, b) => this.#requests.sequence[a] - this.#requests.sequence[b]),
+          nowMs,
+        );
+        break;
+      }
+      case 'region-up':
+        this.#fleet.restoreRegion(step.region);
+        break;
+      case 'telemetry-down':
+        this.#lastSeen = this.#telemetry.frozen(nowMs);
+        this.#telemetryDown = true;
+        break;
+      case 'telemetry-up':
+        this.#telemetryDown = false;
+        break;
+      case 'evict':
+        if (step.spot) this.#fleet.loseSpot(step.region, step.sku, step.instances, nowMs);
+        else {
+          const victims = this.#fleet.notice(step.region, step.sku, step.instances, nowMs);
+          for (const instance of victims) if (this.#fleet.awaitsEviction(instance)) this.#notices.push({ instance, atMs: step.endsAtMs });
+          this.#notices.sort((a, b) => a.atMs - b.atMs);
+          for (const instance of victims) if (this.#fleet.awaitsEviction(instance)) this.#reroute(this.#engine.takeWaiting(instance), nowMs);
+        }
+        break;
+    }
+  }
+
+  /** Requests that lost their instance go to another one, in order of arrival; held work goes back to where it was held. */
+  #reroute(slots: readonly number[], nowMs: number): void {
+    const requests = this.#requests;
+    for (const slot of slots) {
+      this.#rerouted++;
+      requests.restart(slot);
+      const origin = requests.originRegion[slot];
+      if (requests.servedRegion[slot] !== origin) this.#servedAway--;
+      requests.servedRegion[slot] = -1;
+      const list = requests.regionList[slot];
+      const order = list === -1 ? this.#orderFrom[origin] : this.#residencyOf(list).order;
+      if (requests.tier[slot] === TIER_NON_INTERACTIVE && this.#hold(slot, order, nowMs)) continue;
+      this.#routeRegion(slot, order, nowMs);
+    }
   }
 
   #arrive(batch: RequestBatch, i: number, nowMs: number): void {
@@ -250,6 +398,7 @@ class Simulation {
     requests.regionList[slot] = list;
     this.#metrics.arrive(model * this.#regionCount + origin, tier, prompt);
     if (tier !== TIER_NON_INTERACTIVE) this.#demand.arrive(model * this.#regionCount + origin, prompt);
+    else this.#demand.defer(model, prompt);
     const order = list === -1 ? this.#orderFrom[origin] : this.#residencyOf(list).order;
     if (tier === TIER_NON_INTERACTIVE && this.#hold(slot, order, nowMs)) return;
     this.#routeRegion(slot, order, nowMs);
@@ -270,6 +419,7 @@ class Simulation {
       requests.deadlineAtMs[slot],
       requests.sequence[slot],
       slot,
+      requests.promptTokens[slot],
     );
     for (const r of order) {
       const pool = this.#poolAt[base + r];
@@ -308,7 +458,27 @@ class Simulation {
     return this.#poolAt[(requests.model[slot] * TIERS + requests.tier[slot]) * this.#regionCount + requests.servedRegion[slot]];
   }
 
-  #reachPool(slot: number, pool: number, nowMs: number): void {
+  /** The pool itself, or the one that takes what it has no room for. */
+  #withOverflow(slot: number, pool: number, nowMs: number): number {
+    const requests = this.#requests;
+    const other = this.#topology.overflowAt[(requests.model[slot] * TIERS + requests.tier[slot]) * this.#regionCount + this.#topology.regionOfPool[pool]];
+    if (other === -1) return pool;
+    const used = this.#utilization(pool, nowMs);
+    return used >= OVERFLOW_FROM && this.#utilization(other, nowMs) < used ? other : pool;
+  }
+
+  /** KV-cache utilisation of a pool; `Infinity` where nothing is ready. */
+  #utilization(pool: number, nowMs: number): number {
+    const capacity = this.#fleet.poolKvCapacity[pool];
+    return capacity > 0 ? this.#engine.poolKvTokens(pool, nowMs) / capacity : Infinity;
+  }
+
+  #reachPool(slot: number, first: number, nowMs: number): void {
+    const pool = this.#withOverflow(slot, first, nowMs);
+    if (this.#fleet.isDown(this.#topology.regionOfPool[pool])) {
+      this.#reroute([slot], nowMs);
+      return;
+    }
     this.#arrivedInPool[pool]++;
     this.#tokensInPool[pool] += this.#requests.promptTokens[slot];
     const queue = this.#poolQueues[pool];
@@ -366,7 +536,7 @@ class Simulation {
     this.#loadView.nowMs = nowMs;
     let count = this.#release.release(this.#heldView, this.#loadView, nowMs);
     for (; count > 0; count--) {
-      const slot = this.#held.take(model, region);
+      const slot = this.#held.take(model, region, this.#requests.promptTokens);
       if (slot === -1) return;
       const list = this.#requests.regionList[slot];
       // Routed as if it came from the region that has room, so that a full region still passes it on.
@@ -387,6 +557,7 @@ class Simulation {
     const cell = requests.model[slot] * this.#regionCount + requests.originRegion[slot];
     const tier = requests.tier[slot];
     if (tier !== TIER_NON_INTERACTIVE) this.#demand.complete(cell, output);
+    else this.#demand.defer(requests.model[slot], output);
     this.#metrics.complete(cell, tier, arrivedAtMs, firstTokenAtMs, nowMs, output, requests.deadlineAtMs[slot]);
     this.#options.onRequestEnd?.(requests, slot, 'completed', nowMs);
   }
@@ -418,18 +589,17 @@ class Simulation {
     for (let pool = 0; pool < this.#topology.pools; pool++) {
       if (this.#held.count[this.#topology.modelOfPool[pool]] > 0 && this.#servesHeld(pool)) this.#releaseTo(pool, nowMs);
     }
+    if (this.#loop !== undefined || this.#telemetryDown) return;
     for (const decision of this.#config.policies.scaling.decide(this.#telemetry.snapshot(nowMs), undefined, nowMs)) {
-      const endpoint = this.#telemetry.indexOf(decision.endpointId);
-      if (endpoint === undefined)
+      if (this.#applyDecision(decision).status === 'failed')
         throw new InvariantError(`scaling policy "${this.#config.policies.scaling.name}" decided for the unknown endpoint "${decision.endpointId}"`);
-      if (this.#fleet.apply(endpoint, decision, nowMs) > 0) this.#drainPoolQueue(this.#topology.poolOfEndpoint[endpoint], nowMs);
     }
   }
 
   #sample(nowMs: number): void {
     this.#telemetry.observeDemand(this.#tokensInPool);
     this.#tokensInPool.fill(0);
-    this.#demand.minute(nowMs);
+    this.#demand.minute(nowMs, !this.#telemetryDown);
     if (this.#options.audit === true) this.#audit();
     if (this.#options.onSample !== undefined && this.#counted === undefined) {
       for (const [e, endpoint] of this.#telemetry.snapshot(nowMs).endpoints.entries()) {
@@ -581,6 +751,7 @@ class Simulation {
       rejectedTooLong: this.#rejectedTooLong,
       inFlightAtDurationEnd: counted.inFlight,
       servedAway: this.#servedAway,
+      rerouted: this.#rerouted,
       capacity: counted.capacity,
       spotGpuHours: counted.spotGpuHours,
       endpoints: counted.endpoints,

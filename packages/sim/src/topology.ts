@@ -15,6 +15,8 @@ export interface Topology {
   readonly modelOfPool: Int32Array;
   /** Pool by (model × tier) × region, −1 where the region has none. */
   readonly poolAt: Int32Array;
+  /** A second pool that serves the same tier and takes what the first has no room for, −1 where there is none. */
+  readonly overflowAt: Int32Array;
   /** Regions in order of preference by origin: the origin first, then by round trip. */
   readonly byDistance: readonly Int32Array[];
 }
@@ -23,6 +25,7 @@ export function createTopology(config: ResolvedConfig): Topology {
   const { regions, models, endpoints } = config;
   const tiers = WORKLOAD_TIERS.length;
   const poolAt = new Int32Array(models.length * tiers * regions.length).fill(-1);
+  const overflowAt = new Int32Array(poolAt.length).fill(-1);
   const poolOfEndpoint = new Int32Array(endpoints.length);
   const regionOfPool: number[] = [];
   const modelOfPool: number[] = [];
@@ -39,7 +42,11 @@ export function createTopology(config: ResolvedConfig): Topology {
       modelOfPool.push(model);
     }
     poolOfEndpoint[e] = pool;
-    for (const tier of spec.tiers) poolAt[(model * tiers + WORKLOAD_TIERS.indexOf(tier)) * regions.length + region] = pool;
+    for (const tier of spec.tiers) {
+      const at = (model * tiers + WORKLOAD_TIERS.indexOf(tier)) * regions.length + region;
+      if (poolAt[at] === -1) poolAt[at] = pool;
+      else if (poolAt[at] !== pool) overflowAt[at] = pool;
+    }
   }
   const byDistance = regions.map((_, origin) => {
     const rtt = config.networkRttMs[origin];
@@ -54,6 +61,7 @@ export function createTopology(config: ResolvedConfig): Topology {
     regionOfPool: Int32Array.from(regionOfPool),
     modelOfPool: Int32Array.from(modelOfPool),
     poolAt,
+    overflowAt,
     byDistance,
   };
 }

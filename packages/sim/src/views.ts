@@ -41,6 +41,7 @@ export class SimRegionView implements RegionPoolView {
   readonly #regions: readonly RegionId[];
   readonly #poolAt: Int32Array;
   readonly #ready: (pool: number) => number;
+  readonly #down: (region: number) => boolean;
   readonly #engine: InstanceEngine;
   readonly #kvCapacity: Float64Array;
   readonly #queuedTokens: Float64Array;
@@ -50,6 +51,7 @@ export class SimRegionView implements RegionPoolView {
     this.count = config.regions.length;
     this.#regions = config.regions;
     this.#poolAt = topology.poolAt;
+    this.#down = (r) => fleet.isDown(r);
     this.#ready = (pool) => fleet.members[pool].length;
     this.#engine = engine;
     this.#kvCapacity = fleet.poolKvCapacity;
@@ -66,7 +68,7 @@ export class SimRegionView implements RegionPoolView {
   }
 
   hosts(r: RegionIndex): boolean {
-    return this.#poolAt[this.poolBase + r] >= 0;
+    return this.#poolAt[this.poolBase + r] >= 0 && !this.#down(r);
   }
 
   allowed(r: RegionIndex): boolean {
@@ -160,12 +162,19 @@ export class SimHeldView implements HeldQueueView {
 export class SimLoadView implements EndpointLoadView {
   pool = 0;
   nowMs = 0;
+  /** By pool. */
+  readonly #models: readonly ModelId[];
   readonly #engine: InstanceEngine;
   readonly #fleet: Fleet;
 
-  constructor(engine: InstanceEngine, fleet: Fleet) {
+  constructor(models: readonly ModelId[], topology: Topology, engine: InstanceEngine, fleet: Fleet) {
+    this.#models = Array.from(topology.modelOfPool, (model) => models[model]);
     this.#engine = engine;
     this.#fleet = fleet;
+  }
+
+  get modelId(): ModelId {
+    return this.#models[this.pool];
   }
 
   get readyInstances(): number {

@@ -82,7 +82,7 @@ export function fakeHeldQueue(deadlinesAtMs: readonly number[]): HeldQueueView {
 }
 
 export function fakeLoad(fields: Partial<EndpointLoadView> = {}): EndpointLoadView {
-  return { readyInstances: 2, kvCacheUtilization: 0, queuedTokens: 0, ...fields };
+  return { modelId: modelId('model-a'), readyInstances: 2, kvCacheUtilization: 0, queuedTokens: 0, ...fields };
 }
 
 /** An endpoint with two ready instances of at most ten; any field may be overridden. */

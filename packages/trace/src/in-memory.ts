@@ -130,28 +130,59 @@ export function cutTrace(trace: TraceStream, durationMs: number): TraceStream {
   };
 }
 
+/** The part of a trace that arrives at `fromMs` or later, its time counted from there. */
+export function traceFrom(trace: TraceStream, fromMs: number): TraceStream {
+  return {
+    dictionaries: trace.dictionaries,
+    get startEpochMs() {
+      return trace.startEpochMs === undefined ? undefined : trace.startEpochMs + fromMs;
+    },
+    get progress() {
+      return trace.progress;
+    },
+    async *batches() {
+      const later = new BatchColumns(BATCH_CAPACITY);
+      for await (const batch of trace.batches()) {
+        let from = 0;
+        while (from < batch.length && batch.arrivedAtMs[from] < fromMs) from++;
+        for (; from < batch.length; from += later.length) {
+          later.length = Math.min(BATCH_CAPACITY, batch.length - from);
+          for (const name of COLUMNS) later[name].set(batch[name].subarray(from, from + later.length));
+          for (let i = 0; i < later.length; i++) {
+            later.arrivedAtMs[i] -= fromMs;
+            later.deadlineAtMs[i] -= fromMs;
+          }
+          yield later;
+        }
+      }
+    },
+  };
+}
+
 /** The first `length` requests of a batch; the columns are shared. */
 export function shortened(batch: RequestBatch, length: number): RequestBatch {
   return Object.create(batch, { length: { value: length } }) as RequestBatch;
 }
 
+const COLUMNS = [
+  'requestId',
+  'arrivedAtMs',
+  'deadlineAtMs',
+  'originRegion',
+  'model',
+  'tier',
+  'promptTokens',
+  'outputTokens',
+  'regionList',
+  'tenant',
+  'application',
+  'priority',
+] as const;
+
 /** A batch that outlives the next one. */
 function copyOf(batch: RequestBatch): RequestBatch {
   const copy = new BatchColumns(batch.length);
-  for (const name of [
-    'requestId',
-    'arrivedAtMs',
-    'deadlineAtMs',
-    'originRegion',
-    'model',
-    'tier',
-    'promptTokens',
-    'outputTokens',
-    'regionList',
-    'tenant',
-    'application',
-    'priority',
-  ] as const) {
+  for (const name of COLUMNS) {
     copy[name].set(batch[name].subarray(0, batch.length));
   }
   copy.length = batch.length;

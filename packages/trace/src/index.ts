@@ -16,7 +16,7 @@ export {
   type O365TraceOptions,
 } from './generators/o365.js';
 export { type Quantiles } from './generators/quantile-sampler.js';
-export { cutTrace, sortTrace, traceFromRequests, type TraceRequest } from './in-memory.js';
+export { cutTrace, sortTrace, traceFrom, traceFromRequests, type TraceRequest } from './in-memory.js';
 export { type Shares, type TraceMapping, UNSPECIFIED } from './mapping.js';
 export { openTrace, type OpenTraceOptions, TRACE_FORMATS, type TraceFormat } from './open-trace.js';
 export { ARTIFACT_REGIONS } from './readers/artifact.js';

@@ -23,7 +23,7 @@ export function stepsOf(option: string, text: string, stepMs: number): number {
 
 /** A forecaster by its name, that always answers. */
 export function forecasterOf(name: string, stepMs: number, horizonSteps: number, target: 'bucket' | 'peak', calibrate: boolean): Forecaster {
-  const context = { rng: createRng('forecasters'), regions: [] };
+  const context = { rng: createRng('forecasters'), regions: [], plan: () => undefined, kvWithinObjectives: () => undefined };
   const made = createPolicy(
     'forecaster',
     '--method',

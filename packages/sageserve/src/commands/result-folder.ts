@@ -3,9 +3,12 @@ import { mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/prom
 import { basename, dirname, join, resolve } from 'node:path';
 import { ConfigError, type DemandSeries, WORKLOAD_TIERS } from '@sageserve/core';
 import type { EndpointSample, RequestOutcome, RequestTable, SimulationConfig, SimulationResult } from '@sageserve/sim';
+import type { JournalSink } from '@sageserve/controller';
 import { demandCsv } from '../demand/demand-csv.js';
+import type { Scenario } from '../scenario/schema.js';
+import { JournalFile } from './journal-file.js';
 
-const RESULT_FILES = ['summary.json', 'timeseries.csv', 'demand.csv', 'requests.csv'];
+const RESULT_FILES = ['summary.json', 'timeseries.csv', 'demand.csv', 'requests.csv', 'journal.jsonl'];
 const FLUSH_CHARACTERS = 1 << 18;
 
 /** A text file that is written as a stream of rows, through a small buffer. */
@@ -36,7 +39,7 @@ class RowFile {
 
 /**
  * One run's results as files: `summary.json`, `timeseries.csv` (every endpoint once a minute), `demand.csv` (interactive demand by model and region in ten-minute buckets, which
- * `sageserve forecast` reads) and, on request, `requests.csv` (a row for each).
+ * `sageserve forecast` reads), `journal.jsonl` (every decision, which `sageserve explain` reads) and, on request, `requests.csv` (a row for each).
  * They are written in a folder beside their place and moved there when they are complete; {@link discard} leaves nothing.
  */
 export class ResultFolder {
@@ -45,6 +48,7 @@ export class ResultFolder {
   readonly #timeseries: RowFile;
   readonly #requests: RowFile | undefined;
   readonly #config: SimulationConfig;
+  #journal: JournalFile | undefined;
   #closed = false;
 
   private constructor(path: string, partial: string, config: SimulationConfig, withRequests: boolean) {
@@ -96,6 +100,19 @@ export class ResultFolder {
     );
   }
 
+  /** Where the decisions of the run's control loop are written. */
+  journal(scenario: Scenario, strategy: string): JournalSink {
+    const journal = new JournalFile(join(this.#partial, 'journal.jsonl'), {
+      kind: 'run',
+      scenario: scenario.name,
+      strategy,
+      seed: scenario.seed,
+      startEpochMs: undefined,
+    });
+    this.#journal = journal;
+    return (entry) => journal.write(entry);
+  }
+
   demand(series: readonly DemandSeries[]): void {
     writeFileSync(join(this.#partial, 'demand.csv'), demandCsv(series));
   }
@@ -122,6 +139,7 @@ export class ResultFolder {
     this.#closed = true;
     this.#timeseries.close();
     this.#requests?.close();
+    this.#journal?.close();
   }
 }
 

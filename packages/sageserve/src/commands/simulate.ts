@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { ConfigError } from '@sageserve/core';
 import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import type { SkippedRows } from '@sageserve/trace';
-import { DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
+import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
+import { prepareRun } from '../control/prepare-run.js';
 import { preset } from '../presets/presets.js';
-import { buildSimulation, buildTraffic } from '../scenario/build.js';
+import { buildSimulation } from '../scenario/build.js';
+import { loadPlugins } from '../scenario/plugins.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
 import { parseDurationMs, type Scenario } from '../scenario/schema.js';
 import { wallClockMs } from '../wall-clock.js';
@@ -37,14 +39,16 @@ export async function simulateCommand(file: string | undefined, options: Simulat
   const names = choices.map((choice) => (typeof choice === 'string' ? choice : choice.name));
   const labels = names.map((name, i) => (names.indexOf(name) === i && names.lastIndexOf(name) === i ? name : `${name}-${i + 1}`));
   // Every strategy is built before the first one runs, so that a wrong name or an impossible fleet costs nothing.
-  const configs = choices.map((choice) => buildSimulation(scenario, choice, DEFAULT_CATALOGUE));
+  const catalogue = await loadPlugins(scenario, file, DEFAULT_CATALOGUE);
+  const configs = choices.map((choice) => buildSimulation(scenario, choice, catalogue));
   const takeBackFolders = options.out === undefined ? undefined : await makeFolder(options.out);
   const folders: ResultFolder[] = [];
   const runs: StrategyResult[] = [];
   try {
     if (options.out !== undefined)
       for (const [i, config] of configs.entries()) folders.push(await ResultFolder.create(join(options.out, labels[i]!), config, options.requests === true));
-    for (const [i, config] of configs.entries()) runs.push(await runStrategy(labels[i]!, config, scenario, options, folders[i], signal));
+    for (const [i, config] of configs.entries())
+      runs.push(await runStrategy(labels[i]!, choices[i]!, config, catalogue, scenario, options, folders[i], signal));
   } catch (error) {
     for (const folder of folders) await folder.discard();
     await takeBackFolders?.();
@@ -63,14 +67,21 @@ export async function simulateCommand(file: string | undefined, options: Simulat
 
 async function runStrategy(
   label: string,
-  config: SimulationConfig,
+  choice: PolicyChoice,
+  { durationMs }: SimulationConfig,
+  catalogue: Catalogue,
   scenario: Scenario,
   options: SimulateCommandOptions,
   folder: ResultFolder | undefined,
   signal: AbortSignal,
 ): Promise<StrategyResult> {
   const skippedRows: SkippedRows = { count: 0, examples: [] };
-  const trace = await buildTraffic(scenario, options.skipBadRows === true ? skippedRows : undefined);
+  const { config, trace } = await prepareRun(scenario, choice, {
+    catalogue,
+    signal,
+    ...(options.skipBadRows === true ? { skippedRows } : {}),
+    ...(folder === undefined ? {} : { journal: folder.journal(scenario, label) }),
+  });
   const progress = new Progress(label, 'requests');
   const startMs = wallClockMs();
   const ready: number[] = [];
@@ -79,8 +90,7 @@ async function runStrategy(
     result = await simulate(config, trace, {
       signal,
       audit: options.audit === true,
-      onProgress: (p) =>
-        progress.update(p.arrivedRequests, trace.progress ?? (config.durationMs === undefined ? undefined : p.simulatedMs / config.durationMs)),
+      onProgress: (p) => progress.update(p.arrivedRequests, trace.progress ?? (durationMs === undefined ? undefined : p.simulatedMs / durationMs)),
       onSample(sample) {
         const minute = Math.ceil(sample.timeMs / 60_000) - 1;
         ready[minute] = (ready[minute] ?? 0) + sample.readyInstances;
@@ -133,7 +143,7 @@ async function chooseScenario(file: string | undefined, options: SimulateCommand
   // A preset's duration is that of its own traffic; a trace that is given instead runs to its end.
   const { duration: _duration, ...withoutDuration } = base;
   return parseScenario({
-    ...(options.trace === undefined ? base : withoutDuration),
+    ...(options.trace === undefined ? base : { ...withoutDuration, history: 0 }),
     ...(options.seed === undefined ? {} : { seed: /^-?\d+$/.test(options.seed) ? Number(options.seed) : options.seed }),
     ...(options.duration === undefined ? {} : { duration: options.duration }),
     traffic: options.format === undefined ? given : { ...given, format: options.format },

@@ -28,7 +28,7 @@ const MAX_BUCKETS = 1_000_000;
  */
 export async function demandOfTrace(trace: TraceStream, file: string, options: TraceDemandOptions): Promise<TraceDemand> {
   const { stepMs } = options;
-  const cells = new Map<number, { model: number; region: number; columns: number[][] }>();
+  const cells = new Map<number, { model: number; region: number; columns: readonly [prompt: number[], output: number[], count: number[]] }>();
   let buckets = 0;
   let requests = 0;
   let leftOut = 0;
@@ -54,11 +54,15 @@ export async function demandOfTrace(trace: TraceStream, file: string, options: T
         cell = { model: batch.model[i]!, region: batch.originRegion[i]!, columns: [[], [], []] };
         cells.set(id, cell);
       }
-      for (const [c, value] of [batch.promptTokens[i]!, batch.outputTokens[i]!, 1].entries()) {
-        const column = cell.columns[c]!;
-        while (column.length <= bucket) column.push(0);
-        column[bucket]! += value;
+      const [prompt, output, count] = cell.columns;
+      while (count.length <= bucket) {
+        prompt.push(0);
+        output.push(0);
+        count.push(0);
       }
+      prompt[bucket]! += batch.promptTokens[i]!;
+      output[bucket]! += batch.outputTokens[i]!;
+      count[bucket]!++;
     }
     const pause = options.onBatch?.(requests + leftOut, batch.length === 0 ? 0 : batch.arrivedAtMs[batch.length - 1]!);
     if (pause !== undefined) await pause;

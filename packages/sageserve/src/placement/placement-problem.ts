@@ -12,6 +12,7 @@ import {
   type TokenMix,
 } from '@sageserve/core';
 import { demandWindows } from '@sageserve/optimize';
+import type { SimulationConfig } from '@sageserve/sim';
 import { buildSimulation } from '../scenario/build.js';
 import { parseDurationMs, type Scenario } from '../scenario/schema.js';
 
@@ -29,9 +30,12 @@ export interface PlacementInput {
  * The placement problem of a scenario's fleet for forecast demand. An instance carries the share `placement.targetUtilization` of its throughput at the mix of tokens; starting one costs what it is paid while it is
  * redeployed. Throws `ConfigError` for a model without a mix, a deployment that stands twice, or names that the scenario does not have.
  */
-export function placementProblem(scenario: Scenario, { forecasts, mix, current, deferrable }: PlacementInput): PlacementProblem {
+export function placementProblem(
+  scenario: Scenario,
+  { forecasts, mix, current, deferrable }: PlacementInput,
+  fleet: SimulationConfig = buildSimulation(scenario, 'static'),
+): PlacementProblem {
   const { placement } = scenario;
-  const fleet = buildSimulation(scenario, 'static');
   const { regions, models } = fleet;
   const skus = fleet.skus.map((sku) => sku.skuId);
   const [M, R, K] = [models.length, regions.length, skus.length];

@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import type { BacktestResult } from '@sageserve/forecast';
 import { quoted } from '../demand/demand-csv.js';
+import { chartAssets, embeddedJson, escapeHtml, PAGE_STYLE } from './page.js';
 
 /** Forecasts and what came, one row for each bucket that was forecast. */
 export function backtestCsv(results: readonly BacktestResult[]): string {
@@ -41,8 +39,7 @@ interface PageSeries {
 
 /** A page of its own, without anything to load: actual demand against each forecast with its band of 80 %, and the hours in which it missed most. */
 export async function backtestPage(results: readonly BacktestResult[], source: string, unit: string): Promise<string> {
-  const dist = dirname(createRequire(import.meta.url).resolve('uplot/dist/uPlot.iife.min.js'));
-  const [script, style] = await Promise.all([readFile(join(dist, 'uPlot.iife.min.js'), 'utf8'), readFile(join(dist, 'uPlot.min.css'), 'utf8')]);
+  const { script, style } = await chartAssets();
   const data = { source, unit, series: pageSeries(results) };
   return `<!doctype html>
 <html lang="en">
@@ -50,13 +47,8 @@ export async function backtestPage(results: readonly BacktestResult[], source: s
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Forecasts of ${escapeHtml(source)}</title>
-<style>${style}
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1200px; padding: 0 1rem; color: #1a1a1a; background: #fff; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-label { margin-right: 1.5rem; } select { font: inherit; }
-table { border-collapse: collapse; margin-top: .5rem; } th, td { padding: .2rem .9rem .2rem 0; text-align: right; } th:first-child, td:first-child { text-align: left; }
-th:first-child, td:first-child { white-space: nowrap; } #misses th:last-child, #misses td:last-child { text-align: left; }
-thead { border-bottom: 1px solid #999; } p.note { color: #555; }
+<style>${style}${PAGE_STYLE}
+#misses th:last-child, #misses td:last-child { text-align: left; }
 </style>
 </head>
 <body>
@@ -69,7 +61,7 @@ thead { border-bottom: 1px solid #999; } p.note { color: #555; }
 <h2>Where it missed most</h2>
 <table id="misses"></table>
 <script>${script}</script>
-<script type="application/json" id="data">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>
+<script type="application/json" id="data">${embeddedJson(data)}</script>
 <script>${PAGE_SCRIPT}</script>
 </body>
 </html>
@@ -115,10 +107,6 @@ function pageSeries(results: readonly BacktestResult[]): PageSeries[] {
       }),
     };
   });
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }
 
 /** Runs in the reader's browser. */

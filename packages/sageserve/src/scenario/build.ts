@@ -10,10 +10,15 @@ import {
   WORKLOAD_TIERS,
   type WorkloadTier,
 } from '@sageserve/core';
-import type { EndpointSpec, EngineOptions, SimulationConfig } from '@sageserve/sim';
+import type { EndpointSpec, EngineOptions, Incident, SimulationConfig } from '@sageserve/sim';
 import { cutTrace, generateO365Trace, openTrace, type Quantiles, type SkippedRows, TRACE_FORMATS, type TraceFormat, type TraceStream } from '@sageserve/trace';
 import { type Catalogue, createPolicy, DEFAULT_CATALOGUE, withPath, type FactoryContext, type PolicyChoice, type Strategy } from '../catalogue.js';
 import { parseDurationMs, type Scenario } from './schema.js';
+
+/** For a fleet that nobody runs yet. */
+const NOTHING_YET: Pick<FactoryContext, 'plan' | 'kvWithinObjectives'> = { plan: () => undefined, kvWithinObjectives: () => undefined };
+
+const FLAT_WEEK: readonly number[] = Array.from({ length: 168 }, () => 1);
 
 /** Round trip between two regions where a scenario gives none: in the range of the United States' coasts and centre. */
 const DEFAULT_RTT_MS = 40;
@@ -23,6 +28,16 @@ const DEFAULT_RTT_MS = 40;
  * Throws `ConfigError` with the field's path for a scenario that cannot run, `UnknownPolicyError` for a name that nothing answers to.
  */
 export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice, catalogue: Catalogue = DEFAULT_CATALOGUE): SimulationConfig {
+  return buildFleet(scenario, strategyChoice, catalogue).config;
+}
+
+/** The same with the strategy itself, whose policies may follow the plan in force. */
+export function buildFleet(
+  scenario: Scenario,
+  strategyChoice: PolicyChoice,
+  catalogue: Catalogue,
+  live: Pick<FactoryContext, 'plan' | 'kvWithinObjectives'> = NOTHING_YET,
+): { readonly config: SimulationConfig; readonly strategy: Strategy } {
   const names = scenario.regions.map((r) => r.name);
   requireUnique('regions', names);
   requireUnique(
@@ -33,7 +48,7 @@ export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice
     'skus',
     scenario.skus.map((k) => k.name),
   );
-  const context: FactoryContext = { rng: createRng(scenario.seed).fork('policies'), regions: names };
+  const context: FactoryContext = { rng: createRng(scenario.seed).fork('policies'), regions: names, ...live };
   const strategy = createPolicy('strategy', 'strategies', catalogue.strategies, strategyChoice, context);
   const performance = createPolicy('performance model', 'performance', catalogue.performanceModels, scenario.performance, context);
   const endpoints: EndpointSpec[] = [];
@@ -78,7 +93,7 @@ export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice
     for (const [k, sku] of scenario.skus.entries()) {
       const needed = endpoints
         .filter((e) => e.region === region.name && e.sku === sku.name)
-        .reduce((sum, e) => sum + e.initialInstances * e.gpusPerInstance, 0);
+        .reduce((sum, e) => sum + (e.initialInstances + (e.initialSpotInstances ?? 0)) * e.gpusPerInstance, 0);
       if (needed > gpuCapacity[r]![k]!) {
         throw new ConfigError(
           `regions[${r}].gpus.${sku.name}`,
@@ -91,7 +106,8 @@ export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice
   const { unlimitedBatchTokens, ...engine } = scenario.engine;
   if (unlimitedBatchTokens === true && engine.maxBatchTokens !== undefined)
     throw new ConfigError('engine.maxBatchTokens', 'contradicts unlimitedBatchTokens: give one of the two');
-  return {
+  const regionRouter = createPolicy('region router', 'regionRouter', catalogue.regionRouters, scenario.regionRouter, context);
+  const config: SimulationConfig = {
     regions: names.map(regionId),
     models: scenario.models.map((m) => modelId(m.name)),
     skus: scenario.skus.map((sku) => ({
@@ -107,7 +123,7 @@ export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice
     endpointDelayMs: ms(scenario.endpointDelay),
     engine: { ...(engine as Partial<EngineOptions>), ...(unlimitedBatchTokens === true ? { maxBatchTokens: Infinity } : {}) },
     policies: {
-      regionRouter: createPolicy('region router', 'regionRouter', catalogue.regionRouters, scenario.regionRouter, context),
+      regionRouter: strategy.regionRouter?.(regionRouter) ?? regionRouter,
       instanceRouter: createPolicy('instance router', 'instanceRouter', catalogue.instanceRouters, scenario.instanceRouter, context),
       batchScheduler: createPolicy('batch scheduler', 'batchScheduler', catalogue.batchSchedulers, scenario.batchScheduler, context),
       release: strategy.release ?? createPolicy('release policy', 'release', catalogue.releasePolicies, scenario.release, context),
@@ -117,7 +133,29 @@ export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice
     scalingIntervalMs: ms(scenario.scalingInterval),
     maxOutputTokens: scenario.maxOutputTokens,
     ...(scenario.duration !== undefined ? { durationMs: ms(scenario.duration) } : {}),
+    incidents: scenario.incidents.map(incidentOf),
   };
+  return { config, strategy };
+}
+
+function incidentOf(incident: Scenario['incidents'][number]): Incident {
+  const atMs = ms(incident.at);
+  switch (incident.kind) {
+    case 'region-outage':
+      return { kind: incident.kind, atMs, durationMs: ms(incident.duration), region: regionId(incident.region) };
+    case 'telemetry-outage':
+      return { kind: incident.kind, atMs, durationMs: ms(incident.duration) };
+    case 'eviction':
+      return {
+        kind: incident.kind,
+        atMs,
+        noticeMs: ms(incident.notice),
+        region: regionId(incident.region),
+        sku: skuId(incident.sku),
+        instances: incident.instances,
+        target: incident.target,
+      };
+  }
 }
 
 /** The scenario's traffic: generated, or its trace, up to the scenario's duration where it has one, with what it lacks filled in by the scenario's shares. */
@@ -147,9 +185,11 @@ export async function buildTraffic(scenario: Scenario, skippedRows?: SkippedRows
     durationMs: ms(scenario.duration),
     requestsPerDay: traffic.requestsPerDay,
     regions: scenario.regions,
-    models: scenario.models.map((m) => ({ name: m.name, share: m.share, ...optionalQuantiles(m) })),
+    models: scenario.models.map((m) => ({ name: m.name, share: m.share, ...(m.shape === undefined ? {} : { shape: m.shape }), ...optionalQuantiles(m) })),
     tiers: dropUndefined(traffic.tiers),
     startHourOfWeek: traffic.startHourOfWeek,
+    warmupMs: ms(traffic.warmup),
+    ...(traffic.shape === 'azure-2024' ? {} : { shape: traffic.shape === 'flat' ? FLAT_WEEK : traffic.shape }),
     ...optionalQuantiles(traffic),
     ...(traffic.rateNoise === undefined ? {} : { rateNoise: traffic.rateNoise }),
     ...(burst === undefined ? {} : { burst: { everyMs: ms(burst.every), lengthMs: ms(burst.length), factor: burst.factor } }),
@@ -173,6 +213,7 @@ function hashSeed(seed: string): number {
 
 interface Sizes {
   readonly initialInstances?: number | undefined;
+  readonly initialSpotInstances?: number | undefined;
   readonly minInstances: number;
   readonly maxInstances: number;
 }
@@ -181,6 +222,7 @@ interface PoolSizes extends Sizes {
   readonly pool: string;
   readonly tiers: readonly WorkloadTier[];
   readonly initialInstances: number;
+  readonly initialSpotInstances: number;
 }
 
 function splitIntoPools(strategy: Strategy, sizes: Sizes, at: string): PoolSizes[] {
@@ -188,7 +230,9 @@ function splitIntoPools(strategy: Strategy, sizes: Sizes, at: string): PoolSizes
   const initial = sizes.initialInstances ?? maxInstances;
   if (initial < minInstances || initial > maxInstances)
     throw new ConfigError(`${at}.initialInstances`, `${initial} is not from minInstances to maxInstances (${minInstances}–${maxInstances})`);
-  if (strategy.pools === undefined) return [{ pool: 'shared', tiers: WORKLOAD_TIERS, initialInstances: initial, minInstances, maxInstances }];
+  const spot = sizes.initialSpotInstances ?? 0;
+  if (strategy.pools === undefined)
+    return [{ pool: 'shared', tiers: WORKLOAD_TIERS, initialInstances: initial, initialSpotInstances: spot, minInstances, maxInstances }];
   const pools = strategy.pools;
   if (maxInstances < pools.length)
     throw new ConfigError(`${at}.maxInstances`, `${maxInstances} is too few for the strategy's ${pools.length} pools: each needs an instance`);
@@ -201,10 +245,15 @@ function splitIntoPools(strategy: Strategy, sizes: Sizes, at: string): PoolSizes
   };
   const maxima = split(maxInstances, 1);
   const initials = split(Math.max(initial, pools.length), 1);
+  let spotLeft = spot + initial;
   return pools.map((pool, i) => {
     const max = maxima[i]!;
-    const min = Math.min(max, minInstances);
-    return { pool: pool.pool, tiers: pool.tiers, initialInstances: Math.min(max, Math.max(min, initials[i]!)), minInstances: min, maxInstances: max };
+    const min = Math.min(max, pool.minInstances ?? minInstances);
+    const initialInstances = Math.min(max, Math.max(min, initials[i]!));
+    spotLeft -= initialInstances;
+    // What the pools do not hold between them is spot; it is counted with the last.
+    const initialSpotInstances = i === pools.length - 1 ? Math.max(0, spotLeft) : 0;
+    return { pool: pool.pool, tiers: pool.tiers, initialInstances, initialSpotInstances, minInstances: min, maxInstances: max };
   });
 }
 

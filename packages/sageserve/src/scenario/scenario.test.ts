@@ -99,9 +99,10 @@ describe('buildSimulation', () => {
     const config = buildSimulation(preset('paper-day'), 'siloed');
     expect(config.endpoints).toHaveLength(24);
     for (const pool of ['interactive', 'batch'])
-      expect(new Set(config.endpoints.filter((e) => e.pool === pool).map((e) => e.initialInstances))).toEqual(new Set([pool === 'interactive' ? 16 : 4]));
-    const total = (strategy: string) => buildSimulation(preset('paper-day'), strategy).endpoints.reduce((sum, e) => sum + e.initialInstances, 0);
-    expect(total('siloed')).toBe(total('reactive'));
+      expect(new Set(config.endpoints.filter((e) => e.pool === pool).map((e) => e.maxInstances))).toEqual(new Set([pool === 'interactive' ? 16 : 4]));
+    const total = (strategy: string) =>
+      buildSimulation(preset('paper-day'), strategy).endpoints.reduce((sum, e) => sum + e.initialInstances + (e.initialSpotInstances ?? 0), 0);
+    for (const strategy of ['siloed', 'chiron']) expect(total(strategy)).toBe(total('reactive'));
   });
 
   it('builds every preset under every strategy that fits it', () => {

@@ -1,4 +1,5 @@
 import { WORKLOAD_TIERS } from '@sageserve/core';
+import { PLACEMENT_SOLVERS } from '@sageserve/optimize';
 import { z } from 'zod';
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
@@ -37,6 +38,11 @@ export const scenarioSchema = z
         requestsPerDay: z.number().positive().optional().describe('Generated traffic: mean over a whole week.'),
         startHourOfWeek: z.number().min(0).max(168).default(24).describe('Hours after Sunday 00:00 UTC at which the run starts; 24 is Monday.'),
         tiers: tierShares.default({ 'interactive-fast': 0.36, 'interactive-normal': 0.36, 'non-interactive': 0.28 }),
+        shape: z
+          .union([z.enum(['azure-2024', 'flat']), z.array(z.number().min(0)).length(168)])
+          .default('azure-2024')
+          .describe('Rate by hour of the week from Sunday 00:00 UTC: that of the Azure 2024 week, none, or 168 values of your own.'),
+        warmup: duration.default(0).describe('How long generated traffic has gone on before the run, where it continues an earlier one.'),
         rateNoise: z.number().min(0).optional(),
         burst: z.strictObject({ every: positiveDuration, length: positiveDuration, factor: share }).optional(),
         promptTokens: quantiles.optional(),
@@ -48,7 +54,7 @@ export const scenarioSchema = z
           .optional()
           .describe('Names of the trace → names of the scenario; * stands for every other.'),
       })
-      .default({ startHourOfWeek: 24, tiers: { 'interactive-fast': 0.36, 'interactive-normal': 0.36, 'non-interactive': 0.28 } }),
+      .prefault({}),
     regions: z
       .array(
         z.strictObject({
@@ -79,6 +85,11 @@ export const scenarioSchema = z
         z.strictObject({
           name,
           share: share.default(1).describe('Share of the traffic that asks for it.'),
+          shape: z
+            .array(z.number().min(0))
+            .length(168)
+            .optional()
+            .describe('Rate by hour of the week of this model; that of the traffic where it is not given.'),
           promptTokens: quantiles.optional(),
           outputTokens: quantiles.optional(),
           deployments: z
@@ -87,6 +98,9 @@ export const scenarioSchema = z
                 sku: name,
                 gpusPerInstance: z.number().int().min(1),
                 initialInstances: count.optional().describe('maxInstances where it is not given.'),
+                initialSpotInstances: count
+                  .optional()
+                  .describe('Instances that are donated as spot at the start and hold the weights; 0 where it is not given.'),
                 minInstances: count.default(2),
                 maxInstances: count.default(20),
               }),
@@ -130,6 +144,37 @@ export const scenarioSchema = z
         nonInteractiveBuffer: z.number().min(0).default(0.1).describe("Share of the last hour's non-interactive tokens to be served within the next."),
       })
       .prefault({}),
+    history: duration
+      .default(0)
+      .describe('Demand of this long before the run is known to forecasters. Of a trace, its first part serves as that, and is not run.'),
+    control: z
+      .strictObject({
+        forecaster: policy.default('auto'),
+        solver: z.enum(PLACEMENT_SOLVERS).default('heuristic'),
+        planEvery: positiveDuration.default('1h').describe('How often demand is forecast and a plan made.'),
+        reactEvery: positiveDuration.default('1s').describe('How often the strategy is asked between plans.'),
+        horizon: positiveDuration.default('2h').describe('How far a forecast reaches.'),
+      })
+      .prefault({}),
+    incidents: z
+      .array(
+        z.discriminatedUnion('kind', [
+          z.strictObject({ kind: z.literal('region-outage'), at: duration, duration: positiveDuration, region: name }),
+          z.strictObject({ kind: z.literal('telemetry-outage'), at: duration, duration: positiveDuration }),
+          z.strictObject({
+            kind: z.literal('eviction'),
+            at: duration,
+            region: name,
+            sku: name,
+            instances: z.number().int().min(1),
+            target: z.enum(['on-demand', 'spot']).default('on-demand'),
+            notice: duration.default('30s').describe('From the notice to the loss of the host.'),
+          }),
+        ]),
+      )
+      .default([])
+      .describe('What goes wrong: outages of regions and of telemetry, hosts that the cloud takes back.'),
+    plugins: z.array(name).default([]).describe('Modules with policies of your own, relative to the scenario file; each exports a catalogue by default.'),
     objectives: z
       .partialRecord(
         z.enum(WORKLOAD_TIERS),

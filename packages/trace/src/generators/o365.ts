@@ -32,6 +32,8 @@ export interface GeneratedRegion {
 export interface GeneratedModel {
   readonly name: string;
   readonly share: number;
+  /** Rate by hour of the week (168 values) of this model; that of the trace unless given. */
+  readonly shape?: readonly number[];
   readonly promptTokens?: Quantiles;
   readonly outputTokens?: Quantiles;
 }
@@ -65,6 +67,11 @@ export interface O365TraceOptions {
   readonly burst?: BurstShape;
   readonly promptTokens?: Quantiles;
   readonly outputTokens?: Quantiles;
+  /**
+   * How long the traffic has gone on before the trace begins (ms, default 0). Its noise is then that of the trace which starts so much earlier, with the same seed, and lasts until here: one is the history of the
+   * other. Bursts keep its beat.
+   */
+  readonly warmupMs?: number;
 }
 
 /** Sunday, 12 May 2024, 00:00 UTC: the start of the Azure week that the shape was calibrated on, and so of the week that generated traffic stands for. */
@@ -118,6 +125,14 @@ function check(options: O365TraceOptions): Checked {
   if (shape.length !== 168) throw new ConfigError('shape', `needs 168 values, one for each hour of the week, not ${shape.length}`);
   for (const [i, value] of shape.entries()) share(`shape[${i}]`, value);
   const nonInteractiveShape = options.nonInteractiveShape ?? 0.25;
+  const warmupMs = options.warmupMs ?? 0;
+  if (!(warmupMs >= 0 && warmupMs < Infinity)) throw new ConfigError('warmupMs', `must be 0 or more milliseconds, not ${warmupMs}`);
+  for (const [i, model] of options.models.entries()) {
+    if (model.shape === undefined) continue;
+    if (model.shape.length !== 168) throw new ConfigError(`models[${i}].shape`, `needs 168 values, one for each hour of the week, not ${model.shape.length}`);
+    for (const [hour, value] of model.shape.entries()) share(`models[${i}].shape[${hour}]`, value);
+    if (!(mean(model.shape) > 0)) throw new ConfigError(`models[${i}].shape`, 'needs at least one value above 0');
+  }
   if (!(nonInteractiveShape >= 0 && nonInteractiveShape <= 1)) throw new ConfigError('nonInteractiveShape', `must be from 0 to 1, not ${nonInteractiveShape}`);
   const clients = options.clients ?? SERVEGEN_CLIENTS;
   if (clients.length === 0) throw new ConfigError('clients', 'needs at least one client');
@@ -149,6 +164,7 @@ function check(options: O365TraceOptions): Checked {
     tierShares,
     shape,
     nonInteractiveShape,
+    warmupMs,
     clients,
     rateNoise,
     startHourOfWeek: options.startHourOfWeek ?? 24,
@@ -165,6 +181,9 @@ interface Cell {
   readonly tier: number;
   readonly baseRatePerMs: number;
   readonly phaseHours: number;
+  /** Rate by hour of the week, and its mean. */
+  readonly shape: readonly number[];
+  readonly shapeMean: number;
   /** How much of the shape the cell follows. */
   readonly depth: number;
   readonly noiseRng: Rng;
@@ -175,7 +194,6 @@ interface Cell {
 class O365Generator {
   readonly #options: Checked;
   readonly #cells: Cell[] = [];
-  readonly #shapeMean: number;
   readonly #cellOf: Int32Array;
   readonly #shareOf: Float64Array;
   readonly #inverseShape: Float64Array;
@@ -190,13 +208,14 @@ class O365Generator {
   readonly #minute = new TimeSorter();
   #position = 0;
   #minuteEndMs = 0;
+  readonly #endMs: number;
   #nextId = 0;
 
   constructor(options: Checked) {
     const { regions, models, tierShares, clients, seed } = options;
     const rng = createRng(seed).fork('o365');
     this.#options = options;
-    this.#shapeMean = mean(options.shape);
+    this.#endMs = options.warmupMs + options.durationMs;
     const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
     const regionTotal = total(regions.map((r) => r.share));
     const modelTotal = total(models.map((m) => m.share));
@@ -212,6 +231,8 @@ class O365Generator {
             tier,
             baseRatePerMs: (share * options.requestsPerDay) / MS_PER_DAY,
             phaseHours: region.phaseHours ?? 0,
+            shape: model.shape ?? options.shape,
+            shapeMean: mean(model.shape ?? options.shape),
             depth: tier === TIER_NON_INTERACTIVE ? options.nonInteractiveShape : 1,
             noiseRng: rng.fork(`noise/${region.name}/${model.name}/${WORKLOAD_TIERS[tier]}`),
             noise: 0,
@@ -251,13 +272,13 @@ class O365Generator {
     let size = 0;
     while (size < BATCH_CAPACITY) {
       if (this.#position === minute.length) {
-        if (this.#minuteEndMs >= this.#options.durationMs) break;
+        if (this.#minuteEndMs >= this.#endMs) break;
         this.#nextMinute();
         continue;
       }
       const cell = this.#cells[minute.sortedTags[this.#position]];
       batch.requestId[size] = this.#nextId++;
-      batch.arrivedAtMs[size] = minute.sortedTimes[this.#position++];
+      batch.arrivedAtMs[size] = minute.sortedTimes[this.#position++] - this.#options.warmupMs;
       batch.originRegion[size] = cell.region;
       batch.model[size] = cell.model;
       batch.tier[size] = cell.tier;
@@ -271,9 +292,12 @@ class O365Generator {
 
   /** Draws every stream's arrivals of the next minute, or up to the next edge of a burst: a span in which rates are constant. */
   #nextMinute(): void {
-    const { shape, burst, durationMs, startHourOfWeek, rateNoise } = this.#options;
+    const { burst, warmupMs, startHourOfWeek, rateNoise } = this.#options;
+    const untilMs = this.#endMs;
     const startMs = this.#minuteEndMs;
-    let endMs = Math.min(durationMs, startMs + MS_PER_MIN);
+    let endMs = Math.min(untilMs, startMs + MS_PER_MIN);
+    // The first arrivals come when the trace begins.
+    if (startMs < warmupMs) endMs = Math.min(endMs, warmupMs);
     let factor = 1;
     if (burst !== undefined) {
       const periodMs = Math.floor(startMs / burst.everyMs) * burst.everyMs;
@@ -288,12 +312,14 @@ class O365Generator {
     const fresh = Math.sqrt(1 - keep * keep);
     for (const cell of this.#cells) {
       cell.noise = keep * cell.noise + fresh * normalDeviate(cell.noiseRng);
-      const hour = startHourOfWeek + (startMs + endMs) / 2 / MS_PER_HOUR - cell.phaseHours;
-      const level = 1 + cell.depth * (shapeAt(shape, hour) / this.#shapeMean - 1);
+      const hour = startHourOfWeek + ((startMs + endMs) / 2 - warmupMs) / MS_PER_HOUR - cell.phaseHours;
+      const level = 1 + cell.depth * (shapeAt(cell.shape, hour) / cell.shapeMean - 1);
       cell.ratePerMs = cell.baseRatePerMs * level * factor * Math.exp(rateNoise * cell.noise - (rateNoise * rateNoise) / 2);
     }
     const minute = this.#minute;
     minute.clear(startMs, endMs);
+    this.#position = 0;
+    if (endMs <= warmupMs) return;
     for (let s = 0; s < this.#left.length; s++) {
       const cell = this.#cellOf[s];
       const ratePerMs = this.#cells[cell].ratePerMs * this.#shareOf[s];
@@ -303,7 +329,6 @@ class O365Generator {
       this.#left[s] = at - room;
     }
     minute.sort();
-    this.#position = 0;
   }
 
   /** A gap in units of the mean gap: Weibull, which ServeGen finds for bursty clients and which is close to its Gamma for calm ones. */

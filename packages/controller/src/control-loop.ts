@@ -1,0 +1,239 @@
+import {
+  type ActuationResult,
+  type Actuator,
+  ConfigError,
+  type ControlLoop,
+  type EndpointId,
+  type EndpointSnapshot,
+  type FleetSnapshot,
+  MS_PER_HOUR,
+  MS_PER_MIN,
+  MS_PER_S,
+  type PlacementPlan,
+  type ScalingDecision,
+  type ScalingPolicy,
+  type TelemetrySource,
+  type TickReport,
+} from '@sageserve/core';
+import type { ApprovalQueue } from './approvals.js';
+import { type DecisionEntry, decisionEntry, type JournalSink, type SeenEndpoint } from './journal.js';
+import { messageOf, Planning, type PlanningOptions } from './planning.js';
+
+/** `act` carries decisions out; `advise` only writes them down; `approve` carries out those that a person has approved. */
+export type ControlMode = 'act' | 'advise' | 'approve';
+
+export interface Cadences {
+  /** How often the fleet is looked at and judged fresh or stale (ms, default as `reactMs`). */
+  readonly observeMs?: number;
+  /** How often the scaling policy is asked (ms, default 1 s). A multiple of `observeMs`. */
+  readonly reactMs?: number;
+  /** How often demand is forecast and a plan made, at multiples of it (ms, default 1 h). */
+  readonly planMs?: number;
+}
+
+export interface ControlLoopOptions {
+  readonly telemetry: TelemetrySource;
+  readonly actuator: Actuator;
+  readonly scalingPolicy: ScalingPolicy;
+  /** Forecast and placement; without it the loop is reactive only. */
+  readonly planning?: PlanningOptions;
+  readonly cadences?: Cadences;
+  readonly mode?: ControlMode;
+  /** Where decisions wait for a person; needed for the mode `approve`. */
+  readonly approvals?: ApprovalQueue;
+  readonly journal?: JournalSink;
+  /** Told of each plan that comes into force, and of none: region routers take their weights from it. */
+  readonly onPlan?: (plan: PlacementPlan | undefined) => void;
+  /** A snapshot older than this is stale (ms, default 2 min): the loop holds. */
+  readonly staleAfterMs?: number;
+  /** Time of the first tick (default 0); later ones follow at multiples of the cadences. */
+  readonly firstTickAtMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What a tick reports beside its decisions. */
+export interface ControlTickReport extends TickReport {
+  readonly planned: boolean;
+}
+
+/** The same loop with what hosts and tests look at. */
+export interface MultiTimescaleLoop extends ControlLoop {
+  tick(nowMs: number): Promise<ControlTickReport>;
+  readonly plan: PlacementPlan | undefined;
+}
+
+const NO_DECISIONS: readonly ScalingDecision[] = [];
+const NO_RESULTS: readonly ActuationResult[] = [];
+const NONE: readonly string[] = [];
+
+/**
+ * The multi-timescale loop of the paper (arXiv 2502.14617, §5–6), passive: a host calls `tick` at `nextTickAtMs`. It observes, asks the scaling policy, and every hour forecasts demand and solves for a plan.
+ * A tick never throws because of what it depends on; it degrades one step and says so: forecasts and plans as {@link PlanningOptions} say; stale telemetry holds everything, so that nothing is scaled in on old news.
+ * Throws `ConfigError` for cadences that do not fit, and `approve` without a queue.
+ */
+export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLoop {
+  const { telemetry, actuator, scalingPolicy, mode = 'act', approvals, journal, onPlan, staleAfterMs = 2 * MS_PER_MIN, firstTickAtMs = 0, signal } = options;
+  const { reactMs = MS_PER_S, observeMs = reactMs, planMs = MS_PER_HOUR } = options.cadences ?? {};
+  for (const [name, value] of Object.entries({ observeMs, reactMs, planMs }))
+    if (!(value > 0 && value < Infinity)) throw new ConfigError(`cadences.${name}`, `must be above 0, not ${value}`);
+  if (reactMs % observeMs !== 0) throw new ConfigError('cadences.reactMs', `must be a multiple of observeMs (${observeMs}), not ${reactMs}`);
+  if (!(staleAfterMs > 0)) throw new ConfigError('staleAfterMs', `must be above 0, not ${staleAfterMs}`);
+  if (mode === 'approve' && approvals === undefined)
+    throw new ConfigError('approvals', 'is needed for the mode "approve"', { hint: 'Make one with createApprovalQueue().' });
+  const planning = options.planning === undefined ? undefined : new Planning(options.planning);
+
+  let plan: PlacementPlan | undefined;
+  let nextTickAtMs = firstTickAtMs;
+  let nextReactAtMs = firstTickAtMs;
+  let nextPlanAtMs = firstTickAtMs;
+  /** Degradations in force, by name: written down when they begin and when they end. */
+  const open = new Map<string, 'telemetry' | 'planning'>();
+
+  /** Brings the degradations of one kind up to date. */
+  function degrade(kind: 'telemetry' | 'planning', now: readonly string[], nowMs: number): void {
+    for (const [what, of] of open) {
+      if (of !== kind || now.includes(what)) continue;
+      open.delete(what);
+      journal?.({ kind: 'recovery', atMs: nowMs, what });
+    }
+    for (const what of now) {
+      if (open.has(what)) continue;
+      open.set(what, kind);
+      journal?.({ kind: 'degradation', atMs: nowMs, what });
+    }
+  }
+
+  /** The fleet as it is, or undefined and why it can't be acted on. */
+  async function look(nowMs: number): Promise<{ fleet: FleetSnapshot | undefined; stale: string | undefined }> {
+    let fleet: FleetSnapshot;
+    try {
+      fleet = await telemetry.snapshot();
+    } catch (error) {
+      signal?.throwIfAborted();
+      return { fleet: undefined, stale: `telemetry can't be read (${messageOf(error)}): everything is held as it is` };
+    }
+    if (nowMs - fleet.takenAtMs > staleAfterMs) return { fleet: undefined, stale: 'telemetry is stale: everything is held as it is' };
+    return { fleet, stale: undefined };
+  }
+
+  async function makePlan(fleet: FleetSnapshot, nowMs: number): Promise<void> {
+    const outcome = await planning!.plan(telemetry, fleet, nowMs, signal);
+    degrade('planning', outcome.degradations, nowMs);
+    if (outcome.entry !== undefined) journal?.(outcome.entry);
+    if (outcome.plan === plan) return;
+    plan = outcome.plan;
+    onPlan?.(plan);
+  }
+
+  async function carryOut(decisions: readonly ScalingDecision[], fleet: FleetSnapshot, nowMs: number): Promise<readonly ActuationResult[]> {
+    if (decisions.length === 0) {
+      approvals?.propose([], nowMs);
+      return NO_RESULTS;
+    }
+    const seen = new Map<EndpointId, EndpointSnapshot>();
+    for (const endpoint of fleet.endpoints) seen.set(endpoint.endpointId, endpoint);
+    // A repeated decision is no news: only what changes an endpoint's target is carried out and written down.
+    const changes = decisions.filter((decision) => {
+      const endpoint = seen.get(decision.endpointId);
+      return endpoint === undefined || endpoint.readyInstances + endpoint.provisioningInstances !== decision.targetInstances;
+    });
+    if (mode === 'advise') {
+      for (const decision of changes) note(decision, seen, nowMs, 'advised');
+      return NO_RESULTS;
+    }
+    let due: readonly ScalingDecision[] = changes;
+    if (mode === 'approve') {
+      const fresh = approvals!.propose(changes, nowMs);
+      for (const decision of fresh) note(decision, seen, nowMs, 'awaits-approval');
+      due = approvals!.takeApproved();
+    }
+    if (due.length === 0) return NO_RESULTS;
+    // What is noted was seen before it was changed: snapshots are borrowed and may change with the fleet.
+    const before = journal === undefined ? undefined : due.map(({ endpointId }) => seenOf(seen.get(endpointId)));
+    let results: readonly ActuationResult[];
+    try {
+      results = await actuator.apply(due, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      results = due.map(({ endpointId }) => ({ endpointId, status: 'failed' as const, reachedInstances: 0, detail: messageOf(error) }));
+    }
+    if (before !== undefined) {
+      const byId = new Map(results.map((result) => [result.endpointId, result]));
+      for (const [i, decision] of due.entries()) {
+        const result = byId.get(decision.endpointId);
+        const endpoint = seen.get(decision.endpointId);
+        journal!(
+          decisionEntry(
+            nowMs,
+            decision,
+            before[i],
+            endpoint === undefined ? undefined : plannedOf(endpoint),
+            result?.status ?? 'failed',
+            result?.reachedInstances,
+            result?.detail ?? (result === undefined ? 'the actuator did not answer' : undefined),
+          ),
+        );
+      }
+    }
+    return results;
+  }
+
+  function note(decision: ScalingDecision, seen: ReadonlyMap<EndpointId, EndpointSnapshot>, nowMs: number, outcome: DecisionEntry['outcome']): void {
+    const endpoint = seen.get(decision.endpointId);
+    journal?.(decisionEntry(nowMs, decision, seenOf(endpoint), endpoint === undefined ? undefined : plannedOf(endpoint), outcome));
+  }
+
+  /** What the plan in force says of an endpoint. */
+  function plannedOf(endpoint: EndpointSnapshot): number | undefined {
+    if (plan === undefined) return undefined;
+    const [m, r, k] = [plan.models.indexOf(endpoint.modelId), plan.regions.indexOf(endpoint.regionId), plan.skus.indexOf(endpoint.skuId)];
+    return m === -1 || r === -1 || k === -1 ? undefined : plan.target.at(m, r, k);
+  }
+
+  return {
+    get nextTickAtMs() {
+      return nextTickAtMs;
+    },
+    get plan() {
+      return plan;
+    },
+    async tick(nowMs) {
+      const react = nowMs >= nextReactAtMs;
+      const replan = planning !== undefined && nowMs >= nextPlanAtMs;
+      if (nowMs >= nextTickAtMs) nextTickAtMs = after(nowMs, firstTickAtMs, observeMs);
+      if (react) nextReactAtMs = after(nowMs, firstTickAtMs, reactMs);
+      const { fleet, stale } = await look(nowMs);
+      degrade('telemetry', stale === undefined ? NONE : [stale], nowMs);
+      let results = NO_RESULTS;
+      let decisions = NO_DECISIONS;
+      if (fleet !== undefined) {
+        // A plan that was missed while nothing could be seen is made as soon as something can.
+        if (replan) {
+          nextPlanAtMs = after(nowMs, firstTickAtMs, planMs);
+          await makePlan(fleet, nowMs);
+        }
+        if (react) {
+          decisions = scalingPolicy.decide(fleet, plan, nowMs);
+          results = await carryOut(decisions, fleet, nowMs);
+        }
+      }
+      return { atMs: nowMs, decisions, results, degradations: open.size === 0 ? NONE : [...open.keys()], planned: replan && fleet !== undefined };
+    },
+  };
+}
+
+/** The first multiple of a cadence after `nowMs`, counted from the first tick. */
+function after(nowMs: number, firstMs: number, everyMs: number): number {
+  return firstMs + (Math.floor((nowMs - firstMs) / everyMs) + 1) * everyMs;
+}
+
+function seenOf(endpoint: EndpointSnapshot | undefined): SeenEndpoint {
+  return {
+    readyInstances: endpoint?.readyInstances ?? 0,
+    provisioningInstances: endpoint?.provisioningInstances ?? 0,
+    drainingInstances: endpoint?.drainingInstances ?? 0,
+    kvCacheUtilization: endpoint?.kvCacheUtilization,
+    queuedTokens: endpoint?.queuedTokens,
+    demandTokensPerS: endpoint?.demandTokensPerS,
+  };
+}

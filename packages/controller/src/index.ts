@@ -1,0 +1,23 @@
+export { type ApprovalQueue, type ApprovalQueueOptions, createApprovalQueue, type PendingDecision } from './approvals.js';
+export {
+  type Cadences,
+  type ControlLoopOptions,
+  type ControlMode,
+  type ControlTickReport,
+  createControlLoop,
+  type MultiTimescaleLoop,
+} from './control-loop.js';
+export {
+  type DecisionEntry,
+  type DegradationEntry,
+  explain,
+  type Explanation,
+  type JournalEntry,
+  type JournalForecast,
+  journalLine,
+  type JournalSink,
+  type PlanEntry,
+  type SeenEndpoint,
+} from './journal.js';
+export { type ControlHostOptions, runControlLoop } from './live-host.js';
+export { type PlanningInput, type PlanningOptions } from './planning.js';

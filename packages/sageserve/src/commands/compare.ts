@@ -1,0 +1,258 @@
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { ConfigError } from '@sageserve/core';
+import { type ComparedRun, compareStrategies, strategyLabels } from '../compare/run-comparison.js';
+import { compareRuns } from '../compare/comparison-rows.js';
+import { comparisonText } from '../compare/comparison-text.js';
+import { DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
+import { preset, PRESET_NAMES } from '../presets/presets.js';
+import { comparisonPage, type GapPoint } from '../reports/comparison-page.js';
+import { loadPlugins } from '../scenario/plugins.js';
+import { parseScenario, readScenario } from '../scenario/parse.js';
+import { parseDurationMs, type Scenario } from '../scenario/schema.js';
+import { wallClockMs } from '../wall-clock.js';
+import { count, decimal, time } from './format.js';
+import { JournalFile } from './journal-file.js';
+import { Progress } from './progress.js';
+import { makeFolder } from './result-folder.js';
+
+export interface CompareOptions {
+  readonly preset?: string;
+  readonly trace?: string;
+  readonly format?: string;
+  readonly strategy?: string;
+  readonly seeds?: string;
+  readonly duration?: string;
+  readonly requestsPerDay?: string;
+  readonly gapThresholds?: string;
+  readonly out?: string;
+  readonly json?: boolean;
+}
+
+const MOST_SEEDS = 1_000;
+
+/** `sageserve compare`: scenarios × strategies × seeds, one table each, and a page with the paper's figures. */
+export async function compareCommand(files: readonly string[], options: CompareOptions, signal: AbortSignal): Promise<void> {
+  const scenarios = await scenariosOf(files, options);
+  const seeds = options.seeds === undefined ? undefined : seedsOf(options.seeds);
+  const thresholds = options.gapThresholds === undefined ? [] : thresholdsOf(options.gapThresholds);
+  const prepared = [];
+  for (const { scenario, file } of scenarios) {
+    const catalogue = await loadPlugins(scenario, file, DEFAULT_CATALOGUE);
+    const choices: PolicyChoice[] = options.strategy === undefined ? scenario.strategies : options.strategy.split(',').map((name) => name.trim());
+    prepared.push({ scenario, catalogue, choices, seeds: seeds ?? [scenario.seed] });
+  }
+  const target = options.out === undefined ? undefined : await OutFolder.create(options.out);
+  const reports: Record<string, unknown>[] = [];
+  try {
+    for (const { scenario, catalogue, choices, seeds: own } of prepared) {
+      const folder = target === undefined ? undefined : join(target.partial, fileName(scenario.name));
+      if (folder !== undefined) await makeFolder(folder);
+      const journals = new Map<string, JournalFile>();
+      let progress: Progress | undefined;
+      let current = '';
+      let startMs = wallClockMs();
+      const started = (label: string): void => {
+        if (label === current) return;
+        progress?.stop();
+        current = label;
+        startMs = wallClockMs();
+        progress = new Progress(label, 'requests');
+      };
+      const onRun = (run: ComparedRun): void => {
+        progress?.stop();
+        progress = undefined;
+        current = '';
+        console.error(
+          `${scenario.name}, seed ${run.seed}, ${run.strategy}: ${count(run.result.total.arrived)} requests over ${time(run.result.durationMs)} in ${decimal((wallClockMs() - startMs) / 1_000, 1)} s`,
+        );
+        startMs = wallClockMs();
+      };
+      const common = {
+        catalogue,
+        signal,
+        onProgress: (strategy: string, seed: number | string, p: { readonly arrivedRequests: number }, share: number | undefined) => {
+          started(`${scenario.name} ${strategy} ${seed}`);
+          return progress!.update(p.arrivedRequests, share);
+        },
+        onRun,
+      };
+      let runs: ComparedRun[];
+      let gaps: GapPoint[];
+      try {
+        runs = await compareStrategies(scenario, choices, own, {
+          ...common,
+          record: target !== undefined,
+          ...(folder === undefined
+            ? {}
+            : {
+                onJournal(strategy, seed, entry) {
+                  const name = fileName(`journal-${strategy}-${seed}`);
+                  let journal = journals.get(name);
+                  if (journal === undefined)
+                    journals.set(
+                      name,
+                      (journal = new JournalFile(join(folder, `${name}.jsonl`), {
+                        kind: 'run',
+                        scenario: scenario.name,
+                        strategy,
+                        seed,
+                        startEpochMs: undefined,
+                      })),
+                    );
+                  journal.write(entry);
+                },
+              }),
+        });
+        gaps = await gapSensitivity(scenario, thresholds, own[0]!, common);
+      } finally {
+        (progress as Progress | undefined)?.stop();
+        for (const journal of journals.values()) journal.close();
+      }
+      const comparison = compareRuns(runs);
+      const report = {
+        scenario: scenario.name,
+        description: scenario.description,
+        ...comparison,
+        gapThresholds: gaps,
+        runs: runs.map(({ record: _, ...run }) => run),
+      };
+      reports.push(report);
+      if (folder !== undefined) {
+        await writeFile(join(folder, 'comparison.json'), `${JSON.stringify(report, null, 2)}\n`);
+        await writeFile(join(folder, 'report.html'), await comparisonPage(scenario, runs, comparison, gaps));
+      }
+      if (options.json !== true) {
+        console.log(`${reports.length > 1 ? '\n' : ''}${scenario.name}${scenario.description === undefined ? '' : `: ${scenario.description}`}\n`);
+        console.log(comparisonText(comparison));
+        console.log(own.length > 1 ? `\n± is the 95 % confidence interval over ${own.length} seeds` : '\none seed: --seeds 5 gives confidence intervals');
+        for (const gap of gaps) console.log(`gap threshold ${gap.threshold}: ${decimal(gap.gpuHours)} GPU-hours, TTFT p90 of IW-F ${time(gap.ttftP90Ms)}`);
+      }
+    }
+    await target?.publish();
+  } catch (error) {
+    await target?.discard();
+    throw error;
+  }
+  if (options.json === true) console.log(JSON.stringify(reports.length === 1 ? reports[0] : reports, null, 2));
+  if (options.out !== undefined)
+    console.error(`results in ${options.out}${reports.map((r) => `\n  ${join(options.out!, fileName(r['scenario'] as string), 'report.html')}`).join('')}`);
+}
+
+/** LT-UA under several gap thresholds, one seed. */
+async function gapSensitivity(
+  scenario: Scenario,
+  thresholds: readonly number[],
+  seed: number | string,
+  common: Parameters<typeof compareStrategies>[3],
+): Promise<GapPoint[]> {
+  if (thresholds.length === 0) return [];
+  const choices = thresholds.map((growFrom) => ({ name: 'lt-ua', growFrom }));
+  const runs = await compareStrategies(scenario, choices, [seed], { ...common, record: false });
+  return runs.map(({ result }, i) => ({
+    threshold: thresholds[i]!,
+    gpuHours: result.capacity.gpuHours,
+    ttftP90Ms: result.byTier['interactive-fast']?.ttftMs.p90,
+  }));
+}
+
+async function scenariosOf(files: readonly string[], options: CompareOptions): Promise<{ scenario: Scenario; file: string | undefined }[]> {
+  if (files.length > 0 && options.preset !== undefined) throw new ConfigError('--preset', 'goes without scenario files: give one or the other');
+  const presets = options.preset?.split(',').map((name) => name.trim()) ?? (files.length > 0 ? [] : ['small']);
+  const bases = [
+    ...presets.map((name) => ({ base: preset(name), file: undefined })),
+    ...(await Promise.all(files.map(async (file) => ({ base: await readScenario(file), file })))),
+  ];
+  const rate = options.requestsPerDay === undefined ? undefined : Number(options.requestsPerDay);
+  if (rate !== undefined && !(rate > 0 && rate < Infinity))
+    throw new ConfigError('--requests-per-day', `must be a number above 0, not "${options.requestsPerDay}"`);
+  if (options.duration !== undefined && parseDurationMs(options.duration) === undefined)
+    throw new ConfigError('--duration', `"${options.duration}" is not a duration such as 15m, 24h or 7d`);
+  if (options.format !== undefined && options.trace === undefined) throw new ConfigError('--format', 'is about a trace: name one with --trace');
+  const scenarios = bases.map(({ base, file }) => {
+    const { requestsPerDay: _rate, ...traffic } = base.traffic;
+    const { duration: _duration, history: _history, ...withoutTime } = base;
+    return {
+      file,
+      scenario: parseScenario({
+        // A preset's duration and history are those of its own traffic; a trace that is given instead runs to its end, from its beginning.
+        ...(options.trace === undefined ? base : withoutTime),
+        ...(options.duration === undefined ? {} : { duration: options.duration }),
+        traffic:
+          options.trace === undefined
+            ? { ...base.traffic, ...(rate === undefined ? {} : { requestsPerDay: rate }) }
+            : { ...traffic, trace: options.trace, ...(options.format === undefined ? {} : { format: options.format }) },
+      }),
+    };
+  });
+  const names = scenarios.map(({ scenario }) => fileName(scenario.name));
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined)
+    throw new ConfigError('scenarios', `two are called ${twice}`, { hint: `Give each a name of its own; presets are ${PRESET_NAMES.join(', ')}.` });
+  for (const { scenario } of scenarios) strategyLabels(scenario.strategies);
+  return scenarios;
+}
+
+/** `5` stands for the seeds 1 to 5; a list is taken as it is. */
+function seedsOf(text: string): (number | string)[] {
+  const parts = text.split(',').map((part) => part.trim());
+  if (parts.some((part) => part === '')) throw new ConfigError('--seeds', `must be a count such as 5, or seeds with commas between, not "${text}"`);
+  if (parts.length > 1) return parts.map((part) => (/^-?\d+$/.test(part) ? Number(part) : part));
+  const n = Number(text);
+  if (!(Number.isInteger(n) && n >= 1 && n <= MOST_SEEDS))
+    throw new ConfigError('--seeds', `must be a whole number from 1 to ${MOST_SEEDS}, not "${text}"`, {
+      hint: 'One seed of your own: give it twice with a comma between, or set it in the scenario.',
+    });
+  return Array.from({ length: n }, (_, i) => i + 1);
+}
+
+function thresholdsOf(text: string): number[] {
+  return text.split(',').map((part) => {
+    const value = Number(part);
+    if (!(value >= 1 && value < Infinity)) throw new ConfigError('--gap-thresholds', `must be numbers of 1 or more with commas between, not "${text}"`);
+    return value;
+  });
+}
+
+/** A name as a file may have it anywhere. */
+function fileName(name: string): string {
+  return name.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[-.]+|-+$/g, '') || 'scenario';
+}
+
+/** Where results go: written beside their place and moved there when all are complete. */
+class OutFolder {
+  readonly partial: string;
+  readonly #path: string;
+  readonly #takeBack: () => Promise<void>;
+
+  private constructor(path: string, partial: string, takeBack: () => Promise<void>) {
+    this.#path = path;
+    this.partial = partial;
+    this.#takeBack = takeBack;
+  }
+
+  static async create(path: string): Promise<OutFolder> {
+    const takeBack = await makeFolder(path);
+    try {
+      return new OutFolder(path, await mkdtemp(join(dirname(path), `.${basename(path)}-`)), takeBack);
+    } catch (cause) {
+      await takeBack();
+      throw new ConfigError('--out', `can't write beside ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    }
+  }
+
+  /** Each scenario's folder takes the place of an earlier one of its name; what else is there stays. */
+  async publish(): Promise<void> {
+    const { readdir } = await import('node:fs/promises');
+    for (const name of await readdir(this.partial)) {
+      await rm(join(this.#path, name), { recursive: true, force: true });
+      await rename(join(this.partial, name), join(this.#path, name));
+    }
+    await rm(this.partial, { recursive: true });
+  }
+
+  async discard(): Promise<void> {
+    await rm(this.partial, { recursive: true, force: true });
+    await this.#takeBack();
+  }
+}

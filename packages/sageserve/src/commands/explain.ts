@@ -1,0 +1,126 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { ConfigError, type EndpointId, SageServeError } from '@sageserve/core';
+import { type DecisionEntry, explain, type Explanation, type JournalEntry } from '@sageserve/controller';
+import { parseDurationMs } from '../scenario/schema.js';
+import { decimal, NONE, percent } from './format.js';
+import type { JournalHead } from './journal-file.js';
+
+export interface ExplainOptions {
+  readonly at?: string;
+  readonly endpoint?: string;
+  readonly json?: boolean;
+}
+
+/** `sageserve explain`: why an endpoint had as many instances as it had, from a journal. */
+export async function explainCommand(file: string, options: ExplainOptions): Promise<void> {
+  const { head, entries } = await readJournal(file);
+  const endpoints = [...new Set(entries.flatMap((entry) => (entry.kind === 'decision' ? [entry.endpointId] : [])))].sort();
+  if (options.endpoint === undefined) throw new ConfigError('--endpoint', 'is needed', { hint: endpointHint(endpoints) });
+  const matching = endpoints.filter((id) => id === options.endpoint || id.includes(options.endpoint!));
+  const exact = endpoints.find((id) => id === options.endpoint) ?? (matching.length === 1 ? matching[0] : undefined);
+  if (exact === undefined)
+    throw new ConfigError('--endpoint', `"${options.endpoint}" ${matching.length === 0 ? 'is none of which the journal tells' : 'stands for several'}`, {
+      hint: endpointHint(matching.length === 0 ? endpoints : matching),
+    });
+  const atMs = timeOf(options.at, head, entries.at(-1)?.atMs ?? 0);
+  const found = explain(entries, exact, atMs);
+  if (options.json === true) console.log(JSON.stringify({ ...head, endpointId: exact, atMs, ...found }, null, 2));
+  else console.log(explanationText(exact, atMs, found, head).join('\n'));
+}
+
+/** Reads a journal of JSON Lines. Throws `SageServeError` (ERR_JOURNAL) with file and line for one that is not. */
+async function readJournal(file: string): Promise<{ head: JournalHead | undefined; entries: JournalEntry[] }> {
+  const entries: JournalEntry[] = [];
+  let head: JournalHead | undefined;
+  let line = 0;
+  try {
+    for await (const text of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
+      line++;
+      if (text.trim() === '') continue;
+      let entry: JournalEntry | JournalHead;
+      try {
+        entry = JSON.parse(text) as JournalEntry | JournalHead;
+      } catch (cause) {
+        throw new SageServeError('ERR_JOURNAL', `${file}:${line}: is no JSON`, { hint: 'A journal has one entry on each line.', cause });
+      }
+      if (entry.kind === 'run') head = entry;
+      else if (['plan', 'decision', 'degradation', 'recovery'].includes(entry.kind) && Number.isFinite(entry.atMs)) entries.push(entry);
+      else throw new SageServeError('ERR_JOURNAL', `${file}:${line}: is no entry of a journal`, { hint: 'compare --out and simulate --out write journals.' });
+    }
+  } catch (cause) {
+    if (cause instanceof SageServeError) throw cause;
+    throw new SageServeError('ERR_JOURNAL', `can't read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  return { head, entries };
+}
+
+function endpointHint(endpoints: readonly string[]): string {
+  return endpoints.length === 0 ? 'The journal has no decisions.' : `Decisions were made for ${endpoints.join(', ')}.`;
+}
+
+/** A duration from the start, or a time of day where the journal knows when it began; the end unless given. */
+function timeOf(at: string | undefined, head: JournalHead | undefined, endMs: number): number {
+  if (at === undefined) return endMs;
+  const fromStart = parseDurationMs(at);
+  if (fromStart !== undefined) return fromStart;
+  const date = Date.parse(at);
+  if (Number.isNaN(date)) throw new ConfigError('--at', `must be a duration from the start such as 14h, or a time, not "${at}"`);
+  if (head?.startEpochMs === undefined) throw new ConfigError('--at', 'must be a duration from the start such as 14h: the journal does not know when it began');
+  return date - head.startEpochMs;
+}
+
+function explanationText(
+  endpointId: EndpointId,
+  atMs: number,
+  { decision, earlier, plan, degradations }: Explanation,
+  head: JournalHead | undefined,
+): string[] {
+  const lines = [`${endpointId} at ${clock(atMs)}${head === undefined ? '' : ` (${head.scenario}, ${head.strategy}, seed ${head.seed})`}`];
+  if (decision === undefined) lines.push('  nothing was decided for it by then');
+  else {
+    lines.push(`  ${decisionText(decision)}`);
+    const { seen } = decision;
+    lines.push(
+      `  seen then: ${seen.readyInstances} ready, ${seen.provisioningInstances} provisioning, ${seen.drainingInstances} draining; KV memory ${percent(seen.kvCacheUtilization, 0)} in use; ${decimal(seen.queuedTokens, 0)} prompt tokens waiting; ${decimal(seen.demandTokensPerS, 0)} tokens/s`,
+    );
+    if (decision.detail !== undefined) lines.push(`  ${decision.detail}`);
+  }
+  if (plan === undefined) lines.push('  no plan was in force');
+  else {
+    const [region, model, sku] = endpointId.split('/');
+    const target = plan.targets[`${region}/${model}/${sku}`];
+    lines.push(
+      `  plan of ${clock(plan.atMs)} (${plan.status}, by ${plan.solver}): ${target === undefined ? 'says nothing of it' : `${target.held} held then, ${target.target} planned`}`,
+    );
+    const forecast = plan.forecasts.find((one) => one.modelId === model && one.regionId === region);
+    if (forecast !== undefined) {
+      lines.push(`  forecast by ${forecast.method}`);
+      for (const [h, expected] of forecast.expected.slice(0, 6).entries())
+        lines.push(
+          `    ${clock(forecast.startMs + h * forecast.stepMs)}  ${decimal(expected, 0)} tokens/s, from ${decimal(forecast.low[h], 0)} to ${decimal(forecast.high[h], 0)} in four cases of five`,
+        );
+    }
+    for (const missing of plan.shortfall)
+      lines.push(
+        `  the plan falls short: ${missing.kind} of ${missing.modelId}${missing.regionId === undefined ? '' : ` in ${missing.regionId}`} by ${decimal(missing.amount, 0)}`,
+      );
+  }
+  for (const { what, atMs: since } of degradations) lines.push(`  degraded since ${clock(since)}: ${what}`);
+  if (earlier.length > 0) lines.push('  before that:', ...[...earlier].reverse().map((one) => `    ${decisionText(one)}`));
+  return lines;
+}
+
+function decisionText({ atMs, seen, targetInstances, reason, outcome, reachedInstances }: DecisionEntry): string {
+  const from = seen.readyInstances + seen.provisioningInstances;
+  const done = outcome === 'applied' ? '' : ` (${outcome}${reachedInstances === undefined ? '' : `, reached ${reachedInstances}`})`;
+  return `${clock(atMs)}  ${from} → ${targetInstances}${done}: ${reason || NONE}`;
+}
+
+/** Days, hours, minutes and seconds from the start. */
+function clock(ms: number): string {
+  const s = Math.floor(ms / 1_000);
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const days = Math.floor(s / 86_400);
+  return `${days > 0 ? `${days} d ` : ''}${two(Math.floor(s / 3_600) % 24)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
+}

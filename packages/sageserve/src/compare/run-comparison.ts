@@ -1,0 +1,113 @@
+import type { DemandSeries } from '@sageserve/core';
+import type { JournalEntry, PlanEntry } from '@sageserve/controller';
+import { simulate, type SimulationProgress, type SimulationResult } from '@sageserve/sim';
+import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
+import { type MeasuredCapacities, measureCapacity } from '../control/measure-capacity.js';
+import { demandAround, needsForesight, needsPlanning, prepareRun, type RunDemand } from '../control/prepare-run.js';
+import { buildSimulation } from '../scenario/build.js';
+import { parseDurationMs, type Scenario } from '../scenario/schema.js';
+import { forecastWape } from './forecast-error.js';
+import { RunRecorder, type RunRecord } from './run-record.js';
+
+/** One strategy under one seed. */
+export interface ComparedRun {
+  readonly strategy: string;
+  readonly seed: number | string;
+  readonly result: SimulationResult;
+  readonly forecastWape: number | undefined;
+  readonly degradations: number;
+  /** How the run went over time; of the first seed only. */
+  readonly record: RunRecord | undefined;
+}
+
+export interface ComparisonOptions {
+  readonly catalogue?: Catalogue;
+  readonly signal?: AbortSignal;
+  /** Told of every journal entry of a run. */
+  readonly onJournal?: (strategy: string, seed: number | string, entry: JournalEntry) => void;
+  readonly onProgress?: (strategy: string, seed: number | string, progress: SimulationProgress, share: number | undefined) => void | Promise<void>;
+  readonly onRun?: (run: ComparedRun) => void;
+  /** Records over time, which the report draws; of the first seed. */
+  readonly record?: boolean;
+}
+
+/** Names of choices, told apart by their options where one name stands several times. */
+export function strategyLabels(choices: readonly PolicyChoice[]): string[] {
+  const names = choices.map((choice) => (typeof choice === 'string' ? choice : choice.name));
+  return choices.map((choice, i) => {
+    const name = names[i]!;
+    if (names.indexOf(name) === names.lastIndexOf(name) || typeof choice === 'string') return name;
+    const options = Object.entries(choices[i] as Record<string, unknown>).filter(([key]) => key !== 'name');
+    return options.length === 0 ? name : `${name} (${options.map(([key, value]) => `${key} ${String(value)}`).join(', ')})`;
+  });
+}
+
+/**
+ * Runs one scenario under several strategies and seeds, one after the other: the same traffic for every strategy of a seed, the same history, the same measured capacity. Throws as {@link prepareRun}, before anything runs, for a scenario
+ * or a strategy that cannot work.
+ */
+export async function compareStrategies(
+  scenario: Scenario,
+  choices: readonly PolicyChoice[],
+  seeds: readonly (number | string)[],
+  options: ComparisonOptions = {},
+): Promise<ComparedRun[]> {
+  const { catalogue = DEFAULT_CATALOGUE, signal } = options;
+  const labels = strategyLabels(choices);
+  const foresight = choices.map((choice) => needsForesight(scenario, choice, catalogue));
+  const planning = choices.map((choice) => needsPlanning(scenario, choice, catalogue));
+  const capacity: MeasuredCapacities | undefined = planning.includes(true)
+    ? await measureCapacity(scenario, buildSimulation(scenario, 'static', catalogue), signal)
+    : undefined;
+  const runs: ComparedRun[] = [];
+  for (const [s, seed] of seeds.entries()) {
+    const seeded = { ...scenario, seed };
+    const demand: RunDemand = planning.includes(true) ? await demandAround(seeded, foresight.includes(true)) : { history: [], foresight: undefined };
+    for (const [c, choice] of choices.entries()) {
+      signal?.throwIfAborted();
+      const run = await runOne(seeded, choice, labels[c]!, { ...options, catalogue, record: options.record === true && s === 0 }, demand, capacity);
+      runs.push(run);
+      options.onRun?.(run);
+    }
+  }
+  return runs;
+}
+
+async function runOne(
+  scenario: Scenario,
+  choice: PolicyChoice,
+  strategy: string,
+  options: ComparisonOptions & { readonly catalogue: Catalogue },
+  demand: RunDemand,
+  capacity: MeasuredCapacities | undefined,
+): Promise<ComparedRun> {
+  const { catalogue, signal, onProgress, onJournal } = options;
+  const plans: PlanEntry[] = [];
+  let degradations = 0;
+  const { config, trace } = await prepareRun(scenario, choice, {
+    catalogue,
+    demand,
+    ...(capacity === undefined ? {} : { capacity }),
+    ...(signal === undefined ? {} : { signal }),
+    journal(entry) {
+      if (entry.kind === 'plan') plans.push(entry);
+      if (entry.kind === 'degradation') degradations++;
+      onJournal?.(strategy, scenario.seed, entry);
+    },
+  });
+  const recorder = options.record === true ? new RunRecorder(config.regions) : undefined;
+  const durationMs = scenario.duration === undefined ? undefined : parseDurationMs(scenario.duration);
+  let actual: readonly DemandSeries[] = [];
+  const result = await simulate(config, trace, {
+    ...(signal === undefined ? {} : { signal }),
+    onDemand: (series) => (actual = series.map((one) => ({ ...one, startMs: one.startMs - (trace.startEpochMs ?? 0) }))),
+    ...(onProgress === undefined
+      ? {}
+      : {
+          onProgress: (progress: SimulationProgress) =>
+            onProgress(strategy, scenario.seed, progress, trace.progress ?? (durationMs === undefined ? undefined : progress.simulatedMs / durationMs)),
+        }),
+    ...(recorder === undefined ? {} : { onRequestEnd: recorder.onRequestEnd.bind(recorder), onSample: recorder.onSample.bind(recorder) }),
+  });
+  return { strategy, seed: scenario.seed, result, forecastWape: forecastWape(plans, actual), degradations, record: recorder?.record(result.durationMs) };
+}

@@ -1,0 +1,166 @@
+import { type DemandSeries, type ModelId, MS_PER_HOUR, type PlacementPlan } from '@sageserve/core';
+import { createControlLoop, type JournalSink } from '@sageserve/controller';
+import { createSeasonalNaiveForecaster, withFallback } from '@sageserve/forecast';
+import { createPlacementOptimizer } from '@sageserve/optimize';
+import type { SimulationConfig } from '@sageserve/sim';
+import { type SkippedRows, traceFrom, type TraceStream } from '@sageserve/trace';
+import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice, type Strategy } from '../catalogue.js';
+import { demandOfTrace } from '../demand/demand-of-trace.js';
+import { buildFleet, buildTraffic } from '../scenario/build.js';
+import { parseDurationMs, type Scenario } from '../scenario/schema.js';
+import { createForesightForecaster } from './foresight.js';
+import { fleetProblem } from './fleet-problem.js';
+import { deploymentKey, type MeasuredCapacities, measureCapacity } from './measure-capacity.js';
+
+/** Buckets of demand, as the simulator records them. */
+const STEP_MS = 600_000;
+/** A plan need not be better than this: demand is not known so well. */
+const RELATIVE_GAP = 0.002;
+
+const NO_DEMAND: RunDemand = { history: [], foresight: undefined };
+
+/** Demand around a run: before it, which every forecaster may see, and of it, which only an oracle may. */
+export interface RunDemand {
+  readonly history: readonly DemandSeries[];
+  readonly foresight: readonly DemandSeries[] | undefined;
+}
+
+export interface PrepareOptions {
+  readonly catalogue?: Catalogue;
+  readonly skippedRows?: SkippedRows;
+  readonly journal?: JournalSink;
+  /** Demand from {@link demandAround}, which is the same for every strategy of a scenario; read anew unless given. */
+  readonly demand?: RunDemand;
+  /** What {@link measureCapacity} found, which is the same for every strategy of a scenario; measured anew unless given. */
+  readonly capacity?: MeasuredCapacities;
+  readonly signal?: AbortSignal;
+  readonly onPlan?: (plan: PlacementPlan | undefined) => void;
+}
+
+/** One run of one strategy, ready to be simulated. */
+export interface PreparedRun {
+  readonly config: SimulationConfig;
+  readonly trace: TraceStream;
+}
+
+/** The scenario's traffic of the run itself: what comes after its history. Of a trace the first part is history; generated traffic goes on from it. */
+export async function runTraffic(scenario: Scenario, skippedRows?: SkippedRows): Promise<TraceStream> {
+  const historyMs = parseDurationMs(scenario.history)!;
+  if (historyMs === 0) return buildTraffic(scenario, skippedRows);
+  if (scenario.traffic.trace === undefined) return buildTraffic({ ...scenario, traffic: { ...scenario.traffic, warmup: scenario.history } }, skippedRows);
+  const { duration, ...rest } = scenario;
+  return traceFrom(await buildTraffic(duration === undefined ? rest : { ...rest, duration: seconds(duration) + historyMs / 1_000 }, skippedRows), historyMs);
+}
+
+/** What came before the run. */
+function historyTraffic(scenario: Scenario): Promise<TraceStream> {
+  const hours = parseDurationMs(scenario.history)! / MS_PER_HOUR;
+  const traffic = { ...scenario.traffic, startHourOfWeek: scenario.traffic.startHourOfWeek - hours };
+  return buildTraffic({ ...scenario, duration: scenario.history, ...(scenario.traffic.trace === undefined ? { traffic } : {}) });
+}
+
+const seconds = (duration: string | number): number => parseDurationMs(duration)! / 1_000;
+
+/** Reads what demand a scenario has before its run, and, for an oracle, during it. The same for every strategy. */
+export async function demandAround(scenario: Scenario, foresight: boolean, onBatch?: (requests: number) => Promise<void> | undefined): Promise<RunDemand> {
+  const historyMs = parseDurationMs(scenario.history)!;
+  const source = scenario.traffic.trace ?? scenario.name;
+  const read = async (trace: TraceStream, wholeUntilMs: number | undefined): Promise<DemandSeries[]> =>
+    (
+      await demandOfTrace(trace, source, {
+        stepMs: STEP_MS,
+        ...(wholeUntilMs === undefined ? {} : { wholeUntilMs }),
+        ...(onBatch === undefined ? {} : { onBatch }),
+      })
+    ).series;
+  return {
+    history: historyMs === 0 ? [] : await read(await historyTraffic(scenario), historyMs),
+    foresight: foresight ? await read(await runTraffic(scenario), scenario.duration === undefined ? undefined : parseDurationMs(scenario.duration)) : undefined,
+  };
+}
+
+/** Whether a strategy is given the future. Throws as `buildSimulation` for a scenario or a strategy that cannot work. */
+export function needsForesight(scenario: Scenario, choice: PolicyChoice, catalogue: Catalogue = DEFAULT_CATALOGUE): boolean {
+  return buildFleet(scenario, choice, catalogue).strategy.planning?.foresight === true;
+}
+
+/** Whether a strategy forecasts and plans, and so wants history and capacity. */
+export function needsPlanning(scenario: Scenario, choice: PolicyChoice, catalogue: Catalogue = DEFAULT_CATALOGUE): boolean {
+  return buildFleet(scenario, choice, catalogue).strategy.planning !== undefined;
+}
+
+/** Everything that one strategy of a scenario runs with: the fleet, the traffic, and the control loop that joins forecast, plan, scaling and routing. */
+export async function prepareRun(scenario: Scenario, choice: PolicyChoice, options: PrepareOptions = {}): Promise<PreparedRun> {
+  const { catalogue = DEFAULT_CATALOGUE, skippedRows, journal, signal, onPlan } = options;
+  let plan: PlacementPlan | undefined;
+  let capacity = options.capacity;
+  // Filled below, once it is measured: policies ask for it request by request.
+  const kvByModel = new Map<ModelId, number>();
+  const { config, strategy } = buildFleet(scenario, choice, catalogue, { plan: () => plan, kvWithinObjectives: (id) => kvByModel.get(id) });
+  const demand = strategy.planning === undefined ? NO_DEMAND : (options.demand ?? (await demandAround(scenario, strategy.planning.foresight === true)));
+  const trace = await runTraffic(scenario, skippedRows);
+  if (strategy.planning !== undefined) capacity ??= await measureCapacity(scenario, config, signal);
+  // Of a model's deployments, the one that is slow with the least memory in use.
+  for (const { model, sku, gpusPerInstance } of config.endpoints) {
+    const kv = capacity?.get(deploymentKey(model, sku, gpusPerInstance))?.kvCacheUtilization;
+    if (kv !== undefined) kvByModel.set(model, Math.min(kv, kvByModel.get(model) ?? Infinity));
+  }
+  const planning =
+    strategy.planning === undefined
+      ? undefined
+      : planningOptions(scenario, config, strategy.planning, catalogue, demand, capacity!, () => trace.startEpochMs ?? 0);
+  return {
+    trace,
+    config: {
+      ...config,
+      demandHistory: demand.history,
+      control: (ports) =>
+        createControlLoop({
+          ...ports,
+          scalingPolicy: strategy.scaling,
+          ...(planning === undefined ? {} : { planning }),
+          cadences: {
+            reactMs: parseDurationMs(scenario.control.reactEvery)!,
+            planMs: strategy.planning?.everyMs ?? parseDurationMs(scenario.control.planEvery)!,
+          },
+          ...(journal === undefined ? {} : { journal }),
+          ...(signal === undefined ? {} : { signal }),
+          onPlan: (next) => {
+            plan = next;
+            onPlan?.(next);
+          },
+        }),
+    },
+  };
+}
+
+function planningOptions(
+  scenario: Scenario,
+  fleet: SimulationConfig,
+  planning: NonNullable<Strategy['planning']>,
+  catalogue: Catalogue,
+  demand: RunDemand,
+  capacity: MeasuredCapacities,
+  epochMs: () => number,
+): Parameters<typeof createControlLoop>[0]['planning'] {
+  const everyMs = planning.everyMs ?? parseDurationMs(scenario.control.planEvery)!;
+  const planSteps = Math.max(1, Math.round(everyMs / STEP_MS));
+  const horizonSteps = Math.max(planSteps, Math.round(parseDurationMs(scenario.control.horizon)! / STEP_MS));
+  const { name, ...options } = typeof scenario.control.forecaster === 'string' ? { name: scenario.control.forecaster } : scenario.control.forecaster;
+  const forecaster =
+    planning.foresight === true && demand.foresight !== undefined ? createForesightForecaster(demand.foresight) : catalogue.forecasters[name]!(options);
+  const demandQuantile = planning.demandQuantile ?? scenario.placement.demandQuantile;
+  return {
+    forecaster,
+    fallbackForecaster: withFallback(createSeasonalNaiveForecaster({ stepMs: STEP_MS, season: 'day' })),
+    optimizer: createPlacementOptimizer({ solver: scenario.control.solver, hysteresisUsd: scenario.placement.hysteresisUsd }),
+    problem: fleetProblem(scenario, fleet, planning, demandQuantile, capacity),
+    stepMs: STEP_MS,
+    planSteps,
+    horizonSteps,
+    windows: planning.windows,
+    demandQuantile,
+    epochMs,
+    relativeGap: RELATIVE_GAP,
+  };
+}

@@ -1,0 +1,28 @@
+import type { ScalingDecision, ScalingPolicy } from '@sageserve/core';
+import { plannedInstances } from './decorators.js';
+import { isUnknown, plannedTarget } from './planned.js';
+import { createReactiveScaling } from './reactive.js';
+
+export interface LtImmediateScalingOptions {
+  /** Decides while there is no plan; reactive by default. */
+  readonly withoutPlan?: ScalingPolicy;
+}
+
+/** The paper's LT-I: every change of the hourly plan is applied at once, and nothing else happens until the next. Source: arXiv 2502.14617, section 6.4. */
+export function createLtImmediateScaling(options: LtImmediateScalingOptions = {}): ScalingPolicy {
+  const { withoutPlan = createReactiveScaling() } = options;
+  return {
+    name: 'lt-i',
+    decide(fleet, plan, nowMs) {
+      if (plan === undefined) return withoutPlan.decide(fleet, plan, nowMs);
+      const decisions: ScalingDecision[] = [];
+      for (const endpoint of fleet.endpoints) {
+        const target = plannedTarget(plan, endpoint);
+        const planned = plannedInstances(endpoint);
+        if (target === undefined || target === planned || (target < planned && isUnknown(endpoint))) continue;
+        decisions.push({ endpointId: endpoint.endpointId, targetInstances: target, reason: `the plan says ${target}` });
+      }
+      return decisions;
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import { ConfigError, type EndpointSnapshot, type FleetSnapshot, type PlacementPlan, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
+import { plannedInstances, withCooldown } from './decorators.js';
+import { plannedTarget } from './planned.js';
+import { createReactiveScaling } from './reactive.js';
+
+export interface LtUtilizationScalingOptions {
+  /** Above this KV-cache utilisation (0–1, default 0.7) a step towards a larger count of the plan is taken. */
+  readonly scaleOutAbove?: number;
+  /** Below this one (default 0.3) a step towards a smaller one. */
+  readonly scaleInBelow?: number;
+  /** Above this one (default 0.9) an endpoint may have one more than the plan says. */
+  readonly passAbove?: number;
+  /** Rest after each step (ms, default 15 s). */
+  readonly cooldownMs?: number;
+  /** Decides while there is no plan; reactive by default. */
+  readonly withoutPlan?: ScalingPolicy;
+}
+
+/** How far an endpoint may be from the plan's count, either way. */
+export interface PlanBounds {
+  readonly least: number;
+  readonly most: number;
+  readonly why: string;
+}
+
+/** The paper's LT-U: the plan's count is a bound, and utilisation triggers each step towards it. Source: arXiv 2502.14617, section 6.4. */
+export function createLtUtilizationScaling(options: LtUtilizationScalingOptions = {}): ScalingPolicy {
+  return createBoundedByPlan('lt-u', options, (target) => ({ least: target, most: target, why: '' }));
+}
+
+/** Steps within bounds that are drawn around the plan's count. */
+export function createBoundedByPlan(
+  name: string,
+  options: LtUtilizationScalingOptions,
+  boundsOf: (target: number, endpoint: EndpointSnapshot, fleet: FleetSnapshot, plan: PlacementPlan, nowMs: number) => PlanBounds,
+): ScalingPolicy {
+  const { scaleOutAbove = 0.7, scaleInBelow = 0.3, passAbove = 0.9, cooldownMs = 15_000, withoutPlan = createReactiveScaling() } = options;
+  if (!(scaleOutAbove > 0 && scaleOutAbove <= 1)) throw new ConfigError('scaleOutAbove', `must be above 0 and at most 1, not ${scaleOutAbove}`);
+  if (!(scaleInBelow >= 0 && scaleInBelow < scaleOutAbove))
+    throw new ConfigError('scaleInBelow', `must be from 0 to under scaleOutAbove (${scaleOutAbove}), not ${scaleInBelow}`);
+  if (!(passAbove >= scaleOutAbove)) throw new ConfigError('passAbove', `must be at least scaleOutAbove (${scaleOutAbove}), not ${passAbove}`);
+
+  function step(endpoint: EndpointSnapshot, fleet: FleetSnapshot, plan: PlacementPlan, nowMs: number): ScalingDecision | undefined {
+    const target = plannedTarget(plan, endpoint);
+    if (target === undefined) return undefined;
+    const planned = plannedInstances(endpoint);
+    const to = (targetInstances: number, reason: string): ScalingDecision => ({ endpointId: endpoint.endpointId, targetInstances, reason });
+    if (planned < endpoint.minInstances) return to(endpoint.minInstances, `${planned} instances are under the minimum of ${endpoint.minInstances}`);
+    const utilization = endpoint.kvCacheUtilization;
+    if (utilization === undefined) return undefined;
+    const { least, most, why } = boundsOf(target, endpoint, fleet, plan, nowMs);
+    const seen = `utilisation ${utilization.toFixed(2)}`;
+    if (utilization > scaleOutAbove && planned < Math.min(most, endpoint.maxInstances))
+      return to(planned + 1, `${seen} is above ${scaleOutAbove}; the plan says ${target}${why}`);
+    if (utilization > passAbove && planned === Math.max(most, target) && planned < endpoint.maxInstances)
+      return to(planned + 1, `${seen} is above ${passAbove}: one more than the ${planned} of the plan`);
+    if (utilization < scaleInBelow && planned > Math.max(least, endpoint.minInstances))
+      return to(planned - 1, `${seen} is below ${scaleInBelow}; the plan says ${target}${why}`);
+    return undefined;
+  }
+
+  const policy: ScalingPolicy = {
+    name,
+    decide(fleet, plan, nowMs) {
+      if (plan === undefined) return withoutPlan.decide(fleet, plan, nowMs);
+      const decisions: ScalingDecision[] = [];
+      for (const endpoint of fleet.endpoints) {
+        const decision = step(endpoint, fleet, plan, nowMs);
+        if (decision !== undefined) decisions.push(decision);
+      }
+      return decisions;
+    },
+  };
+  return cooldownMs === 0 ? policy : withCooldown(policy, { cooldownMs });
+}

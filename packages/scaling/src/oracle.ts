@@ -1,0 +1,38 @@
+import { ConfigError, MS_PER_MIN, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
+import { plannedInstances } from './decorators.js';
+import { bounded, cellOf, windowAt } from './planned.js';
+
+export interface OracleScalingOptions {
+  /** How far ahead of a window its instances are asked for, at least (ms, default 2 min); the longest measured provisioning delay where that is longer. */
+  readonly leadMs?: number;
+}
+
+/**
+ * Follows a plan whose forecasts are the truth: each window's instances are there when it begins, and gone when it ends. Given perfect foresight it is the bound that nothing real can beat;
+ * given forecasts it is what a schedule by itself is worth. Without a plan nothing changes.
+ */
+export function createOracleScaling(options: OracleScalingOptions = {}): ScalingPolicy {
+  const { leadMs = 2 * MS_PER_MIN } = options;
+  if (!(leadMs >= 0)) throw new ConfigError('leadMs', `must be 0 or more milliseconds, not ${leadMs}`);
+  return {
+    name: 'oracle',
+    decide(fleet, plan, nowMs) {
+      const demand = plan?.demand;
+      if (plan === undefined || demand === undefined) return [];
+      const schedule = plan.schedule ?? [plan.target];
+      const decisions: ScalingDecision[] = [];
+      for (const endpoint of fleet.endpoints) {
+        const cell = cellOf(plan, endpoint);
+        if (cell === undefined) continue;
+        const at = (atMs: number): number => Math.min(schedule.length - 1, windowAt(demand, atMs));
+        let target = 0;
+        for (let w = at(nowMs); w <= at(nowMs + Math.max(leadMs, endpoint.provisioningDelayMs ?? 0)); w++)
+          target = Math.max(target, schedule[w]!.at(cell.m, cell.r, cell.k));
+        target = bounded(target, endpoint);
+        if (target !== plannedInstances(endpoint))
+          decisions.push({ endpointId: endpoint.endpointId, targetInstances: target, reason: `${target} are needed in the time that comes` });
+      }
+      return decisions;
+    },
+  };
+}

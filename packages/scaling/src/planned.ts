@@ -1,0 +1,41 @@
+import type { DemandSnapshot, EndpointSnapshot, FleetSnapshot, PlacementPlan, PlannedDemand } from '@sageserve/core';
+
+/** Position of an endpoint in a plan's grids. */
+export interface PlanCell {
+  readonly m: number;
+  readonly r: number;
+  readonly k: number;
+}
+
+/** Where a plan speaks of an endpoint; undefined where it does not. */
+export function cellOf(plan: PlacementPlan, endpoint: Pick<EndpointSnapshot, 'modelId' | 'regionId' | 'skuId'>): PlanCell | undefined {
+  const cell = { m: plan.models.indexOf(endpoint.modelId), r: plan.regions.indexOf(endpoint.regionId), k: plan.skus.indexOf(endpoint.skuId) };
+  return cell.m === -1 || cell.r === -1 || cell.k === -1 ? undefined : cell;
+}
+
+/** A count held to the endpoint's bounds. */
+export function bounded(count: number, endpoint: EndpointSnapshot): number {
+  return Math.min(endpoint.maxInstances, Math.max(endpoint.minInstances, count));
+}
+
+/** What a plan says an endpoint should have, within the endpoint's bounds; undefined without a plan for it. */
+export function plannedTarget(plan: PlacementPlan | undefined, endpoint: EndpointSnapshot): number | undefined {
+  const cell = plan === undefined ? undefined : cellOf(plan, endpoint);
+  return cell === undefined ? undefined : bounded(plan!.target.at(cell.m, cell.r, cell.k), endpoint);
+}
+
+/** Whether nothing is known of what an endpoint is doing, so that it must not be scaled in. */
+export function isUnknown(endpoint: EndpointSnapshot): boolean {
+  return endpoint.readyInstances > 0 && endpoint.kvCacheUtilization === undefined;
+}
+
+/** Window of the planned demand in which a time lies, held to the first and the last. */
+export function windowAt(demand: PlannedDemand, atMs: number): number {
+  return Math.min(demand.expectedTokensPerS.length - 1, Math.max(0, Math.floor((atMs - demand.startMs) / demand.stepMs)));
+}
+
+/** Interactive tokens/s that were seen to come from a model and region of late. */
+export function observedTokensPerS(fleet: FleetSnapshot, endpoint: Pick<EndpointSnapshot, 'modelId' | 'regionId'>): number | undefined {
+  const match = (cell: DemandSnapshot): boolean => cell.modelId === endpoint.modelId && cell.regionId === endpoint.regionId;
+  return fleet.demand?.find(match)?.interactiveTokensPerS;
+}
