@@ -8,7 +8,9 @@ if (filters.length > 0) {
   run('vitest', [...vitest, ...filters]);
 } else {
   step('types', () => run('turbo', ['run', 'typecheck', '--output-logs=errors-only'], { quiet: true }));
-  step('lint', () => run('eslint', ['--config', '.config/eslint.config.mjs', '--max-warnings', '0', 'packages', 'apps', 'benchmarks', 'examples'], { quiet: true }));
+  step('lint', () =>
+    run('eslint', ['--config', '.config/eslint.config.mjs', '--max-warnings', '0', 'packages', 'apps', 'benchmarks', 'examples'], { quiet: true }),
+  );
   step('format', () =>
     run(
       'prettier',
@@ -31,7 +33,9 @@ if (filters.length > 0) {
     ),
   );
   step('who imports whom', () =>
-    run('depcruise', ['--config', '.config/dependency-cruiser.cjs', ...packageFolders().map((folder) => `${folder}/src`), 'apps/demo/src', 'benchmarks/src'], { quiet: true }),
+    run('depcruise', ['--config', '.config/dependency-cruiser.cjs', ...packageFolders().map((folder) => `${folder}/src`), 'apps/demo/src', 'benchmarks/src'], {
+      quiet: true,
+    }),
   );
   step('unused files, exports and dependencies', () => run('knip', ['--config', '.config/knip.json'], { quiet: true }));
   step('packages as they are published', () => run(process.execPath, ['.ci/check-packages.mjs']));

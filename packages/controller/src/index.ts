@@ -19,5 +19,6 @@ export {
   type PlanEntry,
   type SeenEndpoint,
 } from './journal.js';
+export { createDryRunActuator } from './dry-run.js';
 export { type ControlHostOptions, runControlLoop } from './live-host.js';
 export { type PlanningInput, type PlanningOptions } from './planning.js';

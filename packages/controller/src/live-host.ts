@@ -22,7 +22,8 @@ export async function runControlLoop(loop: ControlLoop, clock: Clock, options: C
       throw error;
     }
     if (ended()) return;
-    onTick?.(await loop.tick(Math.max(atMs, behind(atMs, clock.nowMs()))));
+    const report = await loop.tick(behind(atMs, clock.nowMs()));
+    onTick?.(report);
   }
 }
 

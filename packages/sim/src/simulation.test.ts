@@ -377,8 +377,8 @@ describe('configuration', () => {
       ['networkRttMs: needs 1 rows, not 0', { ...base, networkRttMs: [] }],
       ['engine.maxBatchTokens: must be above maxBatchRequests', { ...base, engine: { chunkedPrefill: true, maxBatchTokens: 10 } }],
       [
-        'serves interactive-fast in more than one pool: shared, second',
-        { ...base, gpuCapacity: [[9]], endpoints: [endpoint, { ...endpoint, pool: 'second' }] },
+        'serves interactive-fast in more than two pools: shared, second, third',
+        { ...base, gpuCapacity: [[9]], endpoints: [endpoint, { ...endpoint, pool: 'second' }, { ...endpoint, pool: 'third' }] },
       ],
     ];
     for (const [message, config] of broken) await expect(simulate(config, trace)).rejects.toThrow(message);

@@ -20,16 +20,19 @@ export function createVirtualClock(startMs = 0): VirtualClock {
       if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
       if (atMs <= now) return Promise.resolve();
       return new Promise((resolve, reject) => {
-        const sleeper: Sleeper = { atMs, wake: resolve };
-        sleepers.push(sleeper);
-        signal?.addEventListener(
-          'abort',
-          () => {
-            sleepers = sleepers.filter((s) => s !== sleeper);
-            reject(signal.reason as Error);
+        const abort = (): void => {
+          sleepers = sleepers.filter((s) => s !== sleeper);
+          reject(signal!.reason as Error);
+        };
+        const sleeper: Sleeper = {
+          atMs,
+          wake() {
+            signal?.removeEventListener('abort', abort);
+            resolve();
           },
-          { once: true },
-        );
+        };
+        sleepers.push(sleeper);
+        signal?.addEventListener('abort', abort, { once: true });
       });
     },
     async advanceMs(ms) {

@@ -197,7 +197,7 @@ async function scenariosOf(files: readonly string[], options: CompareOptions): P
 function seedsOf(text: string): (number | string)[] {
   const parts = text.split(',').map((part) => part.trim());
   if (parts.some((part) => part === '')) throw new ConfigError('--seeds', `must be a count such as 5, or seeds with commas between, not "${text}"`);
-  if (parts.length > 1) return parts.map((part) => (/^-?\d+$/.test(part) ? Number(part) : part));
+  if (parts.length > 1) return [...new Set(parts)].map((part) => (/^-?\d+$/.test(part) ? Number(part) : part));
   const n = Number(text);
   if (!(Number.isInteger(n) && n >= 1 && n <= MOST_SEEDS))
     throw new ConfigError('--seeds', `must be a whole number from 1 to ${MOST_SEEDS}, not "${text}"`, {

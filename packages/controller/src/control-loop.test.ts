@@ -1,0 +1,393 @@
+import {
+  type Actuator,
+  type DemandSeries,
+  type FleetSnapshot,
+  type Forecaster,
+  modelId,
+  PlacementGrid,
+  type PlacementOptimizer,
+  type PlacementProblem,
+  type ScalingPolicy,
+  type TelemetrySource,
+} from '@sageserve/core';
+import { actuatorConformance, controlLoopConformance, createVirtualClock, fakeEndpoint, fakeFleet } from '@sageserve/testing';
+import { describe, expect, it } from 'vitest';
+import { createApprovalQueue } from './approvals.js';
+import { type ControlLoopOptions, createControlLoop } from './control-loop.js';
+import { createDryRunActuator } from './dry-run.js';
+import { type JournalEntry, journalLine } from './journal.js';
+import { runControlLoop } from './live-host.js';
+import type { PlanningOptions } from './planning.js';
+
+const MINUTE = 60_000;
+const HOUR = 3_600_000;
+
+/** A fleet of one endpoint that does as it is told. */
+function fakeFleetPorts(fields: Parameters<typeof fakeEndpoint>[0] = {}) {
+  let ready = 4;
+  let takenAtMs = 0;
+  const applied: [number, number][] = [];
+  const endpoint = () => fakeEndpoint({ readyInstances: ready, ...fields });
+  const telemetry: TelemetrySource = {
+    snapshot: () => fakeFleet([endpoint()], takenAtMs),
+    demand: (key, _since, stepMs): DemandSeries => ({
+      key,
+      startMs: takenAtMs - 6 * stepMs,
+      stepMs,
+      promptTokensPerS: Float64Array.of(1, 2, 3, 4, 5, 6),
+      outputTokensPerS: new Float64Array(6),
+      requestsPerS: Float64Array.of(1, 1, 1, 1, 1, 1),
+    }),
+  };
+  const actuator: Actuator = {
+    apply: (decisions) =>
+      decisions.map(({ endpointId, targetInstances }) => {
+        const status = ready === targetInstances ? ('unchanged' as const) : ('applied' as const);
+        ready = targetInstances;
+        applied.push([takenAtMs, targetInstances]);
+        return { endpointId, status, reachedInstances: ready, detail: undefined };
+      }),
+  };
+  return { telemetry, actuator, applied, at: (ms: number) => (takenAtMs = ms), ready: () => ready };
+}
+
+const target = (of: (nowMs: number) => number): ScalingPolicy => ({
+  name: 'scripted',
+  decide: (fleet, _plan, nowMs) => fleet.endpoints.map(({ endpointId }) => ({ endpointId, targetInstances: of(nowMs), reason: 'script' })),
+});
+
+const constantForecaster = (tokens: () => number, name = 'constant'): Forecaster => ({
+  name,
+  minHistorySteps: 1,
+  forecast(history, horizonSteps, options) {
+    const values = new Float64Array(horizonSteps).fill(tokens());
+    const column = { mean: values, quantiles: (options?.quantileLevels ?? [0.5]).map((level) => ({ level, values })) };
+    return {
+      ...column,
+      startMs: history.startMs + history.promptTokensPerS.length * history.stepMs,
+      stepMs: history.stepMs,
+      promptTokensPerS: column,
+      outputTokensPerS: {
+        mean: new Float64Array(horizonSteps),
+        quantiles: column.quantiles.map(({ level }) => ({ level, values: new Float64Array(horizonSteps) })),
+      },
+      method: name,
+    };
+  },
+});
+
+const one = (value: number): PlacementGrid => new PlacementGrid(1, 1, 1, Float64Array.of(value));
+const problem = (): PlacementProblem => ({
+  models: [modelId('model-a')],
+  regions: [fakeEndpoint().regionId],
+  skus: [fakeEndpoint().skuId],
+  current: one(4),
+  minInstances: one(2),
+  maxInstances: one(10),
+  tokensPerSPerInstance: one(1),
+  gpusPerInstance: one(1),
+  gpuCapacity: one(10),
+  usdPerInstanceHour: one(1),
+  startUsd: one(0),
+  demandTokensPerS: [one(5)],
+  localShare: 1,
+});
+const planFor = (instances: () => number): PlacementOptimizer => ({
+  name: 'fixed',
+  solve: () => ({ status: 'optimal', target: one(instances()), objectiveUsd: 0, relativeGap: 0, solver: 'fixed' }),
+});
+/** Follows the plan, and says so where there is none. */
+const followPlan: ScalingPolicy = {
+  name: 'follow',
+  decide: (fleet, plan) =>
+    fleet.endpoints.map(({ endpointId }) => ({ endpointId, targetInstances: plan?.target.at(0, 0, 0) ?? 3, reason: plan === undefined ? 'no plan' : 'plan' })),
+};
+
+interface Driven {
+  readonly journal: JournalEntry[];
+  readonly ports: ReturnType<typeof fakeFleetPorts>;
+  readonly loop: ReturnType<typeof createControlLoop>;
+  drive(untilMs: number): Promise<string[]>;
+}
+
+function drive(options: Partial<ControlLoopOptions>, planning?: Partial<PlanningOptions>, stale: (nowMs: number) => boolean = () => false): Driven {
+  const ports = fakeFleetPorts();
+  const journal: JournalEntry[] = [];
+  const loop = createControlLoop({
+    ...ports,
+    scalingPolicy: followPlan,
+    journal: (entry) => journal.push(entry),
+    cadences: { reactMs: MINUTE, planMs: HOUR },
+    ...(planning === undefined ? {} : { planning: { forecaster: constantForecaster(() => 5), optimizer: planFor(() => 5), problem, ...planning } }),
+    ...options,
+  });
+  return {
+    journal,
+    ports,
+    loop,
+    async drive(untilMs) {
+      const degradations: string[] = [];
+      while (loop.nextTickAtMs <= untilMs) {
+        const nowMs = loop.nextTickAtMs;
+        if (!stale(nowMs)) ports.at(nowMs);
+        degradations.push(...(await loop.tick(nowMs)).degradations);
+      }
+      return [...new Set(degradations)];
+    },
+  };
+}
+
+describe('createControlLoop', () => {
+  for (const check of controlLoopConformance(() => drive({}, {}).loop)) it(check.name, check.run);
+
+  it('keeps its cadences: observe, react, plan', async () => {
+    const { loop, drive: go, journal } = drive({ cadences: { observeMs: 10_000, reactMs: MINUTE, planMs: HOUR } }, {});
+    let ticks = 0;
+    const counted = { ...loop, get nextTickAtMs() { return loop.nextTickAtMs; }, tick: (at: number) => (ticks++, loop.tick(at)) }; // prettier-ignore
+    while (counted.nextTickAtMs < 10 * MINUTE) await counted.tick(counted.nextTickAtMs);
+    expect(ticks).toBe(60);
+    await go(3 * HOUR);
+    expect(journal.filter((entry) => entry.kind === 'plan').map((entry) => entry.atMs)).toEqual([0, HOUR, 2 * HOUR, 3 * HOUR]);
+    expect(() => createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, cadences: { observeMs: 7_000, reactMs: 10_000 } })).toThrow(
+      'cadences.reactMs: must be a multiple of observeMs (7000), not 10000',
+    );
+  });
+
+  it('writes down what was seen, forecast, planned, done and why', async () => {
+    const { journal, drive: go } = drive({}, {});
+    await go(0);
+    expect(journal).toMatchObject([
+      {
+        kind: 'plan',
+        status: 'optimal',
+        targets: { 'region-a/model-a/sku-a': { held: 4, target: 5 } },
+        forecasts: [{ method: 'constant', expected: Array(12).fill(5), low: Array(12).fill(5) }],
+      },
+      {
+        kind: 'decision',
+        endpointId: 'region-a/model-a/sku-a',
+        seen: { readyInstances: 4 },
+        plannedInstances: 5,
+        targetInstances: 5,
+        reason: 'plan',
+        outcome: 'applied',
+        reachedInstances: 5,
+      },
+    ]);
+  });
+
+  it('carries out and writes down changes only, however often a policy repeats itself', async () => {
+    const { ports, journal, drive: go } = drive({ scalingPolicy: target((nowMs) => (nowMs < 5 * MINUTE ? 6 : 7)) });
+    await go(20 * MINUTE);
+    expect(ports.applied).toEqual([
+      [0, 6],
+      [5 * MINUTE, 7],
+    ]);
+    expect(journal).toHaveLength(2);
+  });
+
+  it('advises without touching anything', async () => {
+    const { ports, journal, drive: go } = drive({ mode: 'advise', scalingPolicy: target(() => 6) });
+    await go(0);
+    expect(ports.applied).toEqual([]);
+    expect(journal).toMatchObject([{ kind: 'decision', targetInstances: 6, outcome: 'advised' }]);
+  });
+
+  it('waits for a person, takes what was approved once, and forgets what was rejected until something else is wanted', async () => {
+    const approvals = createApprovalQueue();
+    let wanted = 6;
+    const { ports, journal, drive: go } = drive({ mode: 'approve', approvals, scalingPolicy: target(() => wanted) });
+    await go(2 * MINUTE);
+    expect(ports.applied).toEqual([]);
+    expect(approvals.pending).toMatchObject([{ decision: { targetInstances: 6 }, proposedAtMs: 0 }]);
+    const id = fakeEndpoint().endpointId;
+    expect(approvals.approve(id)).toBe(true);
+    expect(approvals.approve(id)).toBe(false);
+    await go(4 * MINUTE);
+    expect(ports.applied).toEqual([[3 * MINUTE, 6]]);
+    wanted = 8;
+    await go(5 * MINUTE);
+    expect(approvals.reject(id)).toBe(true);
+    await go(7 * MINUTE);
+    expect(approvals.pending).toEqual([]);
+    wanted = 9;
+    await go(8 * MINUTE);
+    expect(approvals.pending).toMatchObject([{ decision: { targetInstances: 9 } }]);
+    expect(journal.map((entry) => entry.kind === 'decision' && entry.outcome)).toEqual(['awaits-approval', 'applied', 'awaits-approval', 'awaits-approval']);
+    expect(() => createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, mode: 'approve' })).toThrow('approvals: is needed for the mode "approve"');
+  });
+
+  it('does not carry out what was approved and is no longer wanted', async () => {
+    const approvals = createApprovalQueue();
+    let wanted = 6;
+    const { ports, drive: go } = drive({ mode: 'approve', approvals, scalingPolicy: target(() => wanted) });
+    await go(0);
+    approvals.approve(fakeEndpoint().endpointId);
+    wanted = 3;
+    await go(MINUTE);
+    expect(ports.applied).toEqual([]);
+  });
+
+  it('goes on when the actuator fails, and says what it could not do', async () => {
+    const { journal, drive: go } = drive({
+      scalingPolicy: target(() => 6),
+      actuator: {
+        apply() {
+          throw new Error('forbidden');
+        },
+      },
+    });
+    await go(MINUTE);
+    expect(journal).toMatchObject([
+      { outcome: 'failed', detail: 'forbidden' },
+      { outcome: 'failed', detail: 'forbidden' },
+    ]);
+  });
+});
+
+describe('degraded modes', () => {
+  it('holds on stale telemetry, never scales in, and recovers', async () => {
+    const {
+      ports,
+      journal,
+      drive: go,
+    } = drive({ scalingPolicy: target((nowMs) => (nowMs >= 10 * MINUTE ? 2 : 4)) }, undefined, (nowMs) => nowMs >= 8 * MINUTE && nowMs < 20 * MINUTE);
+    await go(19 * MINUTE);
+    expect(ports.applied).toEqual([]);
+    expect(journal).toMatchObject([{ kind: 'degradation', atMs: 10 * MINUTE, what: 'telemetry is stale: everything is held as it is' }]);
+    await go(21 * MINUTE);
+    expect(journal.slice(1)).toMatchObject([
+      { kind: 'recovery', atMs: 20 * MINUTE },
+      { kind: 'decision', targetInstances: 2 },
+    ]);
+  });
+
+  it('holds when telemetry throws', async () => {
+    const { ports, drive: go } = drive({
+      scalingPolicy: target(() => 9),
+      telemetry: {
+        snapshot(): FleetSnapshot {
+          throw new Error('connection refused');
+        },
+        demand: () => Promise.reject(new Error('no')),
+      },
+    });
+    expect(await go(MINUTE)).toEqual(["telemetry can't be read (connection refused): everything is held as it is"]);
+    expect(ports.applied).toEqual([]);
+  });
+
+  it('goes from the last forecast to the fallback to reactive only, one at a time', async () => {
+    let broken = false;
+    const forecaster: Forecaster = {
+      ...constantForecaster(() => 5),
+      forecast: (...args) => {
+        if (broken) throw new Error('no memory');
+        return constantForecaster(() => 5).forecast(...args);
+      },
+    };
+    const naive = constantForecaster(() => 2, 'naive');
+    const seen: number[] = [];
+    const withFallback = drive(
+      {},
+      { forecaster, fallbackForecaster: naive, problem: (input) => (seen.push(input.forecasts[0]?.forecast.mean[0] ?? NaN), problem()) },
+    );
+    await withFallback.drive(0);
+    broken = true;
+    expect(await withFallback.drive(HOUR)).toEqual(['the forecast of model-a in region-a failed (no memory); its last forecast stays']);
+    // Two hours were forecast: from then on the last one says nothing of the present.
+    expect((await withFallback.drive(2 * HOUR)).at(-1)).toBe('the forecast of model-a in region-a failed (no memory); naive answers');
+    expect(seen).toEqual([5, 5, 2]);
+
+    broken = true;
+    const alone = drive({}, { forecaster });
+    const degradations = await alone.drive(0);
+    expect(degradations).toEqual(['the forecast of model-a in region-a failed (no memory); it is left out', 'there is no forecast; scaling is reactive only']);
+    expect(alone.ports.applied).toEqual([[0, 3]]);
+  });
+
+  it('keeps the last valid plan when the optimiser fails, and drops it when it is old', async () => {
+    let broken = false;
+    const optimizer: PlacementOptimizer = {
+      name: 'fragile',
+      solve: (...args) => {
+        if (broken) throw new Error('out of time');
+        return planFor(() => 7).solve(...args);
+      },
+    };
+    const { ports, drive: go, loop } = drive({}, { optimizer });
+    await go(0);
+    broken = true;
+    expect(await go(3 * HOUR)).toEqual(['no plan could be made: out of time; the last valid plan stays']);
+    expect(loop.plan?.validFromMs).toBe(0);
+    expect((await go(4 * HOUR)).at(-1)).toBe('no plan could be made: out of time; scaling is reactive only');
+    expect(loop.plan).toBeUndefined();
+    expect(ports.applied).toEqual([
+      [0, 7],
+      [4 * HOUR, 3],
+    ]);
+  });
+
+  it('takes an elastic plan and names what it gives up', async () => {
+    const { drive: go, journal } = drive(
+      {},
+      {
+        optimizer: {
+          name: 'elastic',
+          solve: () => ({
+            status: 'infeasible',
+            target: one(10),
+            objectiveUsd: 0,
+            relativeGap: undefined,
+            solver: 'elastic',
+            shortfall: [{ kind: 'interactive-normal', modelId: modelId('model-a'), amount: 1_234.4, binding: [] }],
+          }),
+        },
+      },
+    );
+    expect(await go(0)).toEqual(['the plan is elastic: interactive-normal of model-a is short by 1234']);
+    expect(journal).toMatchObject([
+      { kind: 'degradation' },
+      { kind: 'plan', status: 'infeasible', shortfall: [{ amount: 1_234.4 }] },
+      { kind: 'decision', targetInstances: 10 },
+    ]);
+  });
+
+  it('makes a plan that was missed in an outage as soon as it sees again', async () => {
+    const { journal, drive: go } = drive({}, {}, (nowMs) => nowMs > 50 * MINUTE && nowMs < 70 * MINUTE);
+    await go(2 * HOUR);
+    expect(journal.filter((entry) => entry.kind === 'plan').map((entry) => entry.atMs)).toEqual([0, 70 * MINUTE, 2 * HOUR]);
+  });
+});
+
+describe('runControlLoop', () => {
+  it('drives the loop by a clock, and makes the same decisions byte for byte as a host that calls it', async () => {
+    const script = target((nowMs) => 2 + (Math.floor(nowMs / (7 * MINUTE)) % 5));
+    const hosted = drive({ scalingPolicy: script }, {});
+    await hosted.drive(90 * MINUTE);
+    const live = drive({ scalingPolicy: script }, {});
+    const clock = createVirtualClock();
+    const end = new AbortController();
+    const running = runControlLoop(
+      { get nextTickAtMs() { return live.loop.nextTickAtMs; }, tick: (at) => (live.ports.at(at), live.loop.tick(at)) }, // prettier-ignore
+      clock,
+      { signal: end.signal },
+    );
+    // Planning takes turns that the virtual clock does not wait for.
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    await turn();
+    for (let minute = 0; minute < 90; minute++) {
+      await clock.advanceMs(MINUTE);
+      await turn();
+    }
+    end.abort();
+    await running;
+    const bytes = (journal: readonly JournalEntry[]) => journal.map(journalLine).join('\n');
+    expect(bytes(live.journal)).toBe(bytes(hosted.journal));
+    expect(live.journal.length).toBeGreaterThan(10);
+  });
+});
+
+describe('createDryRunActuator', () => {
+  for (const check of actuatorConformance(() => createDryRunActuator(), [{ endpointId: fakeEndpoint().endpointId, targetInstances: 3, reason: 'test' }]))
+    it(check.name, check.run);
+});

@@ -1,0 +1,158 @@
+import { type BacklogSnapshot, type EndpointSnapshot, type FleetSnapshot, modelId, PlacementGrid, type PlacementPlan, regionId } from '@sageserve/core';
+import { fakeEndpoint, fakeFleet, scalingPolicyConformance } from '@sageserve/testing';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createSageScaling, type SageScalingOptions } from './sage.js';
+
+const MINUTE = 60_000;
+const HOUR = 3_600_000;
+const A = fakeEndpoint();
+
+/** A plan for one endpoint whose instances carry 100 tokens/s: what each ten minutes need, and the demand behind it. */
+function plan(schedule: readonly number[], fromMs = 0, demand: readonly number[] = schedule.map((n) => n * 100)): PlacementPlan {
+  const grid = (value: number) => new PlacementGrid(1, 1, 1, Float64Array.of(value));
+  return {
+    models: [A.modelId],
+    regions: [A.regionId],
+    skus: [A.skuId],
+    target: grid(schedule[0]!),
+    validFromMs: fromMs,
+    validUntilMs: fromMs + HOUR,
+    schedule: schedule.map(grid),
+    demand: {
+      startMs: fromMs,
+      stepMs: 10 * MINUTE,
+      expectedTokensPerS: demand.map(grid),
+      upperTokensPerS: demand.map(grid),
+      mix: [{ promptTokens: 80, outputTokens: 20 }],
+    },
+    tokensPerSPerInstance: grid(100),
+  };
+}
+
+function fleet(fields: Partial<EndpointSnapshot>, atMs: number, seen?: number, backlog?: Partial<BacklogSnapshot>): FleetSnapshot {
+  const endpoint = fakeEndpoint({ kvCacheUtilization: 0.5, provisioningDelayMs: MINUTE, ...fields });
+  return {
+    ...fakeFleet([endpoint], atMs),
+    demand: [{ modelId: A.modelId, regionId: A.regionId, interactiveTokensPerS: seen }],
+    ...(backlog === undefined
+      ? {}
+      : { backlog: [{ modelId: A.modelId, requests: 0, promptTokens: 0, earliestDeadlineAtMs: Infinity, due: [], arrivedTokensPerS: 0, ...backlog }] }),
+  };
+}
+
+/** Follows a policy over time: an instance that is asked for is ready after `delayMs`. Returns counts by time. */
+function follow(
+  options: SageScalingOptions,
+  plans: (nowMs: number) => PlacementPlan,
+  untilMs: number,
+  kv: (nowMs: number, ready: number) => number,
+  seen: (nowMs: number) => number | undefined = () => undefined,
+) {
+  const policy = createSageScaling(options);
+  const delayMs = MINUTE;
+  let ready = 4;
+  let coming: number[] = [];
+  const counts: { atMs: number; ready: number; planned: number }[] = [];
+  for (let nowMs = 0; nowMs <= untilMs; nowMs += 15_000) {
+    ready += coming.filter((at) => at <= nowMs).length;
+    coming = coming.filter((at) => at > nowMs);
+    const snapshot = fleet({ readyInstances: ready, provisioningInstances: coming.length, kvCacheUtilization: kv(nowMs, ready) }, nowMs, seen(nowMs));
+    for (const { targetInstances } of policy.decide(snapshot, plans(nowMs), nowMs)) {
+      for (let n = ready + coming.length; n < targetInstances; n++) coming.push(nowMs + delayMs);
+      for (let n = ready + coming.length; n > targetInstances; n--) if (coming.length > 0) coming.pop(); else ready--; // prettier-ignore
+    }
+    counts.push({ atMs: nowMs, ready, planned: ready + coming.length });
+  }
+  return counts;
+}
+const calm = () => 0.5;
+
+describe('createSageScaling', () => {
+  for (const check of scalingPolicyConformance(() => createSageScaling())) it(check.name, check.run);
+
+  it('has capacity ready when the peak is, not after it, and asks no earlier than it must', () => {
+    const counts = follow({}, () => plan([4, 4, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8]), 25 * MINUTE, calm);
+    const readyAt = (atMs: number) => counts.find((c) => c.atMs === atMs)!.ready;
+    expect(readyAt(20 * MINUTE)).toBe(8);
+    expect(counts.find((c) => c.planned > 4)!.atMs).toBeGreaterThanOrEqual(20 * MINUTE - (MINUTE + 90_000) - 15_000);
+  });
+
+  it('reaches further ahead where instances were measured to take longer', () => {
+    const first = (provisioningDelayMs: number) => {
+      const policy = createSageScaling();
+      for (let nowMs = 0; nowMs < HOUR; nowMs += 15_000)
+        for (const d of policy.decide(fleet({ readyInstances: 4, provisioningDelayMs }, nowMs), plan([4, 4, 4, 8, 8, 8, 8, 8, 8, 8, 8, 8]), nowMs))
+          if (d.targetInstances > 4) return nowMs;
+      return Infinity;
+    };
+    expect(first(10 * MINUTE)).toBeLessThan(first(MINUTE) - 8 * MINUTE);
+  });
+
+  it('holds through a dip that is shorter than coming back is worth, and lets go for a longer one', () => {
+    const dip = follow({ settleMs: 0 }, () => plan([6, 4, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6]), 29 * MINUTE, calm);
+    // Ten minutes against six delays of one minute and the time that it looks ahead anyway: some of the dip is held through.
+    const short = follow({ settleMs: 0, holdDelays: 12 }, () => plan([6, 4, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6]), 29 * MINUTE, calm);
+    expect(Math.min(...dip.filter((c) => c.atMs >= 5 * MINUTE).map((c) => c.planned))).toBe(4);
+    expect(Math.min(...short.filter((c) => c.atMs >= 5 * MINUTE).map((c) => c.planned))).toBe(6);
+    const long = follow({ settleMs: 0, holdDelays: 12 }, () => plan([6, 4, 4, 4, 4, 4, 6, 6, 6, 6, 6, 6]), 30 * MINUTE, calm);
+    expect(Math.min(...long.map((c) => c.planned))).toBe(4);
+  });
+
+  it('corrects the plan by what has been seen since', () => {
+    const made = plan(Array<number>(12).fill(5));
+    const flat = () => made;
+    const more = follow({}, flat, 15 * MINUTE, calm, () => 800);
+    expect(more.at(-1)!.planned).toBeGreaterThanOrEqual(7);
+    const less = follow({}, flat, 30 * MINUTE, calm, () => 250);
+    expect(less.at(-1)!.planned).toBeLessThanOrEqual(4);
+    expect(follow({}, flat, 30 * MINUTE, calm, () => 500).at(-1)!.planned).toBe(5);
+  });
+
+  it('gives the backlog what its size and its deadlines ask for', () => {
+    const decide = (backlog: Partial<BacklogSnapshot>) =>
+      createSageScaling({ drainHours: 4 }).decide(fleet({ readyInstances: 3, maxInstances: 20 }, 0, undefined, backlog), plan(Array<number>(12).fill(3)), 0)[0]
+        ?.targetInstances ?? 3;
+    expect(decide({})).toBe(3);
+    // 4 h × 200 tokens/s, four fifths of them prompts.
+    expect(decide({ requests: 1_000, promptTokens: 0.8 * 200 * 4 * 3_600 })).toBe(5);
+    // The same, all due within three hours of which two are slack.
+    expect(decide({ requests: 1_000, promptTokens: 0.8 * 200 * 4 * 3_600, due: [{ atMs: 3 * HOUR, requests: 1_000 }] })).toBe(11);
+    expect(decide({ arrivedTokensPerS: 400 })).toBe(5);
+  });
+
+  it('answers a burst that lasts, by no more than its bound, and lets go of that again', () => {
+    const flat = () => plan(Array<number>(12).fill(6));
+    const burst = follow({ maxOvershoot: 0.3 }, flat, 59 * MINUTE, (nowMs) => (nowMs >= 5 * MINUTE && nowMs < 20 * MINUTE ? 0.99 : 0.5));
+    expect(Math.max(...burst.map((c) => c.planned))).toBe(7);
+    expect(burst.at(-1)!.planned).toBe(6);
+    const blip = follow({}, flat, 20 * MINUTE, (nowMs) => (nowMs === 5 * MINUTE ? 0.99 : 0.5));
+    expect(Math.max(...blip.slice(10).map((c) => c.planned))).toBe(6);
+  });
+
+  it('does not swing between two counts, whatever the load', () => {
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0.2, max: 1, noNaN: true }), { minLength: 240, maxLength: 240 }), fc.integer({ min: 2, max: 8 }), (load, n) => {
+        const counts = follow(
+          {},
+          () => plan(Array<number>(12).fill(n)),
+          59 * MINUTE,
+          (nowMs) => load[Math.floor(nowMs / 15_000)]!,
+        ).map((c) => c.planned);
+        const turns = counts.slice(1).filter((count, i) => count < counts[i]!).length;
+        // Each way down takes the time to settle or the time that a burst is held.
+        expect(turns).toBeLessThanOrEqual(1 + 60 / 5);
+        expect(Math.max(...counts.slice(4))).toBeLessThanOrEqual(Math.max(4, n + Math.max(1, Math.floor(0.3 * n))));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('is reactive without a plan, and leaves endpoints alone of which a plan says nothing', () => {
+    const policy = createSageScaling();
+    expect(policy.decide(fakeFleet([fakeEndpoint({ readyInstances: 4, kvCacheUtilization: 0.8 })]), undefined, 0)[0]?.targetInstances).toBe(5);
+    const other = fakeFleet([fakeEndpoint({ modelId: modelId('other') }), fakeEndpoint({ regionId: regionId('elsewhere') })]);
+    expect(policy.decide(other, plan([9]), 20_000)).toEqual([]);
+    expect(() => createSageScaling({ burstAbove: 2 })).toThrow('burstAbove: must be above 0 and at most 1, not 2');
+  });
+});
