@@ -1,22 +1,45 @@
 import { cpus } from 'node:os';
 import { benchForecast, runRefresh } from './bench-forecast.js';
+import { benchOutcome, OUTCOME_SCENARIOS, type OutcomeOptions } from './bench-outcome.js';
 import { benchOptimize, runPeakMemory } from './bench-optimize.js';
 import { benchSim, runOnce } from './bench-sim.js';
 import { benchTrace } from './bench-trace.js';
 import { type Figure, printFigures } from './measure.js';
+import { runOutcome } from './outcome-runs.js';
+
+const args = process.argv.slice(2);
+
+/** The value of an option, which is taken out of the arguments. */
+function option(name: string): string | undefined {
+  const at = args.indexOf(name);
+  return at === -1 ? undefined : args.splice(at, 2)[1];
+}
+
+const [seeds, scenarios, duration, runs] = [option('--seeds'), option('--scenarios'), option('--duration'), option('--runs')];
+const outcome: OutcomeOptions = {
+  seeds: seeds === undefined ? 5 : Number(seeds),
+  scenarios: scenarios?.split(',') ?? OUTCOME_SCENARIOS,
+  ...(duration === undefined ? {} : { duration }),
+  ...(runs === undefined ? {} : { runs }),
+};
 
 const BENCHMARKS: Readonly<Record<string, { title: string; run: () => Figure[] | Promise<Figure[]> }>> = {
   trace: { title: 'trace: reading and generating traffic', run: benchTrace },
   forecast: { title: 'forecast: rolling origin, one forecast an hour from the past alone', run: benchForecast },
   optimize: { title: 'optimize: placement by integer programs', run: benchOptimize },
+  outcome: {
+    title: 'outcome: GPU-hours and SLO attainment by strategy, honest forecasts',
+    run: () => benchOutcome(outcome),
+  },
   sim: { title: 'sim: simulated requests, generated traffic and metrics included, reactive scaling', run: benchSim },
 };
 
-const args = process.argv.slice(2);
 if (args[0] === '--run-once') {
   await runOnce(Number(args[1]), Number(args[2]));
 } else if (args[0] === '--run-placement') {
   await runPeakMemory(args[1]!);
+} else if (args[0] === '--run-outcome') {
+  await runOutcome(args[1]!);
 } else if (args[0] === '--run-refresh') {
   await runRefresh();
 } else {

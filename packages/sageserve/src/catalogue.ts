@@ -241,7 +241,7 @@ function split<K extends string, A extends K>(
   const rest: Record<string, number> = {};
   for (const [name, value] of Object.entries<number | undefined>(options))
     if (value !== undefined) ((names as readonly string[]).includes(name) ? mine : rest)[name] = value;
-  return [mine as { [P in A]?: number }, rest as PlannedOptions];
+  return [mine as { [P in A]?: number }, rest];
 }
 
 /** A policy as a scenario names it: a name, or a name with options. */

@@ -8,7 +8,12 @@ export {
   type PolicyChoice,
   type PolicyOptions,
   type Strategy,
+  type StrategyPlanning,
 } from './catalogue.js';
+export { type Comparison, type ComparisonRow, compareRuns } from './compare/comparison-rows.js';
+export { type ComparedRun, type ComparisonOptions, compareStrategies, strategyLabels } from './compare/run-comparison.js';
+export { type RunRecord } from './compare/run-record.js';
+export { type Estimate, estimate } from './compare/statistics.js';
 export { demandCsv, type DemandTable, readDemandCsv } from './demand/demand-csv.js';
 export { demandOfTrace, type TraceDemand, type TraceDemandOptions } from './demand/demand-of-trace.js';
 export { heldInstances, meanMix, type PlacementInput, placementProblem } from './placement/placement-problem.js';
@@ -17,7 +22,9 @@ export { demandAround, needsForesight, type PreparedRun, type PrepareOptions, pr
 export { preset, PRESET_NAMES } from './presets/presets.js';
 export { buildSimulation, buildTraffic } from './scenario/build.js';
 export { parseScenario, readScenario } from './scenario/parse.js';
+export { loadPlugins, type Plugin } from './scenario/plugins.js';
 export { parseDurationMs, type Scenario, type ScenarioInput, scenarioJsonSchema } from './scenario/schema.js';
+export * from '@sageserve/controller';
 export * from '@sageserve/core';
 export * from '@sageserve/forecast';
 export * from '@sageserve/metrics';

@@ -254,8 +254,8 @@ describe('a control loop in the simulator', () => {
       traceFromRequests([request(0, 1_200, 3), request(1_000, 600, 5, tier('non-interactive')), request(19 * MINUTE, 300, 2)]),
     );
     const [seen] = series as { startMs: number; promptTokensPerS: Float64Array }[];
-    expect(seen!.startMs).toBe(-20 * MINUTE);
-    expect([...seen!.promptTokensPerS].map((x) => Number(x.toFixed(6)))).toEqual([7, 9, 2, 0.5]);
+    expect(seen.startMs).toBe(-20 * MINUTE);
+    expect([...seen.promptTokensPerS].map((x) => Number(x.toFixed(6)))).toEqual([7, 9, 2, 0.5]);
     expect(last).toMatchObject({
       demand: [{ modelId: 'm', regionId: 'r0', interactiveTokensPerS: (300 + 2) / 300 }],
       backlog: [{ modelId: 'm', requests: 1, promptTokens: 600, earliestDeadlineAtMs: 24 * HOUR + 1_000 }],

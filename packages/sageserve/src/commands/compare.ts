@@ -106,7 +106,7 @@ export async function compareCommand(files: readonly string[], options: CompareO
         });
         gaps = await gapSensitivity(scenario, thresholds, own[0]!, common);
       } finally {
-        (progress as Progress | undefined)?.stop();
+        progress?.stop();
         for (const journal of journals.values()) journal.close();
       }
       const comparison = compareRuns(runs);

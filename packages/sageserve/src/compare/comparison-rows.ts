@@ -81,8 +81,3 @@ export function compareRuns(runs: readonly ComparedRun[]): Comparison {
   add('requests', 'rerouted', 'begun anew after a loss', 'count', ({ result }) => result.rerouted);
   return { strategies, seeds, rows };
 }
-
-/** The mean of one row of one strategy. */
-export function meanOf({ strategies, rows }: Comparison, strategy: string, key: string): number | undefined {
-  return rows.find((row) => row.key === key)?.estimates[strategies.indexOf(strategy)]?.mean;
-}

@@ -23,7 +23,7 @@ export function estimateText(value: Estimate | undefined, unit: Unit): string {
   }
 }
 
-export function valueText(value: number, unit: Unit): string {
+function valueText(value: number, unit: Unit): string {
   switch (unit) {
     case 'ms':
       return time(value);

@@ -3,7 +3,7 @@ import { LatencySketch } from '@sageserve/metrics';
 import type { EndpointSample, RequestOutcome, RequestTable, SimulationObserver } from '@sageserve/sim';
 
 /** Length of a point in the series of a record. */
-export const RECORD_STEP_MS = 600_000;
+const RECORD_STEP_MS = 600_000;
 const MINUTE_MS = 60_000;
 const MINUTES = 60;
 const TIERS = WORKLOAD_TIERS.length;
