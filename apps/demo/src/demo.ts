@@ -77,7 +77,7 @@ const fleet: Omit<SimulationConfig, 'policies'> = {
 const traffic: O365TraceOptions = {
   seed: 1,
   durationMs: days * MS_PER_DAY,
-  requestsPerDay: 1_200_000,
+  requestsPerDay: 2_000_000,
   regions: [
     { name: 'eastus', share: 0.65 },
     { name: 'westus', share: 0.35, phaseHours: 3 },
@@ -220,7 +220,11 @@ function when(ms: number): string {
 
 function highlights({ journal }: Run): void {
   const decisions = journal.filter((entry) => entry.kind === 'decision');
-  const largest = decisions.toSorted((a, b) => change(b) - change(a)).slice(0, 5);
+  // The first hour brings the fleet from what it starts with to what it needs.
+  const largest = decisions
+    .filter((d) => d.atMs >= MS_PER_HOUR)
+    .toSorted((a, b) => change(b) - change(a))
+    .slice(0, 5);
   console.log(`\nThe journal tells of ${journal.filter((entry) => entry.kind === 'plan').length} plans and ${decisions.length} decisions. The largest:`);
   for (const d of largest.toSorted((a, b) => a.atMs - b.atMs))
     console.log(`  ${when(d.atMs)}  ${d.endpointId}: ${d.seen.readyInstances + d.seen.provisioningInstances} → ${d.targetInstances}, ${d.reason}`);

@@ -2,6 +2,7 @@ import { IndexedMinHeap, InvariantError, type ScalingDecision } from '@sageserve
 import { ACQUISITION_WAYS, type AcquisitionWay, type HeldTime, StepIntegrals } from '@sageserve/metrics';
 import type { ResolvedConfig } from './config.js';
 import type { InstanceEngine } from './instance-engine.js';
+import { SpotPool } from './spot-pool.js';
 import type { Topology } from './topology.js';
 
 const FREE = 0;
@@ -18,13 +19,6 @@ const REDEPLOY = ACQUISITION_WAYS.indexOf('redeploy');
 const NEW_VM = ACQUISITION_WAYS.indexOf('new-vm');
 /** Provisioning delays that a measured delay looks back on. */
 const REMEMBERED_DELAYS = 8;
-
-/** Donated instances of one region and SKU that hold one model's weights on the same number of GPUs. */
-interface SpotLot {
-  readonly model: number;
-  readonly gpus: number;
-  count: number;
-}
 
 /** What the fleet did, over the run. */
 export interface FleetActions {
@@ -71,8 +65,7 @@ export class Fleet {
   readonly #skuOf: Int32Array;
   readonly #modelOf: Int32Array;
   readonly #held: StepIntegrals;
-  readonly #spotTime: StepIntegrals;
-  readonly #spot: SpotLot[][];
+  readonly #spot: SpotPool;
   readonly #gpusInUse: Float64Array;
   readonly #way: Uint8Array;
   /** Model whose weights the instance held before a redeployment began. */
@@ -111,8 +104,7 @@ export class Fleet {
     this.#skuOf = Int32Array.from(endpoints, (e) => skus.findIndex((sku) => sku.skuId === e.sku));
     this.#modelOf = Int32Array.from(endpoints, (e) => models.indexOf(e.model));
     this.#held = new StepIntegrals(endpoints.length * PER_ENDPOINT);
-    this.#spotTime = new StepIntegrals(regions.length * skus.length);
-    this.#spot = Array.from({ length: regions.length * skus.length }, () => []);
+    this.#spot = new SpotPool(regions.length * skus.length);
     this.#gpusInUse = new Float64Array(regions.length * skus.length);
     this.#way = new Uint8Array(limit);
     this.#previousModel = new Int32Array(limit).fill(-1);
@@ -130,7 +122,7 @@ export class Fleet {
       }
       for (let n = 0; n < (spec.initialSpotInstances ?? 0); n++) {
         this.#gpusInUse[this.#cell(e)] += spec.gpusPerInstance;
-        this.#putSpot(e, this.#modelOf[e], 0);
+        this.#donateTo(e, this.#modelOf[e], 0);
       }
     }
   }
@@ -198,7 +190,7 @@ export class Fleet {
 
   /** GPU-milliseconds that a region's donated instances of one SKU earned as spot. */
   spotGpuMs(region: number, sku: number, nowMs: number): number {
-    return this.#spotTime.integral(region * this.#config.skus.length + sku, nowMs);
+    return this.#spot.gpuMs(region * this.#config.skus.length + sku, nowMs);
   }
 
   /** The longest of an endpoint's last few provisioning delays; undefined before the first. */
@@ -230,9 +222,9 @@ export class Fleet {
   /** Takes away up to `count` donated instances of a region and SKU. */
   loseSpot(region: number, sku: number, count: number, nowMs: number): void {
     const cell = region * this.#config.skus.length + sku;
-    for (const lot of this.#spot[cell]) {
+    for (const lot of this.#spot.lots(cell)) {
       while (lot.count > 0 && count > 0) {
-        this.#takeSpot(cell, lot, nowMs);
+        this.#spot.take(cell, lot, nowMs);
         this.#gpusInUse[cell] -= lot.gpus;
         this.actions.lost++;
         count--;
@@ -291,7 +283,7 @@ export class Fleet {
   /** Donated instances by model. */
   spotInstances(region: number, sku: number): ReadonlyMap<number, number> {
     const byModel = new Map<number, number>();
-    for (const lot of this.#spot[region * this.#config.skus.length + sku]) byModel.set(lot.model, (byModel.get(lot.model) ?? 0) + lot.count);
+    for (const lot of this.#spot.lots(region * this.#config.skus.length + sku)) byModel.set(lot.model, (byModel.get(lot.model) ?? 0) + lot.count);
     return byModel;
   }
 
@@ -313,8 +305,8 @@ export class Fleet {
         throw new InvariantError(`endpoint ${e} counts its instances wrongly`);
       }
     }
-    for (const [cell, lots] of this.#spot.entries()) {
-      for (const lot of lots) gpus[cell] += lot.count * lot.gpus;
+    for (const [cell] of gpus.entries()) {
+      gpus[cell] += this.#spot.gpus(cell);
       const region = Math.floor(cell / this.#config.skus.length);
       const sku = cell % this.#config.skus.length;
       if (gpus[cell] !== this.#gpusInUse[cell])
@@ -389,26 +381,22 @@ export class Fleet {
     const sku = this.#config.skus[this.#skuOf[endpoint]];
     const cell = this.#cell(endpoint);
     const model = this.#modelOf[endpoint];
-    const lots = this.#spot[cell];
-    const own = lots.find((lot) => lot.count > 0 && lot.model === model && lot.gpus === spec.gpusPerInstance);
-    // Of other models' instances, one of those with the most to spare.
-    const other =
-      own ?? lots.reduce<SpotLot | undefined>((best, lot) => (lot.gpus === spec.gpusPerInstance && lot.count > (best?.count ?? 0) ? lot : best), undefined);
-    if (other !== undefined) {
-      this.#takeSpot(cell, other, nowMs);
-      const instance = this.#start(endpoint, own === undefined ? REDEPLOY : RECLAIM, nowMs);
-      this.#previousModel[instance] = other.model;
-      this.becomingReady.set(instance, nowMs + (own === undefined ? sku.redeployMs : sku.reclaimMs));
+    const lot = this.#spot.easiest(cell, model, spec.gpusPerInstance);
+    if (lot !== undefined) {
+      const own = lot.model === model;
+      this.#spot.take(cell, lot, nowMs);
+      const instance = this.#start(endpoint, own ? RECLAIM : REDEPLOY, nowMs);
+      this.#previousModel[instance] = lot.model;
+      this.becomingReady.set(instance, nowMs + (own ? sku.reclaimMs : sku.redeployMs));
       return true;
     }
     const capacity = this.#config.gpuCapacity[this.#regionOf[endpoint]][this.#skuOf[endpoint]];
-    const donated = lots.reduce((sum, lot) => sum + lot.count * lot.gpus, 0);
-    if (this.#gpusInUse[cell] - donated + spec.gpusPerInstance > capacity) return false;
+    if (this.#gpusInUse[cell] - this.#spot.gpus(cell) + spec.gpusPerInstance > capacity) return false;
     while (this.#gpusInUse[cell] + spec.gpusPerInstance > capacity) {
-      const lot = lots.find((l) => l.count > 0);
-      if (lot === undefined) throw new InvariantError('donated GPUs do not add up');
-      this.#takeSpot(cell, lot, nowMs);
-      this.#gpusInUse[cell] -= lot.gpus;
+      const given = this.#spot.lots(cell).find((l) => l.count > 0);
+      if (given === undefined) throw new InvariantError('donated GPUs do not add up');
+      this.#spot.take(cell, given, nowMs);
+      this.#gpusInUse[cell] -= given.gpus;
     }
     this.#gpusInUse[cell] += spec.gpusPerInstance;
     const instance = this.#start(endpoint, NEW_VM, nowMs);
@@ -428,7 +416,7 @@ export class Fleet {
       this.actions.cancelled++;
       const previous = this.#previousModel[instance];
       if (previous === -1) this.#gpusInUse[this.#cell(endpoint)] -= this.#config.endpoints[endpoint].gpusPerInstance;
-      else this.#putSpot(endpoint, previous, nowMs);
+      else this.#donateTo(endpoint, previous, nowMs);
       this.#release(instance);
       return;
     }
@@ -455,8 +443,12 @@ export class Fleet {
     const endpoint = this.endpointOf[instance];
     this.draining[endpoint]--;
     this.#held.add(endpoint * PER_ENDPOINT + 1, -1, nowMs);
-    this.#putSpot(endpoint, this.#modelOf[endpoint], nowMs);
+    this.#donateTo(endpoint, this.#modelOf[endpoint], nowMs);
     this.#release(instance);
+  }
+
+  #donateTo(endpoint: number, model: number, nowMs: number): void {
+    this.#spot.put(this.#cell(endpoint), model, this.#config.endpoints[endpoint].gpusPerInstance, nowMs);
   }
 
   #release(instance: number): void {
@@ -464,20 +456,6 @@ export class Fleet {
     this.endpointOf[instance] = -1;
     this.#evicted[instance] = 0;
     this.#freeSlots.push(instance);
-  }
-
-  #putSpot(endpoint: number, model: number, nowMs: number): void {
-    const cell = this.#cell(endpoint);
-    const gpus = this.#config.endpoints[endpoint].gpusPerInstance;
-    const lot = this.#spot[cell].find((l) => l.model === model && l.gpus === gpus);
-    if (lot === undefined) this.#spot[cell].push({ model, gpus, count: 1 });
-    else lot.count++;
-    this.#spotTime.add(cell, gpus, nowMs);
-  }
-
-  #takeSpot(cell: number, lot: SpotLot, nowMs: number): void {
-    lot.count--;
-    this.#spotTime.add(cell, -lot.gpus, nowMs);
   }
 
   /** The instance of an endpoint in `state` with the smallest cost, the lowest slot on a tie; −1 where there is none. A cost of NaN leaves one out. */

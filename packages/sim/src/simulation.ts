@@ -2,24 +2,23 @@ import {
   type ActuationResult,
   ConfigError,
   type ControlLoop,
-  endpointId,
   type FleetSnapshot,
   IndexedMinHeap,
   type InstanceRouter,
   InvariantError,
   MS_PER_DAY,
-  MS_PER_HOUR,
   MS_PER_MIN,
   type RegionRouter,
   type ReleasePolicy,
   type ScalingDecision,
   TIER_NON_INTERACTIVE,
   WORKLOAD_TIERS,
-  type WorkloadTier,
 } from '@sageserve/core';
-import { type CapacityReport, capacityReport, RequestMetrics } from '@sageserve/metrics';
-import type { RequestBatch, TraceDictionaries, TraceStream } from '@sageserve/trace';
+import { RequestMetrics } from '@sageserve/metrics';
+import type { RequestBatch, TraceStream } from '@sageserve/trace';
+import { auditInstances } from './audit-instances.js';
 import { type ControlPorts, type ResolvedConfig, resolveConfig, type SimulationConfig } from './config.js';
+import { countCapacity, type CountedCapacity, countRequests } from './count-capacity.js';
 import { DemandTelemetry } from './demand-telemetry.js';
 import { Fleet } from './fleet.js';
 import { FleetTelemetry } from './fleet-telemetry.js';
@@ -27,9 +26,10 @@ import { HeldRequests } from './held-requests.js';
 import { type IncidentStep, incidentSteps } from './incidents.js';
 import { InstanceEngine } from './instance-engine.js';
 import { RequestTable } from './request-table.js';
-import type { EndpointReport, GroupReport, SimulationObserver, SimulationResult } from './results.js';
+import type { SimulationObserver, SimulationResult } from './results.js';
 import { SlotHeap } from './slot-heap.js';
 import { createTopology, type Topology } from './topology.js';
+import { TraceNames } from './trace-names.js';
 import { MutableRequestView, SimHeldView, SimInstanceView, SimLoadView, SimRegionView } from './views.js';
 
 const TIERS = WORKLOAD_TIERS.length;
@@ -62,18 +62,9 @@ export async function simulate(config: SimulationConfig, trace: TraceStream, opt
   return simulation.finish(options.signal);
 }
 
-/** A request's residency set: who may serve it, in which order, from where. */
-interface Residency {
-  readonly allowed: Uint8Array;
-  /** Order of preference; where a region releases held work, the same with that region first. */
-  readonly order: Int32Array;
-  readonly orderFrom: readonly Int32Array[];
-}
-
 class Simulation {
   readonly #config: ResolvedConfig;
   readonly #topology: Topology;
-  readonly #dictionaries: TraceDictionaries;
   readonly #trace: TraceStream;
   readonly #options: SimulateOptions;
   readonly #requests = new RequestTable();
@@ -92,9 +83,7 @@ class Simulation {
   readonly #heldView = new SimHeldView();
   readonly #loadView: SimLoadView;
   readonly #telemetry: FleetTelemetry;
-  readonly #modelOf: number[] = [];
-  readonly #regionOf: number[] = [];
-  readonly #residency: Residency[] = [];
+  readonly #names: TraceNames;
   readonly #orderFrom: readonly Int32Array[];
   readonly #arrivedInPool: Float64Array;
   readonly #completedInPool: Float64Array;
@@ -130,7 +119,7 @@ class Simulation {
   #rejectedNoRegion = 0;
   #rejectedTooLong = 0;
   #servedAway = 0;
-  #counted: { capacity: CapacityReport; endpoints: EndpointReport[]; spotGpuHours: number; inFlight: number; durationMs: number } | undefined;
+  #counted: (CountedCapacity & { inFlight: number; durationMs: number }) | undefined;
 
   constructor(config: ResolvedConfig, trace: TraceStream, options: SimulateOptions) {
     const topology = createTopology(config);
@@ -145,7 +134,7 @@ class Simulation {
     this.#defaultDeadlineMs = Float64Array.from(WORKLOAD_TIERS, (tier) => config.objectives[tier].defaultDeadlineMs);
     this.#topology = topology;
     this.#trace = trace;
-    this.#dictionaries = trace.dictionaries;
+    this.#names = new TraceNames(config, trace.dictionaries);
     this.#options = options;
     this.#events = new IndexedMinHeap(limit);
     this.#engine = new InstanceEngine({
@@ -251,7 +240,7 @@ class Simulation {
     if (durationMs > this.#nextSampleAtMs - MS_PER_MIN) this.#sample(durationMs);
     this.#metrics.endGoodput();
     this.#options.onDemand?.(this.#demand.series(durationMs, this.#trace.startEpochMs ?? 0));
-    this.#countCapacity(durationMs);
+    this.#counted = { ...countCapacity(this.#config, this.#fleet, durationMs), inFlight: this.#requests.live, durationMs };
     const limitMs = durationMs + DRAIN_LIMIT_MS;
     while (this.#requests.live > 0) {
       if (this.#step(limitMs)) continue;
@@ -368,7 +357,7 @@ class Simulation {
       if (requests.servedRegion[slot] !== origin) this.#servedAway--;
       requests.servedRegion[slot] = -1;
       const list = requests.regionList[slot];
-      const order = list === -1 ? this.#orderFrom[origin] : this.#residencyOf(list).order;
+      const order = list === -1 ? this.#orderFrom[origin] : this.#names.residency(list).order;
       if (requests.tier[slot] === TIER_NON_INTERACTIVE && this.#hold(slot, order, nowMs)) continue;
       this.#routeRegion(slot, order, nowMs);
     }
@@ -377,8 +366,8 @@ class Simulation {
   #arrive(batch: RequestBatch, i: number, nowMs: number): void {
     const requests = this.#requests;
     const slot = requests.allocate();
-    const model = this.#modelOf[batch.model[i]] ?? this.#resolveModel(batch.model[i]);
-    const origin = this.#regionOf[batch.originRegion[i]] ?? this.#resolveRegion(batch.originRegion[i]);
+    const model = this.#names.model(batch.model[i]);
+    const origin = this.#names.region(batch.originRegion[i]);
     const tier = batch.tier[i];
     const prompt = batch.promptTokens[i];
     const output = batch.outputTokens[i];
@@ -399,7 +388,7 @@ class Simulation {
     this.#metrics.arrive(model * this.#regionCount + origin, tier, prompt);
     if (tier !== TIER_NON_INTERACTIVE) this.#demand.arrive(model * this.#regionCount + origin, prompt);
     else this.#demand.defer(model, prompt);
-    const order = list === -1 ? this.#orderFrom[origin] : this.#residencyOf(list).order;
+    const order = list === -1 ? this.#orderFrom[origin] : this.#names.residency(list).order;
     if (tier === TIER_NON_INTERACTIVE && this.#hold(slot, order, nowMs)) return;
     this.#routeRegion(slot, order, nowMs);
   }
@@ -411,7 +400,7 @@ class Simulation {
     const list = requests.regionList[slot];
     const base = (model * TIERS + TIER_NON_INTERACTIVE) * this.#regionCount;
     if (!order.some((r) => this.#poolAt[base + r] >= 0)) return false;
-    const residency = list === -1 ? undefined : this.#residencyOf(list);
+    const residency = list === -1 ? undefined : this.#names.residency(list);
     this.#held.hold(
       model,
       list,
@@ -435,7 +424,7 @@ class Simulation {
     regions.nowMs = nowMs;
     regions.poolBase = (requests.model[slot] * TIERS + requests.tier[slot]) * this.#regionCount;
     regions.preference = order;
-    regions.residency = list === -1 ? undefined : this.#residencyOf(list).allowed;
+    regions.residency = list === -1 ? undefined : this.#names.residency(list).allowed;
     const region = this.#regionRouter.route(this.#viewOf(slot), regions, nowMs);
     if (region === -1) {
       this.#rejectedNoRegion++;
@@ -540,7 +529,7 @@ class Simulation {
       if (slot === -1) return;
       const list = this.#requests.regionList[slot];
       // Routed as if it came from the region that has room, so that a full region still passes it on.
-      this.#routeRegion(slot, list === -1 ? this.#orderFrom[region] : this.#residencyOf(list).orderFrom[region], nowMs);
+      this.#routeRegion(slot, list === -1 ? this.#orderFrom[region] : this.#names.residency(list).orderFrom[region], nowMs);
     }
   }
 
@@ -641,80 +630,9 @@ class Simulation {
     return view;
   }
 
-  #resolveModel(index: number): number {
-    const name = this.#dictionaries.models[index];
-    const model = this.#config.models.findIndex((m) => m === name);
-    if (model === -1)
-      throw new ConfigError('models', `the trace asks for the model "${name}", which the fleet does not have`, {
-        hint: `The fleet has ${this.#config.models.join(', ')}. In a scenario file, traffic.rename.model gives the trace's models other names: { "*": ${this.#config.models[0]} } renames all.`,
-      });
-    this.#modelOf[index] = model;
-    return model;
-  }
-
-  #resolveRegion(index: number): number {
-    const name = this.#dictionaries.regions[index];
-    const region = this.#config.regions.findIndex((r) => r === name);
-    if (region === -1)
-      throw new ConfigError('regions', `the trace names the region "${name}", which the fleet does not have`, {
-        hint: `The fleet has ${this.#config.regions.join(', ')}. In a scenario file, traffic.rename.region gives the trace's regions other names.`,
-      });
-    this.#regionOf[index] = region;
-    return region;
-  }
-
-  #residencyOf(list: number): Residency {
-    const known = this.#residency[list];
-    if (known !== undefined) return known;
-    const order = Int32Array.from(this.#dictionaries.regionLists[list], (index) => this.#regionOf[index] ?? this.#resolveRegion(index));
-    const allowed = new Uint8Array(this.#regionCount);
-    for (const r of order) allowed[r] = 1;
-    const orderFrom = this.#config.regions.map((_, first) => (allowed[first] === 1 ? Int32Array.from([first, ...order.filter((r) => r !== first)]) : order));
-    const residency = { allowed, order, orderFrom };
-    this.#residency[list] = residency;
-    return residency;
-  }
-
-  #countCapacity(nowMs: number): void {
-    const { endpoints, regions, skus } = this.#config;
-    const held = endpoints.map((_, e) => this.#fleet.heldTime(e, nowMs));
-    let spotGpuMs = 0;
-    for (const [r] of regions.entries()) for (const [k] of skus.entries()) spotGpuMs += this.#fleet.spotGpuMs(r, k, nowMs);
-    this.#counted = {
-      durationMs: nowMs,
-      inFlight: this.#requests.live,
-      capacity: capacityReport(held),
-      spotGpuHours: spotGpuMs / MS_PER_HOUR,
-      endpoints: endpoints.map((spec, e) => ({
-        endpointId: endpointId(spec.region, spec.model, spec.sku, spec.pool),
-        regionId: spec.region,
-        modelId: spec.model,
-        capacity: capacityReport([held[e]]),
-      })),
-    };
-  }
-
   /** Throws where requests, instances, GPUs or KV memory are not conserved, or an instance idles with work. */
   #audit(): void {
-    this.#fleet.audit();
-    let inInstances = 0;
-    for (let i = 0; i < this.#fleet.state.length; i++) {
-      const held = this.#engine.requestsHeld(i);
-      if (held === 0) continue;
-      inInstances += held;
-      if (this.#engine.isIdle(i)) throw new InvariantError(`instance ${i} idles with ${held} requests`);
-      const tokens = this.#engine.auditKvTokens(i);
-      if (tokens !== this.#engine.kvUsed[i])
-        throw new InvariantError(`instance ${i} accounts for ${tokens} KV tokens and has ${this.#engine.kvUsed[i]} in use`);
-      if (tokens > this.#engine.kvCapacity[i]) throw new InvariantError(`instance ${i} uses ${tokens} KV tokens of ${this.#engine.kvCapacity[i]}`);
-    }
-    const sums = new Float64Array(this.#topology.pools);
-    for (let i = 0; i < this.#fleet.state.length; i++) if (this.#engine.poolOf[i] >= 0) sums[this.#engine.poolOf[i]] += this.#engine.kvTokens(i, this.#nowMs);
-    for (const [pool, sum] of sums.entries()) {
-      // The sum is kept by adding and taking away, so that rounding leaves traces.
-      if (Math.abs(sum - this.#engine.poolKvTokens(pool, this.#nowMs)) > 1)
-        throw new InvariantError(`pool ${pool} sums up ${this.#engine.poolKvTokens(pool, this.#nowMs)} KV tokens where its instances have ${sum}`);
-    }
+    const inInstances = auditInstances(this.#fleet, this.#engine, this.#topology.pools, this.#nowMs);
     let waiting = this.#transit.size;
     for (const queue of this.#poolQueues) waiting += queue.size;
     for (const count of this.#held.count) waiting += count;
@@ -726,27 +644,10 @@ class Simulation {
 
   #result(): SimulationResult {
     const counted = this.#counted!;
-    const { models, regions } = this.#config;
-    const byTier: Partial<Record<WorkloadTier, ReturnType<RequestMetrics['report']>>> = {};
-    for (const [t, tier] of WORKLOAD_TIERS.entries()) {
-      const report = this.#metrics.report(counted.durationMs, (_, other) => other === t);
-      if (report.arrived > 0) byTier[tier] = report;
-    }
-    const byGroup: GroupReport[] = [];
-    for (const [m, model] of models.entries()) {
-      for (const [r, region] of regions.entries()) {
-        for (const [t, tier] of WORKLOAD_TIERS.entries()) {
-          const report = this.#metrics.report(counted.durationMs, (group, other) => group === m * regions.length + r && other === t);
-          if (report.arrived > 0) byGroup.push({ modelId: model, originRegion: region, tier, requests: report });
-        }
-      }
-    }
     return {
       durationMs: counted.durationMs,
       endedAtMs: Math.max(this.#endedAtMs, this.#lastArrivalMs),
-      total: this.#metrics.report(counted.durationMs),
-      byTier,
-      byGroup,
+      ...countRequests(this.#config, this.#metrics, counted.durationMs),
       rejectedNoRegion: this.#rejectedNoRegion,
       rejectedTooLong: this.#rejectedTooLong,
       inFlightAtDurationEnd: counted.inFlight,

@@ -1,0 +1,54 @@
+import { endpointId, MS_PER_HOUR, WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
+import { type CapacityReport, capacityReport, type RequestMetrics, type RequestReport } from '@sageserve/metrics';
+import type { ResolvedConfig } from './config.js';
+import type { Fleet } from './fleet.js';
+import type { EndpointReport, GroupReport } from './results.js';
+
+/** What the fleet held up to a time. */
+export interface CountedCapacity {
+  readonly capacity: CapacityReport;
+  readonly endpoints: readonly EndpointReport[];
+  readonly spotGpuHours: number;
+}
+
+export function countCapacity({ endpoints, regions, skus }: ResolvedConfig, fleet: Fleet, nowMs: number): CountedCapacity {
+  const held = endpoints.map((_, e) => fleet.heldTime(e, nowMs));
+  let spotGpuMs = 0;
+  for (const [r] of regions.entries()) for (const [k] of skus.entries()) spotGpuMs += fleet.spotGpuMs(r, k, nowMs);
+  return {
+    capacity: capacityReport(held),
+    spotGpuHours: spotGpuMs / MS_PER_HOUR,
+    endpoints: endpoints.map((spec, e) => ({
+      endpointId: endpointId(spec.region, spec.model, spec.sku, spec.pool),
+      regionId: spec.region,
+      modelId: spec.model,
+      capacity: capacityReport([held[e]]),
+    })),
+  };
+}
+
+/** What became of the requests: in all, by tier, and by model, region of origin and tier. */
+export interface CountedRequests {
+  readonly total: RequestReport;
+  readonly byTier: Readonly<Partial<Record<WorkloadTier, RequestReport>>>;
+  readonly byGroup: readonly GroupReport[];
+}
+
+/** `metrics` groups by model × region. Tiers and groups to which nothing came are left out. */
+export function countRequests({ models, regions }: ResolvedConfig, metrics: RequestMetrics, durationMs: number): CountedRequests {
+  const byTier: Partial<Record<WorkloadTier, RequestReport>> = {};
+  for (const [t, tier] of WORKLOAD_TIERS.entries()) {
+    const report = metrics.report(durationMs, (_, other) => other === t);
+    if (report.arrived > 0) byTier[tier] = report;
+  }
+  const byGroup: GroupReport[] = [];
+  for (const [m, model] of models.entries()) {
+    for (const [r, region] of regions.entries()) {
+      for (const [t, tier] of WORKLOAD_TIERS.entries()) {
+        const report = metrics.report(durationMs, (group, other) => group === m * regions.length + r && other === t);
+        if (report.arrived > 0) byGroup.push({ modelId: model, originRegion: region, tier, requests: report });
+      }
+    }
+  }
+  return { total: metrics.report(durationMs), byTier, byGroup };
+}

@@ -1,0 +1,56 @@
+import { StepIntegrals } from '@sageserve/metrics';
+
+/** Donated instances of one region and SKU that hold one model's weights on the same number of GPUs. */
+export interface SpotLot {
+  readonly model: number;
+  readonly gpus: number;
+  count: number;
+}
+
+/** The spot pool: donated instances by cell (region × SKU), which keep their weights, earn, and can be had back. */
+export class SpotPool {
+  readonly #lots: SpotLot[][];
+  readonly #time: StepIntegrals;
+
+  constructor(cells: number) {
+    this.#lots = Array.from({ length: cells }, () => []);
+    this.#time = new StepIntegrals(cells);
+  }
+
+  /** Lots of a cell; those without an instance stay, and count 0. */
+  lots(cell: number): readonly SpotLot[] {
+    return this.#lots[cell];
+  }
+
+  put(cell: number, model: number, gpus: number, nowMs: number): void {
+    const lot = this.#lots[cell].find((l) => l.model === model && l.gpus === gpus);
+    if (lot === undefined) this.#lots[cell].push({ model, gpus, count: 1 });
+    else lot.count++;
+    this.#time.add(cell, gpus, nowMs);
+  }
+
+  take(cell: number, lot: SpotLot, nowMs: number): void {
+    lot.count--;
+    this.#time.add(cell, -lot.gpus, nowMs);
+  }
+
+  /** What is easiest to have for a model on so many GPUs: its own instance, or one of the model with the most to spare. */
+  easiest(cell: number, model: number, gpus: number): SpotLot | undefined {
+    let best: SpotLot | undefined;
+    for (const lot of this.#lots[cell]) {
+      if (lot.count === 0 || lot.gpus !== gpus) continue;
+      if (lot.model === model) return lot;
+      if (best === undefined || lot.count > best.count) best = lot;
+    }
+    return best;
+  }
+
+  gpus(cell: number): number {
+    return this.#lots[cell].reduce((sum, lot) => sum + lot.count * lot.gpus, 0);
+  }
+
+  /** GPU-milliseconds that a cell's instances have earned. */
+  gpuMs(cell: number, nowMs: number): number {
+    return this.#time.integral(cell, nowMs);
+  }
+}
