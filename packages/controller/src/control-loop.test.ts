@@ -367,17 +367,20 @@ describe('runControlLoop', () => {
     const live = drive({ scalingPolicy: script }, {});
     const clock = createVirtualClock();
     const end = new AbortController();
+    let tickedMs = -1;
     const running = runControlLoop(
       { get nextTickAtMs() { return live.loop.nextTickAtMs; }, tick: (at) => (live.ports.at(at), live.loop.tick(at)) }, // prettier-ignore
       clock,
-      { signal: end.signal },
+      { signal: end.signal, onTick: ({ atMs }) => (tickedMs = atMs) },
     );
     // Planning takes turns that the virtual clock does not wait for.
-    const turn = () => new Promise((resolve) => setImmediate(resolve));
-    await turn();
-    for (let minute = 0; minute < 90; minute++) {
+    const ticked = async (atMs: number) => {
+      while (tickedMs < atMs) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await ticked(0);
+    for (let minute = 1; minute <= 90; minute++) {
       await clock.advanceMs(MINUTE);
-      await turn();
+      await ticked(minute * MINUTE);
     }
     end.abort();
     await running;

@@ -183,14 +183,17 @@ describe('one loop, two hosts', () => {
       },
     });
     const end = new AbortController();
-    const running = runControlLoop(loop, clock, { signal: end.signal });
-    const turn = () => new Promise((resolve) => setImmediate(resolve));
-    await turn();
+    let tickedMs = -1;
+    const running = runControlLoop(loop, clock, { signal: end.signal, onTick: ({ atMs }) => (tickedMs = atMs) });
+    // A tick that forecasts and plans takes as many turns of the event loop as it takes.
+    const ticked = async (atMs: number) => {
+      while (tickedMs < atMs) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await ticked(0);
     const last = Math.max(...snapshots.keys());
     for (let atMs = 1_000; atMs <= last; atMs += 1_000) {
       await clock.advanceMs(1_000);
-      // Forecasts and plans take turns of the event loop.
-      if (atMs % HOUR === 0) for (let n = 0; n < 50; n++) await turn();
+      await ticked(atMs);
     }
     end.abort();
     await running;
