@@ -14,7 +14,9 @@ export interface OutcomeOptions {
 
 export const OUTCOME_SCENARIOS = ['paper-week', 'azure-week', 'servegen', 'burst'] as const;
 const STRATEGIES = ['reactive', 'lt-ua', 'sage', 'oracle', 'lt-i', 'lt-u', 'chiron', 'siloed'];
-/** Settings were chosen on this seed and others above 10; figures are of the seeds from 1 on. */
+/** Sage's settings were chosen on seed 1 and looked at on seed 11: figures are of seeds that nothing was chosen on. */
+const FIRST_SEED = 2;
+/** What the baseline is tuned on. */
 const TUNING_SEED = 101;
 /** Where reactive scaling is tuned. */
 const TUNING_SCENARIO = 'paper-day';
@@ -53,7 +55,7 @@ export async function benchOutcome(options: OutcomeOptions): Promise<Figure[]> {
   if (asGood !== undefined) choices.splice(2, 0, { label: 'reactive-as-good', strategy: asGood });
   for (const scenario of options.scenarios) {
     const tasks: OutcomeTask[] = [];
-    for (let seed = 1; seed <= options.seeds; seed++) for (const choice of choices) tasks.push({ scenario, seed, ...choice, ...common });
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + options.seeds; seed++) for (const choice of choices) tasks.push({ scenario, seed, ...choice, ...common });
     const runs = await run(tasks);
     figures.push(...(scenario === 'paper-week' ? paperFigures(runs) : otherFigures(scenario, runs)), ...tableOf(scenario, runs));
   }
@@ -62,7 +64,8 @@ export async function benchOutcome(options: OutcomeOptions): Promise<Figure[]> {
 
 /** Runs what a file of runs does not have yet, and adds it there. */
 function cached(path: string | undefined): (tasks: readonly OutcomeTask[]) => Promise<OutcomeRun[]> {
-  const keyOf = (task: { scenario: string; seed: number }, label: string): string => `${task.scenario}/${label}/${task.seed}`;
+  const keyOf = (task: { scenario: string; seed: number; duration?: string | undefined }, label: string): string =>
+    `${task.scenario}/${label}/${task.seed}/${task.duration ?? ''}`;
   const known = new Map<string, OutcomeRun>();
   if (path !== undefined && existsSync(path)) {
     for (const line of readFileSync(path, 'utf8').split('\n')) {
@@ -183,9 +186,15 @@ function otherFigures(scenario: string, runs: readonly OutcomeRun[]): Figure[] {
       of(runs, name, (r) => r.deadlineMisses) === 0,
   );
   const best = able.sort((a, b) => of(runs, a, (r) => r.gpuHours) - of(runs, b, (r) => r.gpuHours))[0];
+  const own: Figure[] = [
+    { name: `${scenario}, sage: IW-F within its objective`, value: 100 * sage.fastSlo, unit: '%', target: { atLeast: 100 * OBJECTIVE } },
+    { name: '  IW-N within its objective', value: 100 * sage.normalSlo, unit: '%', target: { atLeast: 100 * OBJECTIVE } },
+    { name: '  NIW deadlines missed', value: of(runs, 'sage', (r) => r.deadlineMisses), unit: '', target: { atMost: 0 } },
+  ];
   return best === undefined
-    ? [{ name: `${scenario}, sage: others that meet the objectives`, value: 0, unit: `of ${others.length}: none to lose against` }]
+    ? [...own, { name: `${scenario}, sage: others that meet the objectives`, value: 0, unit: `of ${others.length}: none to lose against` }]
     : [
+        ...own,
         {
           name: `${scenario}, sage against the best that meets the objectives (${best})`,
           value: ratio(runs, 'sage', best, (r) => r.gpuHours),
@@ -245,7 +254,7 @@ async function controlCosts({ duration }: OutcomeOptions): Promise<Figure[]> {
   }
   return [
     { name: 'hourly tick: forecasts and plans for 4 models × 3 regions, median', value: median(planMs), unit: 'CPU-ms' },
-    { name: '  the slowest, which is the first: it looks back on a week', value: Math.max(...planMs), unit: 'CPU-ms', target: { atMost: 1_000 } },
+    { name: '  the slowest, which is the first: it looks back on the history', value: Math.max(...planMs), unit: 'CPU-ms', target: { atMost: 1_000 } },
     {
       name: 'simulation with full control against reactive',
       value: (100 * median(speeds.sage)) / median(speeds.reactive),

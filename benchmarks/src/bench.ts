@@ -16,6 +16,10 @@ function option(name: string): string | undefined {
 }
 
 const [seeds, scenarios, duration, runs] = [option('--seeds'), option('--scenarios'), option('--duration'), option('--runs')];
+if (seeds !== undefined && !/^[1-9]\d*$/.test(seeds)) {
+  console.error(`--seeds must be a whole number of 1 or more, not "${seeds}"`);
+  process.exit(2);
+}
 const outcome: OutcomeOptions = {
   seeds: seeds === undefined ? 5 : Number(seeds),
   scenarios: scenarios?.split(',') ?? OUTCOME_SCENARIOS,

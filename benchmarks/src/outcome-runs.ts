@@ -24,6 +24,8 @@ export interface OutcomeRun {
   readonly actions: number;
   readonly forecastWape: number | undefined;
   readonly cpuSeconds: number;
+  /** Where the scenario was shortened. */
+  readonly duration?: string;
 }
 
 export interface OutcomeTask {
@@ -36,7 +38,7 @@ export interface OutcomeTask {
   readonly duration?: string;
 }
 
-function outcomeOf({ scenario, label }: OutcomeTask, { result, seed, forecastWape }: ComparedRun, seconds: number): OutcomeRun {
+function outcomeOf({ scenario, label, duration }: OutcomeTask, { result, seed, forecastWape }: ComparedRun, seconds: number): OutcomeRun {
   const [fast, normal, deferred] = [result.byTier['interactive-fast'], result.byTier['interactive-normal'], result.byTier['non-interactive']];
   return {
     scenario,
@@ -57,6 +59,7 @@ function outcomeOf({ scenario, label }: OutcomeTask, { result, seed, forecastWap
     actions: result.actions.scaleOut + result.actions.scaleIn,
     forecastWape,
     cpuSeconds: seconds,
+    ...(duration === undefined ? {} : { duration }),
   };
 }
 

@@ -31,7 +31,7 @@ export function createApprovalQueue(options: ApprovalQueueOptions = {}): Approva
   const { expireAfterMs = DEFAULT_EXPIRY_MS } = options;
   if (!(expireAfterMs > 0)) throw new ConfigError('expireAfterMs', `must be above 0, not ${expireAfterMs}`);
   const pending = new Map<EndpointId, PendingDecision>();
-  const approved = new Map<EndpointId, ScalingDecision>();
+  const approved = new Map<EndpointId, PendingDecision>();
   const rejected = new Map<EndpointId, PendingDecision>();
   return {
     get pending() {
@@ -41,7 +41,7 @@ export function createApprovalQueue(options: ApprovalQueueOptions = {}): Approva
       const one = pending.get(endpointId);
       if (one === undefined) return false;
       pending.delete(endpointId);
-      approved.set(endpointId, one.decision);
+      approved.set(endpointId, one);
       return true;
     },
     reject(endpointId) {
@@ -52,12 +52,12 @@ export function createApprovalQueue(options: ApprovalQueueOptions = {}): Approva
       return true;
     },
     propose(decisions, nowMs) {
-      for (const waiting of [pending, rejected]) for (const [id, one] of waiting) if (nowMs - one.proposedAtMs >= expireAfterMs) waiting.delete(id);
+      for (const waiting of [pending, approved, rejected]) for (const [id, one] of waiting) if (nowMs - one.proposedAtMs >= expireAfterMs) waiting.delete(id);
       const fresh: ScalingDecision[] = [];
       for (const decision of decisions) {
         const id = decision.endpointId;
         const same = (other: ScalingDecision | undefined): boolean => other?.targetInstances === decision.targetInstances;
-        if (same(approved.get(id)) || same(pending.get(id)?.decision) || same(rejected.get(id)?.decision)) continue;
+        if (same(approved.get(id)?.decision) || same(pending.get(id)?.decision) || same(rejected.get(id)?.decision)) continue;
         // What was approved and is no longer wanted must not be carried out.
         approved.delete(id);
         rejected.delete(id);
@@ -67,7 +67,7 @@ export function createApprovalQueue(options: ApprovalQueueOptions = {}): Approva
       return fresh;
     },
     takeApproved() {
-      const taken = [...approved.values()];
+      const taken = [...approved.values()].map(({ decision }) => decision);
       approved.clear();
       return taken;
     },

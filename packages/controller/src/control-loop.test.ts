@@ -228,6 +228,57 @@ describe('createControlLoop', () => {
     expect(ports.applied).toEqual([]);
   });
 
+  it('carries out what was approved with the next tick, whatever else is decided, and not when it has grown old', async () => {
+    const approvals = createApprovalQueue({ expireAfterMs: 10 * MINUTE });
+    const once = (): ScalingPolicy => {
+      let asked = false;
+      return {
+        name: 'once',
+        decide: (fleet) => (asked ? [] : ((asked = true), [{ endpointId: fleet.endpoints[0].endpointId, targetInstances: 6, reason: 'x' }])),
+      };
+    };
+    const id = fakeEndpoint().endpointId;
+    const soon = drive({ mode: 'approve', approvals, scalingPolicy: once() });
+    await soon.drive(0);
+    approvals.approve(id);
+    await soon.drive(MINUTE);
+    expect(soon.ports.applied).toEqual([[MINUTE, 6]]);
+    const late = drive({ mode: 'approve', approvals, scalingPolicy: once() });
+    await late.drive(0);
+    approvals.approve(id);
+    approvals.propose([], 10 * MINUTE);
+    await late.drive(MINUTE);
+    expect(late.ports.applied).toEqual([]);
+  });
+
+  it('outlives a policy that throws or asks for what is no count, and says so', async () => {
+    const broken = drive({
+      scalingPolicy: {
+        name: 'broken',
+        decide() {
+          throw new Error('oops');
+        },
+      },
+    });
+    expect(await broken.drive(MINUTE)).toEqual(['broken failed (oops): nothing is decided']);
+    const odd = drive({ scalingPolicy: target((nowMs) => (nowMs === 0 ? NaN : 6)) });
+    expect(await odd.drive(MINUTE)).toEqual(['scripted asks for NaN instances: that is ignored']);
+    expect(odd.ports.applied).toEqual([[MINUTE, 6]]);
+  });
+
+  it('tells once of what can’t be done, however often it is tried', async () => {
+    let tries = 0;
+    const { journal, drive: go } = drive({
+      scalingPolicy: target(() => 6),
+      actuator: {
+        apply: (decisions) => (tries++, decisions.map(({ endpointId }) => ({ endpointId, status: 'partial' as const, reachedInstances: 4, detail: 'no GPU' }))),
+      },
+    });
+    await go(10 * MINUTE);
+    expect(tries).toBe(11);
+    expect(journal).toHaveLength(1);
+  });
+
   it('goes on when the actuator fails, and says what it could not do', async () => {
     const { journal, drive: go } = drive({
       scalingPolicy: target(() => 6),
@@ -238,10 +289,7 @@ describe('createControlLoop', () => {
       },
     });
     await go(MINUTE);
-    expect(journal).toMatchObject([
-      { outcome: 'failed', detail: 'forbidden' },
-      { outcome: 'failed', detail: 'forbidden' },
-    ]);
+    expect(journal).toMatchObject([{ outcome: 'failed', detail: 'forbidden' }]);
   });
 });
 
@@ -301,7 +349,10 @@ describe('degraded modes', () => {
     broken = true;
     const alone = drive({}, { forecaster });
     const degradations = await alone.drive(0);
-    expect(degradations).toEqual(['the forecast of model-a in region-a failed (no memory); it is left out', 'there is no forecast; scaling is reactive only']);
+    expect(degradations).toEqual([
+      'the forecast of model-a in region-a failed (no memory); what is held there stays',
+      'there is no forecast; scaling is reactive only',
+    ]);
     expect(alone.ports.applied).toEqual([[0, 3]]);
   });
 
@@ -323,8 +374,46 @@ describe('degraded modes', () => {
     expect(loop.plan).toBeUndefined();
     expect(ports.applied).toEqual([
       [0, 7],
-      [4 * HOUR, 3],
+      [3 * HOUR + 5 * MINUTE, 3],
     ]);
+  });
+
+  it('takes demand that was never observed for unknown, not for nothing: what is held stays', async () => {
+    const problems: PlacementProblem[] = [];
+    const unseen = drive({}, { problem: () => problem(), optimizer: { name: 'seen', solve: (p) => (problems.push(p), planFor(() => 5).solve(p)) } });
+    unseen.ports.telemetry.demand = (key, _since, stepMs) => ({
+      key,
+      startMs: -6 * stepMs,
+      stepMs,
+      promptTokensPerS: new Float64Array(6).fill(NaN),
+      outputTokensPerS: new Float64Array(6).fill(NaN),
+      requestsPerS: new Float64Array(6).fill(NaN),
+    });
+    expect(await unseen.drive(0)).toEqual([
+      'demand of model-a in region-a is not known (nothing was observed); what is held there stays',
+      'there is no forecast; scaling is reactive only',
+    ]);
+    expect(problems).toEqual([]);
+  });
+
+  it('tries a plan that could not be made again soon', async () => {
+    let tries = 0;
+    const { drive: go } = drive(
+      {},
+      {
+        optimizer: {
+          name: 'late',
+          solve: (...args) => {
+            if (++tries < 3) throw new Error('not yet');
+            return planFor(() => 5).solve(...args);
+          },
+        },
+      },
+    );
+    await go(10 * MINUTE);
+    expect(tries).toBe(3);
+    await go(59 * MINUTE);
+    expect(tries).toBe(3);
   });
 
   it('takes an elastic plan and names what it gives up', async () => {

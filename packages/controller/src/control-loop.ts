@@ -62,6 +62,9 @@ export interface MultiTimescaleLoop extends ControlLoop {
   readonly plan: PlacementPlan | undefined;
 }
 
+/** How soon a plan that could not be made is tried again. */
+const RETRY_MS = 5 * MS_PER_MIN;
+
 const NO_DECISIONS: readonly ScalingDecision[] = [];
 const NO_RESULTS: readonly ActuationResult[] = [];
 const NONE: readonly string[] = [];
@@ -86,11 +89,13 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
   let nextTickAtMs = firstTickAtMs;
   let nextReactAtMs = firstTickAtMs;
   let nextPlanAtMs = firstTickAtMs;
+  /** What was written down last of each endpoint. */
+  const lastTold = new Map<EndpointId, string>();
   /** Degradations in force, by name: written down when they begin and when they end. */
-  const open = new Map<string, 'telemetry' | 'planning'>();
+  const open = new Map<string, 'telemetry' | 'planning' | 'policy'>();
 
   /** Brings the degradations of one kind up to date. */
-  function degrade(kind: 'telemetry' | 'planning', now: readonly string[], nowMs: number): void {
+  function degrade(kind: 'telemetry' | 'planning' | 'policy', now: readonly string[], nowMs: number): void {
     for (const [what, of] of open) {
       if (of !== kind || now.includes(what)) continue;
       open.delete(what);
@@ -116,20 +121,34 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
     return { fleet, stale: undefined };
   }
 
-  async function makePlan(fleet: FleetSnapshot, nowMs: number): Promise<void> {
+  /** Returns whether there is a new plan. */
+  async function makePlan(fleet: FleetSnapshot, nowMs: number): Promise<boolean> {
     const outcome = await planning!.plan(telemetry, fleet, nowMs, signal);
     degrade('planning', outcome.degradations, nowMs);
     if (outcome.entry !== undefined) journal?.(outcome.entry);
-    if (outcome.plan === plan) return;
-    plan = outcome.plan;
-    onPlan?.(plan);
+    if (outcome.plan !== plan) {
+      plan = outcome.plan;
+      onPlan?.(plan);
+    }
+    return outcome.entry !== undefined;
+  }
+
+  /** What the policy decides: nothing where it throws, and nothing that is no count. */
+  function ask(fleet: FleetSnapshot, nowMs: number): readonly ScalingDecision[] {
+    const isCount = ({ targetInstances }: ScalingDecision): boolean => Number.isInteger(targetInstances) && targetInstances >= 0;
+    try {
+      const decisions = scalingPolicy.decide(fleet, plan, nowMs);
+      const odd = decisions.find((decision) => !isCount(decision));
+      degrade('policy', odd === undefined ? NONE : [`${scalingPolicy.name} asks for ${odd.targetInstances} instances: that is ignored`], nowMs);
+      return odd === undefined ? decisions : decisions.filter(isCount);
+    } catch (error) {
+      degrade('policy', [`${scalingPolicy.name} failed (${messageOf(error)}): nothing is decided`], nowMs);
+      return NO_DECISIONS;
+    }
   }
 
   async function carryOut(decisions: readonly ScalingDecision[], fleet: FleetSnapshot, nowMs: number): Promise<readonly ActuationResult[]> {
-    if (decisions.length === 0) {
-      approvals?.propose([], nowMs);
-      return NO_RESULTS;
-    }
+    if (decisions.length === 0 && mode !== 'approve') return NO_RESULTS;
     const seen = new Map<EndpointId, EndpointSnapshot>();
     for (const endpoint of fleet.endpoints) seen.set(endpoint.endpointId, endpoint);
     // A repeated decision is no news: only what changes an endpoint's target is carried out and written down.
@@ -145,7 +164,13 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
     if (mode === 'approve') {
       const fresh = approvals!.propose(changes, nowMs);
       for (const decision of fresh) note(decision, seen, nowMs, 'awaits-approval');
-      due = approvals!.takeApproved();
+      // What a person approved may have grown old meanwhile: nothing shrinks on telemetry that is not there.
+      due = approvals!.takeApproved().filter(({ endpointId, targetInstances }) => {
+        const endpoint = seen.get(endpointId);
+        return (
+          endpoint === undefined || endpoint.kvCacheUtilization !== undefined || targetInstances >= endpoint.readyInstances + endpoint.provisioningInstances
+        );
+      });
     }
     if (due.length === 0) return NO_RESULTS;
     // What is noted was seen before it was changed: snapshots are borrowed and may change with the fleet.
@@ -162,6 +187,10 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
       for (const [i, decision] of due.entries()) {
         const result = byId.get(decision.endpointId);
         const endpoint = seen.get(decision.endpointId);
+        // What could not be done is tried again with every tick, and told once.
+        const told = `${decision.targetInstances}/${result?.reachedInstances}/${result?.status}`;
+        if (result?.status !== 'applied' && lastTold.get(decision.endpointId) === told) continue;
+        lastTold.set(decision.endpointId, told);
         journal!(
           decisionEntry(
             nowMs,
@@ -210,10 +239,11 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
         // A plan that was missed while nothing could be seen is made as soon as something can.
         if (replan) {
           nextPlanAtMs = after(nowMs, firstTickAtMs, planMs);
-          await makePlan(fleet, nowMs);
+          // One that could not be made is tried again soon, not after a whole period.
+          if (!(await makePlan(fleet, nowMs))) nextPlanAtMs = Math.min(nextPlanAtMs, nowMs + RETRY_MS);
         }
         if (react) {
-          decisions = scalingPolicy.decide(fleet, plan, nowMs);
+          decisions = ask(fleet, nowMs);
           results = await carryOut(decisions, fleet, nowMs);
         }
       }

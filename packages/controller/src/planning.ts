@@ -155,7 +155,9 @@ export class Planning {
         } catch (error) {
           signal?.throwIfAborted();
           const kept = this.#kept(name, nowMs + epochMs);
-          degradations.push(`demand of ${name} is not known (${messageOf(error)}); ${kept === undefined ? 'it is left out' : 'its last forecast stays'}`);
+          degradations.push(
+            `demand of ${name} is not known (${messageOf(error)}); ${kept === undefined ? 'what is held there stays' : 'its last forecast stays'}`,
+          );
           if (kept !== undefined) forecasts.push({ key, forecast: { ...kept, startMs: kept.startMs - epochMs } });
         }
       }
@@ -171,6 +173,9 @@ export class Planning {
     degradations: string[],
     signal: AbortSignal | undefined,
   ): Promise<DemandForecast | undefined> {
+    if (series.stepMs !== this.stepMs) throw new Error(`it comes in buckets of ${series.stepMs} ms, not of ${this.stepMs} ms`);
+    // A forecaster answers "nothing" where nothing was seen, but what is not known is not nothing.
+    if (!series.promptTokensPerS.some((tokens) => tokens >= 0)) throw new Error('nothing was observed');
     const endMs = series.startMs + series.promptTokensPerS.length * series.stepMs;
     // Where the newest buckets are not there yet, the forecast begins before now: it is made long enough, and cut.
     const behind = Math.max(0, Math.round((nowMs - endMs) / this.stepMs));
@@ -197,11 +202,11 @@ export class Planning {
           return forecast;
         } catch (second) {
           signal?.throwIfAborted();
-          degradations.push(`${why}, and so did ${fallbackForecaster.name} (${messageOf(second)}); it is left out`);
+          degradations.push(`${why}, and so did ${fallbackForecaster.name} (${messageOf(second)}); what is held there stays`);
           return undefined;
         }
       }
-      degradations.push(`${why}; it is left out`);
+      degradations.push(`${why}; what is held there stays`);
       return undefined;
     }
   }
@@ -229,7 +234,7 @@ export class Planning {
     let first: PlacementProblem | undefined;
     for (const [from, to] of spans) {
       const cut = forecasts.map(({ key, forecast }) => ({ key, forecast: fromStep(forecast, from, to - from) }));
-      const problem = makeProblem({ nowMs, fleet, forecasts: cut, mix, backlog: fleet.backlog ?? [] });
+      const problem = keepUnknown(makeProblem({ nowMs, fleet, forecasts: cut, mix, backlog: fleet.backlog ?? [] }), forecasts);
       first ??= problem;
       const solution = await optimizer.solve(problem, { timeLimitMs: timeLimitMs / spans.length, relativeGap, ...(signal === undefined ? {} : { signal }) });
       if (solution.target === undefined) throw new Error(`the optimiser is ${solution.status}`);
@@ -264,7 +269,9 @@ export class Planning {
   }
 
   #demandOf(problem: PlacementProblem, forecasts: readonly Forecast[], mix: ReadonlyMap<ModelId, TokenMix>, nowMs: number): PlannedDemand {
-    const grids = (): PlacementGrid[] => Array.from({ length: this.#horizonSteps }, () => new PlacementGrid(problem.models.length, problem.regions.length, 1));
+    const cells = problem.models.length * problem.regions.length;
+    const grids = (): PlacementGrid[] =>
+      Array.from({ length: this.#horizonSteps }, () => new PlacementGrid(problem.models.length, problem.regions.length, 1, new Float64Array(cells).fill(NaN)));
     const expected = grids();
     const upper = grids();
     for (const { key, forecast } of forecasts) {
@@ -314,6 +321,18 @@ export class Planning {
       notes: solution.notes ?? [],
     };
   }
+}
+
+/** Where demand is not known nothing is let go: what is held there is the least. */
+function keepUnknown(problem: PlacementProblem, forecasts: readonly Forecast[]): PlacementProblem {
+  const { models, regions, skus, current, minInstances } = problem;
+  const known = new Set(forecasts.map(({ key }) => `${key.modelId}/${key.regionId}`));
+  if (known.size === models.length * regions.length) return problem;
+  const least = new PlacementGrid(models.length, regions.length, skus.length, Float64Array.from(minInstances.values));
+  for (const [m, model] of models.entries())
+    for (const [r, region] of regions.entries())
+      if (!known.has(`${model}/${region}`)) for (const [k] of skus.entries()) least.set(m, r, k, Math.max(least.at(m, r, k), current.at(m, r, k)));
+  return { ...problem, minInstances: least };
 }
 
 function quantileOf(forecast: DemandForecast, level: number): Float64Array {

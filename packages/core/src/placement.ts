@@ -82,7 +82,9 @@ export interface PlacementProblem {
   readonly provisioningWindows?: PlacementGrid;
 }
 
-/** The demand that a plan was made for, window by window; grids are model × region with one SKU, in tokens/s. It may reach past the plan's validity. */
+/**
+ * The demand that a plan was made for, window by window; grids are model × region with one SKU, in tokens/s, NaN where it could not be forecast and what is held stays. It may reach past the plan's validity.
+ */
 export interface PlannedDemand {
   readonly startMs: number;
   readonly stepMs: number;

@@ -149,7 +149,6 @@ export const DEFAULT_CATALOGUE: Catalogue = {
     chiron: (o) => ({
       scaling: createChironScaling(numbers(o, ['busyAbove', 'idleBelow', 'batchTokensPerS', 'deadlineShare', 'cooldownMs'])),
       pools: CHIRON_POOLS,
-      release: createImmediateRelease(),
     }),
     oracle: (o, context) => {
       const { leadMs, ...rest } = numbers(o, ['leadMs', ...PLANNED_OPTIONS]);

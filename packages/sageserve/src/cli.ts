@@ -22,11 +22,12 @@ const WRONG_USE_CODES = new Set(['ERR_CONFIG', 'ERR_UNKNOWN_POLICY', 'ERR_SCENAR
 const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 const controller = new AbortController();
 const { signal } = controller;
-process.on('SIGINT', () => {
-  // A second Ctrl-C ends at once.
-  if (signal.aborted) process.exit(INTERRUPTED);
-  controller.abort(new Interrupted());
-});
+for (const name of ['SIGINT', 'SIGTERM'] as const)
+  process.on(name, () => {
+    // A second one ends at once.
+    if (signal.aborted) process.exit(INTERRUPTED);
+    controller.abort(new Interrupted());
+  });
 
 class Interrupted extends Error {}
 

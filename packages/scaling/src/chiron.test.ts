@@ -32,6 +32,6 @@ describe('createChironScaling', () => {
 
   it('lays out pools of which interactive and batch have the mixed one to fall back on', () => {
     expect(CHIRON_POOLS.reduce((sum, pool) => sum + pool.share, 0)).toBeCloseTo(1);
-    expect(CHIRON_POOLS.filter((pool) => pool.tiers.includes('non-interactive')).map((pool) => pool.pool)).toEqual(['mixed', 'batch']);
+    expect(CHIRON_POOLS.filter((pool) => pool.tiers.includes('non-interactive')).map((pool) => pool.pool)).toEqual(['batch', 'mixed']);
   });
 });

@@ -18,8 +18,9 @@ export interface ChironScalingOptions {
 /** Of twenty instances ten for interactive work, six that take what those have no room for and what the batch pool has none for, and four for batch. */
 export const CHIRON_POOLS: readonly PoolLayout[] = [
   { pool: 'interactive', tiers: ['interactive-fast', 'interactive-normal'], share: 0.5 },
-  { pool: 'mixed', tiers: ['interactive-fast', 'interactive-normal', 'non-interactive'], share: 0.3, minInstances: 1 },
   { pool: 'batch', tiers: ['non-interactive'], share: 0.2, minInstances: 1 },
+  // Last: what serves a tier first is its own pool, and the other takes what that has no room for.
+  { pool: 'mixed', tiers: ['interactive-fast', 'interactive-normal', 'non-interactive'], share: 0.3, minInstances: 1 },
 ];
 
 /**
@@ -33,15 +34,20 @@ export function createChironScaling(options: ChironScalingOptions = {}): Scaling
   if (!(batchTokensPerS > 0)) throw new ConfigError('batchTokensPerS', `must be above 0, not ${batchTokensPerS}`);
   if (!(deadlineShare > 0 && deadlineShare <= 1)) throw new ConfigError('deadlineShare', `must be above 0 and at most 1, not ${deadlineShare}`);
 
-  /** What the backlog of an endpoint's model needs in one region, or undefined where nothing is known. */
+  /** What the work that waits for an endpoint's model needs in one region, or undefined where nothing is known. */
   function batchNeed(endpoint: EndpointSnapshot, fleet: FleetSnapshot, nowMs: number): { instances: number; why: string } | undefined {
     const backlog = fleet.backlog?.find((queue) => queue.modelId === endpoint.modelId);
     if (backlog === undefined) return undefined;
     const siblings = fleet.endpoints.filter((other) => other.modelId === endpoint.modelId && other.pool === endpoint.pool).length;
-    const tokens = (backlog.promptTokens + (endpoint.queuedTokens ?? 0)) / siblings;
-    const dueInMs = Math.max(MS_PER_HOUR / 2, (backlog.earliestDeadlineAtMs - nowMs) * deadlineShare);
-    const instances = backlog.requests === 0 ? 0 : Math.ceil(tokens / batchTokensPerS / (dueInMs / 1_000));
-    return { instances, why: `a backlog of ${Math.round(tokens).toLocaleString('en-US')} tokens is to be served in ${(dueInMs / MS_PER_HOUR).toFixed(1)} h` };
+    const tokens = backlog.promptTokens / siblings + (endpoint.queuedTokens ?? 0);
+    if (tokens === 0) return { instances: 0, why: 'nothing waits' };
+    // What has been let go already is due soon: it is given the shortest time.
+    const leftMs = backlog.requests === 0 ? 0 : (backlog.earliestDeadlineAtMs - nowMs) * deadlineShare;
+    const dueInMs = Math.max(MS_PER_HOUR / 2, leftMs);
+    return {
+      instances: Math.ceil(tokens / batchTokensPerS / (dueInMs / 1_000)),
+      why: `a backlog of ${Math.round(tokens).toLocaleString('en-US')} tokens is to be served in ${(dueInMs / MS_PER_HOUR).toFixed(1)} h`,
+    };
   }
 
   function step(endpoint: EndpointSnapshot, fleet: FleetSnapshot, nowMs: number): ScalingDecision | undefined {

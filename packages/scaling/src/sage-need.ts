@@ -130,18 +130,24 @@ function adjust(
   most: PlacementGrid,
 ): void {
   const { regions, skus } = grid;
-  const total = wanted.reduce((sum, tokens) => sum + tokens, deferred);
+  // Where demand is not known what is planned stays, and is taken to be all needed there.
+  const unknown = (r: number): boolean => Number.isNaN(wanted[r]);
   const capacityIn = (r: number): number => {
     let sum = 0;
     for (let k = 0; k < skus; k++) sum += grid.at(m, r, k) * speed.at(m, 0, k);
     return sum;
   };
   let capacity = 0;
-  for (let r = 0; r < regions; r++) capacity += capacityIn(r);
+  let total = deferred;
+  for (let r = 0; r < regions; r++) {
+    if (unknown(r)) continue;
+    capacity += capacityIn(r);
+    total += wanted[r]!;
+  }
   // Each turn moves one instance, so that this ends.
   for (let turn = 0; turn < 10_000 && capacity < total; turn++) {
     const choice = best(grid, (r, k) =>
-      grid.at(m, r, k) < most.at(m, r, k) && speed.at(m, 0, k) > 0 ? wanted[r]! - capacityIn(r) + 1e-6 * speed.at(m, 0, k) : undefined,
+      !unknown(r) && grid.at(m, r, k) < most.at(m, r, k) && speed.at(m, 0, k) > 0 ? wanted[r]! - capacityIn(r) + 1e-6 * speed.at(m, 0, k) : undefined,
     );
     if (choice === undefined) return;
     grid.set(m, choice.r, choice.k, grid.at(m, choice.r, choice.k) + 1);
@@ -151,7 +157,7 @@ function adjust(
     const choice = best(grid, (r, k) => {
       const one = speed.at(m, 0, k);
       const spare = capacityIn(r) - one - LOCAL_SHARE * wanted[r]!;
-      return grid.at(m, r, k) > least.at(m, r, k) && one > 0 && capacity - one >= total && spare >= 0 ? spare : undefined;
+      return !unknown(r) && grid.at(m, r, k) > least.at(m, r, k) && one > 0 && capacity - one >= total && spare >= 0 ? spare : undefined;
     });
     if (choice === undefined) return;
     grid.set(m, choice.r, choice.k, grid.at(m, choice.r, choice.k) - 1);

@@ -74,7 +74,8 @@ export class Fleet {
   readonly #requestedAtMs: Float64Array;
   /** 1 for an instance whose host is being taken away: it drains and is not put back or donated. */
   readonly #evicted: Uint8Array;
-  readonly #regionDown: Uint8Array;
+  /** Outages of each region that are not over: they may overlap. */
+  readonly #regionOutages: Int32Array;
   /** The last few provisioning delays by endpoint, oldest first. */
   readonly #delays: number[][];
   readonly #freeSlots: number[] = [];
@@ -82,9 +83,13 @@ export class Fleet {
 
   /** Most instances that a configuration can have at once: an endpoint puts its draining instances back before it gets new ones. */
   static instanceLimit(config: ResolvedConfig): number {
+    const instancesOf = (endpoints: ResolvedConfig['endpoints']): number => endpoints.reduce((sum, endpoint) => sum + endpoint.maxInstances, 0);
+    let limit = instancesOf(config.endpoints);
     // An instance on notice drains beside the one that takes its place.
-    const onNotice = config.incidents.reduce((sum, incident) => sum + (incident.kind === 'eviction' ? incident.instances : 0), 0);
-    return config.endpoints.reduce((sum, endpoint) => sum + endpoint.maxInstances, onNotice);
+    for (const incident of config.incidents)
+      if (incident.kind === 'eviction' && incident.target === 'on-demand')
+        limit += Math.min(incident.instances, instancesOf(config.endpoints.filter((e) => e.region === incident.region && e.sku === incident.sku)));
+    return limit;
   }
 
   constructor(config: ResolvedConfig, topology: Topology, engine: InstanceEngine, limit: number) {
@@ -111,7 +116,7 @@ export class Fleet {
     this.#startedAt = new Float64Array(limit);
     this.#requestedAtMs = new Float64Array(limit);
     this.#evicted = new Uint8Array(limit);
-    this.#regionDown = new Uint8Array(regions.length);
+    this.#regionOutages = new Int32Array(regions.length);
     this.#delays = endpoints.map(() => []);
     for (let slot = limit - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
     for (const [e, spec] of endpoints.entries()) {
@@ -200,17 +205,17 @@ export class Fleet {
   }
 
   isDown(region: number): boolean {
-    return this.#regionDown[region] === 1;
+    return this.#regionOutages[region] > 0;
   }
 
-  /** A region is back: empty, and open to new instances. */
+  /** An outage of a region is over: with the last one it is back, empty and open to new instances. */
   restoreRegion(region: number): void {
-    this.#regionDown[region] = 0;
+    this.#regionOutages[region]--;
   }
 
   /** A region is gone with all that it holds; returns the requests that its instances had. */
   loseRegion(region: number, nowMs: number): number[] {
-    this.#regionDown[region] = 1;
+    this.#regionOutages[region]++;
     const homeless: number[] = [];
     for (let i = 0; i < this.state.length; i++) {
       if (this.state[i] !== FREE && this.#regionOf[this.endpointOf[i]] === region) homeless.push(...this.lose(i, nowMs));
@@ -376,7 +381,7 @@ export class Fleet {
 
   /** Cheapest way first: the same model from spot, another model from spot, a new VM (in the place of spot instances where GPUs are short). */
   #acquire(endpoint: number, nowMs: number): boolean {
-    if (this.#regionDown[this.#regionOf[endpoint]] === 1) return false;
+    if (this.isDown(this.#regionOf[endpoint])) return false;
     const spec = this.#config.endpoints[endpoint];
     const sku = this.#config.skus[this.#skuOf[endpoint]];
     const cell = this.#cell(endpoint);

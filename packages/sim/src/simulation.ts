@@ -20,7 +20,7 @@ import { auditInstances } from './audit-instances.js';
 import { type ControlPorts, type ResolvedConfig, resolveConfig, type SimulationConfig } from './config.js';
 import { countCapacity, type CountedCapacity, countRequests } from './count-capacity.js';
 import { DemandTelemetry } from './demand-telemetry.js';
-import { Fleet } from './fleet.js';
+import { Fleet, type FleetActions } from './fleet.js';
 import { FleetTelemetry } from './fleet-telemetry.js';
 import { HeldRequests } from './held-requests.js';
 import { type IncidentStep, incidentSteps } from './incidents.js';
@@ -110,7 +110,8 @@ class Simulation {
   #nextControlAtMs = Infinity;
   /** A tick of the control loop is what comes next: it is awaited outside of the event loop. */
   #controlDue = false;
-  #telemetryDown = false;
+  /** Outages that are not over: they may overlap. */
+  #telemetryOutages = 0;
   #lastSeen: FleetSnapshot | undefined;
   #rerouted = 0;
   #nextScalingAtMs: number;
@@ -119,7 +120,7 @@ class Simulation {
   #rejectedNoRegion = 0;
   #rejectedTooLong = 0;
   #servedAway = 0;
-  #counted: (CountedCapacity & { inFlight: number; durationMs: number }) | undefined;
+  #counted: (CountedCapacity & { inFlight: number; durationMs: number; actions: FleetActions }) | undefined;
 
   constructor(config: ResolvedConfig, trace: TraceStream, options: SimulateOptions) {
     const topology = createTopology(config);
@@ -174,7 +175,7 @@ class Simulation {
   #ports(): ControlPorts {
     return {
       telemetry: {
-        snapshot: () => (this.#telemetryDown ? this.#lastSeen! : this.#telemetry.snapshot(this.#nowMs)),
+        snapshot: () => (this.#telemetryOutages > 0 ? this.#lastSeen! : this.#telemetry.snapshot(this.#nowMs)),
         demand: (key, sinceMs) => {
           const series = this.#demand.one(key, this.#nowMs, sinceMs);
           if (series === undefined) throw new ConfigError('key', `the fleet has no ${key.modelId} in ${key.regionId}`);
@@ -197,7 +198,11 @@ class Simulation {
       endpointId: decision.endpointId,
       status: short ? 'partial' : reachedInstances === before ? 'unchanged' : 'applied',
       reachedInstances,
-      detail: short ? `no GPU was left for ${decision.targetInstances - reachedInstances} of them` : undefined,
+      detail: !short
+        ? undefined
+        : this.#fleet.isDown(this.#topology.regionOfPool[this.#topology.poolOfEndpoint[endpoint]])
+          ? 'the region is down'
+          : `no GPU was left for ${decision.targetInstances - reachedInstances} of them`,
     };
   }
 
@@ -240,7 +245,12 @@ class Simulation {
     if (durationMs > this.#nextSampleAtMs - MS_PER_MIN) this.#sample(durationMs);
     this.#metrics.endGoodput();
     this.#options.onDemand?.(this.#demand.series(durationMs, this.#trace.startEpochMs ?? 0));
-    this.#counted = { ...countCapacity(this.#config, this.#fleet, durationMs), inFlight: this.#requests.live, durationMs };
+    this.#counted = {
+      ...countCapacity(this.#config, this.#fleet, durationMs),
+      inFlight: this.#requests.live,
+      durationMs,
+      actions: structuredClone(this.#fleet.actions),
+    };
     const limitMs = durationMs + DRAIN_LIMIT_MS;
     while (this.#requests.live > 0) {
       if (this.#step(limitMs)) continue;
@@ -329,11 +339,10 @@ class Simulation {
         this.#fleet.restoreRegion(step.region);
         break;
       case 'telemetry-down':
-        this.#lastSeen = this.#telemetry.frozen(nowMs);
-        this.#telemetryDown = true;
+        if (this.#telemetryOutages++ === 0) this.#lastSeen = this.#telemetry.frozen(nowMs);
         break;
       case 'telemetry-up':
-        this.#telemetryDown = false;
+        this.#telemetryOutages--;
         break;
       case 'evict':
         if (step.spot) this.#fleet.loseSpot(step.region, step.sku, step.instances, nowMs);
@@ -516,10 +525,11 @@ class Simulation {
     while (queue.size > 0 && this.#dispatch(queue.topSlot(), pool, nowMs)) queue.pop();
   }
 
-  /** Asks the release policy how much held work a pool gets now, and sends it there. */
+  /** Asks the release policy how much held work a pool gets now, and sends it there. In a region that is down work stays held: its time may come. */
   #releaseTo(pool: number, nowMs: number): void {
     const model = this.#topology.modelOfPool[pool];
     const region = this.#topology.regionOfPool[pool];
+    if (this.#fleet.isDown(region)) return;
     this.#heldView.heaps = this.#held.heaps(model, region);
     this.#loadView.pool = pool;
     this.#loadView.nowMs = nowMs;
@@ -578,7 +588,7 @@ class Simulation {
     for (let pool = 0; pool < this.#topology.pools; pool++) {
       if (this.#held.count[this.#topology.modelOfPool[pool]] > 0 && this.#servesHeld(pool)) this.#releaseTo(pool, nowMs);
     }
-    if (this.#loop !== undefined || this.#telemetryDown) return;
+    if (this.#loop !== undefined || this.#telemetryOutages > 0) return;
     for (const decision of this.#config.policies.scaling.decide(this.#telemetry.snapshot(nowMs), undefined, nowMs)) {
       if (this.#applyDecision(decision).status === 'failed')
         throw new InvariantError(`scaling policy "${this.#config.policies.scaling.name}" decided for the unknown endpoint "${decision.endpointId}"`);
@@ -588,7 +598,7 @@ class Simulation {
   #sample(nowMs: number): void {
     this.#telemetry.observeDemand(this.#tokensInPool);
     this.#tokensInPool.fill(0);
-    this.#demand.minute(nowMs, !this.#telemetryDown);
+    this.#demand.minute(nowMs, this.#telemetryOutages === 0);
     if (this.#options.audit === true) this.#audit();
     if (this.#options.onSample !== undefined && this.#counted === undefined) {
       for (const [e, endpoint] of this.#telemetry.snapshot(nowMs).endpoints.entries()) {
@@ -656,7 +666,7 @@ class Simulation {
       capacity: counted.capacity,
       spotGpuHours: counted.spotGpuHours,
       endpoints: counted.endpoints,
-      actions: this.#fleet.actions,
+      actions: counted.actions,
       preemptions: this.#engine.preemptions,
       iterations: this.#engine.iterations,
     };

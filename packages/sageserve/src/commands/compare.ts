@@ -1,4 +1,4 @@
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ConfigError } from '@sageserve/core';
 import { type ComparedRun, compareStrategies, strategyLabels } from '../compare/run-comparison.js';
@@ -7,6 +7,7 @@ import { comparisonText } from '../compare/comparison-text.js';
 import { DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
 import { preset, PRESET_NAMES } from '../presets/presets.js';
 import { comparisonPage, type GapPoint } from '../reports/comparison-page.js';
+import { buildSimulation } from '../scenario/build.js';
 import { loadPlugins } from '../scenario/plugins.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
 import { parseDurationMs, type Scenario } from '../scenario/schema.js';
@@ -30,6 +31,7 @@ export interface CompareOptions {
 }
 
 const MOST_SEEDS = 1_000;
+const RESULT_FILE = /^(report\.html|comparison\.json|journal-.*\.jsonl)$/;
 
 /** `sageserve compare`: scenarios × strategies × seeds, one table each, and a page with the paper's figures. */
 export async function compareCommand(files: readonly string[], options: CompareOptions, signal: AbortSignal): Promise<void> {
@@ -40,10 +42,21 @@ export async function compareCommand(files: readonly string[], options: CompareO
   for (const { scenario, file } of scenarios) {
     const catalogue = await loadPlugins(scenario, file, DEFAULT_CATALOGUE);
     const choices: PolicyChoice[] = options.strategy === undefined ? scenario.strategies : options.strategy.split(',').map((name) => name.trim());
+    // Every strategy is built before the first one runs, so that a wrong name or an impossible fleet costs nothing.
+    strategyLabels(choices);
+    for (const choice of choices) buildSimulation(scenario, choice, catalogue);
     prepared.push({ scenario, catalogue, choices, seeds: seeds ?? [scenario.seed] });
   }
-  const target = options.out === undefined ? undefined : await OutFolder.create(options.out);
+  const target =
+    options.out === undefined
+      ? undefined
+      : await OutFolder.create(
+          options.out,
+          prepared.map(({ scenario }) => fileName(scenario.name)),
+        );
   const reports: Record<string, unknown>[] = [];
+  /** Printed when all is written: who closes the pipe early loses no results. */
+  const texts: string[] = [];
   try {
     for (const { scenario, catalogue, choices, seeds: own } of prepared) {
       const folder = target === undefined ? undefined : join(target.partial, fileName(scenario.name));
@@ -86,22 +99,11 @@ export async function compareCommand(files: readonly string[], options: CompareO
           ...(folder === undefined
             ? {}
             : {
-                onJournal(strategy, seed, entry) {
-                  const name = fileName(`journal-${strategy}-${seed}`);
-                  let journal = journals.get(name);
-                  if (journal === undefined)
-                    journals.set(
-                      name,
-                      (journal = new JournalFile(join(folder, `${name}.jsonl`), {
-                        kind: 'run',
-                        scenario: scenario.name,
-                        strategy,
-                        seed,
-                        startEpochMs: undefined,
-                      })),
-                    );
-                  journal.write(entry);
+                onStart(strategy, seed, startEpochMs) {
+                  const head = { kind: 'run' as const, scenario: scenario.name, strategy, seed, startEpochMs };
+                  journals.set(journalName(strategy, seed), new JournalFile(join(folder, `${journalName(strategy, seed)}.jsonl`), () => head));
                 },
+                onJournal: (strategy, seed, entry) => journals.get(journalName(strategy, seed))!.write(entry),
               }),
         });
         gaps = await gapSensitivity(scenario, thresholds, own[0]!, common);
@@ -122,12 +124,12 @@ export async function compareCommand(files: readonly string[], options: CompareO
         await writeFile(join(folder, 'comparison.json'), `${JSON.stringify(report, null, 2)}\n`);
         await writeFile(join(folder, 'report.html'), await comparisonPage(scenario, runs, comparison, gaps));
       }
-      if (options.json !== true) {
-        console.log(`${reports.length > 1 ? '\n' : ''}${scenario.name}${scenario.description === undefined ? '' : `: ${scenario.description}`}\n`);
-        console.log(comparisonText(comparison));
-        console.log(own.length > 1 ? `\n± is the 95 % confidence interval over ${own.length} seeds` : '\none seed: --seeds 5 gives confidence intervals');
-        for (const gap of gaps) console.log(`gap threshold ${gap.threshold}: ${decimal(gap.gpuHours)} GPU-hours, TTFT p90 of IW-F ${time(gap.ttftP90Ms)}`);
-      }
+      texts.push(
+        `${scenario.name}${scenario.description === undefined ? '' : `: ${scenario.description}`}\n\n${comparisonText(comparison)}`,
+        own.length > 1 ? `\n± is the 95 % confidence interval over ${own.length} seeds` : '\none seed: --seeds 5 gives confidence intervals',
+        ...gaps.map(({ threshold, gpuHours, ttftP90Ms }) => `gap threshold ${threshold}: ${decimal(gpuHours)} GPU-hours, TTFT p90 of IW-F ${time(ttftP90Ms)}`),
+        '',
+      );
     }
     await target?.publish();
   } catch (error) {
@@ -135,6 +137,7 @@ export async function compareCommand(files: readonly string[], options: CompareO
     throw error;
   }
   if (options.json === true) console.log(JSON.stringify(reports.length === 1 ? reports[0] : reports, null, 2));
+  else console.log(texts.join('\n').trimEnd());
   if (options.out !== undefined)
     console.error(`results in ${options.out}${reports.map((r) => `\n  ${join(options.out!, fileName(r['scenario'] as string), 'report.html')}`).join('')}`);
 }
@@ -168,10 +171,11 @@ async function scenariosOf(files: readonly string[], options: CompareOptions): P
     throw new ConfigError('--requests-per-day', `must be a number above 0, not "${options.requestsPerDay}"`);
   if (options.duration !== undefined && parseDurationMs(options.duration) === undefined)
     throw new ConfigError('--duration', `"${options.duration}" is not a duration such as 15m, 24h or 7d`);
+  if (rate !== undefined && options.trace !== undefined) throw new ConfigError('--requests-per-day', 'is for generated traffic: a trace has its own rate');
   if (options.format !== undefined && options.trace === undefined) throw new ConfigError('--format', 'is about a trace: name one with --trace');
   const scenarios = bases.map(({ base, file }) => {
     const { requestsPerDay: _rate, ...traffic } = base.traffic;
-    const { duration: _duration, history: _history, ...withoutTime } = base;
+    const { duration: _duration, history: _history, description: _description, ...withoutTime } = base;
     return {
       file,
       scenario: parseScenario({
@@ -189,7 +193,6 @@ async function scenariosOf(files: readonly string[], options: CompareOptions): P
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)
     throw new ConfigError('scenarios', `two are called ${twice}`, { hint: `Give each a name of its own; presets are ${PRESET_NAMES.join(', ')}.` });
-  for (const { scenario } of scenarios) strategyLabels(scenario.strategies);
   return scenarios;
 }
 
@@ -197,7 +200,7 @@ async function scenariosOf(files: readonly string[], options: CompareOptions): P
 function seedsOf(text: string): (number | string)[] {
   const parts = text.split(',').map((part) => part.trim());
   if (parts.some((part) => part === '')) throw new ConfigError('--seeds', `must be a count such as 5, or seeds with commas between, not "${text}"`);
-  if (parts.length > 1) return [...new Set(parts)].map((part) => (/^-?\d+$/.test(part) ? Number(part) : part));
+  if (parts.length > 1) return [...new Set(parts.map((part) => (/^-?\d+$/.test(part) ? Number(part) : part)))];
   const n = Number(text);
   if (!(Number.isInteger(n) && n >= 1 && n <= MOST_SEEDS))
     throw new ConfigError('--seeds', `must be a whole number from 1 to ${MOST_SEEDS}, not "${text}"`, {
@@ -212,6 +215,10 @@ function thresholdsOf(text: string): number[] {
     if (!(value >= 1 && value < Infinity)) throw new ConfigError('--gap-thresholds', `must be numbers of 1 or more with commas between, not "${text}"`);
     return value;
   });
+}
+
+function journalName(strategy: string, seed: number | string): string {
+  return fileName(`journal-${strategy}-${seed}`);
 }
 
 /** A name as a file may have it anywhere. */
@@ -231,7 +238,13 @@ class OutFolder {
     this.#takeBack = takeBack;
   }
 
-  static async create(path: string): Promise<OutFolder> {
+  /** Throws `ConfigError` where nothing can be written, or where a folder of a scenario's name holds files that are not results. */
+  static async create(path: string, names: readonly string[]): Promise<OutFolder> {
+    for (const name of names) {
+      const foreign = (await readdir(join(path, name)).catch(() => [])).find((file) => !RESULT_FILE.test(file));
+      if (foreign !== undefined)
+        throw new ConfigError('--out', `${join(path, name)} holds files that are not results, such as ${foreign}`, { hint: 'Name another folder.' });
+    }
     const takeBack = await makeFolder(path);
     try {
       return new OutFolder(path, await mkdtemp(join(dirname(path), `.${basename(path)}-`)), takeBack);
@@ -243,7 +256,6 @@ class OutFolder {
 
   /** Each scenario's folder takes the place of an earlier one of its name; what else is there stays. */
   async publish(): Promise<void> {
-    const { readdir } = await import('node:fs/promises');
     for (const name of await readdir(this.partial)) {
       await rm(join(this.#path, name), { recursive: true, force: true });
       await rename(join(this.partial, name), join(this.#path, name));

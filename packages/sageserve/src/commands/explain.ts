@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline';
 import { ConfigError, type EndpointId, SageServeError } from '@sageserve/core';
 import { type DecisionEntry, explain, type Explanation, type JournalEntry } from '@sageserve/controller';
 import { parseDurationMs } from '../scenario/schema.js';
+import { z } from 'zod';
 import { decimal, NONE, percent } from './format.js';
 import type { JournalHead } from './journal-file.js';
 
@@ -15,7 +16,11 @@ export interface ExplainOptions {
 /** `sageserve explain`: why an endpoint had as many instances as it had, from a journal. */
 export async function explainCommand(file: string, options: ExplainOptions): Promise<void> {
   const { head, entries } = await readJournal(file);
-  const endpoints = [...new Set(entries.flatMap((entry) => (entry.kind === 'decision' ? [entry.endpointId] : [])))].sort();
+  const endpoints = [
+    ...new Set(
+      entries.flatMap((entry) => (entry.kind === 'decision' ? [entry.endpointId] : entry.kind === 'plan' ? (Object.keys(entry.targets) as EndpointId[]) : [])),
+    ),
+  ].sort();
   if (options.endpoint === undefined) throw new ConfigError('--endpoint', 'is needed', { hint: endpointHint(endpoints) });
   const matching = endpoints.filter((id) => id === options.endpoint || id.includes(options.endpoint!));
   const exact = endpoints.find((id) => id === options.endpoint) ?? (matching.length === 1 ? matching[0] : undefined);
@@ -27,6 +32,39 @@ export async function explainCommand(file: string, options: ExplainOptions): Pro
   const found = explain(entries, exact, atMs);
   if (options.json === true) console.log(JSON.stringify({ ...head, endpointId: exact, atMs, ...found }, null, 2));
   else console.log(explanationText(exact, atMs, found, head).join('\n'));
+}
+
+const number = z.number();
+const seen = z.looseObject({ readyInstances: number, provisioningInstances: number, drainingInstances: number });
+const series = z.looseObject({
+  modelId: z.string(),
+  regionId: z.string(),
+  method: z.string(),
+  startMs: number,
+  stepMs: number,
+  expected: z.array(number),
+  low: z.array(number),
+  high: z.array(number),
+});
+/** As much of an entry as an explanation reads. */
+const journalLineSchema = z.discriminatedUnion('kind', [
+  z.looseObject({ kind: z.literal('run'), scenario: z.string(), strategy: z.string() }),
+  z.looseObject({
+    kind: z.literal('plan'),
+    atMs: number,
+    status: z.string(),
+    solver: z.string(),
+    targets: z.record(z.string(), z.looseObject({ held: number, target: number })),
+    forecasts: z.array(series),
+    shortfall: z.array(z.looseObject({ kind: z.string(), modelId: z.string(), amount: number })),
+  }),
+  z.looseObject({ kind: z.literal('decision'), atMs: number, endpointId: z.string(), seen, targetInstances: number, reason: z.string(), outcome: z.string() }),
+  z.looseObject({ kind: z.enum(['degradation', 'recovery']), atMs: number, what: z.string() }),
+]);
+
+/** Which field is wrong, where that is known. */
+function at(path: readonly PropertyKey[] | undefined): string {
+  return path === undefined || path.length === 0 ? '' : `: ${path.map(String).join('.')} is missing or wrong`;
 }
 
 /** Reads a journal of JSON Lines. Throws `SageServeError` (ERR_JOURNAL) with file and line for one that is not. */
@@ -44,9 +82,13 @@ async function readJournal(file: string): Promise<{ head: JournalHead | undefine
       } catch (cause) {
         throw new SageServeError('ERR_JOURNAL', `${file}:${line}: is no JSON`, { hint: 'A journal has one entry on each line.', cause });
       }
-      if (entry.kind === 'run') head = entry;
-      else if (['plan', 'decision', 'degradation', 'recovery'].includes(entry.kind) && Number.isFinite(entry.atMs)) entries.push(entry);
-      else throw new SageServeError('ERR_JOURNAL', `${file}:${line}: is no entry of a journal`, { hint: 'compare --out and simulate --out write journals.' });
+      const parsed = journalLineSchema.safeParse(entry);
+      if (parsed.success && entry.kind === 'run') head = entry;
+      else if (parsed.success) entries.push(entry as JournalEntry);
+      else
+        throw new SageServeError('ERR_JOURNAL', `${file}:${line}: is no entry of a journal${at(parsed.error.issues[0]?.path)}`, {
+          hint: 'compare --out and simulate --out write journals.',
+        });
     }
   } catch (cause) {
     if (cause instanceof SageServeError) throw cause;
@@ -56,7 +98,7 @@ async function readJournal(file: string): Promise<{ head: JournalHead | undefine
 }
 
 function endpointHint(endpoints: readonly string[]): string {
-  return endpoints.length === 0 ? 'The journal has no decisions.' : `Decisions were made for ${endpoints.join(', ')}.`;
+  return endpoints.length === 0 ? 'The journal has neither decisions nor plans.' : `It tells of ${endpoints.join(', ')}.`;
 }
 
 /** A duration from the start, or a time of day where the journal knows when it began; the end unless given. */

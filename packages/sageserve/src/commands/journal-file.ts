@@ -13,18 +13,27 @@ export interface JournalHead {
   readonly startEpochMs: number | undefined;
 }
 
-/** A journal as JSON Lines, written through a small buffer. */
+/** A journal as JSON Lines, written through a small buffer. Its head is asked for with the first entry: a trace knows its date when it has been opened. */
 export class JournalFile {
   readonly #file: number;
-  #buffer: string;
+  readonly #head: () => JournalHead;
+  #buffer = '';
+  #begun = false;
   #closed = false;
 
-  constructor(path: string, head: JournalHead) {
+  constructor(path: string, head: () => JournalHead) {
     this.#file = openSync(path, 'w');
-    this.#buffer = `${JSON.stringify(head)}\n`;
+    this.#head = head;
+  }
+
+  #begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#buffer += `${JSON.stringify(this.#head())}\n`;
   }
 
   write(entry: JournalEntry): void {
+    this.#begin();
     this.#buffer += `${journalLine(entry)}\n`;
     if (this.#buffer.length >= FLUSH_CHARACTERS) this.#flush();
   }
@@ -32,6 +41,7 @@ export class JournalFile {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#begin();
     this.#flush();
     closeSync(this.#file);
   }

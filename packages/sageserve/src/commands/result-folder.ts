@@ -101,14 +101,14 @@ export class ResultFolder {
   }
 
   /** Where the decisions of the run's control loop are written. */
-  journal(scenario: Scenario, strategy: string): JournalSink {
-    const journal = new JournalFile(join(this.#partial, 'journal.jsonl'), {
+  journal(scenario: Scenario, strategy: string, startEpochMs: () => number | undefined): JournalSink {
+    const journal = new JournalFile(join(this.#partial, 'journal.jsonl'), () => ({
       kind: 'run',
       scenario: scenario.name,
       strategy,
       seed: scenario.seed,
-      startEpochMs: undefined,
-    });
+      startEpochMs: startEpochMs(),
+    }));
     this.#journal = journal;
     return (entry) => journal.write(entry);
   }

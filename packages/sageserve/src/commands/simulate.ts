@@ -76,12 +76,14 @@ async function runStrategy(
   signal: AbortSignal,
 ): Promise<StrategyResult> {
   const skippedRows: SkippedRows = { count: 0, examples: [] };
+  let startEpochMs: number | undefined;
   const { config, trace } = await prepareRun(scenario, choice, {
     catalogue,
     signal,
     ...(options.skipBadRows === true ? { skippedRows } : {}),
-    ...(folder === undefined ? {} : { journal: folder.journal(scenario, label) }),
+    ...(folder === undefined ? {} : { journal: folder.journal(scenario, label, () => startEpochMs) }),
   });
+  startEpochMs = trace.startEpochMs;
   const progress = new Progress(label, 'requests');
   const startMs = wallClockMs();
   const ready: number[] = [];

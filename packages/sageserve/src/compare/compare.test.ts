@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -110,6 +110,8 @@ describe('sageserve compare', () => {
       [['--seeds', '1,,2'], '--seeds: must be a count such as 5, or seeds with commas between'],
       [['--preset', 'small,small'], 'scenarios: two are called small'],
       [['--preset', 'huge'], 'unknown preset "huge"'],
+      [['--strategy', 'sage,sage'], 'strategies: "sage" stands twice'],
+      [['--trace', 'x.csv', '--requests-per-day', '5'], '--requests-per-day: is for generated traffic'],
       [['--gap-thresholds', '0.5'], '--gap-thresholds: must be numbers of 1 or more'],
       [['--requests-per-day', '-1'], '--requests-per-day: must be a number above 0'],
     ];
@@ -148,6 +150,39 @@ describe('sageserve compare', () => {
     }
   });
 
+  it('refuses incidents after the end, history that is no whole number of buckets, and forecasters that are none', async () => {
+    const base = {
+      duration: '30m',
+      traffic: { requestsPerDay: 1_000 },
+      regions: [{ name: 'eastus', gpus: { 'a100-80gb': 8 } }],
+      skus: [{ name: 'a100-80gb' }],
+      models: [{ name: 'llama-3.1-8b', deployments: [{ sku: 'a100-80gb', gpusPerInstance: 1, initialInstances: 2, maxInstances: 4 }] }],
+      strategies: ['sage'],
+    };
+    for (const [change, message] of [
+      [{ incidents: [{ kind: 'telemetry-outage', at: '5h', duration: '1m' }] }, 'incidents[0].at: 5h is not within the run, which is 30m long'],
+      [{ history: '25m' }, 'history: must be a multiple of 10 minutes, not 25m'],
+      [{ control: { forecaster: 'nope' } }, 'unknown forecaster "nope"'],
+      [{ control: { forecaster: { name: 'arima', wat: 1 } } }, 'control.forecaster.wat: is not an option of this policy'],
+    ] as const) {
+      const file = join(dir, 'odd.json');
+      await writeFile(file, JSON.stringify({ ...base, ...change }));
+      const { code, stderr } = await run(['compare', file]);
+      expect(stderr).toContain(message);
+      expect(code).toBe(2);
+    }
+  });
+
+  it('does not write over what is not its own', async () => {
+    const out = join(dir, 'mine');
+    await mkdir(join(out, 'small'), { recursive: true });
+    await writeFile(join(out, 'small', 'precious.txt'), 'keep');
+    const { code, stderr } = await run(['compare', '--duration', '1m', '--strategy', 'static', '--out', out]);
+    expect(stderr).toContain('small holds files that are not results, such as precious.txt');
+    expect(code).toBe(2);
+    expect(await readFile(join(out, 'small', 'precious.txt'), 'utf8')).toBe('keep');
+  });
+
   it('leaves nothing behind when it is interrupted', async () => {
     const out = join(dir, 'interrupted');
     const { code, stderr } = await run(['compare', '--preset', 'paper-day', '--strategy', 'reactive', '--out', out], (child) => {
@@ -180,7 +215,7 @@ describe('what compare writes', () => {
     const report = JSON.parse(await readFile(join(out, 'small', 'comparison.json'), 'utf8')) as Report & { gapThresholds: { threshold: number }[] };
     expect(report.gapThresholds.map(({ threshold }) => threshold)).toEqual([2, 5]);
     const lines = (await readFile(join(out, 'small', 'journal-sage-1.jsonl'), 'utf8')).trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>); // prettier-ignore
-    expect(lines[0]).toMatchObject({ kind: 'run', scenario: 'small', strategy: 'sage', seed: 1 });
+    expect(lines[0]).toMatchObject({ kind: 'run', scenario: 'small', strategy: 'sage', seed: 1, startEpochMs: Date.UTC(2024, 4, 13, 10) });
     expect(lines.filter((line) => line['kind'] === 'plan').map((line) => line['atMs'])).toEqual(expect.arrayContaining([0, 3_600_000]));
   });
 
@@ -206,8 +241,19 @@ describe('what compare writes', () => {
       expect(wrong.stderr).toContain(message);
       expect(wrong.code).toBe(2);
     }
-    await writeFile(join(dir, 'broken.jsonl'), '{"kind":"run"}\n{"kind":"plan"\n');
-    expect((await run(['explain', join(dir, 'broken.jsonl'), '--endpoint', 'x'])).stderr).toContain('broken.jsonl:2: is no JSON');
+    for (const [text, message] of [
+      ['{"kind":"run","scenario":"x","strategy":"y"}\n{"kind":"plan"\n', ':2: is no JSON'],
+      ['{"kind":"decision","atMs":5,"endpointId":"a/b/c"}\n', ':1: is no entry of a journal: seen is missing or wrong'],
+      ['null\n', ':1: is no entry of a journal'],
+    ] as const) {
+      await writeFile(join(dir, 'broken.jsonl'), text);
+      const wrong = await run(['explain', join(dir, 'broken.jsonl'), '--endpoint', 'x']);
+      expect(wrong.stderr).toContain(`broken.jsonl${message}`);
+      expect(wrong.code).toBe(2);
+    }
+    // Generated traffic has a date: 13 May 2024 is the Monday that it stands for.
+    const dated = await run(['explain', journal, '--endpoint', 'eastus/llama-2-70b', '--at', '2024-05-13T11:30:00Z']);
+    expect(dated.stdout).toContain('at 01:30:00');
   });
 
   it.skipIf(browser === undefined)(

@@ -1,4 +1,4 @@
-import type { DemandSeries } from '@sageserve/core';
+import { ConfigError, type DemandSeries } from '@sageserve/core';
 import type { JournalEntry, PlanEntry } from '@sageserve/controller';
 import { simulate, type SimulationProgress, type SimulationResult } from '@sageserve/sim';
 import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
@@ -23,6 +23,8 @@ export interface ComparedRun {
 export interface ComparisonOptions {
   readonly catalogue?: Catalogue;
   readonly signal?: AbortSignal;
+  /** Called before a run; its start in milliseconds since 1970, where that is known. */
+  readonly onStart?: (strategy: string, seed: number | string, startEpochMs: number | undefined) => void;
   /** Told of every journal entry of a run. */
   readonly onJournal?: (strategy: string, seed: number | string, entry: JournalEntry) => void;
   readonly onProgress?: (strategy: string, seed: number | string, progress: SimulationProgress, share: number | undefined) => void | Promise<void>;
@@ -31,15 +33,18 @@ export interface ComparisonOptions {
   readonly record?: boolean;
 }
 
-/** Names of choices, told apart by their options where one name stands several times. */
+/** Names of choices, told apart by their options where one name stands several times. Throws `ConfigError` for two that are the same. */
 export function strategyLabels(choices: readonly PolicyChoice[]): string[] {
   const names = choices.map((choice) => (typeof choice === 'string' ? choice : choice.name));
-  return choices.map((choice, i) => {
+  const labels = choices.map((choice, i) => {
     const name = names[i]!;
     if (names.indexOf(name) === names.lastIndexOf(name) || typeof choice === 'string') return name;
     const options = Object.entries(choices[i] as Record<string, unknown>).filter(([key]) => key !== 'name');
     return options.length === 0 ? name : `${name} (${options.map(([key, value]) => `${key} ${String(value)}`).join(', ')})`;
   });
+  const twice = labels.find((label, i) => labels.indexOf(label) !== i);
+  if (twice !== undefined) throw new ConfigError('strategies', `"${twice}" stands twice`, { hint: 'One and the same run would be counted as two.' });
+  return labels;
 }
 
 /**
@@ -95,7 +100,8 @@ async function runOne(
       onJournal?.(strategy, scenario.seed, entry);
     },
   });
-  const recorder = options.record === true ? new RunRecorder(config.regions) : undefined;
+  options.onStart?.(strategy, scenario.seed, trace.startEpochMs);
+  const recorder = options.record === true ? new RunRecorder(config.regions, config.durationMs) : undefined;
   const durationMs = scenario.duration === undefined ? undefined : parseDurationMs(scenario.duration);
   let actual: readonly DemandSeries[] = [];
   const result = await simulate(config, trace, {

@@ -36,6 +36,7 @@ export interface RunRecord {
 /** Watches a run and makes its record, in memory that grows with its length in steps only. */
 export class RunRecorder implements SimulationObserver {
   readonly #regions: readonly string[];
+  readonly #durationMs: number;
   readonly #timeS: number[] = [];
   readonly #arrivals: number[][] = WORKLOAD_TIERS.map(() => []);
   readonly #ready: number[] = [];
@@ -57,8 +58,10 @@ export class RunRecorder implements SimulationObserver {
   readonly #step = { ready: 0, provisioning: 0, utilization: 0, utilizationWeight: 0, samples: 0, byRegion: [] as number[] };
   #minuteMs = -1;
 
-  constructor(regions: readonly string[]) {
+  /** `durationMs` is when the run ends, where that is known beforehand. */
+  constructor(regions: readonly string[], durationMs = Infinity) {
     this.#regions = regions;
+    this.#durationMs = durationMs;
     this.#byRegion = regions.map(() => []);
     this.#step.byRegion = regions.map(() => 0);
   }
@@ -79,8 +82,10 @@ export class RunRecorder implements SimulationObserver {
     if (outcome !== 'completed') return;
     const ttftMs = requests.firstTokenAtMs[slot]! - arrivedMs;
     const e2eMs = endedAtMs - arrivedMs;
-    this.#stepTtft[tier]!.record(ttftMs);
-    this.#stepE2e[tier]!.record(e2eMs);
+    // What ends after the run belongs to the distributions, not to its last ten minutes.
+    const after = endedAtMs > this.#durationMs;
+    (after ? this.#ttft : this.#stepTtft)[tier]!.record(ttftMs);
+    (after ? this.#e2e : this.#stepE2e)[tier]!.record(e2eMs);
     if (tier === 0) this.#minuteTtft[minute]!.record(ttftMs);
   }
 

@@ -1,4 +1,4 @@
-import { type DemandSeries, type ModelId, MS_PER_HOUR, type PlacementPlan } from '@sageserve/core';
+import { ConfigError, type DemandSeries, type ModelId, MS_PER_HOUR, type PlacementPlan } from '@sageserve/core';
 import { createControlLoop, type JournalSink } from '@sageserve/controller';
 import { createSeasonalNaiveForecaster, withFallback } from '@sageserve/forecast';
 import { createPlacementOptimizer } from '@sageserve/optimize';
@@ -6,7 +6,7 @@ import type { SimulationConfig } from '@sageserve/sim';
 import { type SkippedRows, traceFrom, type TraceStream } from '@sageserve/trace';
 import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice, type Strategy } from '../catalogue.js';
 import { demandOfTrace } from '../demand/demand-of-trace.js';
-import { buildFleet, buildTraffic } from '../scenario/build.js';
+import { buildFleet, buildTraffic, createForecaster } from '../scenario/build.js';
 import { parseDurationMs, type Scenario } from '../scenario/schema.js';
 import { createForesightForecaster } from './foresight.js';
 import { fleetProblem } from './fleet-problem.js';
@@ -61,8 +61,15 @@ function historyTraffic(scenario: Scenario): Promise<TraceStream> {
 
 const seconds = (duration: string | number): number => parseDurationMs(duration)! / 1_000;
 
+/** Throws `ConfigError` for history that is no whole number of buckets: it would be dated wrongly. */
+function checkHistory(scenario: Scenario): void {
+  if (parseDurationMs(scenario.history)! % STEP_MS !== 0)
+    throw new ConfigError('history', `must be a multiple of ${STEP_MS / 60_000} minutes, not ${scenario.history}`);
+}
+
 /** Reads what demand a scenario has before its run, and, for an oracle, during it. The same for every strategy. */
 export async function demandAround(scenario: Scenario, foresight: boolean, onBatch?: (requests: number) => Promise<void> | undefined): Promise<RunDemand> {
+  checkHistory(scenario);
   const historyMs = parseDurationMs(scenario.history)!;
   const source = scenario.traffic.trace ?? scenario.name;
   const read = async (trace: TraceStream, wholeUntilMs: number | undefined): Promise<DemandSeries[]> =>
@@ -120,7 +127,7 @@ export async function prepareRun(scenario: Scenario, choice: PolicyChoice, optio
           scalingPolicy: strategy.scaling,
           ...(planning === undefined ? {} : { planning }),
           cadences: {
-            reactMs: parseDurationMs(scenario.control.reactEvery)!,
+            reactMs: parseDurationMs(scenario.scalingInterval)!,
             planMs: strategy.planning?.everyMs ?? parseDurationMs(scenario.control.planEvery)!,
           },
           ...(journal === undefined ? {} : { journal }),
@@ -146,9 +153,8 @@ function planningOptions(
   const everyMs = planning.everyMs ?? parseDurationMs(scenario.control.planEvery)!;
   const planSteps = Math.max(1, Math.round(everyMs / STEP_MS));
   const horizonSteps = Math.max(planSteps, Math.round(parseDurationMs(scenario.control.horizon)! / STEP_MS));
-  const { name, ...options } = typeof scenario.control.forecaster === 'string' ? { name: scenario.control.forecaster } : scenario.control.forecaster;
   const forecaster =
-    planning.foresight === true && demand.foresight !== undefined ? createForesightForecaster(demand.foresight) : catalogue.forecasters[name]!(options);
+    planning.foresight === true && demand.foresight !== undefined ? createForesightForecaster(demand.foresight) : createForecaster(scenario, catalogue);
   const demandQuantile = planning.demandQuantile ?? scenario.placement.demandQuantile;
   return {
     forecaster,

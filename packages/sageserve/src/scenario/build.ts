@@ -2,6 +2,7 @@ import {
   ConfigError,
   createRng,
   DEFAULT_OBJECTIVES,
+  type Forecaster,
   modelId,
   regionId,
   skuId,
@@ -14,6 +15,13 @@ import type { EndpointSpec, EngineOptions, Incident, SimulationConfig } from '@s
 import { cutTrace, generateO365Trace, openTrace, type Quantiles, type SkippedRows, TRACE_FORMATS, type TraceFormat, type TraceStream } from '@sageserve/trace';
 import { type Catalogue, createPolicy, DEFAULT_CATALOGUE, withPath, type FactoryContext, type PolicyChoice, type Strategy } from '../catalogue.js';
 import { parseDurationMs, type Scenario } from './schema.js';
+
+/** Throws `ConfigError` for an incident that comes after the end of the run, and so never. */
+function withinRun(incident: Incident, i: number, { duration, incidents }: Scenario): Incident {
+  if (duration !== undefined && incident.atMs >= ms(duration))
+    throw new ConfigError(`incidents[${i}].at`, `${incidents[i]!.at} is not within the run, which is ${duration} long`);
+  return incident;
+}
 
 /** For a fleet that nobody runs yet. */
 const NOTHING_YET: Pick<FactoryContext, 'plan' | 'kvWithinObjectives'> = { plan: () => undefined, kvWithinObjectives: () => undefined };
@@ -49,7 +57,11 @@ export function buildFleet(
     scenario.skus.map((k) => k.name),
   );
   const context: FactoryContext = { rng: createRng(scenario.seed).fork('policies'), regions: names, ...live };
-  const strategy = createPolicy('strategy', 'strategies', catalogue.strategies, strategyChoice, context);
+  const strategy = createPolicy('strategy', 'strategies', catalogue.strategies, strategyChoice, context) as Strategy | undefined;
+  if (typeof strategy?.scaling?.decide !== 'function')
+    throw new ConfigError('strategies', `"${typeof strategyChoice === 'string' ? strategyChoice : strategyChoice.name}" is no strategy`, {
+      hint: 'Its factory must return { scaling }, a policy with decide(), and what else it brings.',
+    });
   const performance = createPolicy('performance model', 'performance', catalogue.performanceModels, scenario.performance, context);
   const endpoints: EndpointSpec[] = [];
   for (const [m, model] of scenario.models.entries()) {
@@ -103,6 +115,7 @@ export function buildFleet(
       }
     }
   }
+  createForecaster(scenario, catalogue);
   const { unlimitedBatchTokens, ...engine } = scenario.engine;
   if (unlimitedBatchTokens === true && engine.maxBatchTokens !== undefined)
     throw new ConfigError('engine.maxBatchTokens', 'contradicts unlimitedBatchTokens: give one of the two');
@@ -133,9 +146,16 @@ export function buildFleet(
     scalingIntervalMs: ms(scenario.scalingInterval),
     maxOutputTokens: scenario.maxOutputTokens,
     ...(scenario.duration !== undefined ? { durationMs: ms(scenario.duration) } : {}),
-    incidents: scenario.incidents.map(incidentOf),
+    incidents: scenario.incidents.map((incident, i) => withinRun(incidentOf(incident), i, scenario)),
   };
   return { config, strategy };
+}
+
+/** The forecaster that a scenario names. Throws `UnknownPolicyError` with the known ones, `ConfigError` for options that it does not take. */
+export function createForecaster(scenario: Scenario, catalogue: Catalogue): Forecaster {
+  const factories = catalogue.forecasters;
+  const context: FactoryContext = { rng: createRng(scenario.seed), regions: scenario.regions.map(({ name }) => name), ...NOTHING_YET };
+  return createPolicy('forecaster', 'control.forecaster', factories, scenario.control.forecaster, context);
 }
 
 function incidentOf(incident: Scenario['incidents'][number]): Incident {

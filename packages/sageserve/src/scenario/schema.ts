@@ -116,7 +116,7 @@ export const scenarioSchema = z
     batchScheduler: policy.default('pf'),
     release: policy.default('utilization'),
     strategies: z.array(policy).min(1).default(['reactive']),
-    scalingInterval: positiveDuration.default('1s').describe('How often the strategy is asked.'),
+    scalingInterval: positiveDuration.default('1s').describe('How often the strategy is asked between plans, and releases of held work are looked at.'),
     endpointDelay: duration.default(0).describe("Time from the region's front door to an instance."),
     engine: z
       .strictObject({
@@ -152,7 +152,6 @@ export const scenarioSchema = z
         forecaster: policy.default('auto'),
         solver: z.enum(PLACEMENT_SOLVERS).default('heuristic'),
         planEvery: positiveDuration.default('1h').describe('How often demand is forecast and a plan made.'),
-        reactEvery: positiveDuration.default('1s').describe('How often the strategy is asked between plans.'),
         horizon: positiveDuration.default('2h').describe('How far a forecast reaches.'),
       })
       .prefault({}),
