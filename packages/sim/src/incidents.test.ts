@@ -26,6 +26,23 @@ const traffic = (seed: number, requestsPerDay: number) =>
     models: [{ name: 'm', share: 1 }],
   });
 
+/** A loop that ticks every minute and keeps what it sees. */
+function spyEveryMinute(then: (ports: ControlPorts, nowMs: number) => void | Promise<void>): (ports: ControlPorts) => ControlLoop {
+  return (ports) => {
+    let next = 0;
+    return {
+      get nextTickAtMs() {
+        return next;
+      },
+      async tick(nowMs) {
+        next = nowMs + MINUTE;
+        await then(ports, nowMs);
+        return { atMs: nowMs, decisions: [], results: [], degradations: [] };
+      },
+    };
+  };
+}
+
 describe('incidents', () => {
   it('of every kind leave no request unaccounted for, and break no invariant', async () => {
     const time = fc.integer({ min: 1, max: 110 }).map((minutes) => minutes * MINUTE + 12_345);
@@ -99,6 +116,40 @@ describe('incidents', () => {
       { audit: true },
     );
     expect(result).toMatchObject({ rejectedNoRegion: 1, total: { rejected: 1, sloAttainment: 0 } });
+  });
+
+  it('two outages that overlap last until the later one is over', async () => {
+    const ready: [number, number][] = [];
+    await simulate(
+      testConfig({
+        durationMs: 30 * MINUTE,
+        incidents: [
+          { kind: 'region-outage', atMs: 2 * MINUTE, durationMs: 18 * MINUTE, region: r0 },
+          { kind: 'region-outage', atMs: 4 * MINUTE, durationMs: 2 * MINUTE, region: r0 },
+          { kind: 'telemetry-outage', atMs: 5 * MINUTE, durationMs: 10 * MINUTE },
+          { kind: 'telemetry-outage', atMs: 6 * MINUTE, durationMs: 2 * MINUTE },
+        ],
+        control: spyEveryMinute(async ({ telemetry }, nowMs) => {
+          const { takenAtMs, capacity } = await telemetry.snapshot();
+          ready.push([takenAtMs / MINUTE, nowMs / MINUTE < 16 ? 0 : capacity[0].gpuCapacity]);
+        }),
+      }),
+      traceFromRequests([request(0, 10, 2)]),
+      { audit: true },
+    );
+    expect(ready.slice(4, 16).map(([taken]) => taken)).toEqual([4, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 15]);
+    expect(ready.slice(16, 22).map(([, gpus]) => gpus)).toEqual([0, 0, 0, 0, 1, 1]);
+  });
+
+  it('work that can wait waits for a region to come back', async () => {
+    const both = ['r0', 'r1'].map((name): Incident => ({ kind: 'region-outage', atMs: MINUTE, durationMs: 10 * MINUTE, region: regionId(name) }));
+    const result = await simulate(
+      testConfig({ regions: 2, incidents: both, policies: { scaling: createReactiveScaling() }, durationMs: 2 * HOUR }),
+      traceFromRequests([request(2 * MINUTE, 100, 10, { tier: 'non-interactive' }), request(3 * MINUTE, 100, 10)]),
+      { audit: true },
+    );
+    expect(result.byTier['non-interactive']).toMatchObject({ completed: 1, rejected: 0 });
+    expect(result.byTier['interactive-fast']).toMatchObject({ completed: 0, rejected: 1 });
   });
 
   it('a region that is back is empty, and gets its minimum anew with a new VM', async () => {
@@ -175,23 +226,6 @@ describe('incidents', () => {
 });
 
 describe('a control loop in the simulator', () => {
-  /** A loop that ticks every minute and keeps what it sees. */
-  function spy(then: (ports: ControlPorts, nowMs: number) => void | Promise<void>): (ports: ControlPorts) => ControlLoop {
-    return (ports) => {
-      let next = 0;
-      return {
-        get nextTickAtMs() {
-          return next;
-        },
-        async tick(nowMs) {
-          next = nowMs + MINUTE;
-          await then(ports, nowMs);
-          return { atMs: nowMs, decisions: [], results: [], degradations: [] };
-        },
-      };
-    };
-  }
-
   it('ticks at its times, is awaited, and acts through the actuator', async () => {
     const ticks: number[] = [];
     const results: unknown[] = [];
@@ -201,7 +235,7 @@ describe('a control loop in the simulator', () => {
         maxInstances: 4,
         gpus: 4,
         durationMs: 10 * MINUTE,
-        control: spy(async ({ telemetry, actuator }, nowMs) => {
+        control: spyEveryMinute(async ({ telemetry, actuator }, nowMs) => {
           await Promise.resolve();
           ticks.push(nowMs);
           const { endpoints } = await telemetry.snapshot();
@@ -241,7 +275,7 @@ describe('a control loop in the simulator', () => {
           requestsPerS: Float64Array.of(1, 1),
         },
       ],
-      control: spy(async ({ telemetry, actuator }, nowMs) => {
+      control: spyEveryMinute(async ({ telemetry, actuator }, nowMs) => {
         const snapshot = await telemetry.snapshot();
         if (nowMs === MINUTE) await actuator.apply([{ endpointId: snapshot.endpoints[0].endpointId, targetInstances: 2, reason: 'x' }]);
         if (nowMs !== 20 * MINUTE) return;
@@ -268,7 +302,7 @@ describe('a control loop in the simulator', () => {
       testConfig({
         durationMs: 10 * MINUTE,
         incidents: [{ kind: 'telemetry-outage', atMs: 3 * MINUTE, durationMs: 4 * MINUTE }],
-        control: spy(async ({ telemetry }) => void taken.push((await telemetry.snapshot()).takenAtMs)),
+        control: spyEveryMinute(async ({ telemetry }) => void taken.push((await telemetry.snapshot()).takenAtMs)),
       }),
       traceFromRequests([request(0, 10, 2)]),
     );

@@ -1,6 +1,23 @@
-import { createRng, modelId, type ScalingPolicy } from '@sageserve/core';
+import { createRng, type EndpointSnapshot, modelId, PlacementGrid, type PlacementPlan, type ScalingPolicy } from '@sageserve/core';
 import { type ConformanceCase, expect } from './conformance-case.js';
 import { fakeEndpoint, fakeFleet } from './fakes.js';
+
+/** A plan that asks for two instances, for a tenth of what they carry. */
+function planForLess({ modelId: model, regionId, skuId }: EndpointSnapshot): PlacementPlan {
+  const grid = (value: number): PlacementGrid => new PlacementGrid(1, 1, 1, Float64Array.of(value));
+  const demand = Array.from({ length: 24 }, () => grid(20));
+  return {
+    models: [model],
+    regions: [regionId],
+    skus: [skuId],
+    target: grid(2),
+    validFromMs: 0,
+    validUntilMs: 14_400_000,
+    schedule: demand.map(() => grid(2)),
+    demand: { startMs: 0, stepMs: 600_000, expectedTokensPerS: demand, upperTokensPerS: demand, mix: [undefined] },
+    tokensPerSPerInstance: grid(100),
+  };
+}
 
 /** What every scaling policy must do. */
 export function scalingPolicyConformance(create: () => ScalingPolicy): ConformanceCase[] {
@@ -41,9 +58,8 @@ export function scalingPolicyConformance(create: () => ScalingPolicy): Conforman
       },
     },
     {
-      name: 'never scales in on unknown telemetry',
+      name: 'never scales in on unknown telemetry, with a plan for less or without one',
       run() {
-        const policy = create();
         const endpoint = fakeEndpoint({
           readyInstances: 6,
           kvCacheUtilization: undefined,
@@ -52,9 +68,12 @@ export function scalingPolicyConformance(create: () => ScalingPolicy): Conforman
           runningRequests: undefined,
           demandTokensPerS: undefined,
         });
-        for (let minute = 0; minute < 180; minute++) {
-          for (const decision of policy.decide(fakeFleet([endpoint], minute * 60_000), undefined, minute * 60_000)) {
-            expect(decision.targetInstances >= 6, `scaled in to ${decision.targetInstances} with nothing known`);
+        for (const plan of [undefined, planForLess(endpoint)]) {
+          const policy = create();
+          for (let minute = 0; minute < 180; minute++) {
+            for (const decision of policy.decide(fakeFleet([endpoint], minute * 60_000), plan, minute * 60_000)) {
+              expect(decision.targetInstances >= 6, `scaled in to ${decision.targetInstances} with nothing known`);
+            }
           }
         }
       },
