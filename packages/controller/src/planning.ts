@@ -35,6 +35,8 @@ export interface PlanningInput {
 
 export interface PlanningOptions {
   readonly forecaster: Forecaster;
+  /** Whether the forecaster works from what was observed (default true): then a series of which nothing was is not known. An oracle needs none. */
+  readonly needsHistory?: boolean;
   /** Answers where the forecaster fails and no earlier forecast reaches far enough: yesterday's demand, usually. */
   readonly fallbackForecaster?: Forecaster;
   readonly optimizer: PlacementOptimizer;
@@ -175,7 +177,7 @@ export class Planning {
   ): Promise<DemandForecast | undefined> {
     if (series.stepMs !== this.stepMs) throw new Error(`it comes in buckets of ${series.stepMs} ms, not of ${this.stepMs} ms`);
     // A forecaster answers "nothing" where nothing was seen, but what is not known is not nothing.
-    if (!series.promptTokensPerS.some((tokens) => tokens >= 0)) throw new Error('nothing was observed');
+    if (this.#options.needsHistory !== false && !series.promptTokensPerS.some((tokens) => tokens >= 0)) throw new Error('nothing was observed');
     const endMs = series.startMs + series.promptTokensPerS.length * series.stepMs;
     // Where the newest buckets are not there yet, the forecast begins before now: it is made long enough, and cut.
     const behind = Math.max(0, Math.round((nowMs - endMs) / this.stepMs));

@@ -158,6 +158,7 @@ function planningOptions(
   const demandQuantile = planning.demandQuantile ?? scenario.placement.demandQuantile;
   return {
     forecaster,
+    needsHistory: planning.foresight !== true,
     fallbackForecaster: withFallback(createSeasonalNaiveForecaster({ stepMs: STEP_MS, season: 'day' })),
     optimizer: createPlacementOptimizer({ solver: scenario.control.solver, hysteresisUsd: scenario.placement.hysteresisUsd }),
     problem: fleetProblem(scenario, fleet, planning, demandQuantile, capacity),
