@@ -88,6 +88,10 @@ export async function compareCommand(files: readonly string[], options: CompareO
           started(`${scenario.name} ${strategy} ${seed}`);
           return progress!.update(p.arrivedRequests, share);
         },
+        onReading(seed: number | string, requests: number) {
+          started(`${scenario.name} demand before and after, seed ${seed}`);
+          return progress!.update(requests, undefined);
+        },
         onRun,
       };
       let runs: ComparedRun[];

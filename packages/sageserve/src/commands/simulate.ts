@@ -76,14 +76,15 @@ async function runStrategy(
   signal: AbortSignal,
 ): Promise<StrategyResult> {
   const skippedRows: SkippedRows = { count: 0, examples: [] };
-  let startEpochMs: number | undefined;
+  // Known once the trace is opened, and asked for with the first entry.
+  const start: { epochMs?: number | undefined } = {};
   const { config, trace } = await prepareRun(scenario, choice, {
     catalogue,
     signal,
     ...(options.skipBadRows === true ? { skippedRows } : {}),
-    ...(folder === undefined ? {} : { journal: folder.journal(scenario, label, () => startEpochMs) }),
+    ...(folder === undefined ? {} : { journal: folder.journal(scenario, label, () => start.epochMs) }),
   });
-  startEpochMs = trace.startEpochMs;
+  start.epochMs = trace.startEpochMs;
   const progress = new Progress(label, 'requests');
   const startMs = wallClockMs();
   const ready: number[] = [];

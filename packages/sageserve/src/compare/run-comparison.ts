@@ -28,6 +28,8 @@ export interface ComparisonOptions {
   /** Told of every journal entry of a run. */
   readonly onJournal?: (strategy: string, seed: number | string, entry: JournalEntry) => void;
   readonly onProgress?: (strategy: string, seed: number | string, progress: SimulationProgress, share: number | undefined) => void | Promise<void>;
+  /** Told while demand around a seed's runs is read. A promise is awaited. */
+  readonly onReading?: (seed: number | string, requests: number) => Promise<void> | undefined;
   readonly onRun?: (run: ComparedRun) => void;
   /** Records over time, which the report draws; of the first seed. */
   readonly record?: boolean;
@@ -67,7 +69,9 @@ export async function compareStrategies(
   const runs: ComparedRun[] = [];
   for (const [s, seed] of seeds.entries()) {
     const seeded = { ...scenario, seed };
-    const demand: RunDemand = planning.includes(true) ? await demandAround(seeded, foresight.includes(true)) : { history: [], foresight: undefined };
+    const demand: RunDemand = planning.includes(true)
+      ? await demandAround(seeded, foresight.includes(true), (requests) => readingSignal(options, seed, requests))
+      : { history: [], foresight: undefined };
     for (const [c, choice] of choices.entries()) {
       signal?.throwIfAborted();
       const run = await runOne(seeded, choice, labels[c]!, { ...options, catalogue, record: options.record === true && s === 0 }, demand, capacity);
@@ -76,6 +80,12 @@ export async function compareStrategies(
     }
   }
   return runs;
+}
+
+/** A reading of many millions of requests can be followed and broken off. */
+function readingSignal({ signal, onReading }: ComparisonOptions, seed: number | string, requests: number): Promise<void> | undefined {
+  signal?.throwIfAborted();
+  return onReading?.(seed, requests);
 }
 
 async function runOne(
