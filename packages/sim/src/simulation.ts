@@ -68,6 +68,8 @@ class Simulation {
   readonly #trace: TraceStream;
   readonly #options: SimulateOptions;
   readonly #requests = new RequestTable();
+  /** Requests that are held back: in a table of their own, so that those in service lie close together however long the backlog is. */
+  readonly #parked = new RequestTable();
   readonly #events: IndexedMinHeap;
   readonly #engine: InstanceEngine;
   readonly #fleet: Fleet;
@@ -206,6 +208,11 @@ class Simulation {
     };
   }
 
+  /** Requests in the system now. */
+  get #live(): number {
+    return this.#requests.live + this.#parked.live;
+  }
+
   /** Awaits the control loop's tick that is due. */
   async control(): Promise<void> {
     const loop = this.#loop!;
@@ -247,12 +254,12 @@ class Simulation {
     this.#options.onDemand?.(this.#demand.series(durationMs, this.#trace.startEpochMs ?? 0));
     this.#counted = {
       ...countCapacity(this.#config, this.#fleet, durationMs),
-      inFlight: this.#requests.live,
+      inFlight: this.#live,
       durationMs,
       actions: structuredClone(this.#fleet.actions),
     };
     const limitMs = durationMs + DRAIN_LIMIT_MS;
-    while (this.#requests.live > 0) {
+    while (this.#live > 0) {
       if (this.#step(limitMs)) continue;
       if (!this.#controlDue) break;
       signal?.throwIfAborted();
@@ -410,15 +417,10 @@ class Simulation {
     const base = (model * TIERS + TIER_NON_INTERACTIVE) * this.#regionCount;
     if (!order.some((r) => this.#poolAt[base + r] >= 0)) return false;
     const residency = list === -1 ? undefined : this.#names.residency(list);
-    this.#held.hold(
-      model,
-      list,
-      residency === undefined ? allowAll : (r) => residency.allowed[r] === 1,
-      requests.deadlineAtMs[slot],
-      requests.sequence[slot],
-      slot,
-      requests.promptTokens[slot],
-    );
+    const allows = residency === undefined ? allowAll : (r: number): boolean => residency.allowed[r] === 1;
+    const parked = this.#parked.adopt(requests, slot);
+    this.#held.hold(model, list, allows, requests.deadlineAtMs[slot], requests.sequence[slot], parked, requests.promptTokens[slot]);
+    requests.free(slot);
     for (const r of order) {
       const pool = this.#poolAt[base + r];
       if (pool >= 0 && this.#held.count[model] > 0) this.#releaseTo(pool, nowMs);
@@ -535,8 +537,10 @@ class Simulation {
     this.#loadView.nowMs = nowMs;
     let count = this.#release.release(this.#heldView, this.#loadView, nowMs);
     for (; count > 0; count--) {
-      const slot = this.#held.take(model, region, this.#requests.promptTokens);
-      if (slot === -1) return;
+      const parked = this.#held.take(model, region, this.#parked.promptTokens);
+      if (parked === -1) return;
+      const slot = this.#requests.adopt(this.#parked, parked);
+      this.#parked.free(parked);
       const list = this.#requests.regionList[slot];
       // Routed as if it came from the region that has room, so that a full region still passes it on.
       this.#routeRegion(slot, list === -1 ? this.#orderFrom[region] : this.#names.residency(list).orderFrom[region], nowMs);
@@ -646,10 +650,9 @@ class Simulation {
     let waiting = this.#transit.size;
     for (const queue of this.#poolQueues) waiting += queue.size;
     for (const count of this.#held.count) waiting += count;
-    if (this.#requests.live !== inInstances + waiting)
-      throw new InvariantError(`${this.#requests.live} requests are live, ${inInstances} in instances and ${waiting} waiting`);
-    if (this.#sequence !== this.#ended + this.#requests.live)
-      throw new InvariantError(`${this.#sequence} requests arrived, ${this.#ended} ended and ${this.#requests.live} are live`);
+    if (this.#live !== inInstances + waiting) throw new InvariantError(`${this.#live} requests are live, ${inInstances} in instances and ${waiting} waiting`);
+    if (this.#sequence !== this.#ended + this.#live)
+      throw new InvariantError(`${this.#sequence} requests arrived, ${this.#ended} ended and ${this.#live} are live`);
   }
 
   #result(): SimulationResult {
