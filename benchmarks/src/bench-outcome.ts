@@ -192,11 +192,11 @@ function otherFigures(scenario: string, runs: readonly OutcomeRun[]): Figure[] {
     { name: '  NIW deadlines missed', value: of(runs, 'sage', (r) => r.deadlineMisses), unit: '', target: { atMost: 0 } },
   ];
   return best === undefined
-    ? [...own, { name: `${scenario}, sage: others that meet the objectives`, value: 0, unit: `of ${others.length}: none to lose against` }]
+    ? [...own, { name: `${scenario}, sage: others that meet the objectives or serve as well`, value: 0, unit: `of ${others.length}: none to lose against` }]
     : [
         ...own,
         {
-          name: `${scenario}, sage against the best that meets the objectives (${best})`,
+          name: `${scenario}, sage against the cheapest that meets the objectives or serves as well (${best})`,
           value: ratio(runs, 'sage', best, (r) => r.gpuHours),
           unit: '× GPU-hours',
           target: { atMost: 1.02 },
