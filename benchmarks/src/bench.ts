@@ -20,6 +20,11 @@ if (seeds !== undefined && !/^[1-9]\d*$/.test(seeds)) {
   console.error(`--seeds must be a whole number of 1 or more, not "${seeds}"`);
   process.exit(2);
 }
+const unknownScenario = scenarios?.split(',').find((name) => !(OUTCOME_SCENARIOS as readonly string[]).includes(name));
+if (unknownScenario !== undefined) {
+  console.error(`--scenarios: unknown scenario "${unknownScenario}"; known: ${OUTCOME_SCENARIOS.join(', ')}`);
+  process.exit(2);
+}
 const outcome: OutcomeOptions = {
   seeds: seeds === undefined ? 5 : Number(seeds),
   scenarios: scenarios?.split(',') ?? OUTCOME_SCENARIOS,
