@@ -14,21 +14,60 @@ export function createRng(seed: number | string): Rng {
   return new Xoshiro128(typeof seed === 'number' ? `#${seed}` : seed);
 }
 
+/** Numbers that are drawn at once: the state then stays in registers. */
+const DRAWN = 64;
+
 class Xoshiro128 implements Rng {
   readonly #seed: string;
-  readonly #s: Uint32Array;
+  readonly #s: Int32Array;
+  readonly #drawn = new Float64Array(DRAWN);
+  #at = DRAWN;
 
   constructor(seed: string) {
     this.#seed = seed;
-    this.#s = murmur3x86128(seed);
+    this.#s = new Int32Array(murmur3x86128(seed));
     // The all-zero state is the one that xoshiro cannot leave.
     if ((this.#s[0]! | this.#s[1]! | this.#s[2]! | this.#s[3]!) === 0) this.#s[0] = 1;
   }
 
   next(): number {
-    const high = nextUint32(this.#s) >>> 5;
-    const low = nextUint32(this.#s) >>> 6;
-    return (high * 67_108_864 + low) / 9_007_199_254_740_992;
+    if (this.#at === DRAWN) this.#draw();
+    return this.#drawn[this.#at++]!;
+  }
+
+  /** As many steps of {@link nextUint32}, two for each number. */
+  #draw(): void {
+    const s = this.#s;
+    let a = s[0]!;
+    let b = s[1]!;
+    let c = s[2]!;
+    let d = s[3]!;
+    for (let i = 0; i < DRAWN; i++) {
+      let x = Math.imul(b, 5);
+      const high = Math.imul((x << 7) | (x >>> 25), 9) >>> 5;
+      let t = b << 9;
+      c ^= a;
+      d ^= b;
+      b ^= c;
+      a ^= d;
+      c ^= t;
+      d = (d << 11) | (d >>> 21);
+      x = Math.imul(b, 5);
+      const low = Math.imul((x << 7) | (x >>> 25), 9) >>> 6;
+      t = b << 9;
+      c ^= a;
+      d ^= b;
+      b ^= c;
+      a ^= d;
+      c ^= t;
+      d = (d << 11) | (d >>> 21);
+      this.#drawn[i] = (high * 67_108_864 + low) / 9_007_199_254_740_992;
+    }
+    s[0] = a;
+    s[1] = b;
+    s[2] = c;
+    s[3] = d;
+    this.#at = 0;
   }
 
   fork(name: string): Rng {

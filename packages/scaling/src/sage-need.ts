@@ -72,9 +72,8 @@ export function correctedNeed(fleet: FleetSnapshot, plan: PlacementPlan, correct
   const demand = plan.demand!;
   const schedule = plan.schedule ?? demand.upperTokensPerS.map(() => plan.target);
   const first = windowAt(demand, nowMs);
-  const grids = schedule.map((grid) => new PlacementGrid(grid.models, grid.regions, grid.skus, Float64Array.from(grid.values)));
   const speed = plan.tokensPerSPerInstance;
-  if (speed === undefined) return { windows: grids.length, at: (w, cell) => grids[w]!.at(cell.m, cell.r, cell.k) };
+  if (speed === undefined) return { windows: schedule.length, at: (w, cell) => schedule[w]!.at(cell.m, cell.r, cell.k) };
   const most = new PlacementGrid(plan.models.length, plan.regions.length, plan.skus.length);
   const least = new PlacementGrid(plan.models.length, plan.regions.length, plan.skus.length);
   for (const endpoint of fleet.endpoints) {
@@ -83,20 +82,28 @@ export function correctedNeed(fleet: FleetSnapshot, plan: PlacementPlan, correct
     most.set(cell.m, cell.r, cell.k, most.at(cell.m, cell.r, cell.k) + endpoint.maxInstances);
     least.set(cell.m, cell.r, cell.k, least.at(cell.m, cell.r, cell.k) + endpoint.minInstances);
   }
-  for (const [m, modelId] of plan.models.entries()) {
-    const deferred = deferredTokensPerS(
+  const deferred = plan.models.map((modelId, m) =>
+    deferredTokensPerS(
       fleet.backlog?.find((queue) => queue.modelId === modelId),
       demand.mix[m],
       backlog,
       nowMs,
-    );
-    for (let w = first; w < grids.length; w++) {
-      const aheadMs = demand.startMs + (w + 0.5) * demand.stepMs - nowMs;
+    ),
+  );
+  const corrected = (w: number): PlacementGrid => {
+    const planned = schedule[w]!;
+    if (w < first) return planned;
+    const grid = new PlacementGrid(planned.models, planned.regions, planned.skus, Float64Array.from(planned.values));
+    const aheadMs = demand.startMs + (w + 0.5) * demand.stepMs - nowMs;
+    for (let m = 0; m < plan.models.length; m++) {
       const wanted = plan.regions.map((_, r) => demand.upperTokensPerS[w]!.at(m, r, 0) * correction.factor(m, r, aheadMs));
-      adjust(grids[w]!, m, wanted, deferred, speed, least, most);
+      adjust(grid, m, wanted, deferred[m]!, speed, least, most);
     }
-  }
-  return { windows: grids.length, at: (w, cell) => grids[w]!.at(cell.m, cell.r, cell.k) };
+    return grid;
+  };
+  // Few of the windows are asked for.
+  const grids: (PlacementGrid | undefined)[] = schedule.map(() => undefined);
+  return { windows: grids.length, at: (w, cell) => (grids[w] ??= corrected(w)).at(cell.m, cell.r, cell.k) };
 }
 
 /** Tokens/s at which non-interactive work is to be served: about what arrives, its backlog within the time to drain, and sooner where deadlines ask for it. */

@@ -1,11 +1,58 @@
-import { MS_PER_HOUR } from '@sageserve/core';
-import { SlotHeap } from './slot-heap.js';
+import { MS_PER_HOUR, TIER_NON_INTERACTIVE } from '@sageserve/core';
+import { HeldQueue } from './held-queue.js';
+import type { RequestTable } from './request-table.js';
 
 /** Deadlines are counted in steps of this length for telemetry. */
 const DUE_STEP_MS = MS_PER_HOUR / 6;
 
-interface HeldQueue {
-  readonly heap: SlotHeap;
+/** How many requests are due in one step. */
+interface DueStep {
+  readonly step: number;
+  count: number;
+}
+
+/** Requests by the step of their deadline: kept, since a backlog can hold millions. What comes and what goes is mostly of the same step as the one before. */
+class DueCounts {
+  readonly #steps = new Map<number, DueStep>();
+  #lastAdded: DueStep = { step: NaN, count: 0 };
+  #lastTaken: DueStep = this.#lastAdded;
+
+  add(deadlineAtMs: number): void {
+    const step = Math.floor(deadlineAtMs / DUE_STEP_MS);
+    if (this.#lastAdded.step !== step) this.#lastAdded = this.#at(step);
+    this.#lastAdded.count++;
+  }
+
+  take(deadlineAtMs: number): void {
+    const step = Math.floor(deadlineAtMs / DUE_STEP_MS);
+    if (this.#lastTaken.step !== step) this.#lastTaken = this.#at(step);
+    this.#lastTaken.count--;
+  }
+
+  /** Also forgets the steps in which nothing is left. */
+  countBy(atMs: number): number {
+    let due = 0;
+    for (const at of this.#steps.values()) {
+      if (at.count === 0 && at !== this.#lastAdded && at !== this.#lastTaken) this.#steps.delete(at.step);
+      else if (at.step * DUE_STEP_MS <= atMs) due += at.count;
+    }
+    return due;
+  }
+
+  #at(step: number): DueStep {
+    let at = this.#steps.get(step);
+    if (at === undefined) {
+      at = { step, count: 0 };
+      this.#steps.set(step, at);
+    }
+    return at;
+  }
+}
+
+export interface ResidencyQueue {
+  /** Residency set, −1 for none. */
+  readonly list: number;
+  readonly queue: HeldQueue;
   readonly allows: (region: number) => boolean;
 }
 
@@ -15,73 +62,69 @@ export class HeldRequests {
   readonly count: Int32Array;
   /** Their prompt tokens, by model. */
   readonly promptTokens: Float64Array;
-  /** Requests by the step of their deadline, by model: kept, since a backlog can hold millions. */
-  readonly #dueBySteps: Map<number, number>[];
-  readonly #queues: Map<number, HeldQueue>[];
-  readonly #byRegion: (readonly SlotHeap[] | undefined)[][];
+  readonly #due: readonly DueCounts[];
+  readonly #queues: Map<number, ResidencyQueue>[];
+  readonly #byRegion: (readonly ResidencyQueue[] | undefined)[][];
 
   constructor(models: number, regions: number) {
     this.count = new Int32Array(models);
     this.promptTokens = new Float64Array(models);
-    this.#dueBySteps = Array.from({ length: models }, () => new Map<number, number>());
-    this.#queues = Array.from({ length: models }, () => new Map<number, HeldQueue>());
+    this.#due = Array.from({ length: models }, () => new DueCounts());
+    this.#queues = Array.from({ length: models }, () => new Map<number, ResidencyQueue>());
     this.#byRegion = Array.from({ length: models }, () => Array.from({ length: regions }, () => undefined));
   }
 
-  hold(model: number, list: number, allows: (region: number) => boolean, deadlineAtMs: number, sequence: number, slot: number, promptTokens: number): void {
+  /** Takes a request out of the table. */
+  hold(requests: RequestTable, slot: number, allows: (region: number) => boolean): void {
+    const model = requests.model[slot];
+    const list = requests.regionList[slot];
     const queues = this.#queues[model];
-    let queue = queues.get(list);
-    if (queue === undefined) {
-      queue = { heap: new SlotHeap(), allows };
-      queues.set(list, queue);
+    let held = queues.get(list);
+    if (held === undefined) {
+      held = { list, queue: new HeldQueue(), allows };
+      queues.set(list, held);
       this.#byRegion[model].fill(undefined);
     }
-    queue.heap.push(deadlineAtMs, sequence, slot);
+    held.queue.push(requests, slot);
     this.count[model]++;
-    this.promptTokens[model] += promptTokens;
-    this.#countDue(model, deadlineAtMs, 1);
+    this.promptTokens[model] += requests.promptTokens[slot];
+    this.#due[model].add(requests.deadlineAtMs[slot]);
+    requests.free(slot);
   }
 
   /** Requests of a model whose deadline is at or before `atMs`, to ten minutes, in whatever region they may run. */
   countDueBy(model: number, atMs: number): number {
-    let due = 0;
-    for (const [step, count] of this.#dueBySteps[model]) if (step * DUE_STEP_MS <= atMs) due += count;
-    return due;
-  }
-
-  #countDue(model: number, deadlineAtMs: number, change: number): void {
-    const steps = this.#dueBySteps[model];
-    const step = Math.floor(deadlineAtMs / DUE_STEP_MS);
-    const count = (steps.get(step) ?? 0) + change;
-    if (count === 0) steps.delete(step);
-    else steps.set(step, count);
+    return this.#due[model].countBy(atMs);
   }
 
   earliestDeadlineAtMs(model: number): number {
     let earliest = Infinity;
-    for (const queue of this.#queues[model].values()) earliest = Math.min(earliest, queue.heap.topKey());
+    for (const { queue } of this.#queues[model].values()) earliest = Math.min(earliest, queue.topKey());
     return earliest;
   }
 
   /** The queues whose requests may run in `region`. */
-  heaps(model: number, region: number): readonly SlotHeap[] {
-    let heaps = this.#byRegion[model][region];
-    if (heaps === undefined) {
-      heaps = [...this.#queues[model].values()].filter((queue) => queue.allows(region)).map((queue) => queue.heap);
-      this.#byRegion[model][region] = heaps;
+  queues(model: number, region: number): readonly ResidencyQueue[] {
+    let queues = this.#byRegion[model][region];
+    if (queues === undefined) {
+      queues = [...this.#queues[model].values()].filter(({ allows }) => allows(region));
+      this.#byRegion[model][region] = queues;
     }
-    return heaps;
+    return queues;
   }
 
-  /** Takes the request with the earliest deadline that may run in `region`, or −1. */
-  take(model: number, region: number, promptTokens: Int32Array): number {
-    let best: SlotHeap | undefined;
-    for (const heap of this.heaps(model, region)) if (heap.size > 0 && (best === undefined || heap.topKey() < best.topKey())) best = heap;
+  /** Puts the request with the earliest deadline that may run in `region` back into the table and returns its slot, or −1. */
+  take(requests: RequestTable, model: number, region: number): number {
+    let best: ResidencyQueue | undefined;
+    for (const held of this.queues(model, region)) if (held.queue.size > 0 && (best === undefined || held.queue.topKey() < best.queue.topKey())) best = held;
     if (best === undefined) return -1;
+    const slot = best.queue.pop(requests);
+    requests.model[slot] = model;
+    requests.tier[slot] = TIER_NON_INTERACTIVE;
+    requests.regionList[slot] = best.list;
     this.count[model]--;
-    this.#countDue(model, best.topKey(), -1);
-    const slot = best.pop();
-    this.promptTokens[model] -= promptTokens[slot];
+    this.promptTokens[model] -= requests.promptTokens[slot];
+    this.#due[model].take(requests.deadlineAtMs[slot]);
     return slot;
   }
 }

@@ -67,22 +67,6 @@ export class RequestTable {
     return slot;
   }
 
-  /** A free slot that holds what another table's request came with: the request itself is then to be freed there. */
-  adopt(other: RequestTable, from: number): number {
-    const slot = this.allocate();
-    this.requestId[slot] = other.requestId[from];
-    this.sequence[slot] = other.sequence[from];
-    this.arrivedAtMs[slot] = other.arrivedAtMs[from];
-    this.deadlineAtMs[slot] = other.deadlineAtMs[from];
-    this.promptTokens[slot] = other.promptTokens[from];
-    this.outputTokens[slot] = other.outputTokens[from];
-    this.tier[slot] = other.tier[from];
-    this.model[slot] = other.model[from];
-    this.originRegion[slot] = other.originRegion[from];
-    this.regionList[slot] = other.regionList[from];
-    return slot;
-  }
-
   /** Takes back what instances did for a request whose instance was lost: it begins anew, and its latency still counts from its arrival. */
   restart(slot: number): void {
     this.startedAtMs[slot] = NaN;

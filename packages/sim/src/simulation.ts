@@ -68,12 +68,11 @@ class Simulation {
   readonly #trace: TraceStream;
   readonly #options: SimulateOptions;
   readonly #requests = new RequestTable();
-  /** Requests that are held back: in a table of their own, so that those in service lie close together however long the backlog is. */
-  readonly #parked = new RequestTable();
   readonly #events: IndexedMinHeap;
   readonly #engine: InstanceEngine;
   readonly #fleet: Fleet;
   readonly #metrics: RequestMetrics;
+  /** Requests that are held back: not in the table, so that those in service lie close together however long the backlog is. */
   readonly #held: HeldRequests;
   /** Requests on their way to an endpoint, by time of arrival there. */
   readonly #transit = new SlotHeap();
@@ -210,7 +209,9 @@ class Simulation {
 
   /** Requests in the system now. */
   get #live(): number {
-    return this.#requests.live + this.#parked.live;
+    let live = this.#requests.live;
+    for (const count of this.#held.count) live += count;
+    return live;
   }
 
   /** Awaits the control loop's tick that is due. */
@@ -415,12 +416,12 @@ class Simulation {
     const model = requests.model[slot];
     const list = requests.regionList[slot];
     const base = (model * TIERS + TIER_NON_INTERACTIVE) * this.#regionCount;
-    if (!order.some((r) => this.#poolAt[base + r] >= 0)) return false;
+    let hosted = false;
+    for (const r of order) hosted ||= this.#poolAt[base + r] >= 0;
+    if (!hosted) return false;
     const residency = list === -1 ? undefined : this.#names.residency(list);
     const allows = residency === undefined ? allowAll : (r: number): boolean => residency.allowed[r] === 1;
-    const parked = this.#parked.adopt(requests, slot);
-    this.#held.hold(model, list, allows, requests.deadlineAtMs[slot], requests.sequence[slot], parked, requests.promptTokens[slot]);
-    requests.free(slot);
+    this.#held.hold(requests, slot, allows);
     for (const r of order) {
       const pool = this.#poolAt[base + r];
       if (pool >= 0 && this.#held.count[model] > 0) this.#releaseTo(pool, nowMs);
@@ -532,15 +533,13 @@ class Simulation {
     const model = this.#topology.modelOfPool[pool];
     const region = this.#topology.regionOfPool[pool];
     if (this.#fleet.isDown(region)) return;
-    this.#heldView.heaps = this.#held.heaps(model, region);
+    this.#heldView.queues = this.#held.queues(model, region);
     this.#loadView.pool = pool;
     this.#loadView.nowMs = nowMs;
     let count = this.#release.release(this.#heldView, this.#loadView, nowMs);
     for (; count > 0; count--) {
-      const parked = this.#held.take(model, region, this.#parked.promptTokens);
-      if (parked === -1) return;
-      const slot = this.#requests.adopt(this.#parked, parked);
-      this.#parked.free(parked);
+      const slot = this.#held.take(this.#requests, model, region);
+      if (slot === -1) return;
       const list = this.#requests.regionList[slot];
       // Routed as if it came from the region that has room, so that a full region still passes it on.
       this.#routeRegion(slot, list === -1 ? this.#orderFrom[region] : this.#names.residency(list).orderFrom[region], nowMs);

@@ -11,8 +11,8 @@ import type {
 } from '@sageserve/core';
 import type { ResolvedConfig } from './config.js';
 import type { Fleet } from './fleet.js';
+import type { ResidencyQueue } from './held-requests.js';
 import type { InstanceEngine } from './instance-engine.js';
-import type { SlotHeap } from './slot-heap.js';
 import type { Topology } from './topology.js';
 
 /** The one request that a policy is being asked about: a flyweight over the request table. */
@@ -138,23 +138,23 @@ export class SimInstanceView implements InstancePoolView {
 
 /** Held requests that one region may take. */
 export class SimHeldView implements HeldQueueView {
-  heaps: readonly SlotHeap[] = [];
+  queues: readonly ResidencyQueue[] = [];
 
   get count(): number {
     let count = 0;
-    for (const heap of this.heaps) count += heap.size;
+    for (const { queue } of this.queues) count += queue.size;
     return count;
   }
 
   get earliestDeadlineAtMs(): number {
     let earliest = Infinity;
-    for (const heap of this.heaps) earliest = Math.min(earliest, heap.topKey());
+    for (const { queue } of this.queues) earliest = Math.min(earliest, queue.topKey());
     return earliest;
   }
 
   countDueBy(atMs: number): number {
     let due = 0;
-    for (const heap of this.heaps) due += heap.countUpTo(atMs);
+    for (const { queue } of this.queues) due += queue.countUpTo(atMs);
     return due;
   }
 }
