@@ -68,7 +68,7 @@ export interface StrategyPlanning {
   readonly windows: 'peak' | 'each';
   /** Non-interactive work in the program: the paper's share of the last hour, or what waits, within so many hours. */
   readonly deferrable: 'buffer' | { readonly drainHours: number };
-  /** Share (0–1) of what an instance carries within its objectives that is left free in the plan. */
+  /** Share (under 1) of what an instance carries within its objectives that is left free in the plan; below 0 it is planned fuller than that, up to its full throughput. */
   readonly headroom: number;
   /** Quantile of the forecast that capacity must carry; the scenario's unless given. */
   readonly demandQuantile?: number;
@@ -159,16 +159,16 @@ export const DEFAULT_CATALOGUE: Catalogue = {
       };
     },
     sage: (o, context) => {
-      const { drainHours, ...all } = numbers(o, [...SAGE_OPTIONS, ...PLANNED_OPTIONS]);
+      const { drainHours = SAGE_DRAIN_HOURS, headroom = SAGE_HEADROOM, ...all } = numbers(o, [...SAGE_OPTIONS, ...PLANNED_OPTIONS]);
       const [own, rest] = split(all, SAGE_OPTIONS);
       return {
         scaling: createSageScaling({
           burstAbove: (id) => Math.min(0.95, BURST_FACTOR * (context.kvWithinObjectives(id) ?? DEFAULT_KV)),
           ...own,
-          ...(drainHours === undefined ? {} : { drainHours }),
+          drainHours,
         }),
         ...followPlan(rest, context),
-        planning: planningOf({ ...rest, ...(drainHours === undefined ? {} : { drainHours }) }),
+        planning: planningOf({ ...rest, headroom, drainHours }),
       };
     },
   },
@@ -194,6 +194,11 @@ const LT_UA_OPTIONS = [...LT_U_OPTIONS, 'growFrom', 'shrinkFrom', 'doubtAfterMs'
 const DEFAULT_KV = 0.65;
 /** Held work stops at what the objectives allow: memory that is this much fuller is full of interactive work. */
 const BURST_FACTOR = 1.3;
+
+/** What waits may be drained over half of its day: the nights take it. */
+const SAGE_DRAIN_HOURS = 12;
+/** Instances are planned a tenth fuller than steady traffic allows: held work gives way when interactive requests peak, which it does not where capacity is measured. */
+const SAGE_HEADROOM = -0.1;
 
 const SAGE_OPTIONS = [
   'everyMs',

@@ -27,7 +27,7 @@ export interface SageScalingOptions {
   readonly holdDelays?: number;
   /** An endpoint shrinks only to what it needed at most in the last while (ms, default 10 min). */
   readonly settleMs?: number;
-  /** Hours in which the backlog of non-interactive work is to be served, where deadlines leave them (default 4). */
+  /** Hours in which the backlog of non-interactive work is to be served, where deadlines leave them (default 12). */
   readonly drainHours?: number;
   /** Share (0–1) of the non-interactive work that arrives, by its rate over the last hour, for which there is capacity at any time (default 0.5); the rest fills what is left over. */
   readonly arrivalShare?: number;
@@ -68,7 +68,7 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     assumedDelayMs = 2 * MS_PER_MIN,
     holdDelays = 6,
     settleMs = 10 * MS_PER_MIN,
-    drainHours = 4,
+    drainHours = 12,
     arrivalShare = 0.5,
     slackMs = 2 * MS_PER_HOUR,
     burstAbove = 0.9,

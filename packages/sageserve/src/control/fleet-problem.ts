@@ -37,7 +37,7 @@ function speeds(
     const shape = mix.get(model);
     if (shape === undefined) continue;
     const share = capacity.get(deploymentKey(model, sku, gpusPerInstance))?.throughputShare ?? 1;
-    tokens.set(models.indexOf(model), 0, skus.indexOf(sku), Math.floor(performance.maxTokensPerS(shape) * share * (1 - headroom)));
+    tokens.set(models.indexOf(model), 0, skus.indexOf(sku), Math.floor(performance.maxTokensPerS(shape) * Math.min(1, share * (1 - headroom))));
   }
   return tokens;
 }
