@@ -24,6 +24,8 @@ export interface OutcomeRun {
   readonly actions: number;
   readonly forecastWape: number | undefined;
   readonly cpuSeconds: number;
+  /** Options of the strategy that were tuned. */
+  readonly setting?: string;
   /** Where the scenario was shortened. */
   readonly duration?: string;
 }
@@ -33,12 +35,14 @@ export interface OutcomeTask {
   /** What the run is called in tables. */
   readonly label: string;
   readonly strategy: PolicyChoice;
+  /** Its options in short, where they were tuned. */
+  readonly setting?: string;
   readonly seed: number;
   /** Shortens the scenario, for checks of the benchmark itself. */
   readonly duration?: string;
 }
 
-function outcomeOf({ scenario, label, duration }: OutcomeTask, { result, seed, forecastWape }: ComparedRun, seconds: number): OutcomeRun {
+function outcomeOf({ scenario, label, setting, duration }: OutcomeTask, { result, seed, forecastWape }: ComparedRun, seconds: number): OutcomeRun {
   const [fast, normal, deferred] = [result.byTier['interactive-fast'], result.byTier['interactive-normal'], result.byTier['non-interactive']];
   return {
     scenario,
@@ -59,6 +63,7 @@ function outcomeOf({ scenario, label, duration }: OutcomeTask, { result, seed, f
     actions: result.actions.scaleOut + result.actions.scaleIn,
     forecastWape,
     cpuSeconds: seconds,
+    ...(setting === undefined ? {} : { setting }),
     ...(duration === undefined ? {} : { duration }),
   };
 }
