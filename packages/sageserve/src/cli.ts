@@ -49,6 +49,7 @@ program
   .option('--duration <time>', 'length of generated traffic, such as 90m, 24h or 7d')
   .option('-o, --out <dir>', 'write results there: a folder for each strategy, and comparison.json')
   .option('--requests', 'with --out: also write a row for every request')
+  .option('--parquet', 'with --out: write time series and requests as Parquet, not CSV')
   .option('--skip-bad-rows', 'leave out rows of the trace that are wrong, and count them')
   .option('--detail', 'also print requests by model, region and tier, and capacity by endpoint')
   .option('--audit', 'check the invariants at every simulated minute')

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ConfigError, type DemandSeries, WORKLOAD_TIERS } from '@sageserve/core';
@@ -7,68 +7,42 @@ import type { JournalSink } from '@sageserve/controller';
 import { demandCsv } from '../demand/demand-csv.js';
 import type { Scenario } from '../scenario/schema.js';
 import { JournalFile } from './journal-file.js';
+import { openResultTable, REQUEST_COLUMNS, type ResultTable, TIMESERIES_COLUMNS } from './result-table.js';
 
-const RESULT_FILES = ['summary.json', 'timeseries.csv', 'demand.csv', 'requests.csv', 'journal.jsonl'];
-const FLUSH_CHARACTERS = 1 << 18;
+const RESULT_FILES = ['summary.json', 'timeseries.csv', 'timeseries.parquet', 'demand.csv', 'requests.csv', 'requests.parquet', 'journal.jsonl'];
 
-/** A text file that is written as a stream of rows, through a small buffer. */
-class RowFile {
-  readonly #file: number;
-  #buffer: string;
-
-  constructor(path: string, header: string) {
-    this.#file = openSync(path, 'w');
-    this.#buffer = `${header}\n`;
-  }
-
-  write(row: string): void {
-    this.#buffer += row;
-    if (this.#buffer.length >= FLUSH_CHARACTERS) this.#flush();
-  }
-
-  close(): void {
-    this.#flush();
-    closeSync(this.#file);
-  }
-
-  #flush(): void {
-    writeSync(this.#file, this.#buffer);
-    this.#buffer = '';
-  }
+export interface ResultFolderOptions {
+  /** Write a row for every request. */
+  readonly requests?: boolean;
+  /** Write tables as Parquet. */
+  readonly parquet?: boolean;
 }
 
 /**
  * One run's results as files: `summary.json`, `timeseries.csv` (every endpoint once a minute), `demand.csv` (interactive demand by model and region in ten-minute buckets, which
- * `sageserve forecast` reads), `journal.jsonl` (every decision, which `sageserve explain` reads) and, on request, `requests.csv` (a row for each).
+ * `sageserve forecast` reads), `journal.jsonl` (every decision, which `sageserve explain` reads) and, on request, `requests.csv` (a row for each). Time series and requests can be Parquet instead.
  * They are written in a folder beside their place and moved there when they are complete; {@link discard} leaves nothing.
  */
 export class ResultFolder {
   readonly #path: string;
   readonly #partial: string;
-  readonly #timeseries: RowFile;
-  readonly #requests: RowFile | undefined;
+  readonly #timeseries: ResultTable;
+  readonly #requests: ResultTable | undefined;
   readonly #config: SimulationConfig;
   #journal: JournalFile | undefined;
   #closed = false;
 
-  private constructor(path: string, partial: string, config: SimulationConfig, withRequests: boolean) {
+  private constructor(path: string, partial: string, config: SimulationConfig, options: ResultFolderOptions) {
     this.#path = path;
     this.#partial = partial;
     this.#config = config;
-    this.#timeseries = new RowFile(
-      join(partial, 'timeseries.csv'),
-      'time_s,endpoint,ready_instances,provisioning_instances,draining_instances,kv_cache_utilization,running_requests,queued_requests,held_requests,arrived_requests,completed_requests',
-    );
-    this.#requests = withRequests
-      ? new RowFile(
-          join(partial, 'requests.csv'),
-          'request_id,outcome,model,tier,origin_region,served_region,arrived_at_s,prompt_tokens,output_tokens,ttft_s,e2e_s,deadline_s',
-        )
-      : undefined;
+    const form = options.parquet === true ? 'parquet' : 'csv';
+    this.#timeseries = openResultTable(join(partial, 'timeseries'), form, TIMESERIES_COLUMNS);
+    this.#requests = options.requests === true ? openResultTable(join(partial, 'requests'), form, REQUEST_COLUMNS) : undefined;
   }
 
   /** Throws `ConfigError` where the folder can't be made, or where one of its name holds files that are not results. */
-  static async create(path: string, config: SimulationConfig, withRequests: boolean): Promise<ResultFolder> {
+  static async create(path: string, config: SimulationConfig, options: ResultFolderOptions = {}): Promise<ResultFolder> {
     const partial = join(dirname(path), `.${basename(path)}.partial`);
     try {
       const foreign = (await readdir(path).catch(() => [])).filter((name) => !RESULT_FILES.includes(name));
@@ -76,7 +50,7 @@ export class ResultFolder {
         throw new ConfigError('--out', `${path} holds files that are not results, such as ${foreign[0]}`, { hint: 'Name another folder.' });
       await rm(partial, { recursive: true, force: true });
       await mkdir(partial);
-      return new ResultFolder(path, partial, config, withRequests);
+      return new ResultFolder(path, partial, config, options);
     } catch (cause) {
       if (cause instanceof ConfigError) throw cause;
       throw new ConfigError('--out', `can't write results to ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
@@ -84,20 +58,40 @@ export class ResultFolder {
   }
 
   sample(s: EndpointSample): void {
-    this.#timeseries.write(
-      `${s.timeMs / 1_000},${s.endpointId},${s.readyInstances},${s.provisioningInstances},${s.drainingInstances},${s.kvCacheUtilization === undefined ? '' : s.kvCacheUtilization.toFixed(6)},${s.runningRequests},${s.queuedRequests},${s.heldRequests},${s.arrivedRequests},${s.completedRequests}\n`,
-    );
+    this.#timeseries.add([
+      s.timeMs / 1_000,
+      s.endpointId,
+      s.readyInstances,
+      s.provisioningInstances,
+      s.drainingInstances,
+      s.kvCacheUtilization,
+      s.runningRequests,
+      s.queuedRequests,
+      s.heldRequests,
+      s.arrivedRequests,
+      s.completedRequests,
+    ]);
   }
 
   request(table: RequestTable, slot: number, outcome: RequestOutcome, endedAtMs: number): void {
     const arrivedMs = table.arrivedAtMs[slot]!;
     const served = table.servedRegion[slot]!;
     const { models, regions } = this.#config;
-    const ttft = outcome === 'completed' ? ((table.firstTokenAtMs[slot]! - arrivedMs) / 1_000).toFixed(6) : '';
-    const e2e = outcome === 'completed' ? ((endedAtMs - arrivedMs) / 1_000).toFixed(6) : '';
-    this.#requests?.write(
-      `${table.requestId[slot]},${outcome},${models[table.model[slot]!]},${WORKLOAD_TIERS[table.tier[slot]!]},${regions[table.originRegion[slot]!]},${served === -1 ? '' : regions[served]},${(arrivedMs / 1_000).toFixed(6)},${table.promptTokens[slot]},${table.outputTokens[slot]},${ttft},${e2e},${(table.deadlineAtMs[slot]! / 1_000).toFixed(3)}\n`,
-    );
+    const completed = outcome === 'completed';
+    this.#requests?.add([
+      table.requestId[slot],
+      outcome,
+      models[table.model[slot]!],
+      WORKLOAD_TIERS[table.tier[slot]!],
+      regions[table.originRegion[slot]!],
+      served === -1 ? undefined : regions[served],
+      arrivedMs / 1_000,
+      table.promptTokens[slot],
+      table.outputTokens[slot],
+      completed ? (table.firstTokenAtMs[slot]! - arrivedMs) / 1_000 : undefined,
+      completed ? (endedAtMs - arrivedMs) / 1_000 : undefined,
+      table.deadlineAtMs[slot]! / 1_000,
+    ]);
   }
 
   /** Where the decisions of the run's control loop are written. */
@@ -119,6 +113,8 @@ export class ResultFolder {
 
   /** Completes the files, still beside their place. */
   async finish(summary: SimulationResult & { readonly strategy: string }): Promise<void> {
+    this.#timeseries.finish();
+    this.#requests?.finish();
     this.#close();
     await writeFile(join(this.#partial, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
   }

@@ -26,6 +26,7 @@ export interface SimulateCommandOptions {
   readonly json?: boolean;
   readonly out?: string;
   readonly requests?: boolean;
+  readonly parquet?: boolean;
   readonly skipBadRows?: boolean;
   readonly audit?: boolean;
   readonly detail?: boolean;
@@ -35,7 +36,11 @@ export interface SimulateCommandOptions {
 export async function simulateCommand(file: string | undefined, options: SimulateCommandOptions, signal: AbortSignal): Promise<void> {
   const scenario = await chooseScenario(file, options);
   const choices: PolicyChoice[] = options.strategy === undefined ? scenario.strategies : options.strategy.split(',').map((name) => name.trim());
-  if (options.requests === true && options.out === undefined) throw new ConfigError('--requests', 'writes a file and needs --out DIR');
+  for (const [option, given] of [
+    ['--requests', options.requests],
+    ['--parquet', options.parquet],
+  ] as const)
+    if (given === true && options.out === undefined) throw new ConfigError(option, 'is about files and needs --out DIR');
   const names = choices.map((choice) => (typeof choice === 'string' ? choice : choice.name));
   const labels = names.map((name, i) => (names.indexOf(name) === i && names.lastIndexOf(name) === i ? name : `${name}-${i + 1}`));
   // Every strategy is built before the first one runs, so that a wrong name or an impossible fleet costs nothing.
@@ -46,7 +51,7 @@ export async function simulateCommand(file: string | undefined, options: Simulat
   const runs: StrategyResult[] = [];
   try {
     if (options.out !== undefined)
-      for (const [i, config] of configs.entries()) folders.push(await ResultFolder.create(join(options.out, labels[i]!), config, options.requests === true));
+      for (const [i, config] of configs.entries()) folders.push(await ResultFolder.create(join(options.out, labels[i]!), config, options));
     for (const [i, config] of configs.entries())
       runs.push(await runStrategy(labels[i]!, choices[i]!, config, catalogue, scenario, options, folders[i], signal));
   } catch (error) {

@@ -5,12 +5,11 @@ import { finished } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { SageServeError, WORKLOAD_TIERS } from '@sageserve/core';
-import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
-import type { SchemaElement } from 'hyparquet';
 import type { RequestBatch, TraceDictionaries, TraceStream } from '../request-batch.js';
 import { shortened } from '../in-memory.js';
 import { UNSPECIFIED } from '../mapping.js';
 import { TRACE_COLUMNS } from '../readers/sageserve.js';
+import { type ParquetColumn, ParquetTable } from './parquet-table.js';
 
 export interface WriteTraceOptions {
   readonly signal?: AbortSignal;
@@ -29,16 +28,11 @@ export async function writeTrace(path: string, trace: TraceStream, options: Writ
   if (form === undefined) throw new SageServeError('ERR_TRACE_FILE', `${path}: the name must end in .csv, .jsonl (both also .gz) or .parquet`);
   await refuseReadOnly(path);
   const partial = `${path}.partial`;
-  const file = createWriteStream(partial);
   try {
-    await once(file, 'open').catch((cause: unknown) => {
-      throw new SageServeError('ERR_TRACE_FILE', `can't write ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-    });
-    const written = form === 'parquet' ? await writeParquet(file, trace, options) : await writeLines(path, file, form, trace, options);
+    const written = form === 'parquet' ? await writeParquet(path, partial, trace, options) : await writeLines(path, partial, form, trace, options);
     await rename(partial, path);
     return written;
   } catch (error) {
-    file.destroy();
     await rm(partial, { force: true });
     throw error;
   }
@@ -53,7 +47,20 @@ async function refuseReadOnly(path: string): Promise<void> {
   if (mode !== undefined && (mode & 0o222) === 0) throw new SageServeError('ERR_TRACE_FILE', `can't write ${path}: it is read-only`);
 }
 
-async function writeLines(path: string, file: Writable, form: 'csv' | 'jsonl', trace: TraceStream, options: WriteTraceOptions): Promise<number> {
+async function writeLines(path: string, partial: string, form: 'csv' | 'jsonl', trace: TraceStream, options: WriteTraceOptions): Promise<number> {
+  const file = createWriteStream(partial);
+  try {
+    await once(file, 'open').catch((cause: unknown) => {
+      throw cantWrite(path, cause);
+    });
+    return await writeRows(path, file, form, trace, options);
+  } catch (error) {
+    file.destroy();
+    throw error;
+  }
+}
+
+async function writeRows(path: string, file: Writable, form: 'csv' | 'jsonl', trace: TraceStream, options: WriteTraceOptions): Promise<number> {
   const gzip = path.endsWith('.gz') ? createGzip({ level: 6 }) : undefined;
   const out: Writable = gzip ?? file;
   gzip?.pipe(file);
@@ -131,75 +138,68 @@ export function toRecord(b: RequestBatch, i: number, d: TraceDictionaries): Reco
   };
 }
 
-const utf8 = (name: string, required: boolean): SchemaElement => ({
-  name,
-  type: 'BYTE_ARRAY',
-  converted_type: 'UTF8',
-  repetition_type: required ? 'REQUIRED' : 'OPTIONAL',
-});
-const PARQUET_SCHEMA: SchemaElement[] = [
-  { name: 'root', num_children: TRACE_COLUMNS.length },
-  { name: 'arrived_at_s', type: 'DOUBLE', repetition_type: 'REQUIRED' },
-  { name: 'prompt_tokens', type: 'INT32', repetition_type: 'REQUIRED' },
-  { name: 'output_tokens', type: 'INT32', repetition_type: 'REQUIRED' },
-  { name: 'request_id', type: 'DOUBLE', repetition_type: 'REQUIRED' },
-  utf8('origin_region', false),
-  utf8('model', false),
-  utf8('tier', true),
-  { name: 'deadline_s', type: 'DOUBLE', repetition_type: 'OPTIONAL' },
-  utf8('allowed_regions', false),
-  utf8('tenant', false),
-  utf8('application', false),
-  { name: 'priority', type: 'INT32', repetition_type: 'REQUIRED' },
+const PARQUET_COLUMNS: readonly ParquetColumn[] = [
+  { name: 'arrived_at_s', type: 'double' },
+  { name: 'prompt_tokens', type: 'int32' },
+  { name: 'output_tokens', type: 'int32' },
+  { name: 'request_id', type: 'int64' },
+  { name: 'origin_region', type: 'text', optional: true },
+  { name: 'model', type: 'text', optional: true },
+  { name: 'tier', type: 'text' },
+  { name: 'deadline_s', type: 'double', optional: true },
+  { name: 'allowed_regions', type: 'text', optional: true },
+  { name: 'tenant', type: 'text', optional: true },
+  { name: 'application', type: 'text', optional: true },
+  { name: 'priority', type: 'int32' },
 ];
 
-async function writeParquet(file: Writable, trace: TraceStream, options: WriteTraceOptions): Promise<number> {
-  const done = finished(file);
-  done.catch(() => undefined);
-  const bytes = new ByteWriter();
-  const flush = async (): Promise<void> => {
-    const chunk = bytes.getBytes().slice();
-    bytes.index = 0;
-    if (chunk.length > 0 && !file.write(chunk)) await Promise.race([once(file, 'drain'), done]);
+async function writeParquet(path: string, partial: string, trace: TraceStream, options: WriteTraceOptions): Promise<number> {
+  let table: ParquetTable | undefined;
+  // Opened with the first batch at hand, since only then is the trace's start known.
+  const open = (): ParquetTable => {
+    try {
+      return new ParquetTable(
+        partial,
+        PARQUET_COLUMNS,
+        trace.startEpochMs === undefined ? {} : { metadata: { start: new Date(trace.startEpochMs).toISOString() } },
+      );
+    } catch (cause) {
+      throw cantWrite(path, cause);
+    }
   };
-  let writer: ParquetWriter | undefined;
-  let written = 0;
-  const open = (): ParquetWriter =>
-    new ParquetWriter({
-      writer: bytes,
-      schema: PARQUET_SCHEMA,
-      ...(trace.startEpochMs === undefined ? {} : { kvMetadata: [{ key: 'start', value: new Date(trace.startEpochMs).toISOString() }] }),
-    });
-  for await (const b of limited(trace, options)) {
-    writer ??= open();
-    const d = trace.dictionaries;
-    const column = <T>(name: string, at: (i: number) => T) => ({ name, data: Array.from({ length: b.length }, (_, i) => at(i)) });
-    await writer.write({
-      rowGroupSize: b.length,
-      columnData: [
-        column('arrived_at_s', (i) => b.arrivedAtMs[i] / 1_000),
-        column('prompt_tokens', (i) => b.promptTokens[i]),
-        column('output_tokens', (i) => b.outputTokens[i]),
-        column('request_id', (i) => b.requestId[i]),
-        column('origin_region', (i) => named(d.regions[b.originRegion[i]])),
-        column('model', (i) => named(d.models[b.model[i]])),
-        column('tier', (i) => WORKLOAD_TIERS[b.tier[i]]),
-        column('deadline_s', (i) => (b.deadlineAtMs[i] >= 0 ? b.deadlineAtMs[i] / 1_000 : undefined)),
-        column('allowed_regions', (i) => (b.regionList[i] === -1 ? undefined : d.regionLists[b.regionList[i]].map((r) => d.regions[r]).join('|'))),
-        column('tenant', (i) => (b.tenant[i] === -1 ? undefined : d.tenants[b.tenant[i]])),
-        column('application', (i) => (b.application[i] === -1 ? undefined : d.applications[b.application[i]])),
-        column('priority', (i) => b.priority[i]),
-      ],
-    });
-    written += b.length;
-    await flush();
-    options.onProgress?.(written, b.arrivedAtMs[b.length - 1]);
+  try {
+    for await (const b of limited(trace, options)) {
+      table ??= open();
+      const d = trace.dictionaries;
+      for (let i = 0; i < b.length; i++) {
+        const list = b.regionList[i];
+        const deadline = b.deadlineAtMs[i];
+        table.set(0, b.arrivedAtMs[i] / 1_000);
+        table.set(1, b.promptTokens[i]);
+        table.set(2, b.outputTokens[i]);
+        table.set(3, b.requestId[i]);
+        table.set(4, named(d.regions[b.originRegion[i]]));
+        table.set(5, named(d.models[b.model[i]]));
+        table.set(6, WORKLOAD_TIERS[b.tier[i]]);
+        table.set(7, deadline >= 0 ? deadline / 1_000 : undefined);
+        table.set(8, list === -1 ? undefined : d.regionLists[list].map((r) => d.regions[r]).join('|'));
+        table.set(9, b.tenant[i] === -1 ? undefined : d.tenants[b.tenant[i]]);
+        table.set(10, b.application[i] === -1 ? undefined : d.applications[b.application[i]]);
+        table.set(11, b.priority[i]);
+        table.endRow();
+      }
+      options.onProgress?.(table.rows, b.arrivedAtMs[b.length - 1]);
+    }
+    table ??= open();
+    table.finish();
+    return table.rows;
+  } finally {
+    table?.close();
   }
-  await (writer ?? open()).finish();
-  await flush();
-  file.end();
-  await done;
-  return written;
+}
+
+function cantWrite(path: string, cause: unknown): SageServeError {
+  return new SageServeError('ERR_TRACE_FILE', `can't write ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
 }
 
 async function* limited(trace: TraceStream, options: WriteTraceOptions): AsyncGenerator<RequestBatch> {
