@@ -28,7 +28,7 @@ export {
   type PlannedDemand,
 } from './placement.js';
 export { type RequestView } from './request.js';
-export { createRng, type Rng } from './rng.js';
+export { createRng, murmur3x86128, type Rng } from './rng.js';
 export { type InstancePoolView, type InstanceRouter, type RegionPoolView, type RegionRouter } from './routing.js';
 export { type ScalingDecision, type ScalingPolicy } from './scaling.js';
 export { type BatchBudget, type BatchScheduler, type EndpointLoadView, type HeldQueueView, type ReleasePolicy } from './scheduling.js';

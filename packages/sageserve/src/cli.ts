@@ -8,10 +8,12 @@ import { forecastBacktestCommand, forecastRunCommand } from './commands/forecast
 import { planCommand } from './commands/plan.js';
 import { profilesCommand } from './commands/profiles.js';
 import { simulateCommand } from './commands/simulate.js';
+import { sweepCommand } from './commands/sweep.js';
 import { convertCommand, generateCommand, headCommand, inspectCommand } from './commands/trace.js';
 import { DEFAULT_CATALOGUE } from './catalogue.js';
 import { PRESET_NAMES } from './presets/presets.js';
 import { scenarioJsonSchema } from './scenario/schema.js';
+import { sweepJsonSchema } from './sweep/definition.js';
 
 const FAILED = 1;
 const WRONG_USE = 2;
@@ -71,6 +73,16 @@ program
   .option('-o, --out <dir>', 'write a folder for each scenario: report.html, comparison.json, and a journal of decisions for each run')
   .option('--json', 'print JSON instead of tables')
   .action((files: string[], options: Parameters<typeof compareCommand>[1]) => compareCommand(files, options, signal));
+
+program
+  .command('sweep')
+  .description('Run scenarios × strategies × parameters × seeds on every core; a second call makes only what is missing.')
+  .argument('<file>', 'what to run, YAML or JSON')
+  .option('-o, --out <dir>', 'where results go (default: the name of the file without its ending)')
+  .option('--cores <n>', 'worker threads (default: all cores)')
+  .option('--list', 'print the runs as JSON and make none')
+  .option('--json', 'print JSON instead of tables')
+  .action((file: string, options: Parameters<typeof sweepCommand>[1]) => sweepCommand(file, options, version, signal));
 
 program
   .command('explain')
@@ -193,10 +205,11 @@ program
 
 program
   .command('schema')
-  .description('Print the JSON Schema of scenario files.')
+  .description('Print the JSON Schema of scenario files, or of sweep files.')
+  .option('--sweep', 'that of sweep files')
   .option('-o, --out <file>', 'write it to a file')
-  .action((options: { out?: string }) => {
-    const text = `${JSON.stringify(scenarioJsonSchema(), null, 2)}\n`;
+  .action((options: { sweep?: boolean; out?: string }) => {
+    const text = `${JSON.stringify(options.sweep === true ? sweepJsonSchema() : scenarioJsonSchema(), null, 2)}\n`;
     if (options.out === undefined) process.stdout.write(text);
     else writeFileSync(options.out, text);
   });

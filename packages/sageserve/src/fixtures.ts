@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 // What a user runs is the built command: `npm test` builds it first.
@@ -23,3 +24,16 @@ export function runCommand(args: readonly string[], during?: (child: ReturnType<
     during?.(child);
   });
 }
+
+const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+/** A real browser, where this machine has one. */
+export const browserPath = BROWSERS.find((path) => existsSync(path));
+/** How it is started without a screen and a network. */
+export const BROWSER_ARGS = [
+  '--no-sandbox',
+  '--disable-quic',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+];

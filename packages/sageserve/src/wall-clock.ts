@@ -5,6 +5,19 @@ export function wallClockMs(): number {
   return performance.now();
 }
 
+/** How long this thread has been at work: Node 20 has no processor time by thread. */
+export function busyMs(): number {
+  return performance.eventLoopUtilization().active;
+}
+
+/** Calls something again and again; returns how to end that. */
+export function repeatedly(everyMs: number, action: () => void): () => void {
+  const timer = setInterval(action, everyMs);
+  return () => {
+    clearInterval(timer);
+  };
+}
+
 /** Lets signals, files and the terminal have their turn. */
 export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => {

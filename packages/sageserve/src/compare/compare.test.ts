@@ -1,15 +1,11 @@
-import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runCommand as run } from '../fixtures.js';
+import { BROWSER_ARGS, browserPath as browser, runCommand as run } from '../fixtures.js';
 import { estimate } from './statistics.js';
-
-const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const browser = BROWSERS.find((path) => existsSync(path));
 
 /** What a test needs of the browser's canvas: the types of the DOM are not those of this package. */
 interface Canvas {
@@ -261,7 +257,7 @@ describe('what compare writes', () => {
     async () => {
       const chrome = await chromium.launch({
         executablePath: browser!,
-        args: ['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'],
+        args: BROWSER_ARGS,
       });
       try {
         const page = await chrome.newPage();

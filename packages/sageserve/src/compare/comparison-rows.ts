@@ -24,60 +24,107 @@ export interface Comparison {
   readonly rows: readonly ComparisonRow[];
 }
 
-type Measure = (run: ComparedRun) => number | undefined;
+/** One figure of a run. */
+export interface Measure {
+  readonly section: string;
+  readonly key: string;
+  readonly label: string;
+  readonly unit: Unit;
+  readonly of: (run: ComparedRun) => number | undefined;
+}
+
+function tierMeasures(tier: WorkloadTier): Measure[] {
+  const section = `${TIER_LABELS[tier]} ${tier}`;
+  const report = ({ result }: ComparedRun): RequestReport | undefined => result.byTier[tier];
+  const misses: Measure = {
+    section,
+    key: `${tier}/misses`,
+    label: 'deadline misses',
+    unit: 'count',
+    of: (run) => report(run)?.deadlineMisses,
+  };
+  return [
+    { section, key: `${tier}/slo`, label: 'SLO attainment', unit: 'share', of: (run) => report(run)?.sloAttainment },
+    ...(tier === 'non-interactive' ? [misses] : []),
+    ...(['ttft', 'e2e'] as const).flatMap((what) =>
+      (['p50', 'p95', 'p99'] as const).map((level): Measure => ({
+        section,
+        key: `${tier}/${what}/${level}`,
+        label: `${what.toUpperCase()} ${level}`,
+        unit: 'ms',
+        of: (run) => report(run)?.[`${what}Ms`][level],
+      })),
+    ),
+  ];
+}
+
+/** Every figure of a run, in the order in which tables show them. */
+export const MEASURES: readonly Measure[] = [
+  { section: 'capacity', key: 'gpu-hours', label: 'GPU-hours', unit: 'hours', of: ({ result }) => result.capacity.gpuHours },
+  { section: 'capacity', key: 'waste', label: 'wasted GPU-hours (provisioning)', unit: 'hours', of: ({ result }) => result.capacity.wastedGpuHours },
+  ...(['reclaim', 'redeploy', 'new-vm'] as const).map((way): Measure => ({
+    section: 'capacity',
+    key: `waste/${way}`,
+    label: `  by ${way}`,
+    unit: 'hours',
+    of: ({ result }) => result.capacity.wastedGpuHoursByWay[way],
+  })),
+  { section: 'capacity', key: 'idle', label: 'idle GPU-hours', unit: 'hours', of: ({ result }) => result.capacity.idleGpuHours },
+  { section: 'capacity', key: 'instance-hours', label: 'instance-hours', unit: 'hours', of: ({ result }) => result.capacity.instanceHours },
+  { section: 'capacity', key: 'spot', label: 'donated spot GPU-hours', unit: 'hours', of: ({ result }) => result.spotGpuHours },
+  { section: 'capacity', key: 'usd', label: 'cost', unit: 'usd', of: ({ result }) => result.capacity.costUsd },
+  ...WORKLOAD_TIERS.flatMap(tierMeasures),
+  { section: 'control', key: 'actions', label: 'scaling actions', unit: 'count', of: ({ result }) => result.actions.scaleOut + result.actions.scaleIn },
+  { section: 'control', key: 'wape', label: 'forecast WAPE', unit: 'share', of: (run) => run.forecastWape },
+  { section: 'control', key: 'degradations', label: 'degraded ticks begun', unit: 'count', of: (run) => run.degradations },
+  { section: 'requests', key: 'arrived', label: 'arrived', unit: 'count', of: ({ result }) => result.total.arrived },
+  { section: 'requests', key: 'completed', label: 'completed', unit: 'count', of: ({ result }) => result.total.completed },
+  { section: 'requests', key: 'rejected', label: 'rejected', unit: 'count', of: ({ result }) => result.total.rejected },
+  { section: 'requests', key: 'unfinished', label: 'unfinished', unit: 'count', of: ({ result }) => result.total.unfinished },
+  { section: 'requests', key: 'left', label: 'left to do at the end of the run', unit: 'count', of: ({ result }) => result.inFlightAtDurationEnd },
+  {
+    section: 'requests',
+    key: 'away',
+    label: 'served away from home',
+    unit: 'share',
+    of: ({ result }) => (result.total.arrived === 0 ? undefined : result.servedAway / result.total.arrived),
+  },
+  { section: 'requests', key: 'rerouted', label: 'begun anew after a loss', unit: 'count', of: ({ result }) => result.rerouted },
+];
+
+/** Which figures are also shown as ratios, and to which strategies. */
+const RATIOS: readonly { readonly key: string; readonly label: string; readonly to: readonly string[] }[] = [
+  { key: 'gpu-hours', label: 'GPU-hours', to: ['reactive', 'oracle'] },
+  { key: 'waste', label: 'waste', to: ['reactive'] },
+  { key: 'usd', label: 'cost', to: ['reactive'] },
+];
 
 /** Figures by strategy with confidence intervals over seeds; ratios are taken seed by seed, since strategies of one seed have the same traffic. */
 export function compareRuns(runs: readonly ComparedRun[]): Comparison {
   const strategies = [...new Set(runs.map((run) => run.strategy))];
   const seeds = [...new Set(runs.map((run) => run.seed))];
   const rows: ComparisonRow[] = [];
-  const of = (strategy: string): ComparedRun[] => runs.filter((run) => run.strategy === strategy);
-  const add = (section: string, key: string, label: string, unit: Unit, measure: Measure): void => {
-    const estimates = strategies.map((strategy) => estimate(of(strategy).map(measure)));
+  const add = ({ section, key, label, unit, of }: Measure): void => {
+    const estimates = strategies.map((strategy) => estimate(runs.filter((run) => run.strategy === strategy).map(of)));
     if (estimates.some((one) => one !== undefined)) rows.push({ section, key, label, unit, estimates });
   };
-  const ratio = (base: string, key: string, label: string, measure: Measure): void => {
-    if (!strategies.includes(base)) return;
-    add('ratios', key, label, 'ratio', (run) => {
-      const reference = runs.find((other) => other.strategy === base && other.seed === run.seed);
-      const [own, theirs] = [measure(run), reference === undefined ? undefined : measure(reference)];
-      return own === undefined || theirs === undefined || theirs === 0 ? undefined : own / theirs;
-    });
-  };
-  const gpuHours: Measure = ({ result }) => result.capacity.gpuHours;
-  const waste: Measure = ({ result }) => result.capacity.wastedGpuHours;
-
-  add('capacity', 'gpu-hours', 'GPU-hours', 'hours', gpuHours);
-  ratio('reactive', 'gpu-hours/reactive', 'GPU-hours ÷ reactive', gpuHours);
-  ratio('oracle', 'gpu-hours/oracle', 'GPU-hours ÷ oracle', gpuHours);
-  add('capacity', 'waste', 'wasted GPU-hours (provisioning)', 'hours', waste);
-  ratio('reactive', 'waste/reactive', 'waste ÷ reactive', waste);
-  for (const way of ['reclaim', 'redeploy', 'new-vm'] as const)
-    add('capacity', `waste/${way}`, `  by ${way}`, 'hours', ({ result }) => result.capacity.wastedGpuHoursByWay[way]);
-  add('capacity', 'idle', 'idle GPU-hours', 'hours', ({ result }) => result.capacity.idleGpuHours);
-  add('capacity', 'instance-hours', 'instance-hours', 'hours', ({ result }) => result.capacity.instanceHours);
-  add('capacity', 'spot', 'donated spot GPU-hours', 'hours', ({ result }) => result.spotGpuHours);
-  add('capacity', 'usd', 'cost', 'usd', ({ result }) => result.capacity.costUsd);
-  ratio('reactive', 'usd/reactive', 'cost ÷ reactive', ({ result }) => result.capacity.costUsd);
-  for (const tier of WORKLOAD_TIERS) {
-    const section = `${TIER_LABELS[tier]} ${tier}`;
-    const report = ({ result }: ComparedRun): RequestReport | undefined => result.byTier[tier];
-    add(section, `${tier}/slo`, 'SLO attainment', 'share', (run) => report(run)?.sloAttainment);
-    if (tier === 'non-interactive') add(section, `${tier}/misses`, 'deadline misses', 'count', (run) => report(run)?.deadlineMisses);
-    for (const level of ['p50', 'p95', 'p99'] as const) add(section, `${tier}/ttft/${level}`, `TTFT ${level}`, 'ms', (run) => report(run)?.ttftMs[level]);
-    for (const level of ['p50', 'p95', 'p99'] as const) add(section, `${tier}/e2e/${level}`, `E2E ${level}`, 'ms', (run) => report(run)?.e2eMs[level]);
+  for (const measure of MEASURES) {
+    add(measure);
+    const ratio = RATIOS.find(({ key }) => key === measure.key);
+    for (const base of ratio?.to ?? []) {
+      if (!strategies.includes(base)) continue;
+      add({
+        section: 'ratios',
+        key: `${measure.key}/${base}`,
+        label: `${ratio!.label} ÷ ${base}`,
+        unit: 'ratio',
+        of(run) {
+          const reference = runs.find((other) => other.strategy === base && other.seed === run.seed);
+          const [own, theirs] = [measure.of(run), reference === undefined ? undefined : measure.of(reference)];
+          return own === undefined || theirs === undefined || theirs === 0 ? undefined : own / theirs;
+        },
+      });
+    }
   }
-  add('control', 'actions', 'scaling actions', 'count', ({ result }) => result.actions.scaleOut + result.actions.scaleIn);
-  add('control', 'wape', 'forecast WAPE', 'share', (run) => run.forecastWape);
-  add('control', 'degradations', 'degraded ticks begun', 'count', (run) => run.degradations);
-  add('requests', 'arrived', 'arrived', 'count', ({ result }) => result.total.arrived);
-  add('requests', 'completed', 'completed', 'count', ({ result }) => result.total.completed);
-  add('requests', 'rejected', 'rejected', 'count', ({ result }) => result.total.rejected);
-  add('requests', 'unfinished', 'unfinished', 'count', ({ result }) => result.total.unfinished);
-  add('requests', 'left', 'left to do at the end of the run', 'count', ({ result }) => result.inFlightAtDurationEnd);
-  add('requests', 'away', 'served away from home', 'share', ({ result }) =>
-    result.total.arrived === 0 ? undefined : result.servedAway / result.total.arrived,
-  );
-  add('requests', 'rerouted', 'begun anew after a loss', 'count', ({ result }) => result.rerouted);
   return { strategies, seeds, rows };
 }

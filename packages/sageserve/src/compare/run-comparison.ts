@@ -2,9 +2,9 @@ import { ConfigError, type DemandSeries } from '@sageserve/core';
 import type { JournalEntry, PlanEntry } from '@sageserve/controller';
 import { simulate, type SimulationProgress, type SimulationResult } from '@sageserve/sim';
 import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
-import { type MeasuredCapacities, measureCapacity } from '../control/measure-capacity.js';
-import { demandAround, needsForesight, needsPlanning, prepareRun, type RunDemand } from '../control/prepare-run.js';
-import { buildSimulation } from '../scenario/build.js';
+import type { MeasuredCapacities } from '../control/measure-capacity.js';
+import { PreparationCache } from '../control/preparation-cache.js';
+import { needsForesight, needsPlanning, prepareRun, type RunDemand } from '../control/prepare-run.js';
 import { parseDurationMs, type Scenario } from '../scenario/schema.js';
 import { forecastWape } from './forecast-error.js';
 import { RunRecorder, type RunRecord } from './run-record.js';
@@ -33,6 +33,8 @@ export interface ComparisonOptions {
   readonly onRun?: (run: ComparedRun) => void;
   /** Records over time, which the report draws; of the first seed. */
   readonly record?: boolean;
+  /** What earlier comparisons prepared, where it is of use for this one. */
+  readonly cache?: PreparationCache;
 }
 
 /** Names of choices, told apart by their options where one name stands several times. Throws `ConfigError` for two that are the same. */
@@ -59,18 +61,16 @@ export async function compareStrategies(
   seeds: readonly (number | string)[],
   options: ComparisonOptions = {},
 ): Promise<ComparedRun[]> {
-  const { catalogue = DEFAULT_CATALOGUE, signal } = options;
+  const { catalogue = DEFAULT_CATALOGUE, signal, cache = new PreparationCache() } = options;
   const labels = strategyLabels(choices);
   const foresight = choices.map((choice) => needsForesight(scenario, choice, catalogue));
   const planning = choices.map((choice) => needsPlanning(scenario, choice, catalogue));
-  const capacity: MeasuredCapacities | undefined = planning.includes(true)
-    ? await measureCapacity(scenario, buildSimulation(scenario, 'static', catalogue), signal)
-    : undefined;
+  const capacity: MeasuredCapacities | undefined = planning.includes(true) ? await cache.capacity(scenario, catalogue, signal) : undefined;
   const runs: ComparedRun[] = [];
   for (const [s, seed] of seeds.entries()) {
     const seeded = { ...scenario, seed };
     const demand: RunDemand = planning.includes(true)
-      ? await demandAround(seeded, foresight.includes(true), (requests) => readingSignal(options, seed, requests))
+      ? await cache.demand(seeded, foresight.includes(true), (requests) => readingSignal(options, seed, requests))
       : { history: [], foresight: undefined };
     for (const [c, choice] of choices.entries()) {
       signal?.throwIfAborted();

@@ -4,8 +4,8 @@ import { estimateText } from '../compare/comparison-text.js';
 import type { ComparedRun } from '../compare/run-comparison.js';
 import { DISTRIBUTION_LEVELS, type RunRecord } from '../compare/run-record.js';
 import type { Scenario } from '../scenario/schema.js';
-import { COMPARISON_SCRIPT } from './comparison-script.js';
-import { chartAssets, embeddedJson, escapeHtml, PAGE_STYLE } from './page.js';
+import { type BarFigure, type Figure, figuresPage, type LineFigure } from './figures-page.js';
+import { escapeHtml } from './page.js';
 
 /** LT-UA at one gap threshold. */
 export interface GapPoint {
@@ -14,36 +14,10 @@ export interface GapPoint {
   readonly ttftP90Ms: number | undefined;
 }
 
-/** A chart of lines over one axis. */
-interface LineFigure {
-  readonly kind: 'lines';
-  readonly title: string;
-  readonly note: string;
-  readonly x: { readonly label: string; readonly values: readonly number[]; readonly log?: boolean };
-  readonly y: string;
-  readonly log?: boolean;
-  /** Several sets of lines to choose from, such as tiers. */
-  readonly views: readonly { readonly name: string; readonly series: readonly { readonly name: string; readonly values: readonly (number | null)[] }[] }[];
-}
-
-/** A chart of grouped bars. */
-interface BarFigure {
-  readonly kind: 'bars';
-  readonly title: string;
-  readonly note: string;
-  readonly y: string;
-  readonly groups: readonly string[];
-  readonly series: readonly { readonly name: string; readonly values: readonly number[] }[];
-  /** Bars of a group end to end instead of side by side. */
-  readonly stacked?: boolean;
-}
-
 const SECONDS_PER_HOUR = 3_600;
 
 /** A page of its own, without anything to load: the figures of the paper for one scenario, each with its data, and the table. */
 export async function comparisonPage(scenario: Scenario, runs: readonly ComparedRun[], comparison: Comparison, gaps: readonly GapPoint[]): Promise<string> {
-  const { script, style } = await chartAssets();
-  const figures = figuresOf(runs, comparison, gaps);
   const head = comparison.strategies.map((name) => `<th>${escapeHtml(name)}</th>`).join('');
   let section = '';
   const rows = comparison.rows
@@ -53,42 +27,22 @@ export async function comparisonPage(scenario: Scenario, runs: readonly Compared
       return `${title}<tr><td>${escapeHtml(row.label)}</td>${row.estimates.map((value) => `<td>${escapeHtml(estimateText(value, row.unit))}</td>`).join('')}</tr>`;
     })
     .join('\n');
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(scenario.name)}: strategies compared</title>
-<style>${style}${PAGE_STYLE}
-figure { margin: 2.5rem 0; } figcaption { font-weight: 600; } details { margin-top: .4rem; } details table { font-size: 13px; }
-details > div { max-height: 24rem; overflow: auto; } tr.section th { padding-top: .8rem; text-align: left; }
-svg text { font: 12px system-ui, sans-serif; } .key { display: inline-block; margin-right: 1.2rem; white-space: nowrap; } .key svg { vertical-align: -3px; margin-right: .3rem; }
-</style>
-</head>
-<body>
-<h1>${escapeHtml(scenario.name)}: strategies compared</h1>
-<p>${escapeHtml(scenario.description ?? '')}</p>
-<p class="note">Figures over time are of the first seed; the table and the bars are means over ${comparison.seeds.length === 1 ? 'one seed' : `${comparison.seeds.length} seeds, ± the 95 % confidence interval`}.
-Drag over a chart to look closer, double-click to see all again, click a name to hide its line.</p>
-<div id="figures"></div>
-<h2>All figures</h2>
-<table id="table"><thead><tr><th></th>${head}</tr></thead><tbody>
-${rows}
-</tbody></table>
-<script>${script}</script>
-<script type="application/json" id="data">${embeddedJson(figures)}</script>
-<script>${COMPARISON_SCRIPT}</script>
-</body>
-</html>
-`;
+  return figuresPage({
+    title: `${scenario.name}: strategies compared`,
+    description: scenario.description,
+    note: `Figures over time are of the first seed; the table and the bars are means over ${comparison.seeds.length === 1 ? 'one seed' : `${comparison.seeds.length} seeds, ± the 95 % confidence interval`}.
+Drag over a chart to look closer, double-click to see all again, click a name to hide its line.`,
+    figures: figuresOf(runs, comparison, gaps),
+    table: `<thead><tr><th></th>${head}</tr></thead><tbody>\n${rows}\n</tbody>`,
+  });
 }
 
-function figuresOf(runs: readonly ComparedRun[], { strategies, rows }: Comparison, gaps: readonly GapPoint[]): (LineFigure | BarFigure)[] {
+function figuresOf(runs: readonly ComparedRun[], { strategies, rows }: Comparison, gaps: readonly GapPoint[]): Figure[] {
   const recorded = strategies.flatMap((strategy) => {
     const record = runs.find((run) => run.strategy === strategy && run.record !== undefined)?.record;
     return record === undefined ? [] : [{ name: strategy, record }];
   });
-  const figures: (LineFigure | BarFigure)[] = [];
+  const figures: Figure[] = [];
   const first = recorded[0]?.record;
   const means = (key: string): number[] => rows.find((row) => row.key === key)?.estimates.map((value) => value?.mean ?? 0) ?? strategies.map(() => 0);
   const tiers = WORKLOAD_TIERS.map((tier) => TIER_LABELS[tier]);

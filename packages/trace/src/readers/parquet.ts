@@ -29,7 +29,7 @@ export async function* readParquet(file: string, sink: RowSink, start: { epochMs
       const data = await readColumns(buffer, metadata, columns, group, rowStart, rowEnd);
       for (let i = 0; i < rowEnd - rowStart; i++) {
         sink.line++;
-        for (const [c, name] of columns.entries()) record[name] = data[c]![i];
+        for (const [c, name] of columns.entries()) record[name] = data[c][i];
         if (typeof record['allowed_regions'] === 'string') record['allowed_regions'] = record['allowed_regions'].split('|');
         if (record['request_id'] === null) record['request_id'] = undefined;
         sageserveRow(record, sink, start);

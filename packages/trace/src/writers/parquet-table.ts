@@ -53,7 +53,7 @@ export class ParquetTable {
 
   /** Sets a value of the row to come, by the position of its column; undefined where it has none. */
   set(column: number, value: string | number | undefined): void {
-    this.#data[column]![this.#inGroup] = value;
+    this.#data[column][this.#inGroup] = value;
   }
 
   /** Ends a row, whose columns have all been set. */
@@ -81,7 +81,7 @@ export class ParquetTable {
     const rows = this.#inGroup;
     void this.#writer.write({
       rowGroupSize: rows,
-      columnData: this.#columns.map(({ name, type, optional }, c) => ({ name, data: packed(this.#data[c]!, rows, type, optional === true) })),
+      columnData: this.#columns.map(({ name, type, optional }, c) => ({ name, data: packed(this.#data[c], rows, type, optional === true) })),
     });
     this.#inGroup = 0;
     this.#flush();

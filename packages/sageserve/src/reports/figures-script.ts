@@ -1,5 +1,5 @@
-/** Draws the figures of a comparison page: lines told apart by their dashes, bars by their patterns, so that colour is never needed; every figure has its data as a table and as CSV. */
-export const COMPARISON_SCRIPT = `
+/** Draws the figures of a page: lines told apart by their dashes, bars by their patterns, points by their shapes, so that colour is never needed; every figure has its data as a table and as CSV. */
+export const FIGURES_SCRIPT = `
 const figures = JSON.parse(document.getElementById('data').textContent);
 const INK = ['#111111', '#b3420e', '#1f5f99', '#5b2a86', '#2f6b2f', '#8a6d00', '#7a1f3d', '#556070'];
 const DASH = [[], [9, 4], [2, 3], [12, 3, 2, 3], [5, 5], [1, 5], [16, 5], [8, 2, 2, 2, 2, 2]];
@@ -94,9 +94,53 @@ function bars(f, figure) {
   withData(figure, ['', ...f.series.map((s) => s.name + ' (' + f.y + ')')], f.groups.map((group, g) => [group, ...f.series.map((s) => s.values[g])]));
 }
 
+const SHAPES = [
+  (r) => svg('circle', { r }), (r) => svg('rect', { x: -r, y: -r, width: 2 * r, height: 2 * r }), (r) => svg('path', { d: 'M0 ' + -1.3 * r + 'L' + 1.3 * r + ' ' + r + 'H' + -1.3 * r + 'Z' }),
+  (r) => svg('path', { d: 'M0 ' + -1.4 * r + 'L' + 1.4 * r + ' 0L0 ' + 1.4 * r + 'L' + -1.4 * r + ' 0Z' }), (r) => svg('path', { d: 'M' + -r + ' ' + -r + 'L' + r + ' ' + r + 'M' + -r + ' ' + r + 'L' + r + ' ' + -r, 'stroke-width': 2.4 }),
+  (r) => svg('path', { d: 'M0 ' + -1.3 * r + 'V' + 1.3 * r + 'M' + -1.3 * r + ' 0H' + 1.3 * r, 'stroke-width': 2.4 }), (r) => svg('path', { d: 'M0 ' + 1.3 * r + 'L' + 1.3 * r + ' ' + -r + 'H' + -1.3 * r + 'Z' }), (r) => svg('ellipse', { rx: 1.5 * r, ry: 0.8 * r }),
+];
+function mark(i, r, filled) { const shape = SHAPES[i % 8](r); shape.setAttribute('fill', filled ? INK[i % 8] : '#fff'); shape.setAttribute('stroke', INK[i % 8]); return shape; }
+
+/** Round steps that part a range into about so many. */
+function ticks(low, high, about) {
+  const raw = (high - low) / about, power = 10 ** Math.floor(Math.log10(raw)), step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw);
+  const all = []; for (let t = Math.ceil(low / step); t * step <= high + step / 1e6; t++) all.push(t * step);
+  return all;
+}
+
+/** A level that matters is shown where it does not push the points together. */
+function withLine(values, line) {
+  const low = Math.min(...values), high = Math.max(...values), spread = high - low;
+  return line == null || line < low - 2 * spread || line > high + 2 * spread ? values : [...values, line];
+}
+
+function scatter(f, figure) {
+  const WIDTH = 1120, HEIGHT = 420, LEFT = 90, BOTTOM = 46, TOP = 12, RIGHT = 20;
+  const all = f.series.flatMap((s) => s.points);
+  const range = (values) => { const low = Math.min(...values), high = Math.max(...values), pad = (high - low || Math.abs(high) || 1) * 0.06; return [low - pad, high + pad]; };
+  const [x0, x1] = range(all.map((p) => p.x)), [y0, y1] = range(withLine(all.map((p) => p.y), f.line));
+  const X = (v) => LEFT + ((v - x0) / (x1 - x0)) * (WIDTH - LEFT - RIGHT), Y = (v) => TOP + (1 - (v - y0) / (y1 - y0)) * (HEIGHT - TOP - BOTTOM);
+  const chart = svg('svg', { viewBox: '0 0 ' + WIDTH + ' ' + HEIGHT, width: '100%', role: 'img', 'aria-label': f.title });
+  const grid = (x, y, x2, y2) => chart.append(svg('line', { x1: x, y1: y, x2, y2, stroke: '#ddd' }));
+  for (const t of ticks(x0, x1, 8)) { grid(X(t), TOP, X(t), HEIGHT - BOTTOM); chart.append(svg('text', { x: X(t), y: HEIGHT - BOTTOM + 18, 'text-anchor': 'middle' }, format(t))); }
+  for (const t of ticks(y0, y1, 6)) { grid(LEFT, Y(t), WIDTH - RIGHT, Y(t)); chart.append(svg('text', { x: LEFT - 8, y: Y(t) + 4, 'text-anchor': 'end' }, format(t))); }
+  chart.append(svg('text', { x: (LEFT + WIDTH) / 2, y: HEIGHT - 8, 'text-anchor': 'middle' }, f.x), svg('text', { transform: 'translate(16 ' + HEIGHT / 2 + ') rotate(-90)', 'text-anchor': 'middle' }, f.y));
+  if (f.line >= y0 && f.line <= y1) chart.append(svg('line', { x1: LEFT, x2: WIDTH - RIGHT, y1: Y(f.line), y2: Y(f.line), stroke: '#333', 'stroke-dasharray': '3 4' }), svg('text', { x: WIDTH - RIGHT, y: Y(f.line) - 5, 'text-anchor': 'end' }, f.lineLabel));
+  const front = all.filter((p) => p.front).sort((a, b) => a.x - b.x);
+  chart.append(svg('path', { d: front.map((p, i) => (i === 0 ? 'M' + X(p.x) + ' ' + Y(p.y) : 'H' + X(p.x) + 'V' + Y(p.y))).join(''), fill: 'none', stroke: '#555', 'stroke-width': 1.4 }));
+  f.series.forEach((s, i) => s.points.forEach((p) => {
+    const point = svg('g', { transform: 'translate(' + X(p.x) + ' ' + Y(p.y) + ')', class: 'point' }, mark(i, p.best ? 8 : 5.5, p.front), svg('title', {}, p.name + ': ' + format(p.x) + ' ' + f.x + ', ' + format(p.y) + ' ' + f.y));
+    if (p.best) point.append(svg('text', { x: 12, y: 18, 'font-weight': 600 }, p.name));
+    chart.append(point);
+  }));
+  figure.append(html('p', {}, ...f.series.map((s, i) => html('span', { className: 'key' }, svg('svg', { width: 18, height: 18, viewBox: '-9 -9 18 18' }, mark(i, 5.5, true)), s.name)), html('span', { className: 'note' }, 'filled: on the Pareto front; large: the best')), chart);
+  withData(figure, ['setting', f.x, f.y, 'Pareto front'], all.map((p) => [p.name, p.x, p.y, p.front ? 'yes' : 'no']));
+}
+
+const DRAW = { lines, bars, scatter };
 for (const f of figures) {
   const figure = html('figure', {}, html('figcaption', { textContent: f.title }), html('p', { className: 'note', textContent: f.note }));
   document.getElementById('figures').append(figure);
-  (f.kind === 'lines' ? lines : bars)(f, figure);
+  DRAW[f.kind](f, figure);
 }
 `;

@@ -1,0 +1,118 @@
+import { availableParallelism } from 'node:os';
+import { basename, extname } from 'node:path';
+import { ConfigError, SageServeError } from '@sageserve/core';
+import { sweepPage } from '../reports/sweep-page.js';
+import { analyseSweep, type AttainmentTargets } from '../sweep/analysis.js';
+import { readSweep, type Sweep, type SweepRun } from '../sweep/definition.js';
+import { SweepPool } from '../sweep/pool.js';
+import { type FinishedRun, SweepFolder } from '../sweep/sweep-folder.js';
+import { sweepText } from '../sweep/sweep-text.js';
+import { wallClockMs } from '../wall-clock.js';
+import { count, decimal } from './format.js';
+import { SweepProgress } from './sweep-progress.js';
+
+export interface SweepOptions {
+  readonly out?: string;
+  readonly cores?: string;
+  readonly list?: boolean;
+  readonly json?: boolean;
+}
+
+/** `sageserve sweep`: scenarios × strategies × parameters × seeds on every core; a second call makes only what is missing. */
+export async function sweepCommand(file: string, options: SweepOptions, version: string, signal: AbortSignal): Promise<void> {
+  const cores = coresOf(options.cores);
+  const sweep = await readSweep(file, version);
+  if (options.list === true) {
+    console.log(
+      JSON.stringify(
+        sweep.runs.map(({ task: _, ...run }) => run),
+        null,
+        2,
+      ),
+    );
+    return;
+  }
+  const out = options.out ?? basename(file, extname(file));
+  const folder = await SweepFolder.open(out);
+  const missing = sweep.runs.filter(({ key }) => folder.finished(key) === undefined);
+  const known = sweep.runs.length - missing.length;
+  if (known > 0) console.error(`${count(known)} of ${count(sweep.runs.length)} runs are in ${out} already`);
+  const failures = missing.length === 0 ? [] : await runMissing(missing, folder, cores, sweep.runs.length, signal);
+  await publish(sweep, folder, out, failures, options);
+  if (failures.length > 0)
+    throw new SageServeError('ERR_RUN', `${count(failures.length)} of ${count(sweep.runs.length)} runs failed, the first with: ${failures[0]!.message}`, {
+      hint: 'A second call makes them again.',
+    });
+}
+
+interface Failure {
+  readonly run: SweepRun;
+  readonly message: string;
+}
+
+async function runMissing(missing: readonly SweepRun[], folder: SweepFolder, cores: number, total: number, signal: AbortSignal): Promise<Failure[]> {
+  const pool = new SweepPool<SweepRun>(Math.min(cores, missing.length));
+  const progress = new SweepProgress(pool, total, total - missing.length);
+  const startMs = wallClockMs();
+  const failures: Failure[] = [];
+  let requests = 0;
+  try {
+    await pool.runAll(missing, signal, (run, result, error) => {
+      if (result === undefined) {
+        const message = error instanceof Error ? error.message : String(error);
+        failures.push({ run, message });
+        progress.failed(run, message);
+        return;
+      }
+      folder.add(run, result.measures, result.busySeconds);
+      requests += result.measures['arrived'] ?? 0;
+      progress.done(run, result.measures['arrived'] ?? 0, result.busySeconds);
+    });
+  } finally {
+    progress.stop();
+    await pool.close();
+  }
+  const seconds = (wallClockMs() - startMs) / 1_000;
+  console.error(
+    `${count(missing.length - failures.length)} runs, ${count(requests)} requests in ${decimal(seconds, 1)} s on ${pool.cores} core${pool.cores === 1 ? '' : 's'}: ${count(requests / seconds)} requests/s`,
+  );
+  return failures;
+}
+
+/** Writes and prints what is made of the runs that there are. */
+async function publish(sweep: Sweep, folder: SweepFolder, out: string, failures: readonly Failure[], options: SweepOptions): Promise<void> {
+  const runs = sweep.runs.flatMap(({ key }) => folder.finished(key) ?? []);
+  const analysis = analyseSweep(runs, targetsOf(sweep));
+  const results = {
+    sweep: sweep.name,
+    description: sweep.description,
+    runs: runs.map(({ busySeconds: _, ...run }: FinishedRun) => run),
+    failed: failures.map(({ run: { key, scenario, strategy, parameters, seed }, message }) => ({ key, scenario, strategy, parameters, seed, message })),
+    ...analysis,
+  };
+  await folder.publish(runs, results, await sweepPage(sweep, analysis));
+  if (options.json === true) console.log(JSON.stringify(results, null, 2));
+  else if (runs.length > 0) console.log(sweepText(analysis));
+  console.error(`results in ${out}: report.html, results.parquet, results.json`);
+}
+
+function targetsOf(sweep: Sweep): AttainmentTargets {
+  return Object.fromEntries(
+    sweep.runs.map(({ scenario, task }) => [
+      scenario,
+      Object.fromEntries(
+        Object.entries(task.scenario.objectives).flatMap(([tier, objective]) =>
+          objective.attainmentTarget === undefined ? [] : [[tier, objective.attainmentTarget]],
+        ),
+      ),
+    ]),
+  );
+}
+
+/** All cores unless a number is given. */
+export function coresOf(text: string | undefined): number {
+  if (text === undefined) return availableParallelism();
+  const cores = Number(text);
+  if (!(Number.isInteger(cores) && cores >= 1 && cores <= 1_024)) throw new ConfigError('--cores', `must be a whole number of 1 or more, not "${text}"`);
+  return cores;
+}

@@ -1,0 +1,37 @@
+import type { Catalogue } from '../catalogue.js';
+import { buildSimulation } from '../scenario/build.js';
+import type { Scenario } from '../scenario/schema.js';
+import { type MeasuredCapacities, measureCapacity } from './measure-capacity.js';
+import { demandAround, type RunDemand } from './prepare-run.js';
+
+/** Demand of so many scenarios and seeds is kept: runs of one come together. */
+const MOST = 8;
+
+/** What several runs need and is the same for them: the measured capacity of a scenario's fleet, and the demand around the runs of one seed. */
+export class PreparationCache {
+  readonly #capacities = new Map<string, Promise<MeasuredCapacities>>();
+  readonly #demands = new Map<string, Promise<RunDemand>>();
+
+  capacity(scenario: Scenario, catalogue: Catalogue, signal?: AbortSignal): Promise<MeasuredCapacities> {
+    // How long and how busy a run is, and what goes wrong in it, is not part of what an instance carries.
+    const { description: _d, duration: _t, history: _h, incidents: _i, strategies: _s, control: _c, name: _n, traffic, ...fleet } = scenario;
+    const { requestsPerDay: _r, ...shape } = traffic;
+    return kept(this.#capacities, JSON.stringify([fleet, shape]), () => measureCapacity(scenario, buildSimulation(scenario, 'static', catalogue), signal));
+  }
+
+  demand(scenario: Scenario, foresight: boolean, onBatch?: (requests: number) => Promise<void> | undefined): Promise<RunDemand> {
+    const { description: _d, incidents: _i, strategies: _s, control: _c, ...about } = scenario;
+    return kept(this.#demands, JSON.stringify([about, foresight]), () => demandAround(scenario, foresight, onBatch));
+  }
+}
+
+/** The value of a key; the one asked for longest ago makes room. What failed is not kept. */
+function kept<T>(cache: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
+  const known = cache.get(key);
+  cache.delete(key);
+  const value = known ?? make();
+  cache.set(key, value);
+  if (cache.size > MOST) cache.delete(cache.keys().next().value!);
+  if (known === undefined) value.catch(() => cache.delete(key));
+  return value;
+}

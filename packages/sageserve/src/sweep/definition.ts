@@ -1,0 +1,184 @@
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { ConfigError, murmur3x86128 } from '@sageserve/core';
+import { z } from 'zod';
+import { DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
+import { preset, PRESET_NAMES } from '../presets/presets.js';
+import { buildSimulation } from '../scenario/build.js';
+import { parseScenario, readScenario } from '../scenario/parse.js';
+import { loadPlugins } from '../scenario/plugins.js';
+import { readDocument } from '../scenario/read-document.js';
+import type { Scenario } from '../scenario/schema.js';
+import { type ParameterValue, withParameters } from './parameters.js';
+
+const name = z.string().min(1);
+const strategy = z.union([name, z.looseObject({ name })]);
+const seeds = z.union([z.number().int().min(1).max(10_000), z.array(z.union([z.number().int(), name])).min(1)]);
+const value: z.ZodType<ParameterValue> = z.union([z.number(), z.string(), z.boolean()]);
+const values = z.record(name, value);
+
+/** A sweep file, as the user writes it. */
+const sweepSchema = z
+  .strictObject({
+    $schema: z.string().optional(),
+    name: name.optional(),
+    description: z.string().optional(),
+    scenarios: z.array(name).min(1).optional().describe('Presets, or scenario files relative to the sweep file.'),
+    strategies: z.array(strategy).min(1).optional().describe("Those of each scenario where they aren't given."),
+    seeds: seeds.optional().describe("How many (5 stands for 1 to 5), or which; that of each scenario where they aren't given."),
+    set: values
+      .default({})
+      .describe('Fields of every scenario, such as duration or traffic.requestsPerDay, or options of a strategy, such as reactive.scaleOutAbove.'),
+    parameters: z.record(name, z.array(value).min(1)).default({}).describe('What is varied, each with its values: every combination is run.'),
+    runs: z
+      .array(z.strictObject({ scenario: name, strategy, seeds: seeds.optional(), set: values.default({}) }))
+      .default([])
+      .describe('Single settings, beside or instead of the grid.'),
+  })
+  .refine((sweep) => sweep.scenarios !== undefined || sweep.runs.length > 0, 'needs scenarios, or runs');
+
+/** The JSON Schema of sweep files, for editors. */
+export function sweepJsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(sweepSchema, { io: 'input' }), $id: 'https://sageserve.dev/sweep.schema.json', title: 'SageServe sweep' };
+}
+
+/** One simulation of a sweep. */
+export interface SweepRun {
+  /** Stands for everything that the result depends on: the same run has the same key in any sweep. */
+  readonly key: string;
+  readonly scenario: string;
+  readonly strategy: string;
+  /** What was varied, by its path. */
+  readonly parameters: Readonly<Record<string, ParameterValue>>;
+  readonly seed: number | string;
+  readonly task: SweepTask;
+}
+
+/** What has to be known to simulate a run, as JSON. */
+export interface SweepTask {
+  readonly scenario: Scenario;
+  readonly choice: PolicyChoice;
+  readonly seed: number | string;
+}
+
+export interface Sweep {
+  readonly name: string;
+  readonly description: string | undefined;
+  readonly runs: readonly SweepRun[];
+}
+
+/** Reads a sweep file and works out its runs, each once. Every fleet is built once, so that what cannot work is found before anything runs. Throws `ConfigError` and `SageServeError` as scenarios do. */
+export async function readSweep(file: string, version: string): Promise<Sweep> {
+  const document = await readDocument(file, sweepSchema, 'sweep');
+  const runs = new Map<string, SweepRun>();
+  const inputs = new InputHashes();
+  const known = new Map<string, Promise<Scenario>>();
+  const scenarioNamed = (scenario: string): Promise<Scenario> => {
+    const found = known.get(scenario) ?? open(scenario, file);
+    known.set(scenario, found);
+    return found;
+  };
+  const checked = new Set<string>();
+  const add = async (
+    base: Scenario,
+    choice: PolicyChoice,
+    set: Readonly<Record<string, ParameterValue>>,
+    varied: Readonly<Record<string, ParameterValue>>,
+    own: z.output<typeof seeds> | undefined,
+  ): Promise<void> => {
+    const names = [...(document.strategies ?? base.strategies), ...document.runs.map((one) => one.strategy)].map(nameOf);
+    const made = withParameters(
+      base,
+      choice,
+      { ...set, ...varied },
+      names.filter((other) => other !== nameOf(choice)),
+    );
+    const scenario = parseScenario(made.scenario);
+    const setting = JSON.stringify([scenario, made.choice]);
+    if (!checked.has(setting)) buildSimulation(scenario, made.choice, await loadPlugins(scenario, undefined, DEFAULT_CATALOGUE));
+    checked.add(setting);
+    const about = await inputs.of(scenario);
+    const list = own === undefined ? [scenario.seed] : typeof own === 'number' ? Array.from({ length: own }, (_, i) => i + 1) : own;
+    for (const seed of list) {
+      const key = hashOf(JSON.stringify([version, setting, about, seed]));
+      if (!runs.has(key))
+        runs.set(key, { key, scenario: scenario.name, strategy: labelOf(choice), parameters: varied, seed, task: { scenario, choice: made.choice, seed } });
+    }
+  };
+  for (const scenario of document.scenarios ?? []) {
+    const base = await scenarioNamed(scenario);
+    for (const choice of document.strategies ?? base.strategies)
+      for (const varied of combinations(document.parameters, choice, document.strategies ?? base.strategies))
+        await add(base, choice, document.set, varied, document.seeds);
+  }
+  for (const one of document.runs) await add(await scenarioNamed(one.scenario), one.strategy, document.set, one.set, one.seeds ?? document.seeds);
+  return { name: document.name ?? 'sweep', description: document.description, runs: [...runs.values()] };
+}
+
+async function open(scenario: string, sweepFile: string): Promise<Scenario> {
+  if (PRESET_NAMES.includes(scenario)) return preset(scenario);
+  if (!/[./\\]/.test(scenario))
+    throw new ConfigError('scenarios', `"${scenario}" is no preset`, { hint: `Presets are ${PRESET_NAMES.join(', ')}; a file is named with its ending.` });
+  const file = resolve(dirname(sweepFile), scenario);
+  const read = await readScenario(file);
+  return { ...read, plugins: read.plugins.map((path) => resolve(dirname(file), path)) };
+}
+
+const nameOf = (choice: PolicyChoice): string => (typeof choice === 'string' ? choice : choice.name);
+
+/** The name of a strategy with what options it brings. */
+function labelOf(choice: PolicyChoice): string {
+  if (typeof choice === 'string') return choice;
+  const options = Object.entries(choice).filter(([key]) => key !== 'name');
+  return options.length === 0 ? choice.name : `${choice.name} (${options.map(([key, option]) => `${key} ${String(option)}`).join(', ')})`;
+}
+
+/** Every combination of the parameters that concern a strategy: those of the scenario and its own options. */
+function combinations(
+  parameters: Readonly<Record<string, readonly ParameterValue[]>>,
+  choice: PolicyChoice,
+  strategies: readonly PolicyChoice[],
+): Record<string, ParameterValue>[] {
+  const others = strategies.map(nameOf).filter((other) => other !== nameOf(choice));
+  let all: Record<string, ParameterValue>[] = [{}];
+  for (const [path, list] of Object.entries(parameters)) {
+    if (others.includes(path.slice(0, Math.max(0, path.indexOf('.'))))) continue;
+    all = all.flatMap((one) => list.map((option) => ({ ...one, [path]: option })));
+  }
+  return all;
+}
+
+/** What a scenario takes from other files: a run of another plug-in or trace is another run. */
+class InputHashes {
+  readonly #known = new Map<string, Promise<string>>();
+
+  async of(scenario: Scenario): Promise<string[]> {
+    const { trace } = scenario.traffic;
+    return Promise.all([...(trace === undefined ? [] : [this.#once(trace, aboutTrace)]), ...scenario.plugins.map((plugin) => this.#once(plugin, contentHash))]);
+  }
+
+  #once(path: string, hash: (path: string) => Promise<string>): Promise<string> {
+    const known = this.#known.get(path) ?? hash(path);
+    this.#known.set(path, known);
+    return known;
+  }
+}
+
+async function contentHash(path: string): Promise<string> {
+  return hashOf(await readFile(path, 'utf8'));
+}
+
+/** 128 bits as hexadecimal digits. */
+function hashOf(text: string): string {
+  return [...murmur3x86128(text)].map((word) => word.toString(16).padStart(8, '0')).join('');
+}
+
+/** Traces can be large: their size and time of change stand for them. */
+async function aboutTrace(path: string): Promise<string> {
+  try {
+    const { size, mtimeMs } = await stat(path);
+    return `${size}/${mtimeMs}`;
+  } catch (cause) {
+    throw new ConfigError('traffic.trace', `can't read ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,26 @@
+import { DEFAULT_CATALOGUE } from '../catalogue.js';
+import { MEASURES } from '../compare/comparison-rows.js';
+import { compareStrategies } from '../compare/run-comparison.js';
+import type { PreparationCache } from '../control/preparation-cache.js';
+import { loadPlugins } from '../scenario/plugins.js';
+import type { SweepTask } from './definition.js';
+
+/** Figures of a run by the keys of {@link MEASURES}; null where a run has none. */
+export type SweepMeasures = Readonly<Record<string, number | null>>;
+
+export interface TaskOptions {
+  readonly cache: PreparationCache;
+  /** Told of requests that arrived, and the share (0–1) of the run that is done, where it is known. */
+  readonly onProgress?: (requests: number, share: number | undefined) => void;
+}
+
+/** Simulates one run. The same task gives the same figures wherever it runs. */
+export async function runSweepTask({ scenario, choice, seed }: SweepTask, { cache, onProgress }: TaskOptions): Promise<SweepMeasures> {
+  const catalogue = await loadPlugins(scenario, undefined, DEFAULT_CATALOGUE);
+  const [run] = await compareStrategies(scenario, [choice], [seed], {
+    catalogue,
+    cache,
+    ...(onProgress === undefined ? {} : { onProgress: (_strategy, _seed, progress, share) => onProgress(progress.arrivedRequests, share) }),
+  });
+  return Object.fromEntries(MEASURES.map(({ key, of }) => [key, of(run!) ?? null]));
+}

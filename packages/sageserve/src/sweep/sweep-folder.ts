@@ -1,0 +1,141 @@
+import { appendFileSync } from 'node:fs';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigError } from '@sageserve/core';
+import { ParquetTable, type ParquetColumn } from '@sageserve/trace';
+import { makeFolder } from '../commands/result-folder.js';
+import { MEASURES } from '../compare/comparison-rows.js';
+import type { SweepRun } from './definition.js';
+import type { SweepMeasures } from './run-task.js';
+import type { ParameterValue } from './parameters.js';
+
+const FILES = ['runs.jsonl', 'results.json', 'results.parquet', 'report.html'];
+
+/** A finished run, as `runs.jsonl` has it. */
+export interface FinishedRun {
+  readonly key: string;
+  readonly scenario: string;
+  readonly strategy: string;
+  readonly parameters: Readonly<Record<string, ParameterValue>>;
+  readonly seed: number | string;
+  readonly measures: SweepMeasures;
+  readonly busySeconds: number;
+}
+
+/**
+ * Where a sweep's results stand: `runs.jsonl`, to which every run is added when it ends, so that a second call knows what is missing; and what is made of them, `results.json`, `results.parquet` and `report.html`.
+ * Rows of runs that the sweep no longer has stay in `runs.jsonl` and are no results.
+ */
+export class SweepFolder {
+  readonly #path: string;
+  readonly #finished = new Map<string, FinishedRun>();
+
+  private constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Throws `ConfigError` where the folder can't be made, or holds files that are not results of a sweep. */
+  static async open(path: string): Promise<SweepFolder> {
+    await makeFolder(path);
+    const foreign = (await readdir(path)).find((file) => !FILES.includes(file) && !file.endsWith('.partial'));
+    if (foreign !== undefined)
+      throw new ConfigError('--out', `${path} holds files that are not results of a sweep, such as ${foreign}`, { hint: 'Name another folder.' });
+    const folder = new SweepFolder(path);
+    await folder.#read();
+    return folder;
+  }
+
+  async #read(): Promise<void> {
+    const file = join(this.#path, 'runs.jsonl');
+    const text = await readFile(file, 'utf8').catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+      throw error;
+    });
+    const lines = text.split('\n');
+    // A last line without its end was being written when somebody pulled the plug: its run is made again.
+    const torn = lines.pop()!;
+    for (const [i, line] of lines.entries()) {
+      if (line.trim() === '') continue;
+      let run: FinishedRun;
+      try {
+        run = JSON.parse(line) as FinishedRun;
+      } catch (cause) {
+        throw new ConfigError(`${file}:${i + 1}`, 'is not JSON', { hint: 'Take the line out: its run is then made again.', cause });
+      }
+      this.#finished.set(run.key, run);
+    }
+    if (torn !== '') await this.#replace('runs.jsonl', text.slice(0, text.length - torn.length));
+  }
+
+  finished(key: string): FinishedRun | undefined {
+    return this.#finished.get(key);
+  }
+
+  /** Adds a run that has ended; one that is there already is not counted twice. */
+  add(run: SweepRun, measures: SweepMeasures, busySeconds: number): FinishedRun {
+    const { key, scenario, strategy, parameters, seed } = run;
+    const finished: FinishedRun = { key, scenario, strategy, parameters, seed, measures, busySeconds };
+    if (!this.#finished.has(key)) {
+      appendFileSync(join(this.#path, 'runs.jsonl'), `${JSON.stringify(finished)}\n`);
+      this.#finished.set(key, finished);
+    }
+    return finished;
+  }
+
+  /** Writes what is made of the runs, in the order of the sweep: the same bytes for the same runs, however they were made. */
+  async publish(runs: readonly FinishedRun[], results: Readonly<Record<string, unknown>>, page: string): Promise<void> {
+    await this.#replace('results.json', `${JSON.stringify(results, null, 2)}\n`);
+    const partial = join(this.#path, 'results.parquet.partial');
+    writeParquet(partial, runs);
+    await rename(partial, join(this.#path, 'results.parquet'));
+    await this.#replace('report.html', page);
+  }
+
+  async #replace(name: string, text: string): Promise<void> {
+    const partial = join(this.#path, `${name}.partial`);
+    try {
+      await writeFile(partial, text);
+      await rename(partial, join(this.#path, name));
+    } catch (error) {
+      await rm(partial, { force: true });
+      throw error;
+    }
+  }
+}
+
+/** A measure's column: `gpu-hours` is `gpu_hours`. */
+export const columnOf = (key: string): string => key.replaceAll(/[^a-z0-9]+/g, '_');
+
+function writeParquet(path: string, runs: readonly FinishedRun[]): void {
+  const parameters = [...new Set(runs.flatMap((run) => Object.keys(run.parameters)))];
+  const columns: ParquetColumn[] = [
+    ...['run', 'scenario', 'strategy', 'seed'].map((name): ParquetColumn => ({ name, type: 'text' })),
+    ...parameters.map((name): ParquetColumn => ({
+      name,
+      optional: true,
+      type: runs.every(({ parameters: { [name]: value } }) => value === undefined || typeof value === 'number') ? 'double' : 'text',
+    })),
+    ...MEASURES.map(({ key }): ParquetColumn => ({ name: columnOf(key), type: 'double', optional: true })),
+  ];
+  const table = new ParquetTable(path, columns);
+  try {
+    for (const run of runs) {
+      const values = [
+        run.key,
+        run.scenario,
+        run.strategy,
+        String(run.seed),
+        ...parameters.map((name, p) => {
+          const value = run.parameters[name];
+          return value === undefined || columns[4 + p]!.type === 'double' ? (value as number | undefined) : String(value);
+        }),
+        ...MEASURES.map(({ key }) => run.measures[key] ?? undefined),
+      ];
+      for (const [c, value] of values.entries()) table.set(c, value);
+      table.endRow();
+    }
+    table.finish();
+  } finally {
+    table.close();
+  }
+}
