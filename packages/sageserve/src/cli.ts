@@ -1,11 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { SageServeError } from '@sageserve/core';
 import { TRACE_FORMATS } from '@sageserve/trace';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { compareCommand } from './commands/compare.js';
 import { explainCommand } from './commands/explain.js';
 import { forecastBacktestCommand, forecastRunCommand } from './commands/forecast.js';
 import { planCommand } from './commands/plan.js';
+import { queueCancelCommand, queueRetryCommand, queueStatusCommand, workerCommand } from './commands/queue.js';
 import { profilesCommand } from './commands/profiles.js';
 import { simulateCommand } from './commands/simulate.js';
 import { sweepCommand } from './commands/sweep.js';
@@ -80,9 +81,27 @@ program
   .argument('<file>', 'what to run, YAML or JSON')
   .option('-o, --out <dir>', 'where results go (default: the name of the file without its ending)')
   .option('--cores <n>', 'worker threads (default: all cores)')
+  .option('--queue <url>', 'put the runs on this PostgreSQL database for sageserve worker, and wait for their results')
+  .option('--detach', 'with --queue: do not wait')
   .option('--list', 'print the runs as JSON and make none')
   .option('--json', 'print JSON instead of tables')
   .action((file: string, options: Parameters<typeof sweepCommand>[1]) => sweepCommand(file, options, version, signal));
+
+const ofQueue = (command: Command): Command => command.addOption(new Option('--queue <url>', 'postgres://user@host:5432/name').env('SAGESERVE_QUEUE'));
+ofQueue(program.command('worker').description('Take runs of sweeps from a queue and simulate them.'))
+  .option('--cores <n>', 'worker threads (default: all cores)')
+  .option('--until-empty', 'end when nothing waits and nobody is at work, as a Kubernetes Job should')
+  .action((options: Parameters<typeof workerCommand>[0]) => workerCommand(options, version, signal));
+const queue = program.command('queue').description('See and change what is on a queue.');
+ofQueue(queue.command('status').description('Count runs by sweep, list workers, and say why runs failed.'))
+  .option('--json', 'print JSON instead of tables')
+  .action((options: Parameters<typeof queueStatusCommand>[0]) => queueStatusCommand(options));
+ofQueue(queue.command('retry').description('Try failed runs again.'))
+  .option('--sweep <name>', 'only those of this sweep')
+  .action((options: Parameters<typeof queueRetryCommand>[0]) => queueRetryCommand(options));
+ofQueue(queue.command('cancel').description('Take runs off the queue that are not under way.'))
+  .option('--sweep <name>', 'only those of this sweep')
+  .action((options: Parameters<typeof queueCancelCommand>[0]) => queueCancelCommand(options));
 
 program
   .command('explain')

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
 
 /** The command's own clock: for rates and times left on a terminal, never for a decision. */
 export function wallClockMs(): number {
@@ -16,6 +17,13 @@ export function repeatedly(everyMs: number, action: () => void): () => void {
   return () => {
     clearInterval(timer);
   };
+}
+
+/** Waits. Throws the signal's reason when it aborts. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal }).catch(() => {
+    signal.throwIfAborted();
+  });
 }
 
 /** Lets signals, files and the terminal have their turn. */

@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress';
-import type { SweepPool } from '../sweep/pool.js';
+import type { ThreadState } from '../sweep/pool.js';
 import type { SweepRun } from '../sweep/definition.js';
 import { parametersText } from '../sweep/sweep-text.js';
 import { repeatedly, wallClockMs } from '../wall-clock.js';
@@ -7,9 +7,15 @@ import { count, decimal } from './format.js';
 
 const REDRAW_MS = 250;
 
+/** Who is at work: the threads of this process, or nobody here. */
+export interface AtWork {
+  readonly cores: number;
+  threads(): readonly ThreadState<SweepRun>[];
+}
+
 /** A live table on a terminal: the whole sweep with its rate and the time left, and what each thread is at. In a pipe a line for each run that ends. */
 export class SweepProgress {
-  readonly #pool: SweepPool<SweepRun>;
+  readonly #pool: AtWork;
   readonly #total: number;
   readonly #known: number;
   readonly #bars: cliProgress.MultiBar | undefined;
@@ -21,7 +27,7 @@ export class SweepProgress {
   #requests = 0;
 
   /** `known` of `total` runs were there already. */
-  constructor(pool: SweepPool<SweepRun>, total: number, known: number, show = process.stderr.isTTY) {
+  constructor(pool: AtWork, total: number, known: number, show = process.stderr.isTTY) {
     this.#pool = pool;
     this.#total = total;
     this.#known = known;

@@ -7,7 +7,7 @@ import { readSweep, type Sweep, type SweepRun } from '../sweep/definition.js';
 import { SweepPool } from '../sweep/pool.js';
 import { type FinishedRun, SweepFolder } from '../sweep/sweep-folder.js';
 import { sweepText } from '../sweep/sweep-text.js';
-import { wallClockMs } from '../wall-clock.js';
+import { pause, wallClockMs } from '../wall-clock.js';
 import { count, decimal } from './format.js';
 import { SweepProgress } from './sweep-progress.js';
 
@@ -15,12 +15,17 @@ export interface SweepOptions {
   readonly out?: string;
   readonly cores?: string;
   readonly list?: boolean;
+  readonly queue?: string;
+  readonly detach?: boolean;
   readonly json?: boolean;
 }
 
 /** `sageserve sweep`: scenarios × strategies × parameters × seeds on every core; a second call makes only what is missing. */
 export async function sweepCommand(file: string, options: SweepOptions, version: string, signal: AbortSignal): Promise<void> {
   const cores = coresOf(options.cores);
+  if (options.queue !== undefined && options.cores !== undefined)
+    throw new ConfigError('--cores', 'is for runs in this process: with --queue workers make them');
+  if (options.detach === true && options.queue === undefined) throw new ConfigError('--detach', 'goes with --queue');
   const sweep = await readSweep(file, version);
   if (options.list === true) {
     console.log(
@@ -37,11 +42,20 @@ export async function sweepCommand(file: string, options: SweepOptions, version:
   const missing = sweep.runs.filter(({ key }) => folder.finished(key) === undefined);
   const known = sweep.runs.length - missing.length;
   if (known > 0) console.error(`${count(known)} of ${count(sweep.runs.length)} runs are in ${out} already`);
-  const failures = missing.length === 0 ? [] : await runMissing(missing, folder, cores, sweep.runs.length, signal);
+  if (options.detach === true) {
+    await putOnQueue(options.queue!, sweep, version, missing);
+    return;
+  }
+  const failures =
+    missing.length === 0
+      ? []
+      : options.queue === undefined
+        ? await runMissing(missing, folder, cores, sweep.runs.length, signal)
+        : await waitForQueue(options.queue, sweep, version, missing, folder, signal);
   await publish(sweep, folder, out, failures, options);
   if (failures.length > 0)
     throw new SageServeError('ERR_RUN', `${count(failures.length)} of ${count(sweep.runs.length)} runs failed, the first with: ${failures[0]!.message}`, {
-      hint: 'A second call makes them again.',
+      hint: options.queue === undefined ? 'A second call makes them again.' : 'sageserve queue retry tries them again.',
     });
 }
 
@@ -77,6 +91,65 @@ async function runMissing(missing: readonly SweepRun[], folder: SweepFolder, cor
     `${count(missing.length - failures.length)} runs, ${count(requests)} requests in ${decimal(seconds, 1)} s on ${pool.cores} core${pool.cores === 1 ? '' : 's'}: ${count(requests / seconds)} requests/s`,
   );
   return failures;
+}
+
+/** How often results are asked for. */
+const POLL_MS = 500;
+
+async function putOnQueue(url: string, sweep: Sweep, version: string, missing: readonly SweepRun[]): Promise<void> {
+  const { RunQueue } = await import('../queue/run-queue.js');
+  const queue = await RunQueue.open(url);
+  try {
+    const added = await queue.submit(sweep.name, version, missing);
+    console.error(`${count(added)} runs are on the queue; the same command without --detach waits for what they come to`);
+  } finally {
+    await queue.close();
+  }
+}
+
+/** Puts runs on the queue and takes their results as workers make them. Whoever is interrupted here loses nothing: workers go on, and a second call collects. */
+async function waitForQueue(
+  url: string,
+  sweep: Sweep,
+  version: string,
+  missing: readonly SweepRun[],
+  folder: SweepFolder,
+  signal: AbortSignal,
+): Promise<Failure[]> {
+  const { RunQueue } = await import('../queue/run-queue.js');
+  const queue = await RunQueue.open(url);
+  const total = sweep.runs.length;
+  const open = new Map(missing.map((run) => [run.key, run]));
+  let progress: SweepProgress | undefined;
+  try {
+    const added = await queue.submit(sweep.name, version, missing);
+    console.error(`${count(added)} runs were put on the queue, ${count(missing.length - added)} were there: sageserve worker --queue … makes them`);
+    progress = new SweepProgress({ cores: 0, threads: () => [] }, total, total - missing.length);
+    const failures: Failure[] = [];
+    for (;;) {
+      // Failures first: what has failed by then and has no result afterwards will have none.
+      const failed = await queue.failed([...open.keys()]);
+      for (const { key, measures, busySeconds } of await queue.results([...open.keys()])) {
+        const run = open.get(key)!;
+        open.delete(key);
+        folder.add(run, measures, busySeconds);
+        progress.done(run, measures['arrived'] ?? 0, busySeconds);
+      }
+      for (const { key, error } of failed) {
+        const run = open.get(key);
+        if (run === undefined) continue;
+        open.delete(key);
+        failures.push({ run, message: error });
+        progress.failed(run, error);
+      }
+      if (open.size === 0) return failures;
+      await pause(POLL_MS, signal);
+    }
+  } finally {
+    progress?.stop();
+    if (signal.aborted) console.error(`${count(open.size)} runs stay on the queue: a second call collects them, sageserve queue cancel takes them off`);
+    await queue.close();
+  }
 }
 
 /** Writes and prints what is made of the runs that there are. */

@@ -1,0 +1,149 @@
+import { hostname } from 'node:os';
+import { SageServeError } from '@sageserve/core';
+import { run } from 'graphile-worker';
+import pg from 'pg';
+import { SweepPool } from '../sweep/pool.js';
+import type { SweepTask } from '../sweep/definition.js';
+import type { SweepMeasures } from '../sweep/run-task.js';
+import { repeatedly } from '../wall-clock.js';
+import { inTransaction, JOBS_SCHEMA, openDatabase } from './database.js';
+import { announce, giveBack, type QueuedRun, releaseDead, RunQueue, SILENT, taskName } from './run-queue.js';
+
+/** How often the queue is asked for work that nobody announced, and dead workers are looked for. */
+const POLL_MS = 1_000;
+
+export interface QueueWorkerOptions {
+  readonly url: string;
+  readonly version: string;
+  readonly cores: number;
+  /** End when nothing waits and nobody is at work. */
+  readonly untilEmpty: boolean;
+  readonly onRun?: (run: QueuedRun, requests: number, busySeconds: number) => void;
+  readonly onFailure?: (run: QueuedRun, message: string) => void;
+  readonly onFreed?: (runs: number) => void;
+}
+
+interface Item {
+  readonly task: SweepTask;
+}
+
+/**
+ * Takes runs from a queue until there are none or the signal aborts; what it holds then goes back. It holds a lock on a connection of its own while it lives: when that connection is gone, whoever else works on the queue hands on what it held.
+ * Throws `ConfigError` where the database can't be used, and `SageServeError` (ERR_QUEUE) when the connection breaks.
+ */
+export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortSignal): Promise<void> {
+  const { url, version, cores, untilEmpty } = options;
+  const queue = await RunQueue.open(url);
+  // Each run under way may ask, and graphile-worker listens and fetches.
+  const connections = await openDatabase(url, cores + 4);
+  const alive = new pg.Client({ connectionString: url, application_name: 'sageserve worker', keepAlive: true });
+  const pool = new SweepPool<Item>(cores);
+  const ended = new AbortController();
+  const stopped = AbortSignal.any([signal, ended.signal]);
+  let lost: Error | undefined;
+  alive.on('error', (error) => {
+    lost = error;
+    ended.abort(error);
+  });
+  let id: string | undefined;
+  let announced: Promise<void> | undefined;
+  const stops: (() => void)[] = [];
+  let allGivenBack: () => void = () => undefined;
+  const givenBack = new Promise<void>((resolve) => {
+    allGivenBack = resolve;
+  });
+  try {
+    await alive.connect();
+    const work = async (key: string, worker: string): Promise<void> => {
+      id = worker;
+      await (announced ??= announce(alive, worker, hostname(), process.pid));
+      const { rows } = await connections.query<{ run: QueuedRun; done: boolean }>(
+        'select run, measures is not null as done from sageserve.runs where key = $1',
+        [key],
+      );
+      const queued = rows[0];
+      // Done by one who died before it could say so, or cancelled.
+      if (queued === undefined || queued.done) return;
+      try {
+        const { measures, busySeconds } = await pool.run({ task: queued.run.task }, stopped);
+        await finish(connections, key, measures, busySeconds, worker);
+        options.onRun?.(queued.run, measures['arrived'] ?? 0, busySeconds);
+      } catch (error) {
+        if (stopped.aborted) {
+          // What goes back to the queue is no failure: once it is back, nothing that this worker says of it counts.
+          await givenBack;
+          throw error;
+        }
+        options.onFailure?.(queued.run, error instanceof Error ? error.message : String(error));
+        throw error;
+      }
+    };
+    const runner = await run({
+      pgPool: connections,
+      schema: JOBS_SCHEMA,
+      logger: SILENT,
+      concurrency: cores,
+      noHandleSignals: true,
+      pollInterval: POLL_MS,
+      parsedCronItems: [],
+      taskList: { [taskName(version)]: (payload, { job }) => work((payload as { key: string }).key, job.locked_by!) },
+    });
+    // It ends with the others here; its own errors are told by those.
+    runner.promise.catch(() => undefined);
+    let busy = false;
+    const look = async (): Promise<void> => {
+      if (busy || stopped.aborted) return;
+      busy = true;
+      try {
+        const freed = await inTransaction(connections, releaseDead);
+        if (freed > 0) options.onFreed?.(freed);
+        if (untilEmpty && (await queue.open(version)) === 0) ended.abort();
+      } finally {
+        busy = false;
+      }
+    };
+    stops.push(
+      repeatedly(POLL_MS, () => {
+        look().catch((error: unknown) => {
+          lost = error instanceof Error ? error : new Error(String(error));
+          ended.abort(error);
+        });
+      }),
+    );
+    await new Promise<void>((resolve) => {
+      if (stopped.aborted) resolve();
+      else
+        stopped.addEventListener('abort', () => {
+          resolve();
+        });
+    });
+    // It takes nothing more from here on, and waits for what it holds.
+    const shutDown = runner.stop();
+    const own = id;
+    if (own !== undefined && lost === undefined) await inTransaction(connections, (client) => giveBack(client, own));
+    allGivenBack();
+    await shutDown;
+  } finally {
+    for (const stop of stops) stop();
+    await pool.close();
+    await alive.end().catch(() => undefined);
+    await queue.close();
+    await connections.end();
+  }
+  if (lost !== undefined)
+    throw new SageServeError('ERR_QUEUE', `the connection to the queue was lost: ${lost.message}`, {
+      hint: 'What this worker held is taken by others.',
+      cause: lost,
+    });
+  signal.throwIfAborted();
+}
+
+/** Keeps a result: the first one, where a run was made twice. */
+async function finish(connections: pg.Pool, key: string, measures: SweepMeasures, busySeconds: number, worker: string): Promise<void> {
+  await connections.query('update sageserve.runs set measures = $2, busy_seconds = $3, worker = $4, finished_at = now() where key = $1 and measures is null', [
+    key,
+    JSON.stringify(measures),
+    busySeconds,
+    worker,
+  ]);
+}

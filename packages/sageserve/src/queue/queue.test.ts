@@ -1,0 +1,150 @@
+import type { ChildProcess } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type CommandRun, runCommand as run } from '../fixtures.js';
+import { preset } from '../presets/presets.js';
+import { type TestDatabase, testDatabase } from './fixtures.js';
+
+let dir: string;
+let database: TestDatabase | undefined;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sageserve-queue-'));
+  database = await testDatabase();
+});
+afterAll(async () => {
+  await database?.drop();
+  await rm(dir, { recursive: true });
+});
+
+async function sweepFile(name: string, text: string): Promise<string> {
+  const file = join(dir, `${name}.yaml`);
+  await writeFile(file, text);
+  return file;
+}
+
+/** A worker in a process of its own. */
+function worker(...args: string[]): { readonly ended: Promise<CommandRun>; readonly child: () => ChildProcess } {
+  let child: ChildProcess | undefined;
+  const ended = run(['worker', '--queue', database!.url, '--cores', '1', ...args], (started) => (child = started));
+  return { ended, child: () => child! };
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (let turn = 0; turn < 600; turn++) {
+    if (await condition()) return;
+    await sleep(50);
+  }
+  throw new Error('it never came to that');
+}
+
+const running = async (): Promise<number> =>
+  (await database!.query<{ n: number }>('select count(*)::int as n from sageserve_jobs.jobs where locked_at is not null'))[0]!.n;
+
+describe('the queue', () => {
+  beforeEach(({ skip }) => {
+    if (database === undefined) skip('no PostgreSQL answers on this machine, and none could be started');
+  });
+
+  it('gives the same bytes as runs in this process, made by two workers, each once; a second call finds them there', async () => {
+    const file = await sweepFile('same', 'scenarios: [small]\nstrategies: [static, reactive]\nseeds: 4\nset: { duration: 10m }\n');
+    const [here, there, again] = ['here', 'there', 'again'].map((name) => join(dir, name)) as [string, string, string];
+    expect((await run(['sweep', file, '--out', here])).code).toBe(0);
+    const detached = await run(['sweep', file, '--out', there, '--queue', database!.url, '--detach']);
+    expect(detached.stderr).toContain('8 runs are on the queue');
+    const workers = [worker('--until-empty'), worker('--until-empty')];
+    const sweep = await run(['sweep', file, '--out', there, '--queue', database!.url]);
+    expect(sweep.stderr).toContain('0 runs were put on the queue, 8 were there');
+    expect(sweep.code).toBe(0);
+    const ended = await Promise.all(workers.map(({ ended: end }) => end));
+    expect(ended.map(({ code }) => code)).toEqual([0, 0]);
+    // Between them they made each run once.
+    expect(ended.flatMap(({ stderr }) => stderr.match(/requests in/g) ?? [])).toHaveLength(8);
+    for (const name of ['results.json', 'results.parquet']) expect((await readFile(join(there, name))).equals(await readFile(join(here, name)))).toBe(true);
+    expect((await run(['sweep', file, '--out', again, '--queue', database!.url])).code).toBe(0);
+    expect(await readFile(join(again, 'results.json'))).toEqual(await readFile(join(here, 'results.json')));
+    const status = JSON.parse((await run(['queue', 'status', '--queue', database!.url, '--json'])).stdout) as unknown;
+    expect(status).toEqual({ sweeps: [{ sweep: 'sweep', runs: 8, done: 8, running: 0, waiting: 0, failed: 0 }], workers: [], failed: [] });
+  });
+
+  it('loses nothing when a worker is killed in the middle: its run is taken again and counted once, and the try does not count', async () => {
+    const file = await sweepFile('killed', 'name: killed\nscenarios: [small]\nstrategies: [reactive]\nset: { duration: 12h }\n');
+    const victim = worker();
+    const out = join(dir, 'killed');
+    const sweep = run(['sweep', file, '--out', out, '--queue', database!.url]);
+    await until(
+      async () =>
+        (await database!.query(`select from pg_tables where schemaname = 'sageserve' and tablename = 'runs'`)).length === 1 && (await running()) === 1,
+    );
+    await until(async () => (await database!.query('select from sageserve.workers')).length === 1);
+    victim.child().kill('SIGKILL');
+    await victim.ended;
+    const heir = worker('--until-empty');
+    const { code } = await sweep;
+    expect(code).toBe(0);
+    const { stderr } = await heir.ended;
+    expect(stderr).toContain('a worker died: its run is free again');
+    expect(stderr.match(/requests in/g)).toHaveLength(1);
+    expect(await database!.query(`select crashes, measures is not null as done from sageserve.runs where sweep = 'killed'`)).toEqual([
+      { crashes: 1, done: true },
+    ]);
+    expect((JSON.parse(await readFile(join(out, 'results.json'), 'utf8')) as { runs: unknown[] }).runs).toHaveLength(1);
+  });
+
+  it('gives back what it holds when it is told to end', async () => {
+    const file = await sweepFile(
+      'polite',
+      'name: polite\nscenarios: [small]\nstrategies: [reactive]\nset: { duration: 3d, traffic.requestsPerDay: 4000000 }\n',
+    );
+    const first = worker();
+    expect((await run(['sweep', file, '--out', join(dir, 'polite'), '--queue', database!.url, '--detach'])).code).toBe(0);
+    await until(async () => (await running()) === 1 && (await database!.query('select from sageserve.workers')).length === 1);
+    first.child().kill('SIGTERM');
+    expect((await first.ended).code).toBe(130);
+    expect(await database!.query('select attempts, locked_by from sageserve_jobs.jobs')).toEqual([{ attempts: 0, locked_by: null }]);
+    const cancelled = await run(['queue', 'cancel', '--queue', database!.url, '--sweep', 'polite']);
+    expect(cancelled.stdout).toContain('1 runs were taken off the queue');
+    expect(await database!.query(`select from sageserve.runs where sweep = 'polite'`)).toEqual([]);
+  });
+
+  it('gives up a run that fails three times, keeps its error, and tries it again when asked to', async () => {
+    await writeFile(
+      join(dir, 'broken.mjs'),
+      `export default { regionRouters: { broken: () => ({ name: 'broken', route() { throw new Error('no route to anywhere'); } }) } };`,
+    );
+    await writeFile(
+      join(dir, 'broken.json'),
+      JSON.stringify({ ...preset('small'), name: 'broken', duration: '5m', regionRouter: 'broken', plugins: ['./broken.mjs'] }),
+    );
+    const file = await sweepFile('poison', 'name: poison\nscenarios: [small, ./broken.json]\nstrategies: [static]\nset: { duration: 5m }\n');
+    const busy = worker();
+    const sweep = await run(['sweep', file, '--out', join(dir, 'poison'), '--queue', database!.url]);
+    expect(sweep.code).toBe(1);
+    expect(sweep.stderr).toContain('1 of 2 runs failed, the first with: no route to anywhere\nhint: sageserve queue retry tries them again.');
+    const status = (await run(['queue', 'status', '--queue', database!.url])).stdout;
+    expect(status).toMatch(/poison +2 +1 +0 +0 +1/);
+    expect(status).toContain('poison: broken, static, seed 1 failed after 3 tries: no route to anywhere');
+    busy.child().kill('SIGTERM');
+    expect((await busy.ended).stderr.match(/failed: no route to anywhere/g)).toHaveLength(3);
+    expect((await run(['queue', 'retry', '--queue', database!.url, '--sweep', 'poison'])).stdout).toContain('1 failed runs are tried again');
+    expect((await run(['queue', 'status', '--queue', database!.url])).stdout).toMatch(/poison +2 +1 +0 +1 +0/);
+    expect((await run(['queue', 'cancel', '--queue', database!.url])).stdout).toContain('1 runs were taken off');
+  });
+
+  it('says what is wrong with a queue, and never its password', async () => {
+    const wrong: readonly (readonly [string[], string])[] = [
+      [['queue', 'status'], '--queue: is needed'],
+      [['worker', '--queue', 'redis://here'], '--queue: must be the URL of a PostgreSQL database'],
+      [['queue', 'status', '--queue', 'postgres://me:hush@127.0.0.1:1/none'], "--queue: can't use postgres://me@127.0.0.1:1/none: "],
+      [['sweep', await sweepFile('any', 'scenarios: [small]\n'), '--detach'], '--detach: goes with --queue'],
+    ];
+    for (const [args, message] of wrong) {
+      const { code, stderr } = await run(args);
+      expect(stderr).toContain(message);
+      expect(stderr).not.toContain('hush');
+      expect(code).toBe(2);
+    }
+  });
+});
