@@ -3,6 +3,8 @@ import { benchForecast, runRefresh } from './bench-forecast.js';
 import { benchOutcome, OUTCOME_SCENARIOS, type OutcomeOptions } from './bench-outcome.js';
 import { benchOptimize, runPeakMemory } from './bench-optimize.js';
 import { benchSim, runOnce } from './bench-sim.js';
+import { benchStages, runProfiled } from './bench-stages.js';
+import { benchSweep } from './bench-sweep.js';
 import { benchTrace } from './bench-trace.js';
 import { type Figure, printFigures } from './measure.js';
 import { runOutcome } from './outcome-runs.js';
@@ -40,6 +42,8 @@ const BENCHMARKS: Readonly<Record<string, { title: string; run: () => Figure[] |
     title: 'outcome: GPU-hours and SLO attainment by strategy, honest forecasts',
     run: () => benchOutcome(outcome),
   },
+  stages: { title: 'stages: what the parts of the hot path cost, by a sampling profile', run: benchStages },
+  sweep: { title: 'sweep: many runs on several cores, and through a queue that loses workers (time on the clock)', run: benchSweep },
   sim: { title: 'sim: simulated requests, generated traffic and metrics included, reactive scaling', run: benchSim },
 };
 
@@ -49,6 +53,8 @@ if (args[0] === '--run-once') {
   await runPeakMemory(args[1]!);
 } else if (args[0] === '--run-outcome') {
   await runOutcome(args[1]!);
+} else if (args[0] === '--run-profiled') {
+  await runProfiled(args[1]!);
 } else if (args[0] === '--run-refresh') {
   await runRefresh();
 } else {

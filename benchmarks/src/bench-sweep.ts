@@ -1,0 +1,161 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Figure, median } from './measure.js';
+import { clockSeconds, repeatedly } from './wall-clock.js';
+
+const CLI = fileURLToPath(new URL('../../packages/sageserve/bin/sageserve.js', import.meta.url));
+const DATABASE = process.env['SAGESERVE_TEST_POSTGRES'] ?? 'postgres://postgres@127.0.0.1:5432/postgres';
+const ROUNDS = 2;
+const WORKERS = 4;
+const KILL_EVERY_MS = 3_000;
+
+interface Results {
+  readonly runs: readonly { readonly key: string; readonly measures: { readonly arrived: number } }[];
+  readonly failed: readonly unknown[];
+}
+
+/** A sweep of one setting over seeds, in a folder of its own. */
+class Bench {
+  readonly #dir = mkdtempSync(join(tmpdir(), 'sageserve-bench-'));
+  #outs = 0;
+
+  file(name: string, seeds: number, duration: string): string {
+    const file = join(this.#dir, `${name}.yaml`);
+    writeFileSync(file, `name: ${name}\nscenarios: [small]\nstrategies: [reactive]\nseeds: ${seeds}\nset: { duration: ${duration} }\n`);
+    return file;
+  }
+
+  out(): string {
+    return join(this.#dir, `out-${this.#outs++}`);
+  }
+
+  remove(): void {
+    rmSync(this.#dir, { recursive: true });
+  }
+}
+
+const resultsIn = (out: string): Results => JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')) as Results;
+
+/** Seconds that a command takes. */
+function timed(args: readonly string[]): number {
+  const start = clockSeconds();
+  const { status, stderr } = spawnSync(process.execPath, [CLI, ...args], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(stderr);
+  return clockSeconds() - start;
+}
+
+/** Sweeps on one core, on two, and through the queue. Ratios are of interleaved rounds. */
+export async function benchSweep(): Promise<Figure[]> {
+  const bench = new Bench();
+  try {
+    return [...scaling(bench), ...(await withQueue(bench))];
+  } finally {
+    bench.remove();
+  }
+}
+
+function scaling(bench: Bench): Figure[] {
+  const file = bench.file('scaling', 200, '86m');
+  const one: number[] = [];
+  const two: number[] = [];
+  let requests = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const out = bench.out();
+    one.push(timed(['sweep', file, '--cores', '1', '--out', out]));
+    two.push(timed(['sweep', file, '--cores', '2', '--out', bench.out()]));
+    requests = resultsIn(out).runs.reduce((sum, run) => sum + run.measures.arrived, 0);
+  }
+  return [
+    { name: '200 runs on one core', value: median(one), unit: `s, ${Math.round(requests / 200).toLocaleString('en-US')} requests each` },
+    { name: '200 runs on two cores', value: median(two), unit: 's' },
+    { name: '  two cores against one', value: median(one.map((seconds, i) => seconds / two[i]!)), unit: '× the rate', target: { atLeast: 1.8 } },
+  ];
+}
+
+/** Runs `action` with the URL of an empty database; undefined where no server answers. */
+async function withDatabase<T>(action: (url: string) => Promise<T>): Promise<T | undefined> {
+  const name = `sageserve_bench_${process.pid}`;
+  const psql = (sql: string): boolean => spawnSync('psql', [DATABASE, '-qc', sql], { stdio: 'ignore' }).status === 0;
+  if (!psql(`create database ${name}`)) return undefined;
+  const url = new URL(DATABASE);
+  url.pathname = `/${name}`;
+  try {
+    return await action(url.href);
+  } finally {
+    psql(`drop database ${name} with (force)`);
+  }
+}
+
+async function withQueue(bench: Bench): Promise<Figure[]> {
+  const figures = await withDatabase(async (url) => [...(await overhead(bench, url)), ...(await killed(bench, url))]);
+  if (figures === undefined) console.error(`no PostgreSQL answers at ${DATABASE}: the queue is not measured (SAGESERVE_TEST_POSTGRES names another)`);
+  return figures ?? [];
+}
+
+/** What the queue adds to runs of a second or more: one thread in the sweep's process against one worker, which is there already. */
+async function overhead(bench: Bench, url: string): Promise<Figure[]> {
+  const ratios: number[] = [];
+  let seconds = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    // Seeds of the same traffic, but runs that the queue does not know yet.
+    const file = bench.file(`overhead-${round}`, 16, `${720 + round}m`);
+    const here = timed(['sweep', file, '--cores', '1', '--out', bench.out()]);
+    const worker = spawn(process.execPath, [CLI, 'worker', '--queue', url, '--cores', '1'], { stdio: 'ignore' });
+    // It takes runs once it has been given one.
+    timed(['sweep', bench.file(`warm-${round}`, 1, `${10 + round}m`), '--queue', url, '--out', bench.out()]);
+    const queued = timed(['sweep', file, '--queue', url, '--out', bench.out()]);
+    worker.kill('SIGTERM');
+    await new Promise((resolve) => worker.on('exit', resolve));
+    ratios.push(queued / here);
+    seconds = here / 16;
+  }
+  return [
+    {
+      name: 'through the queue, against one thread in this process',
+      value: 100 * (median(ratios) - 1),
+      unit: `% longer, runs of ${seconds.toFixed(1)} s`,
+      target: { atMost: 2 },
+    },
+  ];
+}
+
+/** Workers of which one is killed every few seconds, and started anew. */
+async function killed(bench: Bench, url: string): Promise<Figure[]> {
+  const out = bench.out();
+  const workers = new Set<ReturnType<typeof spawn>>();
+  let over = false;
+  const start = (): void => {
+    const worker = spawn(process.execPath, [CLI, 'worker', '--queue', url, '--cores', '1'], { stdio: 'ignore' });
+    workers.add(worker);
+    worker.on('exit', () => {
+      workers.delete(worker);
+      if (!over) start();
+    });
+  };
+  for (let n = 0; n < WORKERS; n++) start();
+  let kills = 0;
+  const stop = repeatedly(KILL_EVERY_MS, () => {
+    [...workers][kills % workers.size]!.kill('SIGKILL');
+    kills++;
+  });
+  const sweep = spawn(process.execPath, [CLI, 'sweep', bench.file('killed', 200, '3h'), '--queue', url, '--out', out], { stdio: 'ignore' });
+  const code = await new Promise<number | null>((resolve) => sweep.on('exit', resolve));
+  over = true;
+  stop();
+  for (const worker of workers) worker.kill('SIGKILL');
+  const { runs, failed } = resultsIn(out);
+  if (code !== 0) throw new Error(`the sweep ended with ${String(code)}, ${failed.length} runs failed`);
+  const once = new Set(runs.map(({ key }) => key)).size;
+  return [
+    {
+      name: `200 runs by ${WORKERS} workers, one killed every ${KILL_EVERY_MS / 1_000} s: results, each once`,
+      value: once === runs.length ? once : NaN,
+      unit: 'of 200',
+      target: { atLeast: 200, atMost: 200 },
+    },
+    { name: '  workers killed meanwhile', value: kills, unit: '' },
+  ];
+}
