@@ -6,8 +6,10 @@ import { benchSim, runOnce } from './bench-sim.js';
 import { benchStages, runProfiled } from './bench-stages.js';
 import { benchSweep } from './bench-sweep.js';
 import { benchTrace } from './bench-trace.js';
+import { compareCommits } from './compare-commits.js';
 import { type Figure, printFigures } from './measure.js';
 import { runOutcome } from './outcome-runs.js';
+import { namesOf, readRecorded, record } from './recorded.js';
 
 const args = process.argv.slice(2);
 
@@ -17,9 +19,13 @@ function option(name: string): string | undefined {
   return at === -1 ? undefined : args.splice(at, 2)[1];
 }
 
-const [seeds, scenarios, duration, runs] = [option('--seeds'), option('--scenarios'), option('--duration'), option('--runs')];
+const [seeds, scenarios, duration, runs, rounds] = [option('--seeds'), option('--scenarios'), option('--duration'), option('--runs'), option('--rounds')];
 if (seeds !== undefined && !/^[1-9]\d*$/.test(seeds)) {
   console.error(`--seeds must be a whole number of 1 or more, not "${seeds}"`);
+  process.exit(2);
+}
+if (rounds !== undefined && !/^[1-9]\d*$/.test(rounds)) {
+  console.error(`--rounds must be a whole number of 1 or more, not "${rounds}"`);
   process.exit(2);
 }
 const unknownScenario = scenarios?.split(',').find((name) => !(OUTCOME_SCENARIOS as readonly string[]).includes(name));
@@ -57,20 +63,47 @@ if (args[0] === '--run-once') {
   await runProfiled(args[1]!);
 } else if (args[0] === '--run-refresh') {
   await runRefresh();
-} else {
-  const json = args.includes('--json');
-  const names = args.filter((arg) => arg !== '--json');
+} else if (args[0] === 'compare') {
+  const [, before, after, ...names] = args;
   const unknown = names.find((name) => !Object.hasOwn(BENCHMARKS, name));
-  if (unknown !== undefined) {
-    console.error(`unknown benchmark "${unknown}"\nusage: npm run bench -- [${Object.keys(BENCHMARKS).join('|')}] [--json]`);
+  if (before === undefined || after === undefined || unknown !== undefined) {
+    if (unknown !== undefined) console.error(`unknown benchmark "${unknown}"`);
+    console.error(`usage: npm run bench -- compare COMMIT COMMIT [${Object.keys(BENCHMARKS).join('|')}] [--rounds N]`);
     process.exit(2);
   }
-  if (!json) console.log(`Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}; medians of repeated runs, in processor time`);
+  try {
+    compareCommits([before, after], names.length > 0 ? names : ['sim'], rounds === undefined ? 3 : Number(rounds));
+  } catch (error) {
+    console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
+} else {
+  const json = args.includes('--json');
+  const keep = args.includes('--record');
+  const names = args.filter((arg) => arg !== '--json' && arg !== '--record');
+  const unknown = names.find((name) => !Object.hasOwn(BENCHMARKS, name));
+  if (unknown !== undefined) {
+    console.error(
+      `unknown benchmark "${unknown}"\nusage: npm run bench -- [${Object.keys(BENCHMARKS).join('|')}] [--json] [--record]\n       npm run bench -- compare COMMIT COMMIT [names]`,
+    );
+    process.exit(2);
+  }
+  const machine = `Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}`;
+  if (!json) console.log(`${machine}; medians of repeated runs, in processor time`);
+  const recorded = readRecorded();
   const results: Record<string, Figure[]> = {};
   for (const name of names.length > 0 ? names : Object.keys(BENCHMARKS)) {
     const { title, run } = BENCHMARKS[name]!;
-    results[name] = await run();
-    if (!json) printFigures(title, results[name]);
+    const figures = await run();
+    results[name] = figures;
+    const last = recorded[name];
+    if (!json)
+      printFigures(
+        last === undefined ? title : `${title}; recorded at ${last.commit}, ${last.date}`,
+        figures,
+        namesOf(figures).map((key) => last?.figures[key]),
+      );
   }
   if (json) console.log(JSON.stringify(results, null, 2));
+  if (keep) record(results, machine);
 }

@@ -24,18 +24,22 @@ export interface Figure {
   readonly target?: { readonly atLeast?: number; readonly atMost?: number };
 }
 
-export function printFigures(title: string, figures: readonly Figure[]): void {
+/** Prints figures beside what is aimed at and what was recorded last, by {@link namesOf}. */
+export function printFigures(title: string, figures: readonly Figure[], recorded: readonly (number | undefined)[] = []): void {
   console.log(`\n${title}`);
-  for (const { name, value, unit, target } of figures) {
+  for (const [i, { name, value, unit, target }] of figures.entries()) {
+    const last = recorded[i];
     const met = target === undefined || (value >= (target.atLeast ?? -Infinity) && value <= (target.atMost ?? Infinity));
     const aim =
       target === undefined
         ? ''
-        : `${target.atLeast === undefined ? `at most ${format(target.atMost!)}` : `at least ${format(target.atLeast)}`}: ${met ? 'met' : 'MISSED'}`;
-    console.log(`  ${name.padEnd(62)}${format(value).padStart(12)} ${unit.padEnd(16)}${aim}`);
+        : `${target.atLeast === undefined ? `at most ${formatValue(target.atMost!)}` : `at least ${formatValue(target.atLeast)}`}: ${met ? 'met' : 'MISSED'}`;
+    console.log(
+      `  ${name.padEnd(62)}${formatValue(value).padStart(12)} ${unit.padEnd(16)}${last === undefined ? '' : `recorded ${formatValue(last).padEnd(10)} `}${aim}`.trimEnd(),
+    );
   }
 }
 
-function format(value: number): string {
+export function formatValue(value: number): string {
   return value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3);
 }
