@@ -18,7 +18,7 @@ export interface ResultTable {
 }
 
 /** As CSV through a small buffer. */
-export class CsvTable implements ResultTable {
+class CsvTable implements ResultTable {
   readonly #columns: readonly ResultColumn[];
   readonly #file: number;
   #buffer: string;

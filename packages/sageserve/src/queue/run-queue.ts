@@ -6,7 +6,7 @@ import type { SweepMeasures } from '../sweep/run-task.js';
 import { ALIVE_LOCK, JOBS_SCHEMA, openDatabase, RELEASE_LOCK } from './database.js';
 
 /** A run that fails this often is given up. */
-export const MOST_TRIES = 3;
+const MOST_TRIES = 3;
 /** A run whose worker dies this often is given up: it is taken to be the cause. */
 const MOST_CRASHES = 10;
 /** A worker that took a run and never said that it lives is dead after this long. */
@@ -18,7 +18,7 @@ const AT_ONCE = 500;
 export const SILENT = new Logger(() => () => undefined);
 
 /** What a sweep on the queue has come to. */
-export interface SweepStatus {
+interface SweepStatus {
   readonly sweep: string;
   readonly runs: number;
   readonly done: number;

@@ -104,7 +104,7 @@ export class SweepFolder {
 }
 
 /** A measure's column: `gpu-hours` is `gpu_hours`. */
-export const columnOf = (key: string): string => key.replaceAll(/[^a-z0-9]+/g, '_');
+const columnOf = (key: string): string => key.replaceAll(/[^a-z0-9]+/g, '_');
 
 function writeParquet(path: string, runs: readonly FinishedRun[]): void {
   const parameters = [...new Set(runs.flatMap((run) => Object.keys(run.parameters)))];
