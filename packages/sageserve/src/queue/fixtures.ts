@@ -15,7 +15,9 @@ export async function testDatabase(): Promise<TestDatabase | undefined> {
   const server = process.env['SAGESERVE_TEST_POSTGRES'] ?? LOCAL;
   const admin = (await connect(server)) ?? (startServer() ? await connect(server) : undefined);
   if (admin === undefined) return undefined;
-  const name = `sageserve_test_${process.pid}_${Date.now()}`;
+  const name = `sageserve_test_${process.pid}`;
+  // One of an earlier process of this number, which was killed.
+  await admin.query(`drop database if exists ${name} with (force)`);
   await admin.query(`create database ${name}`);
   const url = new URL(server);
   url.pathname = `/${name}`;

@@ -2,7 +2,6 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CommandRun, runCommand as run } from '../fixtures.js';
 import { preset } from '../presets/presets.js';
@@ -35,7 +34,7 @@ function worker(...args: string[]): { readonly ended: Promise<CommandRun>; reado
 async function until(condition: () => Promise<boolean>): Promise<void> {
   for (let turn = 0; turn < 600; turn++) {
     if (await condition()) return;
-    await sleep(50);
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error('it never came to that');
 }
