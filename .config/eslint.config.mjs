@@ -47,7 +47,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/wall-clock.ts'],
+    files: ['**/wall-clock.ts', '**/content-hash.ts'],
     rules: { 'no-restricted-globals': 'off', 'no-restricted-properties': 'off', 'no-restricted-imports': 'off', 'no-restricted-syntax': 'off' },
   },
   {

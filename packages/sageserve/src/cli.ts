@@ -256,6 +256,8 @@ function report(error: unknown): number {
   if (error instanceof SageServeError) {
     console.error(`error: ${error.message}`);
     if (error.hint !== undefined) console.error(`hint: ${error.hint}`);
+    // What waits for a database that is gone must not keep the process.
+    if (error.code === 'ERR_QUEUE') process.exit(FAILED);
     return WRONG_USE_CODES.has(error.code) ? WRONG_USE : FAILED;
   }
   console.error(error);

@@ -26,6 +26,21 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+/** A promise that is not waited for longer than that. Rejects with an error that says so. */
+export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  const over = new AbortController();
+  try {
+    return await Promise.race([
+      promise,
+      setTimeout(ms, undefined, { signal: over.signal, ref: false }).then(() => {
+        throw new Error(`nothing came within ${ms / 1_000} s`);
+      }),
+    ]);
+  } finally {
+    over.abort();
+  }
+}
+
 /** Lets signals, files and the terminal have their turn. */
 export function yieldToEventLoop(): Promise<void> {
   return new Promise((resolve) => {

@@ -1,6 +1,7 @@
 import { ConfigError } from '@sageserve/core';
+import type { RunQueue } from '../queue/run-queue.js';
 import type { SweepRun } from '../sweep/definition.js';
-import { count, decimal, table } from './format.js';
+import { count, decimal, plural, table } from './format.js';
 import { coresOf } from './sweep.js';
 
 export interface QueueOptions {
@@ -28,7 +29,7 @@ export async function workerCommand(options: WorkerOptions, version: string, sig
   const { runQueueWorker } = await import('../queue/queue-worker.js');
   const cores = coresOf(options.cores);
   let runs = 0;
-  console.error(`taking runs on ${cores} core${cores === 1 ? '' : 's'}${options.untilEmpty === true ? ' until there are none' : '; Ctrl-C to end'}`);
+  console.error(`taking runs on ${plural(cores, 'core')}${options.untilEmpty === true ? ' until there are none' : '; Ctrl-C to end'}`);
   await runQueueWorker(
     {
       url: urlOf(options.queue),
@@ -43,19 +44,27 @@ export async function workerCommand(options: WorkerOptions, version: string, sig
         console.error(`${nameOf(run)} failed: ${message}`);
       },
       onFreed(freed) {
-        console.error(`a worker died: ${freed === 1 ? 'its run is' : `its ${freed} runs are`} free again`);
+        console.error(`a worker died: ${plural(freed, 'run')} free again`);
       },
     },
     signal,
   );
-  console.error(`${count(runs)} runs done; nothing is left`);
+  console.error(`${plural(runs, 'run')} done; nothing is left`);
+}
+
+async function withQueue(url: string | undefined, action: (queue: RunQueue) => Promise<void>): Promise<void> {
+  const { RunQueue } = await import('../queue/run-queue.js');
+  const queue = await RunQueue.open(urlOf(url));
+  try {
+    await action(queue);
+  } finally {
+    await queue.close();
+  }
 }
 
 /** `sageserve queue status`. */
-export async function queueStatusCommand(options: QueueOptions): Promise<void> {
-  const { RunQueue } = await import('../queue/run-queue.js');
-  const queue = await RunQueue.open(urlOf(options.queue));
-  try {
+export function queueStatusCommand(options: QueueOptions): Promise<void> {
+  return withQueue(options.queue, async (queue) => {
     const status = await queue.status();
     if (options.json === true) {
       console.log(JSON.stringify(status, null, 2));
@@ -71,32 +80,22 @@ export async function queueStatusCommand(options: QueueOptions): Promise<void> {
         status.sweeps.map(({ sweep, runs, done, running, waiting, failed }) => [sweep, ...[runs, done, running, waiting, failed].map(count)]),
       ),
     );
-    console.log(`\n${count(status.workers.length)} worker${status.workers.length === 1 ? '' : 's'} at work or ready`);
-    for (const { host, pid, running } of status.workers) console.log(`  ${host}, process ${pid}: ${running} run${running === 1 ? '' : 's'}`);
+    console.log(`\n${plural(status.workers.length, 'worker')} at work or ready`);
+    for (const { host, pid, running } of status.workers) console.log(`  ${host}, process ${pid}: ${plural(running, 'run')}`);
     for (const { sweep, name, tries, error } of status.failed) console.log(`\n${sweep}: ${name} failed after ${tries} tries: ${error}`);
-  } finally {
-    await queue.close();
-  }
+  });
 }
 
 /** `sageserve queue retry`. */
-export async function queueRetryCommand(options: QueueOptions): Promise<void> {
-  const { RunQueue } = await import('../queue/run-queue.js');
-  const queue = await RunQueue.open(urlOf(options.queue));
-  try {
-    console.log(`${count(await queue.retry(options.sweep))} failed runs are tried again`);
-  } finally {
-    await queue.close();
-  }
+export function queueRetryCommand(options: QueueOptions): Promise<void> {
+  return withQueue(options.queue, async (queue) => {
+    console.log(`to be tried again: ${plural(await queue.retry(options.sweep), 'failed run')}`);
+  });
 }
 
 /** `sageserve queue cancel`. */
-export async function queueCancelCommand(options: QueueOptions): Promise<void> {
-  const { RunQueue } = await import('../queue/run-queue.js');
-  const queue = await RunQueue.open(urlOf(options.queue));
-  try {
-    console.log(`${count(await queue.cancel(options.sweep))} runs were taken off the queue; runs under way end, and results stay`);
-  } finally {
-    await queue.close();
-  }
+export function queueCancelCommand(options: QueueOptions): Promise<void> {
+  return withQueue(options.queue, async (queue) => {
+    console.log(`taken off the queue: ${plural(await queue.cancel(options.sweep), 'run')}; what is under way ends, and results stay`);
+  });
 }

@@ -54,36 +54,16 @@ class CsvTable implements ResultTable {
   }
 
   #flush(): void {
-    writeSync(this.#file, this.#buffer);
+    const bytes = Buffer.from(this.#buffer);
+    // A disk that is nearly full takes a part, and says so the next time.
+    for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at);
     this.#buffer = '';
-  }
-}
-
-/** As Parquet, a row group at a time. */
-class ParquetResultTable implements ResultTable {
-  readonly #table: ParquetTable;
-
-  constructor(path: string, columns: readonly ResultColumn[]) {
-    this.#table = new ParquetTable(path, columns);
-  }
-
-  add(row: readonly (string | number | undefined)[]): void {
-    for (let c = 0; c < row.length; c++) this.#table.set(c, row[c]);
-    this.#table.endRow();
-  }
-
-  finish(): void {
-    this.#table.finish();
-  }
-
-  close(): void {
-    this.#table.close();
   }
 }
 
 /** Opens a table whose name without its ending is `path`. */
 export function openResultTable(path: string, form: 'csv' | 'parquet', columns: readonly ResultColumn[]): ResultTable {
-  return form === 'csv' ? new CsvTable(`${path}.csv`, columns) : new ParquetResultTable(`${path}.parquet`, columns);
+  return form === 'csv' ? new CsvTable(`${path}.csv`, columns) : new ParquetTable(`${path}.parquet`, columns);
 }
 
 const text = (name: string, optional = false): ResultColumn => ({ name, type: 'text', optional });

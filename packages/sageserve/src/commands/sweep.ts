@@ -8,7 +8,7 @@ import { SweepPool } from '../sweep/pool.js';
 import { type FinishedRun, SweepFolder } from '../sweep/sweep-folder.js';
 import { sweepText } from '../sweep/sweep-text.js';
 import { pause, wallClockMs } from '../wall-clock.js';
-import { count, decimal } from './format.js';
+import { count, decimal, plural } from './format.js';
 import { SweepProgress } from './sweep-progress.js';
 
 export interface SweepOptions {
@@ -41,7 +41,7 @@ export async function sweepCommand(file: string, options: SweepOptions, version:
   const folder = await SweepFolder.open(out);
   const missing = sweep.runs.filter(({ key }) => folder.finished(key) === undefined);
   const known = sweep.runs.length - missing.length;
-  if (known > 0) console.error(`${count(known)} of ${count(sweep.runs.length)} runs are in ${out} already`);
+  if (known > 0) console.error(`${count(known)} of ${plural(sweep.runs.length, 'run')} are in ${out} already`);
   if (options.detach === true) {
     await putOnQueue(options.queue!, sweep, version, missing);
     return;
@@ -54,7 +54,7 @@ export async function sweepCommand(file: string, options: SweepOptions, version:
         : await waitForQueue(options.queue, sweep, version, missing, folder, signal);
   await publish(sweep, folder, out, failures, options);
   if (failures.length > 0)
-    throw new SageServeError('ERR_RUN', `${count(failures.length)} of ${count(sweep.runs.length)} runs failed, the first with: ${failures[0]!.message}`, {
+    throw new SageServeError('ERR_RUN', `${count(failures.length)} of ${plural(sweep.runs.length, 'run')} failed, the first with: ${failures[0]!.message}`, {
       hint: options.queue === undefined ? 'A second call makes them again.' : 'sageserve queue retry tries them again.',
     });
 }
@@ -88,7 +88,7 @@ async function runMissing(missing: readonly SweepRun[], folder: SweepFolder, cor
   }
   const seconds = (wallClockMs() - startMs) / 1_000;
   console.error(
-    `${count(missing.length - failures.length)} runs, ${count(requests)} requests in ${decimal(seconds, 1)} s on ${pool.cores} core${pool.cores === 1 ? '' : 's'}: ${count(requests / seconds)} requests/s`,
+    `${plural(missing.length - failures.length, 'run')}, ${count(requests)} requests in ${decimal(seconds, 1)} s on ${plural(pool.cores, 'core')}: ${count(requests / seconds)} requests/s`,
   );
   return failures;
 }
@@ -101,7 +101,7 @@ async function putOnQueue(url: string, sweep: Sweep, version: string, missing: r
   const queue = await RunQueue.open(url);
   try {
     const added = await queue.submit(sweep.name, version, missing);
-    console.error(`${count(added)} runs are on the queue; the same command without --detach waits for what they come to`);
+    console.error(`put on the queue: ${plural(added, 'run')}; the same command without --detach waits for what they come to`);
   } finally {
     await queue.close();
   }
@@ -123,7 +123,7 @@ async function waitForQueue(
   let progress: SweepProgress | undefined;
   try {
     const added = await queue.submit(sweep.name, version, missing);
-    console.error(`${count(added)} runs were put on the queue, ${count(missing.length - added)} were there: sageserve worker --queue … makes them`);
+    console.error(`put on the queue: ${plural(added, 'run')}, beside ${count(missing.length - added)} that it knows: sageserve worker --queue … makes them`);
     progress = new SweepProgress({ cores: 0, threads: () => [] }, total, total - missing.length);
     const failures: Failure[] = [];
     for (;;) {
@@ -135,26 +135,32 @@ async function waitForQueue(
         folder.add(run, measures, busySeconds);
         progress.done(run, measures['arrived'] ?? 0, busySeconds);
       }
-      for (const { key, error } of failed) {
+      const fail = (key: string, message: string): void => {
         const run = open.get(key);
-        if (run === undefined) continue;
+        if (run === undefined) return;
         open.delete(key);
-        failures.push({ run, message: error });
-        progress.failed(run, error);
-      }
+        failures.push({ run, message });
+        progress!.failed(run, message);
+      };
+      for (const { key, error } of failed) fail(key, error);
+      for (const key of await queue.unknown([...open.keys()])) fail(key, 'it was taken off the queue');
       if (open.size === 0) return failures;
       await pause(POLL_MS, signal);
     }
   } finally {
     progress?.stop();
-    if (signal.aborted) console.error(`${count(open.size)} runs stay on the queue: a second call collects them, sageserve queue cancel takes them off`);
+    if (signal.aborted) console.error(`still on the queue: ${plural(open.size, 'run')}; a second call collects them, sageserve queue cancel takes them off`);
     await queue.close();
   }
 }
 
 /** Writes and prints what is made of the runs that there are. */
 async function publish(sweep: Sweep, folder: SweepFolder, out: string, failures: readonly Failure[], options: SweepOptions): Promise<void> {
-  const runs = sweep.runs.flatMap(({ key }) => folder.finished(key) ?? []);
+  // What a run is called is this sweep's business: another may have made it.
+  const runs = sweep.runs.flatMap(({ key, scenario, strategy, parameters, seed }): FinishedRun[] => {
+    const finished = folder.finished(key);
+    return finished === undefined ? [] : [{ ...finished, scenario, strategy, parameters, seed }];
+  });
   const analysis = analyseSweep(runs, targetsOf(sweep));
   const results = {
     sweep: sweep.name,
@@ -171,8 +177,8 @@ async function publish(sweep: Sweep, folder: SweepFolder, out: string, failures:
 
 function targetsOf(sweep: Sweep): AttainmentTargets {
   return Object.fromEntries(
-    sweep.runs.map(({ scenario, task }) => [
-      scenario,
+    sweep.runs.map(({ key, task }) => [
+      key,
       Object.fromEntries(
         Object.entries(task.scenario.objectives).flatMap(([tier, objective]) =>
           objective.attainmentTarget === undefined ? [] : [[tier, objective.attainmentTarget]],

@@ -5,12 +5,16 @@ import pg from 'pg';
 import { SweepPool } from '../sweep/pool.js';
 import type { SweepTask } from '../sweep/definition.js';
 import type { SweepMeasures } from '../sweep/run-task.js';
-import { repeatedly } from '../wall-clock.js';
+import { repeatedly, wallClockMs, within } from '../wall-clock.js';
 import { inTransaction, JOBS_SCHEMA, openDatabase } from './database.js';
 import { announce, giveBack, type QueuedRun, releaseDead, RunQueue, SILENT, taskName } from './run-queue.js';
 
 /** How often the queue is asked for work that nobody announced, and dead workers are looked for. */
 const POLL_MS = 1_000;
+/** Looks at the queue may fail for so long before the worker ends: the connection that says that it lives decides, not a hiccup of another. */
+const PATIENCE_MS = 30_000;
+/** What is held must be back on the queue by then, when the worker ends. */
+const GIVE_BACK_MS = 5_000;
 
 export interface QueueWorkerOptions {
   readonly url: string;
@@ -41,21 +45,35 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
   const ended = new AbortController();
   const stopped = AbortSignal.any([signal, ended.signal]);
   let lost: Error | undefined;
-  alive.on('error', (error) => {
-    lost = error;
-    ended.abort(error);
-  });
+  const lose = (error: unknown): void => {
+    lost ??= error instanceof Error ? error : new Error(String(error));
+    ended.abort(lost);
+  };
+  alive.on('error', lose);
   let id: string | undefined;
   let announced: Promise<void> | undefined;
-  const stops: (() => void)[] = [];
-  let allGivenBack: () => void = () => undefined;
-  const givenBack = new Promise<void>((resolve) => {
-    allGivenBack = resolve;
-  });
+  let stopLooking = (): void => undefined;
+  /** Gives back what is held. Where that can't be done it never ends, so that nothing is said of the runs: whoever sees this worker's lock gone hands them on. */
+  const giveAllBack = async (): Promise<void> => {
+    const own = id;
+    if (own === undefined) return;
+    try {
+      await within(
+        GIVE_BACK_MS,
+        inTransaction(connections, (client) => giveBack(client, own)),
+      );
+    } catch (error) {
+      lose(error);
+      await new Promise(() => undefined);
+    }
+  };
   try {
     await alive.connect();
     const work = async (key: string, worker: string): Promise<void> => {
       id = worker;
+      // Fetched while the worker was ending.
+      if (stopped.aborted) await giveAllBack();
+      stopped.throwIfAborted();
       await (announced ??= announce(alive, worker, hostname(), process.pid));
       const { rows } = await connections.query<{ run: QueuedRun; done: boolean }>(
         'select run, measures is not null as done from sageserve.runs where key = $1',
@@ -69,9 +87,9 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
         await finish(connections, key, measures, busySeconds, worker);
         options.onRun?.(queued.run, measures['arrived'] ?? 0, busySeconds);
       } catch (error) {
+        // What goes back to the queue is no failure: once it is back, nothing that this worker says of it counts.
         if (stopped.aborted) {
-          // What goes back to the queue is no failure: once it is back, nothing that this worker says of it counts.
-          await givenBack;
+          await giveAllBack();
           throw error;
         }
         options.onFailure?.(queued.run, error instanceof Error ? error.message : String(error));
@@ -86,11 +104,15 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
       noHandleSignals: true,
       pollInterval: POLL_MS,
       parsedCronItems: [],
+      // Batches, if of one: a result that can't be told to the queue then ends the runner, and is no unhandled rejection.
+      preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
       taskList: { [taskName(version)]: (payload, { job }) => work((payload as { key: string }).key, job.locked_by!) },
     });
-    // It ends with the others here; its own errors are told by those.
-    runner.promise.catch(() => undefined);
+    runner.promise.then(() => {
+      if (!stopped.aborted) lose(new Error('the runner ended by itself'));
+    }, lose);
     let busy = false;
+    let failingSinceMs: number | undefined;
     const look = async (): Promise<void> => {
       if (busy || stopped.aborted) return;
       busy = true;
@@ -98,18 +120,15 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
         const freed = await inTransaction(connections, releaseDead);
         if (freed > 0) options.onFreed?.(freed);
         if (untilEmpty && (await queue.open(version)) === 0) ended.abort();
+        failingSinceMs = undefined;
+      } catch (error) {
+        failingSinceMs ??= wallClockMs();
+        if (wallClockMs() - failingSinceMs > PATIENCE_MS) lose(error);
       } finally {
         busy = false;
       }
     };
-    stops.push(
-      repeatedly(POLL_MS, () => {
-        look().catch((error: unknown) => {
-          lost = error instanceof Error ? error : new Error(String(error));
-          ended.abort(error);
-        });
-      }),
-    );
+    stopLooking = repeatedly(POLL_MS, () => void look());
     await new Promise<void>((resolve) => {
       if (stopped.aborted) resolve();
       else
@@ -117,18 +136,13 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
           resolve();
         });
     });
-    // It takes nothing more from here on, and waits for what it holds.
-    const shutDown = runner.stop();
-    const own = id;
-    if (own !== undefined && lost === undefined) await inTransaction(connections, (client) => giveBack(client, own));
-    allGivenBack();
-    await shutDown;
+    // It takes nothing more from here on. Where what it holds can't be given back it does not wait for it either.
+    await within(2 * GIVE_BACK_MS, runner.stop()).catch(lose);
   } finally {
-    for (const stop of stops) stop();
+    stopLooking();
     await pool.close();
-    await alive.end().catch(() => undefined);
-    await queue.close();
-    await connections.end();
+    const closed = Promise.all([alive.end(), queue.close(), connections.end()]);
+    await within(GIVE_BACK_MS, closed).catch(() => undefined);
   }
   if (lost !== undefined)
     throw new SageServeError('ERR_QUEUE', `the connection to the queue was lost: ${lost.message}`, {

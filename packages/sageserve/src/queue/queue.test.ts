@@ -52,10 +52,10 @@ describe('the queue', () => {
     const [here, there, again] = ['here', 'there', 'again'].map((name) => join(dir, name)) as [string, string, string];
     expect((await run(['sweep', file, '--out', here])).code).toBe(0);
     const detached = await run(['sweep', file, '--out', there, '--queue', database!.url, '--detach']);
-    expect(detached.stderr).toContain('8 runs are on the queue');
+    expect(detached.stderr).toContain('put on the queue: 8 runs');
     const workers = [worker('--until-empty'), worker('--until-empty')];
     const sweep = await run(['sweep', file, '--out', there, '--queue', database!.url]);
-    expect(sweep.stderr).toContain('0 runs were put on the queue, 8 were there');
+    expect(sweep.stderr).toContain('put on the queue: 0 runs, beside 8 that it knows');
     expect(sweep.code).toBe(0);
     const ended = await Promise.all(workers.map(({ ended: end }) => end));
     expect(ended.map(({ code }) => code)).toEqual([0, 0]);
@@ -65,7 +65,7 @@ describe('the queue', () => {
     expect((await run(['sweep', file, '--out', again, '--queue', database!.url])).code).toBe(0);
     expect(await readFile(join(again, 'results.json'))).toEqual(await readFile(join(here, 'results.json')));
     const status = JSON.parse((await run(['queue', 'status', '--queue', database!.url, '--json'])).stdout) as unknown;
-    expect(status).toEqual({ sweeps: [{ sweep: 'sweep', runs: 8, done: 8, running: 0, waiting: 0, failed: 0 }], workers: [], failed: [] });
+    expect(status).toEqual({ sweeps: [{ sweep: 'same', runs: 8, done: 8, running: 0, waiting: 0, failed: 0 }], workers: [], failed: [] });
   });
 
   it('loses nothing when a worker is killed in the middle: its run is taken again and counted once, and the try does not count', async () => {
@@ -84,7 +84,7 @@ describe('the queue', () => {
     const { code } = await sweep;
     expect(code).toBe(0);
     const { stderr } = await heir.ended;
-    expect(stderr).toContain('a worker died: its run is free again');
+    expect(stderr).toContain('a worker died: 1 run free again');
     expect(stderr.match(/requests in/g)).toHaveLength(1);
     expect(await database!.query(`select crashes, measures is not null as done from sageserve.runs where sweep = 'killed'`)).toEqual([
       { crashes: 1, done: true },
@@ -104,7 +104,7 @@ describe('the queue', () => {
     expect((await first.ended).code).toBe(130);
     expect(await database!.query('select attempts, locked_by from sageserve_jobs.jobs')).toEqual([{ attempts: 0, locked_by: null }]);
     const cancelled = await run(['queue', 'cancel', '--queue', database!.url, '--sweep', 'polite']);
-    expect(cancelled.stdout).toContain('1 runs were taken off the queue');
+    expect(cancelled.stdout).toContain('taken off the queue: 1 run;');
     expect(await database!.query(`select from sageserve.runs where sweep = 'polite'`)).toEqual([]);
   });
 
@@ -127,9 +127,44 @@ describe('the queue', () => {
     expect(status).toContain('poison: broken, static, seed 1 failed after 3 tries: no route to anywhere');
     busy.child().kill('SIGTERM');
     expect((await busy.ended).stderr.match(/failed: no route to anywhere/g)).toHaveLength(3);
-    expect((await run(['queue', 'retry', '--queue', database!.url, '--sweep', 'poison'])).stdout).toContain('1 failed runs are tried again');
+    expect((await run(['queue', 'retry', '--queue', database!.url, '--sweep', 'poison'])).stdout).toContain('to be tried again: 1 failed run');
     expect((await run(['queue', 'status', '--queue', database!.url])).stdout).toMatch(/poison +2 +1 +0 +1 +0/);
-    expect((await run(['queue', 'cancel', '--queue', database!.url])).stdout).toContain('1 runs were taken off');
+    expect((await run(['queue', 'cancel', '--queue', database!.url])).stdout).toContain('taken off the queue: 1 run;');
+  });
+
+  it('does not count a try when a worker loses its connection, and ends it with an error', async () => {
+    const file = await sweepFile('cut', 'name: cut\nscenarios: [small]\nstrategies: [reactive]\nset: { duration: 3d, traffic.requestsPerDay: 4000000 }\n');
+    expect((await run(['sweep', file, '--out', join(dir, 'cut'), '--queue', database!.url, '--detach'])).code).toBe(0);
+    for (const whose of [`application_name = 'sageserve worker'`, 'pid <> pg_backend_pid()']) {
+      const cut = worker();
+      await until(async () => (await running()) === 1 && (await database!.query('select from sageserve.workers')).length === 1);
+      await database!.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'sageserve%' and ${whose}`,
+      );
+      const { code, stderr } = await cut.ended;
+      expect([code, stderr]).toEqual([1, expect.stringContaining('error: the connection to the queue was lost')]);
+      // Given back at once, or when the next one sees that its lock is gone.
+      const heir = worker();
+      await until(
+        async () =>
+          (
+            await database!.query(
+              `select from sageserve_jobs.jobs join sageserve.workers on locked_by = workers.id where attempts = 1 and pid = ${heir.child().pid}`,
+            )
+          ).length === 1,
+      );
+      heir.child().kill('SIGTERM');
+      expect((await heir.ended).code).toBe(130);
+      expect(await database!.query('select attempts, locked_by from sageserve_jobs.jobs')).toEqual([{ attempts: 0, locked_by: null }]);
+    }
+    // Whoever waits for a run that is taken off is told.
+    const waiting = run(['sweep', file, '--out', join(dir, 'cut'), '--queue', database!.url], (child) => {
+      child.stderr!.on('data', (chunk: Buffer) => {
+        if (chunk.toString().includes('put on the queue: 0 runs')) void run(['queue', 'cancel', '--queue', database!.url, '--sweep', 'cut']);
+      });
+    });
+    const { code, stderr } = await waiting;
+    expect([code, stderr]).toEqual([1, expect.stringContaining('1 of 1 run failed, the first with: it was taken off the queue')]);
   });
 
   it('says what is wrong with a queue, and never its password', async () => {

@@ -3,7 +3,7 @@ import { Logger, makeWorkerUtils, type WorkerUtils } from 'graphile-worker';
 import type pg from 'pg';
 import type { SweepRun } from '../sweep/definition.js';
 import type { SweepMeasures } from '../sweep/run-task.js';
-import { ALIVE_LOCK, JOBS_SCHEMA, openDatabase, RELEASE_LOCK } from './database.js';
+import { ALIVE_LOCK, inTransaction, JOBS_SCHEMA, openDatabase, RELEASE_LOCK } from './database.js';
 
 /** A run that fails this often is given up. */
 const MOST_TRIES = 3;
@@ -56,8 +56,8 @@ export function taskName(version: string): string {
 }
 
 /**
- * Runs on a PostgreSQL database: graphile-worker hands them out, and a table beside it keeps what they are and what they came to. A result is kept until its sweep is forgotten, so that whoever asks for the same run
- * gets it from there.
+ * Runs on a PostgreSQL database: graphile-worker hands them out, and a table beside it keeps what they are and what they came to. Results stay there, so that whoever asks for the same run gets it from there; they go with
+ * the schema `sageserve`.
  */
 export class RunQueue {
   readonly #pool: pg.Pool;
@@ -91,28 +91,23 @@ export class RunQueue {
     let added = 0;
     for (let at = 0; at < runs.length; at += AT_ONCE) {
       const part = runs.slice(at, at + AT_ONCE);
-      const { rows } = await this.#pool.query<{ key: string; open: boolean }>(
-        `insert into sageserve.runs (key, version, sweep, run)
-         select key, $1, $2, run from json_to_recordset($3::json) as given(key text, run json)
-         on conflict (key) do update set sweep = excluded.sweep
-         returning key, measures is null as open`,
-        [version, sweep, JSON.stringify(part.map(({ key, ...run }) => ({ key, run })))],
-      );
-      const open = new Set(rows.filter((row) => row.open).map(({ key }) => key));
-      const known = new Set(
-        (await this.#pool.query<{ key: string }>(`select key from ${JOBS_SCHEMA}.jobs where key = any($1)`, [[...open]])).rows.map(({ key }) => key),
-      );
-      const fresh = part.filter(({ key }) => open.has(key) && !known.has(key));
-      // By key: whoever submits the same run at the same time adds no second one.
-      await this.#utils.addJobs(
-        fresh.map(({ key }) => ({
-          identifier: taskName(version),
-          payload: { key },
-          jobKey: key,
-          maxAttempts: MOST_TRIES,
-        })),
-      );
-      added += fresh.length;
+      // In one transaction: a run whose job is not there yet would look as if it had been taken off.
+      added += await inTransaction(this.#pool, async (client) => {
+        // The update changes nothing: it locks, so that whoever submits the same run at the same time waits and then finds its job.
+        const { rows } = await client.query<{ key: string }>(
+          `insert into sageserve.runs (key, version, sweep, run)
+           select key, $1, $2, run from json_to_recordset($3::json) as given(key text, run json)
+           on conflict (key) do update set sweep = runs.sweep
+           returning key`,
+          [version, sweep, JSON.stringify(part.map(({ key, ...run }) => ({ key, run })))],
+        );
+        const { rowCount } = await client.query(
+          `select ${JOBS_SCHEMA}.add_job($2, json_build_object('key', key), job_key := key, max_attempts := ${MOST_TRIES}) from sageserve.runs
+           where key = any($1) and measures is null and not exists (select from ${JOBS_SCHEMA}.jobs where jobs.key = runs.key)`,
+          [rows.map(({ key }) => key), taskName(version)],
+        );
+        return rowCount ?? 0;
+      });
     }
     return added;
   }
@@ -124,6 +119,15 @@ export class RunQueue {
       [keys],
     );
     return rows.map(({ key, measures, busy_seconds: busySeconds }) => ({ key, measures, busySeconds }));
+  }
+
+  /** Those of some keys that the queue knows nothing of. */
+  async unknown(keys: readonly string[]): Promise<string[]> {
+    const { rows } = await this.#pool.query<{ key: string }>(
+      'select key from unnest($1::text[]) as asked(key) where not exists (select from sageserve.runs where runs.key = asked.key)',
+      [keys],
+    );
+    return rows.map(({ key }) => key);
   }
 
   /** Runs that were given up, of some keys or of all. */
@@ -199,8 +203,9 @@ export class RunQueue {
 const ALIVE = `exists (select from pg_locks where locktype = 'advisory' and granted and objsubid = 2 and classid = ${ALIVE_LOCK}::oid and objid = workers.lock_key::oid
   and database = (select oid from pg_database where datname = current_database()))`;
 
-/** Says that a worker lives, for as long as this connection does. */
+/** Says that a worker lives, for as long as this connection does. The server finds out within half a minute that a machine is gone which did not say so. */
 export async function announce(client: pg.ClientBase, id: string, host: string, pid: number): Promise<void> {
+  await client.query('set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 4');
   await client.query(`select pg_advisory_lock(${ALIVE_LOCK}, hashtext($1) & 2147483647)`, [id]);
   await client.query('insert into sageserve.workers (id, host, pid, lock_key) values ($1, $2, $3, hashtext($1) & 2147483647) on conflict do nothing', [
     id,

@@ -20,15 +20,23 @@ export type Plugin = { readonly [K in (typeof KINDS)[number]]?: Catalogue[K] };
 
 /**
  * Adds the policies of a scenario's plug-ins to a catalogue. Paths are relative to the scenario file, or to the working directory where there is none. Throws `SageServeError` (ERR_PLUGIN) with the path for a module
- * that can't be loaded or does not export a catalogue, and for a name that is taken.
+ * that can't be loaded or does not export a catalogue, and for a name that is taken. Where `hashOf` knows what is in a file, one that has changed is loaded anew by a process that had it before.
  */
-export async function loadPlugins(scenario: Scenario, file: string | undefined, catalogue: Catalogue): Promise<Catalogue> {
+export async function loadPlugins(
+  scenario: Scenario,
+  file: string | undefined,
+  catalogue: Catalogue,
+  hashOf: (path: string) => string | undefined = () => undefined,
+): Promise<Catalogue> {
   let extended = catalogue;
   for (const [i, path] of scenario.plugins.entries()) {
     const where = `plugins[${i}] (${path})`;
     let loaded: { readonly default?: unknown };
     try {
-      loaded = (await import(pathToFileURL(resolve(file === undefined ? '.' : dirname(file), path)).href)) as typeof loaded;
+      const url = pathToFileURL(resolve(file === undefined ? '.' : dirname(file), path));
+      const hash = hashOf(path);
+      if (hash !== undefined) url.searchParams.set('hash', hash);
+      loaded = (await import(url.href)) as typeof loaded;
     } catch (cause) {
       throw new SageServeError('ERR_PLUGIN', `${where} can't be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }

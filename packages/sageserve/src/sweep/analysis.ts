@@ -36,7 +36,7 @@ export interface SweepAnalysis {
   readonly best: Readonly<Record<string, SweepSetting>>;
 }
 
-/** Shares that tiers must reach by scenario. */
+/** Shares that tiers must reach, by the key of the run: a sweep may vary them. */
 export type AttainmentTargets = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 interface Attained {
@@ -50,7 +50,7 @@ function attainedBy(run: FinishedRun, targets: AttainmentTargets): Attained | un
   const of = (tier: WorkloadTier): Attained[] => {
     const attainment = run.measures[`${tier}/slo`];
     if (attainment === null || attainment === undefined) return [];
-    const target = targets[run.scenario]?.[tier] ?? DEFAULT_OBJECTIVES[tier].attainmentTarget;
+    const target = targets[run.key]?.[tier] ?? DEFAULT_OBJECTIVES[tier].attainmentTarget;
     return [{ attainment, target, margin: attainment - target }];
   };
   const worst = (all: readonly Attained[]): Attained | undefined => all.toSorted((a, b) => a.margin - b.margin)[0];

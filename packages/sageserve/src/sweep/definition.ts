@@ -1,5 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, extname, resolve } from 'node:path';
 import { ConfigError, murmur3x86128 } from '@sageserve/core';
 import { z } from 'zod';
 import { DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
@@ -9,11 +8,16 @@ import { parseScenario, readScenario } from '../scenario/parse.js';
 import { loadPlugins } from '../scenario/plugins.js';
 import { readDocument } from '../scenario/read-document.js';
 import type { Scenario } from '../scenario/schema.js';
+import { InputFiles, type InputFile } from './input-files.js';
 import { type ParameterValue, withParameters } from './parameters.js';
 
 const name = z.string().min(1);
 const strategy = z.union([name, z.looseObject({ name })]);
-const seeds = z.union([z.number().int().min(1).max(10_000), z.array(z.union([z.number().int(), name])).min(1)]);
+const seedList = z
+  .array(z.union([z.number().int(), name]))
+  .min(1)
+  .refine((list) => new Set(list.map(String)).size === list.length, 'must be different from one another');
+const seeds = z.union([z.number().int().min(1).max(10_000), seedList]);
 const value: z.ZodType<ParameterValue> = z.union([z.number(), z.string(), z.boolean()]);
 const values = z.record(name, value);
 
@@ -59,6 +63,8 @@ export interface SweepTask {
   readonly scenario: Scenario;
   readonly choice: PolicyChoice;
   readonly seed: number | string;
+  /** The other files that the scenario takes something from, as they were when the sweep was read. */
+  readonly inputs: readonly InputFile[];
 }
 
 export interface Sweep {
@@ -71,12 +77,20 @@ export interface Sweep {
 export async function readSweep(file: string, version: string): Promise<Sweep> {
   const document = await readDocument(file, sweepSchema, 'sweep');
   const runs = new Map<string, SweepRun>();
-  const inputs = new InputHashes();
+  const files = new InputFiles();
   const known = new Map<string, Promise<Scenario>>();
-  const scenarioNamed = (scenario: string): Promise<Scenario> => {
-    const found = known.get(scenario) ?? open(scenario, file);
-    known.set(scenario, found);
-    return found;
+  const sourceOf = new Map<string, string>();
+  const scenarioNamed = async (source: string): Promise<Scenario> => {
+    const found = known.get(source) ?? open(source, file);
+    known.set(source, found);
+    const scenario = await found;
+    const other = sourceOf.get(scenario.name) ?? source;
+    sourceOf.set(scenario.name, other);
+    if (other !== source)
+      throw new ConfigError('scenarios', `${other} and ${source} are both called "${scenario.name}"`, {
+        hint: 'Give each file a name of its own: results are told apart by it.',
+      });
+    return scenario;
   };
   const checked = new Set<string>();
   const add = async (
@@ -93,16 +107,20 @@ export async function readSweep(file: string, version: string): Promise<Sweep> {
       { ...set, ...varied },
       names.filter((other) => other !== nameOf(choice)),
     );
-    const scenario = parseScenario(made.scenario);
+    const parsed = parseScenario(made.scenario);
+    const { trace } = parsed.traffic;
+    // A trace that the sweep names is taken relative to it, as one that a scenario names is to that.
+    const scenario = trace === undefined ? parsed : { ...parsed, traffic: { ...parsed.traffic, trace: resolve(dirname(file), trace) } };
     const setting = JSON.stringify([scenario, made.choice]);
     if (!checked.has(setting)) buildSimulation(scenario, made.choice, await loadPlugins(scenario, undefined, DEFAULT_CATALOGUE));
     checked.add(setting);
-    const about = await inputs.of(scenario);
+    const inputs = await files.of(scenario);
     const list = own === undefined ? [scenario.seed] : typeof own === 'number' ? Array.from({ length: own }, (_, i) => i + 1) : own;
     for (const seed of list) {
-      const key = hashOf(JSON.stringify([version, setting, about, seed]));
-      if (!runs.has(key))
-        runs.set(key, { key, scenario: scenario.name, strategy: labelOf(choice), parameters: varied, seed, task: { scenario, choice: made.choice, seed } });
+      // Where a file lies does not matter, only what is in it.
+      const key = hashOf(JSON.stringify([version, setting, inputs.map(({ hash }) => hash), seed]));
+      const task = { scenario, choice: made.choice, seed, inputs };
+      if (!runs.has(key)) runs.set(key, { key, scenario: scenario.name, strategy: labelOf(choice), parameters: varied, seed, task });
     }
   };
   for (const scenario of document.scenarios ?? []) {
@@ -112,7 +130,7 @@ export async function readSweep(file: string, version: string): Promise<Sweep> {
         await add(base, choice, document.set, varied, document.seeds);
   }
   for (const one of document.runs) await add(await scenarioNamed(one.scenario), one.strategy, document.set, one.set, one.seeds ?? document.seeds);
-  return { name: document.name ?? 'sweep', description: document.description, runs: [...runs.values()] };
+  return { name: document.name ?? basename(file, extname(file)), description: document.description, runs: [...runs.values()] };
 }
 
 async function open(scenario: string, sweepFile: string): Promise<Scenario> {
@@ -130,7 +148,9 @@ const nameOf = (choice: PolicyChoice): string => (typeof choice === 'string' ? c
 function labelOf(choice: PolicyChoice): string {
   if (typeof choice === 'string') return choice;
   const options = Object.entries(choice).filter(([key]) => key !== 'name');
-  return options.length === 0 ? choice.name : `${choice.name} (${options.map(([key, option]) => `${key} ${String(option)}`).join(', ')})`;
+  return options.length === 0
+    ? choice.name
+    : `${choice.name} (${options.map(([key, option]) => `${key} ${typeof option === 'string' ? option : JSON.stringify(option)}`).join(', ')})`;
 }
 
 /** Every combination of the parameters that concern a strategy: those of the scenario and its own options. */
@@ -148,37 +168,7 @@ function combinations(
   return all;
 }
 
-/** What a scenario takes from other files: a run of another plug-in or trace is another run. */
-class InputHashes {
-  readonly #known = new Map<string, Promise<string>>();
-
-  async of(scenario: Scenario): Promise<string[]> {
-    const { trace } = scenario.traffic;
-    return Promise.all([...(trace === undefined ? [] : [this.#once(trace, aboutTrace)]), ...scenario.plugins.map((plugin) => this.#once(plugin, contentHash))]);
-  }
-
-  #once(path: string, hash: (path: string) => Promise<string>): Promise<string> {
-    const known = this.#known.get(path) ?? hash(path);
-    this.#known.set(path, known);
-    return known;
-  }
-}
-
-async function contentHash(path: string): Promise<string> {
-  return hashOf(await readFile(path, 'utf8'));
-}
-
 /** 128 bits as hexadecimal digits. */
 function hashOf(text: string): string {
   return [...murmur3x86128(text)].map((word) => word.toString(16).padStart(8, '0')).join('');
-}
-
-/** Traces can be large: their size and time of change stand for them. */
-async function aboutTrace(path: string): Promise<string> {
-  try {
-    const { size, mtimeMs } = await stat(path);
-    return `${size}/${mtimeMs}`;
-  } catch (cause) {
-    throw new ConfigError('traffic.trace', `can't read ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-  }
 }

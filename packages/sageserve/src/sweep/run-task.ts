@@ -4,6 +4,7 @@ import { compareStrategies } from '../compare/run-comparison.js';
 import type { PreparationCache } from '../control/preparation-cache.js';
 import { loadPlugins } from '../scenario/plugins.js';
 import type { SweepTask } from './definition.js';
+import { checkInputs } from './input-files.js';
 
 /** Figures of a run by the keys of {@link MEASURES}; null where a run has none. */
 export type SweepMeasures = Readonly<Record<string, number | null>>;
@@ -14,12 +15,13 @@ export interface TaskOptions {
   readonly onProgress?: (requests: number, share: number | undefined) => void;
 }
 
-/** Simulates one run. The same task gives the same figures wherever it runs. */
-export async function runSweepTask({ scenario, choice, seed }: SweepTask, { cache, onProgress }: TaskOptions): Promise<SweepMeasures> {
-  const catalogue = await loadPlugins(scenario, undefined, DEFAULT_CATALOGUE);
+/** Simulates one run. The same task gives the same figures wherever it runs. Throws `SageServeError` (ERR_RUN) where a file that it needs is another than it was, and as {@link compareStrategies}. */
+export async function runSweepTask({ scenario, choice, seed, inputs }: SweepTask, { cache, onProgress }: TaskOptions): Promise<SweepMeasures> {
+  await checkInputs(inputs);
+  const catalogue = await loadPlugins(scenario, undefined, DEFAULT_CATALOGUE, (path) => inputs.find((input) => input.path === path)?.hash);
   const [run] = await compareStrategies(scenario, [choice], [seed], {
     catalogue,
-    cache,
+    cache: cache.of(inputs.map(({ hash }) => hash).join('/')),
     ...(onProgress === undefined ? {} : { onProgress: (_strategy, _seed, progress, share) => onProgress(progress.arrivedRequests, share) }),
   });
   return Object.fromEntries(MEASURES.map(({ key, of }) => [key, of(run!) ?? null]));

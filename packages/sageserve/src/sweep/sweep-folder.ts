@@ -56,13 +56,16 @@ export class SweepFolder {
     const torn = lines.pop()!;
     for (const [i, line] of lines.entries()) {
       if (line.trim() === '') continue;
-      let run: FinishedRun;
+      const wrong = (what: string, cause?: unknown): ConfigError =>
+        new ConfigError(`${file}:${i + 1}`, what, { hint: 'Take the line out: its run is then made again.', cause });
+      let run: Partial<FinishedRun> | null;
       try {
-        run = JSON.parse(line) as FinishedRun;
+        run = JSON.parse(line) as Partial<FinishedRun> | null;
       } catch (cause) {
-        throw new ConfigError(`${file}:${i + 1}`, 'is not JSON', { hint: 'Take the line out: its run is then made again.', cause });
+        throw wrong('is not JSON', cause);
       }
-      this.#finished.set(run.key, run);
+      if (typeof run?.key !== 'string' || typeof run.measures !== 'object') throw wrong('is not a run');
+      this.#finished.set(run.key, run as FinishedRun);
     }
     if (torn !== '') await this.#replace('runs.jsonl', text.slice(0, text.length - torn.length));
   }
@@ -131,8 +134,7 @@ function writeParquet(path: string, runs: readonly FinishedRun[]): void {
         }),
         ...MEASURES.map(({ key }) => run.measures[key] ?? undefined),
       ];
-      for (const [c, value] of values.entries()) table.set(c, value);
-      table.endRow();
+      table.add(values);
     }
     table.finish();
   } finally {

@@ -83,7 +83,7 @@ describe('sageserve sweep', () => {
     await writeFile(join(out, 'runs.jsonl'), whole.slice(0, -20));
     const again = await run(['sweep', file, '--out', out]);
     expect(again.stderr).toContain('3 of 4 runs are in');
-    expect(again.stderr).toContain('1 runs,');
+    expect(again.stderr).toContain('1 run,');
     expect(await readFile(join(out, 'results.json'))).toEqual(before);
     await writeFile(file, 'scenarios: [small]\nstrategies: [static, reactive]\nseeds: [1, 2, 7]\nset: { duration: 5m }\n');
     const more = await run(['sweep', file, '--out', out]);
@@ -92,6 +92,47 @@ describe('sageserve sweep', () => {
     await appendFile(join(out, 'runs.jsonl'), 'nonsense\n');
     const broken = await run(['sweep', file, '--out', out]);
     expect([broken.code, broken.stderr]).toEqual([2, expect.stringContaining('runs.jsonl:7: is not JSON')]);
+    for (const line of ['null', '{}', '{"key":"k"}']) {
+      await writeFile(join(out, 'runs.jsonl'), `${line}\n`);
+      expect((await run(['sweep', file, '--out', out])).stderr).toContain('runs.jsonl:1: is not a run');
+    }
+  });
+
+  it('calls runs what the present sweep calls them, whoever made them', async () => {
+    const out = join(dir, 'renamed');
+    const head = 'scenarios: [small]\nstrategies: [static]\n';
+    for (const duration of ['1m', '2m'])
+      expect((await run(['sweep', await sweepFile('renamed.yaml', `${head}set: { duration: ${duration} }\n`), '--out', out])).code).toBe(0);
+    const both = await run(['sweep', await sweepFile('renamed.yaml', `${head}parameters: { duration: [1m, 2m] }\n`), '--out', out]);
+    expect(both.stderr).toContain('2 of 2 runs are in');
+    expect((await resultsIn(out)).runs.map(({ parameters }) => parameters)).toEqual([{ duration: '1m' }, { duration: '2m' }]);
+    expect(both.stdout).toContain('small: 2 settings');
+    expect(both.stdout).toContain('effect of duration');
+  });
+
+  it('takes a changed plug-in for another run, and never keeps a result under the wrong one', async () => {
+    const plugin = (share: number) =>
+      writeFile(
+        join(dir, 'router.mjs'),
+        `export default { regionRouters: { mine: () => ({ name: 'mine', route: (q, r) => (q.requestId % 10 < ${share} ? 0 : 1) }) } };`,
+      );
+    await writeFile(
+      join(dir, 'mine.json'),
+      JSON.stringify({ ...preset('small'), name: 'mine', duration: '2m', regionRouter: 'mine', plugins: ['./router.mjs'] }),
+    );
+    const file = await sweepFile('mine.yaml', 'scenarios: [./mine.json]\nstrategies: [static]\n');
+    await plugin(1);
+    const [before] = (await readSweep(file, '1')).runs;
+    const cache = new PreparationCache();
+    const first = await runSweepTask(before!.task, { cache });
+    await plugin(9);
+    await expect(runSweepTask(before!.task, { cache })).rejects.toThrow('router.mjs is not what it was when the sweep was read');
+    const [after] = (await readSweep(file, '1')).runs;
+    expect(after!.key).not.toBe(before!.key);
+    // In the same process, which has loaded the earlier one.
+    expect((await runSweepTask(after!.task, { cache }))['away']).not.toBe(first['away']);
+    await plugin(1);
+    expect((await readSweep(file, '1')).runs[0]!.key).toBe(before!.key);
   });
 
   it('keeps what is done when it is interrupted, and goes on from there', async () => {
@@ -147,7 +188,12 @@ describe('sageserve sweep', () => {
       ['scenarios: [small]\nparameters: { reactve.scaleOutAbove: [0.5] }\n', '"reactve" is neither a field of the scenario nor a strategy of the sweep'],
       ['scenarios: [small]\nstrategies: [reactive]\nparameters: { reactive.scaleOutAbov: [0.5] }\n', 'scaleOutAbov'],
       ['scenarios: [small]\nparameters: { seed: [1, 2] }\n', 'seeds are listed under seeds'],
+      ["scenarios: [small]\nseeds: [1, '1']\n", 'must be different from one another'],
+      ['scenarios: [./one.json, ./other.json]\n', './one.json and ./other.json are both called "scenario"'],
+      ['scenarios: [small]\nset: { traffic.trace: absent.csv }\n', `can't read ${join(dir, 'absent.csv')}`],
     ];
+    const { name: _name, ...nameless } = preset('small');
+    for (const name of ['one', 'other']) await writeFile(join(dir, `${name}.json`), JSON.stringify(nameless));
     for (const [text, message] of wrong) {
       const { code, stderr } = await run(['sweep', await sweepFile('wrong.yaml', text), '--out', join(dir, 'nothing')]);
       expect(stderr).toContain(message);
@@ -249,6 +295,13 @@ describe('analyseSweep', () => {
         else expect(chosen.attainment.mean).toBeCloseTo(Math.max(...all.map(([, slo]) => slo)) / 100, 12);
       }),
     );
+  });
+
+  it('measures each setting against its own target, where that is varied', () => {
+    const [strict, lax] = [finished(0, 10, 0.9, 1, 1), finished(1, 20, 0.9, 2, 1)];
+    const { settings, best } = analyseSweep([strict, lax], { [strict.key]: { 'interactive-fast': 0.99 }, [lax.key]: { 'interactive-fast': 0.5 } });
+    expect(settings.map(({ meetsObjectives }) => meetsObjectives)).toEqual([false, true]);
+    expect(best['s']!.gpuHours.mean).toBe(20);
   });
 
   it('says what a level does by itself as a mean over the settings that have it', () => {

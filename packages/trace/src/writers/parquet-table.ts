@@ -51,13 +51,9 @@ export class ParquetTable {
     this.#writer = new ParquetWriter({ writer: this.#bytes, schema, kvMetadata: Object.entries(metadata).map(([key, value]) => ({ key, value })) });
   }
 
-  /** Sets a value of the row to come, by the position of its column; undefined where it has none. */
-  set(column: number, value: string | number | undefined): void {
-    this.#data[column][this.#inGroup] = value;
-  }
-
-  /** Ends a row, whose columns have all been set. */
-  endRow(): void {
+  /** Adds a row: a value for each column, undefined where it has none. */
+  add(row: readonly (string | number | undefined)[]): void {
+    for (let c = 0; c < this.#data.length; c++) this.#data[c][this.#inGroup] = row[c];
     this.rows++;
     if (++this.#inGroup === this.#rowGroupRows) this.#writeGroup();
   }

@@ -174,19 +174,20 @@ async function writeParquet(path: string, partial: string, trace: TraceStream, o
       for (let i = 0; i < b.length; i++) {
         const list = b.regionList[i];
         const deadline = b.deadlineAtMs[i];
-        table.set(0, b.arrivedAtMs[i] / 1_000);
-        table.set(1, b.promptTokens[i]);
-        table.set(2, b.outputTokens[i]);
-        table.set(3, b.requestId[i]);
-        table.set(4, named(d.regions[b.originRegion[i]]));
-        table.set(5, named(d.models[b.model[i]]));
-        table.set(6, WORKLOAD_TIERS[b.tier[i]]);
-        table.set(7, deadline >= 0 ? deadline / 1_000 : undefined);
-        table.set(8, list === -1 ? undefined : d.regionLists[list].map((r) => d.regions[r]).join('|'));
-        table.set(9, b.tenant[i] === -1 ? undefined : d.tenants[b.tenant[i]]);
-        table.set(10, b.application[i] === -1 ? undefined : d.applications[b.application[i]]);
-        table.set(11, b.priority[i]);
-        table.endRow();
+        table.add([
+          b.arrivedAtMs[i] / 1_000,
+          b.promptTokens[i],
+          b.outputTokens[i],
+          b.requestId[i],
+          named(d.regions[b.originRegion[i]]),
+          named(d.models[b.model[i]]),
+          WORKLOAD_TIERS[b.tier[i]],
+          deadline >= 0 ? deadline / 1_000 : undefined,
+          list === -1 ? undefined : d.regionLists[list].map((r) => d.regions[r]).join('|'),
+          b.tenant[i] === -1 ? undefined : d.tenants[b.tenant[i]],
+          b.application[i] === -1 ? undefined : d.applications[b.application[i]],
+          b.priority[i],
+        ]);
       }
       options.onProgress?.(table.rows, b.arrivedAtMs[b.length - 1]);
     }
