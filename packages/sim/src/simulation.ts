@@ -2,7 +2,6 @@ import {
   type ActuationResult,
   ConfigError,
   type ControlLoop,
-  type FleetSnapshot,
   IndexedMinHeap,
   type InstanceRouter,
   InvariantError,
@@ -23,7 +22,8 @@ import { DemandTelemetry } from './demand-telemetry.js';
 import { Fleet, type FleetActions } from './fleet.js';
 import { FleetTelemetry } from './fleet-telemetry.js';
 import { HeldRequests } from './held-requests.js';
-import { type IncidentStep, incidentSteps } from './incidents.js';
+import { IncidentHost } from './incident-host.js';
+import { incidentSteps } from './incidents.js';
 import { InstanceEngine } from './instance-engine.js';
 import { RequestTable } from './request-table.js';
 import type { SimulationObserver, SimulationResult } from './results.js';
@@ -104,16 +104,10 @@ class Simulation {
   #ended = 0;
   #endedAtMs = 0;
   readonly #loop: ControlLoop | undefined;
-  readonly #incidents: readonly IncidentStep[];
-  /** Instances on notice and when their hosts go, in order of time. */
-  readonly #notices: { readonly instance: number; readonly atMs: number }[] = [];
-  #nextIncident = 0;
+  readonly #incidents: IncidentHost;
   #nextControlAtMs = Infinity;
   /** A tick of the control loop is what comes next: it is awaited outside of the event loop. */
   #controlDue = false;
-  /** Outages that are not over: they may overlap. */
-  #telemetryOutages = 0;
-  #lastSeen: FleetSnapshot | undefined;
   #rerouted = 0;
   #nextScalingAtMs: number;
   #nextSampleAtMs = MS_PER_MIN;
@@ -163,11 +157,22 @@ class Simulation {
     this.#demand = new DemandTelemetry(config.models, config.regions, config.demandHistory);
     this.#telemetry = new FleetTelemetry(config, topology, this.#engine, this.#fleet, this.#poolQueues, this.#held, this.#demand);
     this.#nextScalingAtMs = config.scalingIntervalMs;
-    this.#incidents = incidentSteps(
-      config.incidents,
-      config.regions,
-      config.skus.map((sku) => sku.skuId),
-    );
+    this.#incidents = new IncidentHost({
+      steps: incidentSteps(
+        config.incidents,
+        config.regions,
+        config.skus.map((sku) => sku.skuId),
+      ),
+      topology,
+      engine: this.#engine,
+      fleet: this.#fleet,
+      telemetry: this.#telemetry,
+      requests: this.#requests,
+      poolQueues: this.#poolQueues,
+      reroute: (slots, nowMs) => {
+        this.#reroute(slots, nowMs);
+      },
+    });
     this.#loop = config.control?.(this.#ports());
     if (this.#loop !== undefined) this.#nextControlAtMs = this.#loop.nextTickAtMs;
   }
@@ -176,7 +181,7 @@ class Simulation {
   #ports(): ControlPorts {
     return {
       telemetry: {
-        snapshot: () => (this.#telemetryOutages > 0 ? this.#lastSeen! : this.#telemetry.snapshot(this.#nowMs)),
+        snapshot: () => this.#incidents.lastSeen ?? this.#telemetry.snapshot(this.#nowMs),
         demand: (key, sinceMs) => {
           const series = this.#demand.one(key, this.#nowMs, sinceMs);
           if (series === undefined) throw new ConfigError('key', `the fleet has no ${key.modelId} in ${key.regionId}`);
@@ -287,7 +292,7 @@ class Simulation {
     const iterationAtMs = this.#events.peekKey();
     const transitAtMs = this.#transit.topKey();
     const readyAtMs = this.#fleet.becomingReady.peekKey();
-    const incidentAtMs = this.#nextIncidentAtMs();
+    const incidentAtMs = this.#incidents.nextAtMs;
     const tickAtMs = Math.min(this.#nextScalingAtMs, this.#nextSampleAtMs, incidentAtMs, this.#nextControlAtMs);
     const nextMs = Math.min(iterationAtMs, transitAtMs, readyAtMs, tickAtMs);
     if (nextMs >= limitMs) return false;
@@ -307,61 +312,12 @@ class Simulation {
       this.#nextSampleAtMs += MS_PER_MIN;
       this.#sample(nextMs);
     } else if (incidentAtMs === nextMs) {
-      this.#happen(nextMs);
+      this.#incidents.happen(nextMs);
     } else {
       this.#controlDue = true;
       return false;
     }
     return true;
-  }
-
-  #nextIncidentAtMs(): number {
-    const step = this.#incidents[this.#nextIncident];
-    const notice = this.#notices[0];
-    return Math.min(step === undefined ? Infinity : step.atMs, notice === undefined ? Infinity : notice.atMs);
-  }
-
-  #happen(nowMs: number): void {
-    const notice = this.#notices[0];
-    if (notice?.atMs === nowMs) {
-      this.#notices.shift();
-      if (this.#fleet.awaitsEviction(notice.instance)) this.#reroute(this.#fleet.lose(notice.instance, nowMs), nowMs);
-      return;
-    }
-    const step = this.#incidents[this.#nextIncident++];
-    switch (step.kind) {
-      case 'region-down': {
-        const homeless = this.#fleet.loseRegion(step.region, nowMs);
-        for (let pool = 0; pool < this.#topology.pools; pool++) {
-          if (this.#topology.regionOfPool[pool] !== step.region) continue;
-          const queue = this.#poolQueues[pool];
-          while (queue.size > 0) homeless.push(queue.pop());
-        }
-        this.#reroute(
-          homeless.sort((a, b) => this.#requests.sequence[a] - this.#requests.sequence[b]),
-          nowMs,
-        );
-        break;
-      }
-      case 'region-up':
-        this.#fleet.restoreRegion(step.region);
-        break;
-      case 'telemetry-down':
-        if (this.#telemetryOutages++ === 0) this.#lastSeen = this.#telemetry.frozen(nowMs);
-        break;
-      case 'telemetry-up':
-        this.#telemetryOutages--;
-        break;
-      case 'evict':
-        if (step.spot) this.#fleet.loseSpot(step.region, step.sku, step.instances, nowMs);
-        else {
-          const victims = this.#fleet.notice(step.region, step.sku, step.instances, nowMs);
-          for (const instance of victims) if (this.#fleet.awaitsEviction(instance)) this.#notices.push({ instance, atMs: step.endsAtMs });
-          this.#notices.sort((a, b) => a.atMs - b.atMs);
-          for (const instance of victims) if (this.#fleet.awaitsEviction(instance)) this.#reroute(this.#engine.takeWaiting(instance), nowMs);
-        }
-        break;
-    }
   }
 
   /** Requests that lost their instance go to another one, in order of arrival; held work goes back to where it was held. */
@@ -591,7 +547,7 @@ class Simulation {
     for (let pool = 0; pool < this.#topology.pools; pool++) {
       if (this.#held.count[this.#topology.modelOfPool[pool]] > 0 && this.#servesHeld(pool)) this.#releaseTo(pool, nowMs);
     }
-    if (this.#loop !== undefined || this.#telemetryOutages > 0) return;
+    if (this.#loop !== undefined || this.#incidents.lastSeen !== undefined) return;
     for (const decision of this.#config.policies.scaling.decide(this.#telemetry.snapshot(nowMs), undefined, nowMs)) {
       if (this.#applyDecision(decision).status === 'failed')
         throw new InvariantError(`scaling policy "${this.#config.policies.scaling.name}" decided for the unknown endpoint "${decision.endpointId}"`);
@@ -601,7 +557,7 @@ class Simulation {
   #sample(nowMs: number): void {
     this.#telemetry.observeDemand(this.#tokensInPool);
     this.#tokensInPool.fill(0);
-    this.#demand.minute(nowMs, this.#telemetryOutages === 0);
+    this.#demand.minute(nowMs, this.#incidents.lastSeen === undefined);
     if (this.#options.audit === true) this.#audit();
     if (this.#options.onSample !== undefined && this.#counted === undefined) {
       for (const [e, endpoint] of this.#telemetry.snapshot(nowMs).endpoints.entries()) {
