@@ -27,7 +27,12 @@ function scenarioOf(instances: number, requests: number): Scenario {
     regions: base.regions.map((r) => ({ ...r, gpus: Object.fromEntries(Object.entries(r.gpus).map(([sku, gpus]) => [sku, gpus * scale])) })),
     models: base.models.map((m) => ({
       ...m,
-      deployments: m.deployments.map((d) => ({ ...d, initialInstances: (d.initialInstances ?? d.maxInstances) * scale, maxInstances: d.maxInstances * scale })),
+      deployments: m.deployments.map((d) => ({
+        ...d,
+        initialInstances: Math.ceil((d.initialInstances ?? d.maxInstances) * scale),
+        initialSpotInstances: Math.floor((d.initialSpotInstances ?? 0) * scale),
+        maxInstances: d.maxInstances * scale,
+      })),
     })),
   };
 }

@@ -5,10 +5,10 @@
  */
 export class IndexedMinHeap {
   /** Key of every member; `Infinity` for one that waits for nothing. Written by {@link set} only. */
-  readonly keys: Float64Array;
+  readonly keys: Float64Array = new Float64Array(0);
   readonly #leaves: number;
   /** Winner of every match, by node: 1 is the final, node n is fed by 2n and 2n + 1, leaf m is node leaves + m. */
-  readonly #winner: Int32Array;
+  readonly #winner: Int32Array = new Int32Array(0);
 
   constructor(capacity: number) {
     let leaves = 1;
@@ -35,12 +35,14 @@ export class IndexedMinHeap {
     const keys = this.keys;
     const winner = this.#winner;
     keys[member] = key;
-    let best = member;
+    let best = member | 0;
     let bestKey = key;
-    for (let node = this.#leaves + member; node > 1; node >>= 1) {
+    for (let node = this.#leaves + best; node > 1; node >>= 1) {
       const rival = winner[node ^ 1]!;
       const rivalKey = keys[rival]!;
       if (rivalKey < bestKey || (rivalKey === bestKey && rival < best)) {
+        // It won here before, too, with the same key: nothing further up has changed.
+        if (winner[node >> 1] === rival) return;
         best = rival;
         bestKey = rivalKey;
       }

@@ -12,8 +12,8 @@ export function auditInstances(fleet: Fleet, engine: InstanceEngine, pools: numb
     inInstances += held;
     if (engine.isIdle(i)) throw new InvariantError(`instance ${i} idles with ${held} requests`);
     const tokens = engine.auditKvTokens(i);
-    if (tokens !== engine.kvUsed[i]) throw new InvariantError(`instance ${i} accounts for ${tokens} KV tokens and has ${engine.kvUsed[i]} in use`);
-    if (tokens > engine.kvCapacity[i]) throw new InvariantError(`instance ${i} uses ${tokens} KV tokens of ${engine.kvCapacity[i]}`);
+    if (tokens !== engine.kvUsed(i)) throw new InvariantError(`instance ${i} accounts for ${tokens} KV tokens and has ${engine.kvUsed(i)} in use`);
+    if (tokens > engine.kvCapacity(i)) throw new InvariantError(`instance ${i} uses ${tokens} KV tokens of ${engine.kvCapacity(i)}`);
   }
   const sums = new Float64Array(pools);
   for (let i = 0; i < fleet.state.length; i++) if (engine.poolOf[i] >= 0) sums[engine.poolOf[i]] += engine.kvTokens(i, nowMs);

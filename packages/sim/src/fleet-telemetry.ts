@@ -46,9 +46,9 @@ export class FleetTelemetry {
     this.#fleet = fleet;
     this.#tokensPerS = new Float64Array(topology.pools).fill(NaN);
     const { endpoints, models, regions, skus } = config;
-    const sumOverPool = (pool: number, column: Int32Array): number => fleet.members[pool].reduce((sum, instance) => sum + column[instance], 0);
-    const queuedInPool = (pool: number): number => queues[pool].size + sumOverPool(pool, engine.queuedRequests);
-    const runningInPool = (pool: number): number => sumOverPool(pool, engine.runningRequests);
+    const sumOverPool = (pool: number, count: (instance: number) => number): number => fleet.members[pool].reduce((sum, instance) => sum + count(instance), 0);
+    const queuedInPool = (pool: number): number => queues[pool].size + sumOverPool(pool, (instance) => engine.queuedRequests(instance));
+    const runningInPool = (pool: number): number => sumOverPool(pool, (instance) => engine.runningRequests(instance));
     for (const [e, spec] of endpoints.entries()) this.#index.set(endpointId(spec.region, spec.model, spec.sku, spec.pool), e);
     if (this.#index.size !== endpoints.length) throw new ConfigError('endpoints', 'two endpoints have the same region, model, SKU and pool');
     this.#snapshot = {

@@ -22,7 +22,7 @@ export class HeldQueue {
   #head = 0;
   #inRing = 0;
   readonly #late = new SlotHeap();
-  #lateRecords = new Float64Array(0);
+  #lateRecords: Float64Array = new Float64Array(0);
   readonly #lateFree: number[] = [];
 
   /** Earliest deadline, `Infinity` where nothing waits. */

@@ -1,6 +1,18 @@
 import { type BatchScheduler, type DeploymentPerformance, type IndexedMinHeap, InvariantError, type RequestView } from '@sageserve/core';
-import { PackedHeap } from './packed-heap.js';
-import type { RequestTable } from './request-table.js';
+import {
+  AWAITS_DECODE,
+  FIRST_TOKEN_AT,
+  LAST_ITERATION,
+  OUTPUT,
+  PREFILLED,
+  PRIORITY,
+  PROMPT,
+  RECOMPUTE,
+  type RequestTable,
+  SEQUENCE,
+  STARTED_AT,
+} from './request-table.js';
+import { RunningSet } from './running-set.js';
 import { SlotHeap } from './slot-heap.js';
 
 /** How an instance batches. Every field has a default in {@link DEFAULT_ENGINE}. */
@@ -43,6 +55,57 @@ const PREFILLING = 2;
 /** Between two iterations: work that joins now is seen by the iteration about to begin. */
 const BOUNDARY = 3;
 
+/** Numbers kept of an instance, together: every event reads and writes most of them. */
+const STRIDE = 16;
+const PHASE = 0;
+/** KV tokens in use or set aside, as of the instance's last event. */
+const KV_USED = 1;
+const KV_CAPACITY = 2;
+/** KV tokens as a line in time, base + rate × now: a run of decodes adds tokens at a steady rate. */
+const KV_BASE = 3;
+const KV_RATE = 4;
+/** Decode iterations done since the instance was last empty. */
+const ITERATION = 5;
+/** Context tokens of the running requests, in total. */
+const CONTEXT = 6;
+const RUN_START_MS = 7;
+const RUN_ITERATIONS = 8;
+const RUN_FIRST_MS = 9;
+const RUN_SLOPE_MS = 10;
+const QUEUED_REQUESTS = 11;
+const RUNNING_REQUESTS = 12;
+
+/** What an instance works with. */
+class Batch {
+  readonly waiting = new SlotHeap();
+  readonly running: RunningSet;
+  performance: DeploymentPerformance;
+  /** Requests being prefilled and the tokens that the iteration takes of each, as many places as were needed. */
+  prefilling = new Int32Array(16);
+  chunks = new Float64Array(16);
+  prefillCount = 0;
+
+  constructor(requests: RequestTable, performance: DeploymentPerformance) {
+    this.running = new RunningSet(requests);
+    this.performance = performance;
+  }
+
+  /** Adds a request to those being prefilled. */
+  prefill(slot: number, chunk: number): void {
+    const at = this.prefillCount++;
+    if (at === this.prefilling.length) {
+      const prefilling = new Int32Array(2 * at);
+      const chunks = new Float64Array(2 * at);
+      prefilling.set(this.prefilling);
+      chunks.set(this.chunks);
+      this.prefilling = prefilling;
+      this.chunks = chunks;
+    }
+    this.prefilling[at] = slot;
+    this.chunks[at] = chunk;
+  }
+}
+
 /**
  * Iteration-level continuous batching on many instances, in closed form: an instance has one event, the end of its current iteration or of a run of decode iterations,
  * and a running request is known by the iteration at which it ends. An arrival that can be admitted cuts a run at the next iteration boundary.
@@ -50,16 +113,11 @@ const BOUNDARY = 3;
  */
 export class InstanceEngine {
   /** Prompt tokens assigned and not prefilled, plus one for each unfinished request. */
-  readonly outstandingTokens: Float64Array;
-  readonly queuedRequests: Int32Array;
-  readonly runningRequests: Int32Array;
-  /** KV tokens in use or set aside, as of the instance's last event; {@link kvTokens} has what a run has added since. */
-  readonly kvUsed: Float64Array;
-  readonly kvCapacity: Float64Array;
+  readonly outstandingTokens: Float64Array = new Float64Array(0);
   /** Sum over the instances that are in a pool, kept so that a router reads it in O(1). */
-  readonly poolQueuedTokens: Float64Array;
+  readonly poolQueuedTokens: Float64Array = new Float64Array(0);
   /** Pool that an instance counts towards, −1 for none. */
-  readonly poolOf: Int32Array;
+  readonly poolOf: Int32Array = new Int32Array(0);
   /** Requests put back and computed again because KV memory ran out. */
   preemptions = 0;
   /** Iterations executed, over all instances. */
@@ -70,33 +128,16 @@ export class InstanceEngine {
   readonly #listener: EngineListener;
   readonly #scheduler: BatchScheduler;
   readonly #view: (slot: number) => RequestView;
-  readonly #performance: DeploymentPerformance[] = [];
-  readonly #waiting: SlotHeap[] = [];
-  readonly #running: PackedHeap[] = [];
-  /** Requests being prefilled, `maxBatchRequests` places for each instance as far as they are needed. */
-  readonly #prefilling: Int32Array[] = [];
-  readonly #chunks: Int32Array[] = [];
-  readonly #prefillCount: Int32Array;
+  readonly #batches: Batch[] = [];
+  readonly #state: Float64Array = new Float64Array(0);
   readonly #maxBatchRequests: number;
   readonly #maxBatchTokens: number;
-  readonly #chunked: boolean;
-  readonly #reserve: boolean;
+  readonly #chunked: boolean = false;
+  readonly #reserve: boolean = false;
   readonly #watermark: number;
-  readonly #phase: Uint8Array;
-  /** An instance's KV tokens as a line in time, base + rate × now: a run of decodes adds tokens at a steady rate. */
-  readonly #kvBase: Float64Array;
-  readonly #kvRate: Float64Array;
-  /** The same for a pool: its instances' lines added up. */
-  readonly #poolKvBase: Float64Array;
-  readonly #poolKvRate: Float64Array;
-  /** Decode iterations done since the instance began. */
-  readonly #iteration: Float64Array;
-  /** Context tokens of the running requests, in total. */
-  readonly #context: Float64Array;
-  readonly #runStartMs: Float64Array;
-  readonly #runIterations: Float64Array;
-  readonly #runFirstMs: Float64Array;
-  readonly #runSlopeMs: Float64Array;
+  /** KV tokens of a pool: its instances' lines added up. */
+  readonly #poolKvBase: Float64Array = new Float64Array(0);
+  readonly #poolKvRate: Float64Array = new Float64Array(0);
 
   constructor(init: {
     instances: number;
@@ -115,48 +156,45 @@ export class InstanceEngine {
     this.#chunked = init.options.chunkedPrefill;
     this.#reserve = init.options.kvAllocation === 'reserve';
     this.#watermark = init.options.kvWatermark;
-    this.#prefillCount = new Int32Array(n);
     this.#requests = init.requests;
     this.#events = init.events;
     this.#scheduler = init.scheduler;
     this.#view = init.view;
     this.#listener = init.listener;
+    this.#state = new Float64Array(n * STRIDE);
     this.outstandingTokens = new Float64Array(n);
-    this.queuedRequests = new Int32Array(n);
-    this.runningRequests = new Int32Array(n);
-    this.kvUsed = new Float64Array(n);
-    this.kvCapacity = new Float64Array(n);
     this.#poolKvBase = new Float64Array(init.pools);
     this.#poolKvRate = new Float64Array(init.pools);
-    this.#kvRate = new Float64Array(n);
     this.poolQueuedTokens = new Float64Array(init.pools);
     this.poolOf = new Int32Array(n).fill(-1);
-    this.#phase = new Uint8Array(n);
-    this.#kvBase = new Float64Array(n);
-    this.#iteration = new Float64Array(n);
-    this.#context = new Float64Array(n);
-    this.#runStartMs = new Float64Array(n);
-    this.#runIterations = new Float64Array(n);
-    this.#runFirstMs = new Float64Array(n);
-    this.#runSlopeMs = new Float64Array(n);
   }
 
   /** Prepares a slot for a new instance that counts towards `pool`. */
   install(instance: number, pool: number, performance: DeploymentPerformance): void {
-    this.#performance[instance] = performance;
-    this.#waiting[instance] ??= new SlotHeap();
-    this.#running[instance] ??= new PackedHeap();
-    this.#prefilling[instance] ??= new Int32Array(16);
-    this.#chunks[instance] ??= new Int32Array(16);
-    this.kvCapacity[instance] = performance.kvCapacityTokens;
-    this.kvUsed[instance] = 0;
-    this.#kvBase[instance] = 0;
-    this.#kvRate[instance] = 0;
+    const batch = (this.#batches[instance] ??= new Batch(this.#requests, performance));
+    batch.performance = performance;
+    const at = instance * STRIDE;
+    this.#state.fill(0, at, at + STRIDE);
+    this.#state[at + KV_CAPACITY] = performance.kvCapacityTokens;
     this.outstandingTokens[instance] = 0;
-    this.#iteration[instance] = 0;
-    this.#context[instance] = 0;
-    this.#phase[instance] = IDLE;
     this.poolOf[instance] = pool;
+  }
+
+  /** KV tokens in use or set aside, as of the instance's last event; {@link kvTokens} has what a run has added since. */
+  kvUsed(instance: number): number {
+    return this.#state[instance * STRIDE + KV_USED];
+  }
+
+  kvCapacity(instance: number): number {
+    return this.#state[instance * STRIDE + KV_CAPACITY];
+  }
+
+  queuedRequests(instance: number): number {
+    return this.#state[instance * STRIDE + QUEUED_REQUESTS];
+  }
+
+  runningRequests(instance: number): number {
+    return this.#state[instance * STRIDE + RUNNING_REQUESTS];
   }
 
   /** Takes an instance out of its pool (it drains) or puts it back. */
@@ -164,14 +202,16 @@ export class InstanceEngine {
     const old = this.poolOf[instance];
     if (old === pool) return;
     const queued = this.#queuedPromptTokens(instance);
+    const base = this.#state[instance * STRIDE + KV_BASE];
+    const rate = this.#state[instance * STRIDE + KV_RATE];
     if (old >= 0) {
-      this.#poolKvBase[old] -= this.#kvBase[instance];
-      this.#poolKvRate[old] -= this.#kvRate[instance];
+      this.#poolKvBase[old] -= base;
+      this.#poolKvRate[old] -= rate;
       this.poolQueuedTokens[old] -= queued;
     }
     if (pool >= 0) {
-      this.#poolKvBase[pool] += this.#kvBase[instance];
-      this.#poolKvRate[pool] += this.#kvRate[instance];
+      this.#poolKvBase[pool] += base;
+      this.#poolKvRate[pool] += rate;
       this.poolQueuedTokens[pool] += queued;
     }
     this.poolOf[instance] = pool;
@@ -179,7 +219,8 @@ export class InstanceEngine {
 
   /** KV tokens in use at `nowMs`: those at the last event and what decoding has added since. */
   kvTokens(instance: number, nowMs: number): number {
-    return this.#kvBase[instance] + this.#kvRate[instance] * nowMs;
+    const state = this.#state;
+    return state[instance * STRIDE + KV_BASE] + state[instance * STRIDE + KV_RATE] * nowMs;
   }
 
   /** KV tokens in use over the instances of a pool at `nowMs`. */
@@ -189,7 +230,7 @@ export class InstanceEngine {
   }
 
   isIdle(instance: number): boolean {
-    return this.#phase[instance] === IDLE;
+    return this.#state[instance * STRIDE + PHASE] === IDLE;
   }
 
   /** Whether the instance holds any request, waiting or running. */
@@ -199,20 +240,23 @@ export class InstanceEngine {
 
   /** Hands a request to an instance. */
   assign(instance: number, slot: number, nowMs: number): void {
-    const requests = this.#requests;
-    const prompt = requests.promptTokens[slot];
     const key = this.#scheduler.priority(this.#view(slot), nowMs);
-    requests.priorityKey[slot] = key;
-    this.#waiting[instance].push(key, requests.sequence[slot], slot);
-    this.queuedRequests[instance]++;
+    const doubles = this.#requests.doubles;
+    const state = this.#state;
+    const at = instance * STRIDE;
+    const batch = this.#batches[instance];
+    const prompt = doubles[slot + PROMPT];
+    doubles[slot + PRIORITY] = key;
+    state[at + QUEUED_REQUESTS]++;
     this.outstandingTokens[instance] += prompt + 1;
     const pool = this.poolOf[instance];
     if (pool >= 0) this.poolQueuedTokens[pool] += prompt;
-    const phase = this.#phase[instance];
+    batch.waiting.push(key, doubles[slot + SEQUENCE], slot);
+    const phase = state[at + PHASE];
     if (phase === IDLE) {
-      this.#begin(instance, nowMs);
-      this.#report(instance, nowMs);
-    } else if (phase === DECODING && this.#runIterations[instance] > 1 && this.#headFits(instance)) {
+      this.#begin(instance, batch, nowMs);
+      this.#report(instance, batch, nowMs);
+    } else if (phase === DECODING && state[at + RUN_ITERATIONS] > 1 && this.#headFits(at, batch)) {
       this.#cut(instance, nowMs);
     }
   }
@@ -220,7 +264,7 @@ export class InstanceEngine {
   /** Takes the requests that wait and have not begun from an instance, in no particular order. */
   takeWaiting(instance: number): number[] {
     const requests = this.#requests;
-    const waiting = this.#waiting[instance];
+    const waiting = this.#batches[instance].waiting;
     const taken: number[] = [];
     const kept: number[] = [];
     while (waiting.size > 0) {
@@ -231,7 +275,7 @@ export class InstanceEngine {
     for (const slot of kept) waiting.push(requests.priorityKey[slot], requests.sequence[slot], slot);
     let tokens = 0;
     for (const slot of taken) tokens += requests.promptTokens[slot] + requests.recomputeTokens[slot];
-    this.queuedRequests[instance] -= taken.length;
+    this.#state[instance * STRIDE + QUEUED_REQUESTS] -= taken.length;
     this.outstandingTokens[instance] -= tokens + taken.length;
     const pool = this.poolOf[instance];
     if (pool >= 0) this.poolQueuedTokens[pool] -= tokens;
@@ -241,90 +285,89 @@ export class InstanceEngine {
   /** Empties an instance that is lost, in whatever phase it is, and returns the requests that it held in order of arrival. It must be in no pool. */
   takeAll(instance: number): number[] {
     if (this.poolOf[instance] >= 0) throw new InvariantError(`instance ${instance} is emptied while it is in a pool`);
-    const waiting = this.#waiting[instance];
-    const running = this.#running[instance];
-    const taken: number[] = [...this.#prefilling[instance].subarray(0, this.#prefillCount[instance])];
+    const { waiting, running, prefilling, prefillCount } = this.#batches[instance];
+    const taken: number[] = [...prefilling.subarray(0, prefillCount)];
     while (waiting.size > 0) taken.push(waiting.pop());
     while (running.size > 0) taken.push(running.pop());
-    this.#prefillCount[instance] = 0;
-    this.queuedRequests[instance] = 0;
-    this.runningRequests[instance] = 0;
+    this.#batches[instance].prefillCount = 0;
     this.outstandingTokens[instance] = 0;
-    this.kvUsed[instance] = 0;
-    this.#kvBase[instance] = 0;
-    this.#kvRate[instance] = 0;
-    this.#context[instance] = 0;
-    this.#iteration[instance] = 0;
-    this.#phase[instance] = IDLE;
+    const at = instance * STRIDE;
+    const capacity = this.#state[at + KV_CAPACITY];
+    this.#state.fill(0, at, at + STRIDE);
+    this.#state[at + KV_CAPACITY] = capacity;
     this.#events.set(instance, Infinity);
     return taken.sort((a, b) => this.#requests.sequence[a] - this.#requests.sequence[b]);
   }
 
   /** Carries out the event that is due on an instance. */
   advance(instance: number, nowMs: number): void {
-    const requests = this.#requests;
-    const running = this.#running[instance];
-    const wasPrefill = this.#phase[instance] === PREFILLING;
-    const steps = this.#runIterations[instance];
+    const state = this.#state;
+    const at = instance * STRIDE;
+    const batch = this.#batches[instance];
+    const running = batch.running;
+    const wasPrefill = state[at + PHASE] === PREFILLING;
+    const steps = state[at + RUN_ITERATIONS];
     const grown = steps * running.size;
-    const iteration = this.#iteration[instance] + steps;
-    this.#phase[instance] = BOUNDARY;
-    this.#iteration[instance] = iteration;
-    this.#context[instance] += grown;
-    if (!this.#reserve) this.kvUsed[instance] += grown;
+    const iteration = state[at + ITERATION] + steps;
+    state[at + PHASE] = BOUNDARY;
+    state[at + ITERATION] = iteration;
+    state[at + CONTEXT] += grown;
+    if (!this.#reserve) state[at + KV_USED] += grown;
     this.iterations += steps;
     let completions = 0;
-    if (wasPrefill) completions = this.#finishPrefills(instance, iteration, nowMs);
+    if (wasPrefill) completions = this.#finishPrefills(instance, batch, iteration, nowMs);
     while (running.topKey() <= iteration) {
       const slot = running.pop();
-      const tokens = requests.promptTokens[slot] + requests.outputTokens[slot];
-      this.#context[instance] -= tokens;
-      this.kvUsed[instance] -= tokens;
+      const doubles = this.#requests.doubles;
+      const tokens = doubles[slot + PROMPT] + doubles[slot + OUTPUT];
+      state[at + CONTEXT] -= tokens;
+      state[at + KV_USED] -= tokens;
       this.#complete(instance, slot, nowMs);
       completions++;
     }
-    this.#begin(instance, nowMs);
-    this.#report(instance, nowMs);
+    this.#begin(instance, batch, nowMs);
+    this.#report(instance, batch, nowMs);
     this.#listener.onSettled(instance, completions, nowMs);
   }
 
   /** Moves finished prompts on to decoding; returns how many requests were done with their first token. */
-  #finishPrefills(instance: number, iteration: number, nowMs: number): number {
-    const requests = this.#requests;
-    const prefilling = this.#prefilling[instance];
-    const chunks = this.#chunks[instance];
+  #finishPrefills(instance: number, batch: Batch, iteration: number, nowMs: number): number {
+    const state = this.#state;
+    const at = instance * STRIDE;
+    const { prefilling, chunks, prefillCount } = batch;
     const pool = this.poolOf[instance];
-    const count = this.#prefillCount[instance];
     let completions = 0;
     let kept = 0;
-    for (let p = 0; p < count; p++) {
+    for (let p = 0; p < prefillCount; p++) {
+      const doubles = this.#requests.doubles;
       const slot = prefilling[p];
-      const prompt = requests.promptTokens[slot] + requests.recomputeTokens[slot];
-      const done = requests.prefilledTokens[slot] + chunks[p];
+      const recompute = doubles[slot + RECOMPUTE];
+      const prompt = doubles[slot + PROMPT] + recompute;
+      const done = doubles[slot + PREFILLED] + chunks[p];
       if (done < prompt) {
-        requests.prefilledTokens[slot] = done;
+        doubles[slot + PREFILLED] = done;
         prefilling[kept++] = slot;
         continue;
       }
-      requests.prefilledTokens[slot] = 0;
+      doubles[slot + PREFILLED] = 0;
       this.outstandingTokens[instance] -= prompt;
       if (pool >= 0) this.poolQueuedTokens[pool] -= prompt;
-      if (!(requests.firstTokenAtMs[slot] >= 0)) requests.firstTokenAtMs[slot] = nowMs;
-      const left = requests.outputTokens[slot] - requests.recomputeTokens[slot] - 1;
+      if (!(doubles[slot + FIRST_TOKEN_AT] >= 0)) doubles[slot + FIRST_TOKEN_AT] = nowMs;
+      const left = doubles[slot + OUTPUT] - recompute - 1;
       if (left === 0) {
-        this.kvUsed[instance] -= prompt + 1;
+        state[at + KV_USED] -= prompt + 1;
         this.#complete(instance, slot, nowMs);
         completions++;
       } else if (this.#reserve) {
-        requests.awaitsDecode[slot] = 1;
-        this.#waiting[instance].push(requests.priorityKey[slot], requests.sequence[slot], slot);
-        this.queuedRequests[instance]++;
+        this.#requests.ints[slot + AWAITS_DECODE] = 1;
+        batch.waiting.push(doubles[slot + PRIORITY], doubles[slot + SEQUENCE], slot);
+        state[at + QUEUED_REQUESTS]++;
       } else {
-        this.#running[instance].push(iteration + left, slot);
-        this.#context[instance] += prompt + 1;
+        state[at + CONTEXT] += prompt + 1;
+        batch.running.push(iteration, left, slot);
       }
     }
-    this.#prefillCount[instance] = kept;
+    batch.prefillCount = kept;
     return completions;
   }
 
@@ -335,104 +378,102 @@ export class InstanceEngine {
   }
 
   /** Starts the next iteration or run of iterations at `nowMs`, or goes idle. */
-  #begin(instance: number, nowMs: number): void {
+  #begin(instance: number, batch: Batch, nowMs: number): void {
     const chunked = this.#chunked;
-    const requests = this.#requests;
-    const waiting = this.#waiting[instance];
-    const running = this.#running[instance];
-    let prefilling = this.#prefilling[instance];
-    let chunks = this.#chunks[instance];
-    if (!this.#reserve) this.#makeRoom(instance);
+    const state = this.#state;
+    const at = instance * STRIDE;
+    const doubles = this.#requests.doubles;
+    const { waiting, running } = batch;
+    if (!this.#reserve && state[at + KV_USED] + running.size > state[at + KV_CAPACITY]) this.#makeRoom(instance, batch);
     let prefillTokens = 0;
     let prefillContext = 0;
     let budget = chunked ? this.#maxBatchTokens - running.size : this.#maxBatchTokens;
-    let count = this.#prefillCount[instance];
-    for (let p = 0; p < count; p++) {
-      const slot = prefilling[p];
-      const done = requests.prefilledTokens[slot];
-      const chunk = Math.min(budget, requests.promptTokens[slot] + requests.recomputeTokens[slot] - done);
-      chunks[p] = chunk;
+    for (let p = 0; p < batch.prefillCount; p++) {
+      const slot = batch.prefilling[p];
+      const done = doubles[slot + PREFILLED];
+      const chunk = Math.min(budget, doubles[slot + PROMPT] + doubles[slot + RECOMPUTE] - done);
+      batch.chunks[p] = chunk;
       budget -= chunk;
       prefillTokens += chunk;
       if (chunk > 0) prefillContext += done;
     }
     while (waiting.size > 0) {
-      if (!this.#headFits(instance)) {
-        if (running.size > 0 || count > 0 || !this.#evictWaiting(instance)) break;
+      if (!this.#headFits(at, batch)) {
+        if (running.size > 0 || batch.prefillCount > 0 || !this.#evictWaiting(instance)) break;
         continue;
       }
       const slot = waiting.topSlot();
-      if (requests.awaitsDecode[slot] === 1) {
+      const prompt = doubles[slot + PROMPT] + doubles[slot + RECOMPUTE];
+      if (this.#requests.ints[slot + AWAITS_DECODE] === 1) {
         waiting.pop();
-        this.queuedRequests[instance]--;
-        requests.awaitsDecode[slot] = 0;
-        const left = requests.outputTokens[slot] - requests.recomputeTokens[slot] - 1;
-        this.kvUsed[instance] += left;
-        this.#context[instance] += requests.promptTokens[slot] + requests.recomputeTokens[slot] + 1;
-        running.push(this.#iteration[instance] + left, slot);
+        state[at + QUEUED_REQUESTS]--;
+        this.#requests.ints[slot + AWAITS_DECODE] = 0;
+        const left = doubles[slot + OUTPUT] - doubles[slot + RECOMPUTE] - 1;
+        state[at + KV_USED] += left;
+        state[at + CONTEXT] += prompt + 1;
+        running.push(state[at + ITERATION], left, slot);
         continue;
       }
-      const prompt = requests.promptTokens[slot] + requests.recomputeTokens[slot];
-      if (budget <= 0 || (!chunked && count > 0 && prompt > budget)) break;
-      const mustAdmit = running.size === 0 && count === 0;
+      if (budget <= 0 || (!chunked && batch.prefillCount > 0 && prompt > budget)) break;
+      const mustAdmit = running.size === 0 && batch.prefillCount === 0;
       if (!mustAdmit && this.#scheduler.admit !== undefined && !this.#schedulerAdmits(instance, slot, budget)) break;
       waiting.pop();
-      this.queuedRequests[instance]--;
-      if (!(requests.startedAtMs[slot] >= 0)) requests.startedAtMs[slot] = nowMs;
+      state[at + QUEUED_REQUESTS]--;
+      if (!(doubles[slot + STARTED_AT] >= 0)) doubles[slot + STARTED_AT] = nowMs;
       const chunk = chunked ? Math.min(prompt, budget) : prompt;
       budget -= chunk;
       prefillTokens += chunk;
-      this.kvUsed[instance] += prompt + 1;
-      if (count === prefilling.length) {
-        prefilling = this.#prefilling[instance] = doubled(prefilling);
-        chunks = this.#chunks[instance] = doubled(chunks);
-      }
-      prefilling[count] = slot;
-      chunks[count++] = chunk;
-      this.#prefillCount[instance] = count;
+      state[at + KV_USED] += prompt + 1;
+      batch.prefill(slot, chunk);
     }
-    const batch = running.size;
+    const decoding = running.size;
+    const count = batch.prefillCount;
     // Nothing refers to the count of iterations: it starts again, so that it stays small however long the instance lives.
-    if (batch === 0) this.#iteration[instance] = 0;
-    this.runningRequests[instance] = batch + count;
+    if (decoding === 0) state[at + ITERATION] = 0;
+    state[at + RUNNING_REQUESTS] = decoding + count;
     if (prefillTokens > 0) {
-      this.#phase[instance] = PREFILLING;
-      this.#runIterations[instance] = 1;
-      this.#events.set(instance, nowMs + this.#performance[instance].iterationMs(prefillTokens, batch, this.#context[instance], prefillContext, count));
-    } else if (batch > 0) {
+      state[at + PHASE] = PREFILLING;
+      state[at + RUN_ITERATIONS] = 1;
+      this.#events.set(instance, nowMs + batch.performance.iterationMs(prefillTokens, decoding, state[at + CONTEXT], prefillContext, count));
+    } else if (decoding > 0) {
       this.#beginRun(instance, batch, nowMs);
     } else {
       if (waiting.size > 0) throw new InvariantError(`instance ${instance} has ${waiting.size} requests waiting and runs none`);
-      this.#phase[instance] = IDLE;
+      state[at + PHASE] = IDLE;
       this.#events.set(instance, Infinity);
     }
   }
 
   /** A run of decode iterations up to the next completion, or until KV memory is full. */
-  #beginRun(instance: number, batch: number, nowMs: number): void {
-    const performance = this.#performance[instance];
-    const context = this.#context[instance];
-    let steps = this.#running[instance].topKey() - this.#iteration[instance];
+  #beginRun(instance: number, batch: Batch, nowMs: number): void {
+    const state = this.#state;
+    const at = instance * STRIDE;
+    const { performance, running } = batch;
+    const decoding = running.size;
+    const context = state[at + CONTEXT];
+    let steps = running.topKey() - state[at + ITERATION];
     if (!this.#reserve) {
       // #makeRoom left room for one token each, so that a run has at least one iteration.
-      steps = Math.min(steps, Math.floor((this.kvCapacity[instance] - this.kvUsed[instance]) / batch));
+      steps = Math.min(steps, Math.floor((state[at + KV_CAPACITY] - state[at + KV_USED]) / decoding));
     }
-    const first = performance.iterationMs(0, batch, context, 0, 0);
-    const last = steps > 1 ? performance.iterationMs(0, batch, context + (steps - 1) * batch, 0, 0) : first;
-    this.#phase[instance] = DECODING;
-    this.#runStartMs[instance] = nowMs;
-    this.#runIterations[instance] = steps;
-    this.#runFirstMs[instance] = first;
-    this.#runSlopeMs[instance] = steps > 1 ? (last - first) / (steps - 1) : 0;
+    const first = performance.iterationMs(0, decoding, context, 0, 0);
+    const last = steps > 1 ? performance.iterationMs(0, decoding, context + (steps - 1) * decoding, 0, 0) : first;
+    state[at + PHASE] = DECODING;
+    state[at + RUN_START_MS] = nowMs;
+    state[at + RUN_ITERATIONS] = steps;
+    state[at + RUN_FIRST_MS] = first;
+    state[at + RUN_SLOPE_MS] = steps > 1 ? (last - first) / (steps - 1) : 0;
     this.#events.set(instance, nowMs + (steps * (first + last)) / 2);
   }
 
   /** Ends the current run at its first iteration boundary at or after `nowMs`. */
   #cut(instance: number, nowMs: number): void {
-    const elapsed = nowMs - this.#runStartMs[instance];
-    const first = this.#runFirstMs[instance];
-    const slope = this.#runSlopeMs[instance];
-    const steps = this.#runIterations[instance];
+    const state = this.#state;
+    const at = instance * STRIDE;
+    const elapsed = nowMs - state[at + RUN_START_MS];
+    const first = state[at + RUN_FIRST_MS];
+    const slope = state[at + RUN_SLOPE_MS];
+    const steps = state[at + RUN_ITERATIONS];
     // Time of m iterations is slope/2 · m² + (first − slope/2) · m; the estimate is then corrected for rounding.
     let m: number;
     if (slope === 0) m = Math.ceil(elapsed / first);
@@ -444,57 +485,58 @@ export class InstanceEngine {
     while (m > 1 && runMs(first, slope, m - 1) >= elapsed) m--;
     while (m < steps && runMs(first, slope, m) < elapsed) m++;
     if (m === steps) return;
-    this.#runIterations[instance] = m;
-    this.#events.set(instance, this.#runStartMs[instance] + runMs(first, slope, m));
+    state[at + RUN_ITERATIONS] = m;
+    this.#events.set(instance, state[at + RUN_START_MS] + runMs(first, slope, m));
   }
 
   /** Whether the request at the head of the queue could join the batch now. */
-  #headFits(instance: number): boolean {
-    const requests = this.#requests;
-    const busy = this.#running[instance].size + this.#prefillCount[instance];
+  #headFits(at: number, batch: Batch): boolean {
+    const busy = batch.running.size + batch.prefillCount;
     if (busy >= this.#maxBatchRequests) return false;
-    const slot = this.#waiting[instance].topSlot();
-    const recompute = requests.recomputeTokens[slot];
-    const used = this.kvUsed[instance];
-    const capacity = this.kvCapacity[instance];
-    if (requests.awaitsDecode[slot] === 1) return used + requests.outputTokens[slot] - recompute - 1 <= capacity;
-    const need = requests.promptTokens[slot] + recompute + 1;
+    const doubles = this.#requests.doubles;
+    const slot = batch.waiting.topSlot();
+    const recompute = doubles[slot + RECOMPUTE];
+    const used = this.#state[at + KV_USED];
+    const capacity = this.#state[at + KV_CAPACITY];
+    if (this.#requests.ints[slot + AWAITS_DECODE] === 1) return used + doubles[slot + OUTPUT] - recompute - 1 <= capacity;
+    const need = doubles[slot + PROMPT] + recompute + 1;
     if (this.#reserve || busy === 0) return used + need <= capacity;
     return used + need + busy <= capacity * (1 - this.#watermark);
   }
 
   #schedulerAdmits(instance: number, slot: number, batchTokens: number): boolean {
+    const { running, prefillCount } = this.#batches[instance];
     return this.#scheduler.admit!(this.#view(slot), {
-      batchSlots: this.#maxBatchRequests - this.#running[instance].size - this.#prefillCount[instance],
+      batchSlots: this.#maxBatchRequests - running.size - prefillCount,
       batchTokens,
-      kvTokens: this.kvCapacity[instance] - this.kvUsed[instance],
-      runningRequests: this.#running[instance].size + this.#prefillCount[instance],
+      kvTokens: this.kvCapacity(instance) - this.kvUsed(instance),
+      runningRequests: running.size + prefillCount,
     });
   }
 
   /** Under `growth`: puts back running requests, lowest priority first, until every remaining one has room for its next token. */
-  #makeRoom(instance: number): void {
-    const running = this.#running[instance];
-    while (this.kvUsed[instance] + running.size > this.kvCapacity[instance]) {
-      const requests = this.#requests;
-      let victim = 0;
-      for (let i = 1; i < running.size; i++) {
-        const a = running.slotAt(i);
-        const b = running.slotAt(victim);
-        const keyA = requests.priorityKey[a];
-        const keyB = requests.priorityKey[b];
-        if (keyA > keyB || (keyA === keyB && requests.sequence[a] > requests.sequence[b])) victim = i;
-      }
-      const slot = running.slotAt(victim);
-      const left = running.keyAt(victim) - this.#iteration[instance];
-      running.removeAt(victim);
-      const generated = requests.outputTokens[slot] - left;
-      const held = requests.promptTokens[slot] + generated;
-      this.#context[instance] -= held;
+  #makeRoom(instance: number, { running, waiting }: Batch): void {
+    const state = this.#state;
+    const at = instance * STRIDE;
+    while (state[at + KV_USED] + running.size > state[at + KV_CAPACITY]) {
+      const { doubles, ints } = this.#requests;
+      let slot = -1;
+      for (const other of running.members()) if (slot === -1 || this.#isBehind(other, slot)) slot = other;
+      const left = ints[slot + LAST_ITERATION] - state[at + ITERATION];
+      running.remove(slot);
+      const generated = doubles[slot + OUTPUT] - left;
+      const held = doubles[slot + PROMPT] + generated;
+      state[at + CONTEXT] -= held;
       this.#putBack(instance, slot, generated, held);
-      this.#waiting[instance].push(requests.priorityKey[slot], requests.sequence[slot], slot);
-      this.queuedRequests[instance]++;
+      waiting.push(doubles[slot + PRIORITY], doubles[slot + SEQUENCE], slot);
+      state[at + QUEUED_REQUESTS]++;
     }
+  }
+
+  /** Whether a request has lower priority than another. */
+  #isBehind(slot: number, other: number): boolean {
+    const { priorityKey, sequence } = this.#requests;
+    return priorityKey[slot] > priorityKey[other] || (priorityKey[slot] === priorityKey[other] && sequence[slot] > sequence[other]);
   }
 
   /**
@@ -503,17 +545,11 @@ export class InstanceEngine {
    */
   #evictWaiting(instance: number): boolean {
     const requests = this.#requests;
-    const waiting = this.#waiting[instance];
+    const waiting = this.#batches[instance].waiting;
     let last = -1;
     for (let i = 1; i < waiting.size; i++) {
       const slot = waiting.slotAt(i);
-      if (requests.awaitsDecode[slot] === 0) continue;
-      if (last === -1) last = slot;
-      else {
-        const keyA = requests.priorityKey[slot];
-        const keyB = requests.priorityKey[last];
-        if (keyA > keyB || (keyA === keyB && requests.sequence[slot] > requests.sequence[last])) last = slot;
-      }
+      if (requests.awaitsDecode[slot] === 1 && (last === -1 || this.#isBehind(slot, last))) last = slot;
     }
     if (last === -1) return false;
     requests.awaitsDecode[last] = 0;
@@ -525,7 +561,7 @@ export class InstanceEngine {
   #putBack(instance: number, slot: number, generated: number, heldTokens: number): void {
     const requests = this.#requests;
     requests.recomputeTokens[slot] = generated;
-    this.kvUsed[instance] -= heldTokens;
+    this.#state[instance * STRIDE + KV_USED] -= heldTokens;
     const prompt = requests.promptTokens[slot] + generated;
     this.outstandingTokens[instance] += prompt;
     const pool = this.poolOf[instance];
@@ -534,57 +570,48 @@ export class InstanceEngine {
   }
 
   /** Brings the pool's sum up to date with the instance, which has just begun an iteration or a run. */
-  #report(instance: number, nowMs: number): void {
-    const used = this.kvUsed[instance];
-    const growing = this.#phase[instance] === DECODING && !this.#reserve;
-    const rate = growing ? (this.#running[instance].size * this.#runIterations[instance]) / (this.#events.keys[instance] - nowMs) : 0;
-    const base = used - rate * nowMs;
+  #report(instance: number, batch: Batch, nowMs: number): void {
+    const state = this.#state;
+    const at = instance * STRIDE;
+    const growing = state[at + PHASE] === DECODING && !this.#reserve;
+    const rate = growing ? (batch.running.size * state[at + RUN_ITERATIONS]) / (this.#events.keys[instance] - nowMs) : 0;
+    const base = state[at + KV_USED] - rate * nowMs;
     const pool = this.poolOf[instance];
     if (pool >= 0) {
-      this.#poolKvBase[pool] += base - this.#kvBase[instance];
-      this.#poolKvRate[pool] += rate - this.#kvRate[instance];
+      this.#poolKvBase[pool] += base - state[at + KV_BASE];
+      this.#poolKvRate[pool] += rate - state[at + KV_RATE];
     }
-    this.#kvBase[instance] = base;
-    this.#kvRate[instance] = rate;
+    state[at + KV_BASE] = base;
+    state[at + KV_RATE] = rate;
   }
 
   #queuedPromptTokens(instance: number): number {
     // Outstanding counts one more for each request: those that wait, prefill or run.
-    const requestsHeld = this.queuedRequests[instance] + this.#running[instance].size + this.#prefillCount[instance];
-    return this.outstandingTokens[instance] - requestsHeld;
+    return this.outstandingTokens[instance] - this.requestsHeld(instance);
   }
 
-  /** Requests that the instance holds in any phase: for audits. */
+  /** Requests that the instance holds in any phase. */
   requestsHeld(instance: number): number {
-    if (this.#waiting[instance] === undefined) return 0;
-    return this.#waiting[instance].size + this.#running[instance].size + this.#prefillCount[instance];
+    const batch = this.#batches[instance];
+    return batch === undefined ? 0 : batch.waiting.size + batch.running.size + batch.prefillCount;
   }
 
   /** KV tokens that the instance's requests account for one by one: for audits, O(requests). */
   auditKvTokens(instance: number): number {
     const requests = this.#requests;
+    const { waiting, running, prefilling, prefillCount } = this.#batches[instance];
     let tokens = 0;
-    const running = this.#running[instance];
-    const waiting = this.#waiting[instance];
-    for (let i = 0; i < running.size; i++) {
-      const slot = running.slotAt(i);
-      const left = this.#reserve ? 0 : running.keyAt(i) - this.#iteration[instance];
+    for (const slot of running.members()) {
+      const left = this.#reserve ? 0 : requests.lastIteration[slot] - this.#state[instance * STRIDE + ITERATION];
       tokens += requests.promptTokens[slot] + requests.outputTokens[slot] - left;
     }
-    for (const slot of this.#prefilling[instance].subarray(0, this.#prefillCount[instance]))
-      tokens += requests.promptTokens[slot] + requests.recomputeTokens[slot] + 1;
+    for (const slot of prefilling.subarray(0, prefillCount)) tokens += requests.promptTokens[slot] + requests.recomputeTokens[slot] + 1;
     for (let i = 0; i < waiting.size; i++) {
       const slot = waiting.slotAt(i);
       if (requests.awaitsDecode[slot] === 1) tokens += requests.promptTokens[slot] + requests.recomputeTokens[slot] + 1;
     }
     return tokens;
   }
-}
-
-function doubled(column: Int32Array): Int32Array {
-  const larger = new Int32Array(column.length * 2);
-  larger.set(column);
-  return larger;
 }
 
 function runMs(first: number, slope: number, m: number): number {

@@ -1,79 +1,91 @@
+/** Places of a request in {@link RequestTable.doubles}. */
+export const REQUEST_ID = 0;
+export const SEQUENCE = 1;
+export const ARRIVED_AT = 2;
+export const DEADLINE_AT = 3;
+export const STARTED_AT = 4;
+export const FIRST_TOKEN_AT = 5;
+export const PRIORITY = 6;
+export const PROMPT = 7;
+export const OUTPUT = 8;
+export const RECOMPUTE = 9;
+export const PREFILLED = 10;
+
+/** Places of a request in {@link RequestTable.ints}. */
+export const MODEL = 0;
+export const ORIGIN = 1;
+export const SERVED = 2;
+export const TIER = 3;
+export const REGION_LIST = 4;
+export const AWAITS_DECODE = 5;
+export const LAST_ITERATION = 6;
+export const NEXT_RUNNING = 7;
+
+/** Slots are multiples of this. */
+const STRIDE = 16;
+
 /**
- * Every request that is in the system, as columns by slot. A slot is free again once its request has ended, so that memory follows the number of requests in flight,
- * not the length of the trace.
+ * Every request that is in the system. A slot is free again once its request has ended, so that memory follows the number of requests in flight, not the length of the trace.
+ * What is kept of a request lies together, in two records that start at its slot: the simulator's own code reads `doubles[slot + PROMPT]`. To all others the table shows a column for each field, which is indexed by slot.
  */
 export class RequestTable {
   /** Requests in the system now. */
   live = 0;
-  requestId: Float64Array;
+  doubles: Float64Array = new Float64Array(0);
+  ints: Int32Array = new Int32Array(0);
+  requestId: Float64Array = new Float64Array(0);
   /** Order of arrival: breaks every tie. */
-  sequence: Float64Array;
-  arrivedAtMs: Float64Array;
-  deadlineAtMs: Float64Array;
+  sequence: Float64Array = new Float64Array(0);
+  arrivedAtMs: Float64Array = new Float64Array(0);
+  deadlineAtMs: Float64Array = new Float64Array(0);
   /** When the first iteration that works on it began; `NaN` before. */
-  startedAtMs: Float64Array;
-  firstTokenAtMs: Float64Array;
+  startedAtMs: Float64Array = new Float64Array(0);
+  firstTokenAtMs: Float64Array = new Float64Array(0);
   /** Key that its batch scheduler gave it. */
-  priorityKey: Float64Array;
-  promptTokens: Int32Array;
-  outputTokens: Int32Array;
+  priorityKey: Float64Array = new Float64Array(0);
+  promptTokens: Float64Array = new Float64Array(0);
+  outputTokens: Float64Array = new Float64Array(0);
   /** Output tokens that a preemption threw back into the prompt, to be computed again. */
-  recomputeTokens: Int32Array;
+  recomputeTokens: Float64Array = new Float64Array(0);
   /** Prompt tokens of the current prefill that are done. */
-  prefilledTokens: Int32Array;
-  tier: Uint8Array;
+  prefilledTokens: Float64Array = new Float64Array(0);
+  model: Int32Array = new Int32Array(0);
+  originRegion: Int32Array = new Int32Array(0);
+  servedRegion: Int32Array = new Int32Array(0);
+  tier: Int32Array = new Int32Array(0);
+  regionList: Int32Array = new Int32Array(0);
   /** 1 once its prefill is done and it waits for KV memory to decode (`reserve` allocation only). */
-  awaitsDecode: Uint8Array;
-  model: Uint16Array;
-  originRegion: Uint16Array;
-  servedRegion: Int16Array;
-  regionList: Int32Array;
-  #free: Int32Array;
+  awaitsDecode: Int32Array = new Int32Array(0);
+  /** Iteration of its instance at which it ends, while it decodes. */
+  lastIteration: Int32Array = new Int32Array(0);
+  /** The next of the requests that end at that iteration, −1 for none. */
+  nextRunning: Int32Array = new Int32Array(0);
+  #capacity = 0;
+  #free: Int32Array = new Int32Array(0);
   #freeCount = 0;
 
   constructor(capacity = 1_024) {
-    this.requestId = new Float64Array(capacity);
-    this.sequence = new Float64Array(capacity);
-    this.arrivedAtMs = new Float64Array(capacity);
-    this.deadlineAtMs = new Float64Array(capacity);
-    this.startedAtMs = new Float64Array(capacity);
-    this.firstTokenAtMs = new Float64Array(capacity);
-    this.priorityKey = new Float64Array(capacity);
-    this.promptTokens = new Int32Array(capacity);
-    this.outputTokens = new Int32Array(capacity);
-    this.recomputeTokens = new Int32Array(capacity);
-    this.prefilledTokens = new Int32Array(capacity);
-    this.tier = new Uint8Array(capacity);
-    this.awaitsDecode = new Uint8Array(capacity);
-    this.model = new Uint16Array(capacity);
-    this.originRegion = new Uint16Array(capacity);
-    this.servedRegion = new Int16Array(capacity);
-    this.regionList = new Int32Array(capacity);
-    this.#free = new Int32Array(capacity);
-    this.#release(0, capacity);
+    this.#grow(capacity);
   }
 
-  /** A free slot, its per-run columns cleared. */
+  /** A free slot, its per-run fields cleared. */
   allocate(): number {
-    if (this.#freeCount === 0) this.#grow();
+    if (this.#freeCount === 0) this.#grow(this.#capacity * 2);
     const slot = this.#free[--this.#freeCount];
     this.live++;
-    this.startedAtMs[slot] = NaN;
-    this.firstTokenAtMs[slot] = NaN;
-    this.recomputeTokens[slot] = 0;
-    this.prefilledTokens[slot] = 0;
-    this.awaitsDecode[slot] = 0;
-    this.servedRegion[slot] = -1;
+    this.ints[slot + SERVED] = -1;
+    this.restart(slot);
     return slot;
   }
 
   /** Takes back what instances did for a request whose instance was lost: it begins anew, and its latency still counts from its arrival. */
   restart(slot: number): void {
-    this.startedAtMs[slot] = NaN;
-    this.firstTokenAtMs[slot] = NaN;
-    this.recomputeTokens[slot] = 0;
-    this.prefilledTokens[slot] = 0;
-    this.awaitsDecode[slot] = 0;
+    const doubles = this.doubles;
+    doubles[slot + STARTED_AT] = NaN;
+    doubles[slot + FIRST_TOKEN_AT] = NaN;
+    doubles[slot + RECOMPUTE] = 0;
+    doubles[slot + PREFILLED] = 0;
+    this.ints[slot + AWAITS_DECODE] = 0;
   }
 
   free(slot: number): void {
@@ -81,53 +93,36 @@ export class RequestTable {
     this.live--;
   }
 
-  #release(from: number, to: number): void {
-    for (let slot = to - 1; slot >= from; slot--) this.#free[this.#freeCount++] = slot;
-  }
-
-  #grow(): void {
-    const old = this.requestId.length;
-    const capacity = old * 2;
-    const f64 = (column: Float64Array): Float64Array => {
-      const grown = new Float64Array(capacity);
-      grown.set(column);
-      return grown;
-    };
-    const i32 = (column: Int32Array): Int32Array => {
-      const grown = new Int32Array(capacity);
-      grown.set(column);
-      return grown;
-    };
-    const u8 = (column: Uint8Array): Uint8Array => {
-      const grown = new Uint8Array(capacity);
-      grown.set(column);
-      return grown;
-    };
-    const u16 = (column: Uint16Array): Uint16Array => {
-      const grown = new Uint16Array(capacity);
-      grown.set(column);
-      return grown;
-    };
-    this.requestId = f64(this.requestId);
-    this.sequence = f64(this.sequence);
-    this.arrivedAtMs = f64(this.arrivedAtMs);
-    this.deadlineAtMs = f64(this.deadlineAtMs);
-    this.startedAtMs = f64(this.startedAtMs);
-    this.firstTokenAtMs = f64(this.firstTokenAtMs);
-    this.priorityKey = f64(this.priorityKey);
-    this.promptTokens = i32(this.promptTokens);
-    this.outputTokens = i32(this.outputTokens);
-    this.recomputeTokens = i32(this.recomputeTokens);
-    this.prefilledTokens = i32(this.prefilledTokens);
-    this.tier = u8(this.tier);
-    this.awaitsDecode = u8(this.awaitsDecode);
-    this.model = u16(this.model);
-    this.originRegion = u16(this.originRegion);
-    const served = new Int16Array(capacity);
-    served.set(this.servedRegion);
-    this.servedRegion = served;
-    this.regionList = i32(this.regionList);
-    this.#free = i32(this.#free);
-    this.#release(old, capacity);
+  #grow(capacity: number): void {
+    const doubles = new Float64Array(capacity * STRIDE);
+    const ints = new Int32Array(capacity * STRIDE);
+    doubles.set(this.doubles);
+    ints.set(this.ints);
+    this.doubles = doubles;
+    this.ints = ints;
+    this.requestId = doubles.subarray(REQUEST_ID);
+    this.sequence = doubles.subarray(SEQUENCE);
+    this.arrivedAtMs = doubles.subarray(ARRIVED_AT);
+    this.deadlineAtMs = doubles.subarray(DEADLINE_AT);
+    this.startedAtMs = doubles.subarray(STARTED_AT);
+    this.firstTokenAtMs = doubles.subarray(FIRST_TOKEN_AT);
+    this.priorityKey = doubles.subarray(PRIORITY);
+    this.promptTokens = doubles.subarray(PROMPT);
+    this.outputTokens = doubles.subarray(OUTPUT);
+    this.recomputeTokens = doubles.subarray(RECOMPUTE);
+    this.prefilledTokens = doubles.subarray(PREFILLED);
+    this.model = ints.subarray(MODEL);
+    this.originRegion = ints.subarray(ORIGIN);
+    this.servedRegion = ints.subarray(SERVED);
+    this.tier = ints.subarray(TIER);
+    this.regionList = ints.subarray(REGION_LIST);
+    this.awaitsDecode = ints.subarray(AWAITS_DECODE);
+    this.lastIteration = ints.subarray(LAST_ITERATION);
+    this.nextRunning = ints.subarray(NEXT_RUNNING);
+    const free = new Int32Array(capacity);
+    free.set(this.#free.subarray(0, this.#freeCount));
+    this.#free = free;
+    for (let place = capacity - 1; place >= this.#capacity; place--) free[this.#freeCount++] = place * STRIDE;
+    this.#capacity = capacity;
   }
 }

@@ -86,19 +86,19 @@ class Simulation {
   readonly #telemetry: FleetTelemetry;
   readonly #names: TraceNames;
   readonly #orderFrom: readonly Int32Array[];
-  readonly #arrivedInPool: Float64Array;
-  readonly #completedInPool: Float64Array;
-  readonly #tokensInPool: Float64Array;
+  readonly #arrivedInPool: Float64Array = new Float64Array(0);
+  readonly #completedInPool: Float64Array = new Float64Array(0);
+  readonly #tokensInPool: Float64Array = new Float64Array(0);
   readonly #demand: DemandTelemetry;
 
   readonly #regionCount: number;
   readonly #regionRouter: RegionRouter;
   readonly #instanceRouter: InstanceRouter;
   readonly #release: ReleasePolicy;
-  readonly #poolAt: Int32Array;
+  readonly #poolAt: Int32Array = new Int32Array(0);
   /** Time from origin to the queue of a serving region, by origin × region. */
-  readonly #delayMs: Float64Array;
-  readonly #defaultDeadlineMs: Float64Array;
+  readonly #delayMs: Float64Array = new Float64Array(0);
+  readonly #defaultDeadlineMs: Float64Array = new Float64Array(0);
   #nowMs = 0;
   #sequence = 0;
   #ended = 0;
@@ -456,7 +456,7 @@ class Simulation {
     let instance = members[choice];
     const requests = this.#requests;
     const tokens = requests.promptTokens[slot] + requests.outputTokens[slot];
-    if (tokens > this.#engine.kvCapacity[instance]) {
+    if (tokens > this.#engine.kvCapacity(instance)) {
       instance = this.#leastLoadedThatHolds(members, tokens);
       if (instance === -1) {
         this.#rejectedTooLong++;
@@ -473,7 +473,7 @@ class Simulation {
   #leastLoadedThatHolds(members: readonly number[], tokens: number): number {
     let best = -1;
     for (const instance of members) {
-      if (this.#engine.kvCapacity[instance] < tokens) continue;
+      if (this.#engine.kvCapacity(instance) < tokens) continue;
       if (best === -1 || this.#engine.outstandingTokens[instance] < this.#engine.outstandingTokens[best]) best = instance;
     }
     return best;

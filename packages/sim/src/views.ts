@@ -39,12 +39,12 @@ export class SimRegionView implements RegionPoolView {
   /** Regions that the request's residency set holds, or undefined for all. */
   residency: Uint8Array | undefined = undefined;
   readonly #regions: readonly RegionId[];
-  readonly #poolAt: Int32Array;
+  readonly #poolAt: Int32Array = new Int32Array(0);
   readonly #ready: (pool: number) => number;
   readonly #down: (region: number) => boolean;
   readonly #engine: InstanceEngine;
-  readonly #kvCapacity: Float64Array;
-  readonly #queuedTokens: Float64Array;
+  readonly #kvCapacity: Float64Array = new Float64Array(0);
+  readonly #queuedTokens: Float64Array = new Float64Array(0);
   readonly #rtt: readonly (readonly number[])[];
 
   constructor(config: ResolvedConfig, topology: Topology, engine: InstanceEngine, fleet: Fleet) {
@@ -107,7 +107,7 @@ export class SimInstanceView implements InstancePoolView {
   members: readonly number[] = [];
   nowMs = 0;
   readonly #engine: InstanceEngine;
-  readonly #outstanding: Float64Array;
+  readonly #outstanding: Float64Array = new Float64Array(0);
 
   constructor(engine: InstanceEngine) {
     this.#engine = engine;
@@ -124,11 +124,11 @@ export class SimInstanceView implements InstancePoolView {
 
   kvCacheUtilization(i: number): number {
     const instance = this.members[i];
-    return this.#engine.kvTokens(instance, this.nowMs) / this.#engine.kvCapacity[instance];
+    return this.#engine.kvTokens(instance, this.nowMs) / this.#engine.kvCapacity(instance);
   }
 
   queuedRequests(i: number): number {
-    return this.#engine.queuedRequests[this.members[i]];
+    return this.#engine.queuedRequests(this.members[i]);
   }
 
   outstandingTokens(i: number): number {

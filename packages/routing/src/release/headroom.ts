@@ -24,7 +24,6 @@ export function createHeadroomRelease(options: HeadroomReleaseOptions = {}): Rel
   return {
     name: 'headroom',
     release(held, pool, nowMs) {
-      if (held.count === 0) return 0;
       const ready = pool.readyInstances;
       const utilization = ready > 0 ? pool.kvCacheUtilization : undefined;
       const limit = typeof kvUnder === 'number' ? kvUnder : kvUnder(pool.modelId);
@@ -33,7 +32,9 @@ export function createHeadroomRelease(options: HeadroomReleaseOptions = {}): Rel
           ? Math.max(1, Math.floor(ready * atOncePerInstance))
           : 0;
       const due = held.earliestDeadlineAtMs <= nowMs + slackMs ? held.countDueBy(nowMs + slackMs) : 0;
-      return Math.min(held.count, Math.max(room, due));
+      const most = Math.max(room, due);
+      // Asked for every request that comes and every one that ends: most of the time the answer is none.
+      return most === 0 ? 0 : Math.min(held.count, most);
     },
   };
 }

@@ -21,11 +21,12 @@ export function createUtilizationRelease(options: UtilizationReleaseOptions = {}
   return {
     name: 'utilization',
     release(held, pool, nowMs) {
-      if (held.count === 0) return 0;
       const utilization = pool.readyInstances > 0 ? pool.kvCacheUtilization : undefined;
       const room = utilization === undefined ? 0 : utilization < twoUnder ? 2 : utilization < oneUnder ? 1 : 0;
       const due = held.earliestDeadlineAtMs <= nowMs + slackMs ? held.countDueBy(nowMs + slackMs) : 0;
-      return Math.min(held.count, Math.max(room, due));
+      const most = Math.max(room, due);
+      // Asked for every request that comes and every one that ends: most of the time the answer is none.
+      return most === 0 ? 0 : Math.min(held.count, most);
     },
   };
 }
