@@ -8,7 +8,7 @@ import { clockSeconds, repeatedly } from './wall-clock.js';
 
 const CLI = fileURLToPath(new URL('../../packages/sageserve/bin/sageserve.js', import.meta.url));
 const DATABASE = process.env['SAGESERVE_TEST_POSTGRES'] ?? 'postgres://postgres@127.0.0.1:5432/postgres';
-const ROUNDS = 2;
+const ROUNDS = 3;
 const WORKERS = 4;
 const KILL_EVERY_MS = 3_000;
 

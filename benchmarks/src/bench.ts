@@ -2,7 +2,7 @@ import { cpus } from 'node:os';
 import { benchForecast, runRefresh } from './bench-forecast.js';
 import { benchOutcome, OUTCOME_SCENARIOS, type OutcomeOptions } from './bench-outcome.js';
 import { benchOptimize, runPeakMemory } from './bench-optimize.js';
-import { benchSim, runOnce } from './bench-sim.js';
+import { benchSim, runControlled, runOnce } from './bench-sim.js';
 import { benchStages, runProfiled } from './bench-stages.js';
 import { benchSweep } from './bench-sweep.js';
 import { benchTrace } from './bench-trace.js';
@@ -50,11 +50,13 @@ const BENCHMARKS: Readonly<Record<string, { title: string; run: () => Figure[] |
   },
   stages: { title: 'stages: what the parts of the hot path cost, by a sampling profile', run: benchStages },
   sweep: { title: 'sweep: many runs on several cores, and through a queue that loses workers (time on the clock)', run: benchSweep },
-  sim: { title: 'sim: simulated requests, generated traffic and metrics included, reactive scaling', run: benchSim },
+  sim: { title: 'sim: simulated requests, generated traffic and metrics included, under reactive scaling and under full control', run: benchSim },
 };
 
 if (args[0] === '--run-once') {
   await runOnce(Number(args[1]), Number(args[2]));
+} else if (args[0] === '--run-controlled') {
+  await runControlled();
 } else if (args[0] === '--run-placement') {
   await runPeakMemory(args[1]!);
 } else if (args[0] === '--run-outcome') {

@@ -117,25 +117,7 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
       const known = fits.get(id);
       const lastValues = values.subarray(Math.max(start, end - 2 * day), end);
       if (known?.endIndex === endIndex && known.startIndex === base + start && sameValues(known.lastValues, lastValues)) return known;
-      const column = values.subarray(start, end);
-      let sum = 0;
-      let largest = 0;
-      for (const x of column) {
-        sum += x;
-        if (x > largest) largest = x;
-      }
-      const scale = sum > 0 ? sum / column.length : 1;
-      const fitted: Fitted = {
-        startIndex: base + start,
-        endIndex,
-        lastValues: lastValues.slice(),
-        scale,
-        cap: sum > 0 ? RUNAWAY * largest : Infinity,
-        model: method.fit(
-          column.map((x) => x / scale),
-          { startMs: (base + start) * history.stepMs, stepMs: history.stepMs },
-        ),
-      };
+      const fitted = fitColumn(method, history, values, start, end, lastValues.slice());
       fits.delete(id);
       fits.set(id, fitted);
       if (fits.size > TOKEN_COLUMNS.length * MAX_SERIES) fits.delete(fits.keys().next().value!);
@@ -163,6 +145,37 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
 
   const self: RollingForecaster = { name: method.name, minHistorySteps: method.minSteps(stepMs), forecast, rolling };
   return self;
+}
+
+/** Fits a method to a column from `start` to before `end`, scaled to a mean of one. */
+function fitColumn(
+  method: ColumnMethod,
+  { startMs, stepMs }: DemandSeries,
+  values: Float64Array,
+  start: number,
+  end: number,
+  lastValues: Float64Array,
+): Fitted {
+  const base = Math.round(startMs / stepMs);
+  const column = values.subarray(start, end);
+  let sum = 0;
+  let largest = 0;
+  for (const x of column) {
+    sum += x;
+    if (x > largest) largest = x;
+  }
+  const scale = sum > 0 ? sum / column.length : 1;
+  return {
+    startIndex: base + start,
+    endIndex: base + end,
+    lastValues,
+    scale,
+    cap: sum > 0 ? RUNAWAY * largest : Infinity,
+    model: method.fit(
+      column.map((x) => x / scale),
+      { startMs: (base + start) * stepMs, stepMs },
+    ),
+  };
 }
 
 /** A bucket of the refit interval that belongs to a series, from its name (FNV-1a). */

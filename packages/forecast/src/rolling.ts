@@ -156,6 +156,19 @@ class SeriesMemory {
     }
   }
 
+  /** Stores the forecasts that were missing, in the order of their origins, and returns those of all origins. Origins count from `base`. */
+  join(base: number, origins: readonly number[], pasts: readonly Past[], missing: readonly number[], made: PastForecasts | undefined): PastForecasts {
+    const past = emptyPast(origins.length, this.horizonSteps);
+    let next = 0;
+    for (let i = 0; i < origins.length; i++) {
+      const origin = origins[i];
+      if (next < missing.length && missing[next] === origin) this.store(base + origin, pasts[i], made!, next++);
+      this.read(base + origin, past, i);
+    }
+    this.prune(MAX_ORIGINS);
+    return past;
+  }
+
   /** Forgets what is beyond `most`: times between the hours first, which are not looked back on, then the oldest. */
   prune(most: number): void {
     if (this.#slots.size <= most) return;
@@ -207,20 +220,10 @@ export class PastMemory {
     const base = Math.round(history.startMs / history.stepMs);
     const pasts = pastsOf(history, origins);
     const missing = origins.filter((origin, i) => !memory.has(base + origin, pasts[i]));
-    const finish = (made: PastForecasts | undefined): PastForecasts => {
-      const past = emptyPast(origins.length, horizonSteps);
-      const place = new Map(missing.map((origin, i) => [origin, i]));
-      for (const [i, origin] of origins.entries()) {
-        const madeAt = place.get(origin);
-        if (madeAt !== undefined) memory.store(base + origin, pasts[i], made!, madeAt);
-        memory.read(base + origin, past, i);
-      }
-      memory.prune(MAX_ORIGINS);
-      return past;
-    };
-    if (missing.length === 0) return finish(undefined);
+    if (missing.length === 0) return memory.join(base, origins, pasts, missing, undefined);
     const made = compute(missing);
-    return made instanceof Promise ? made.then(finish) : finish(made as PastForecasts);
+    if (made instanceof Promise) return made.then((late: PastForecasts) => memory.join(base, origins, pasts, missing, late));
+    return memory.join(base, origins, pasts, missing, made as PastForecasts);
   }
 }
 

@@ -90,20 +90,57 @@ export function correctedNeed(fleet: FleetSnapshot, plan: PlacementPlan, correct
       nowMs,
     ),
   );
-  const corrected = (w: number): PlacementGrid => {
-    const planned = schedule[w]!;
+  return new CorrectedNeeds(plan, schedule, { first, correction, nowMs, deferred, speed, least, most });
+}
+
+/** Hot in a simulation: methods rather than functions made anew at every decision, which would be compiled anew, too. */
+class CorrectedNeeds implements Needs {
+  readonly windows: number;
+  readonly #plan: PlacementPlan;
+  readonly #schedule: readonly PlacementGrid[];
+  readonly #terms: CorrectionTerms;
+  /** Few of the windows are asked for. */
+  readonly #grids: (PlacementGrid | undefined)[];
+
+  constructor(plan: PlacementPlan, schedule: readonly PlacementGrid[], terms: CorrectionTerms) {
+    this.windows = schedule.length;
+    this.#plan = plan;
+    this.#schedule = schedule;
+    this.#terms = terms;
+    this.#grids = schedule.map(() => undefined);
+  }
+
+  at(w: number, cell: PlanCell): number {
+    const grid = (this.#grids[w] ??= this.#corrected(w));
+    return grid.at(cell.m, cell.r, cell.k);
+  }
+
+  #corrected(w: number): PlacementGrid {
+    const { first, correction, nowMs, deferred, speed, least, most } = this.#terms;
+    const planned = this.#schedule[w]!;
     if (w < first) return planned;
+    const demand = this.#plan.demand!;
     const grid = new PlacementGrid(planned.models, planned.regions, planned.skus, Float64Array.from(planned.values));
     const aheadMs = demand.startMs + (w + 0.5) * demand.stepMs - nowMs;
-    for (let m = 0; m < plan.models.length; m++) {
-      const wanted = plan.regions.map((_, r) => demand.upperTokensPerS[w]!.at(m, r, 0) * correction.factor(m, r, aheadMs));
-      adjust(grid, m, wanted, deferred[m]!, speed, least, most);
+    const wanted = new Float64Array(planned.regions);
+    for (let m = 0; m < planned.models; m++) {
+      for (let r = 0; r < wanted.length; r++) wanted[r] = demand.upperTokensPerS[w]!.at(m, r, 0) * correction.factor(m, r, aheadMs);
+      adjust({ grid, m, wanted, speed, least, most }, deferred[m]!);
     }
     return grid;
-  };
-  // Few of the windows are asked for.
-  const grids: (PlacementGrid | undefined)[] = schedule.map(() => undefined);
-  return { windows: grids.length, at: (w, cell) => (grids[w] ??= corrected(w)).at(cell.m, cell.r, cell.k) };
+  }
+}
+
+interface CorrectionTerms {
+  /** The window of the present: those before it are as they were planned. */
+  readonly first: number;
+  readonly correction: DemandCorrection;
+  readonly nowMs: number;
+  /** Tokens/s of non-interactive work by model. */
+  readonly deferred: readonly number[];
+  readonly speed: PlacementGrid;
+  readonly least: PlacementGrid;
+  readonly most: PlacementGrid;
 }
 
 /** Tokens/s at which non-interactive work is to be served: about what arrives, its backlog within the time to drain, and sooner where deadlines ask for it. */
@@ -126,63 +163,84 @@ function deferredTokensPerS(
   return rate;
 }
 
+/** One model's counts of one window, and what bounds them. */
+interface ModelCounts {
+  readonly grid: PlacementGrid;
+  readonly m: number;
+  /** Tokens/s by region; `NaN` where demand is not known: what is planned stays there, and is taken to be all needed. */
+  readonly wanted: Float64Array;
+  readonly speed: PlacementGrid;
+  readonly least: PlacementGrid;
+  readonly most: PlacementGrid;
+}
+
+/** Share of a region's demand that stays servable at home when instances are taken away: that of the paper. */
+const LOCAL_SHARE = 0.8;
+
 /** Brings one model's counts of one window to what `wanted` by region and `deferred` in all ask for. */
-function adjust(
-  grid: PlacementGrid,
-  m: number,
-  wanted: readonly number[],
-  deferred: number,
-  speed: PlacementGrid,
-  least: PlacementGrid,
-  most: PlacementGrid,
-): void {
-  const { regions, skus } = grid;
-  // Where demand is not known what is planned stays, and is taken to be all needed there.
-  const unknown = (r: number): boolean => Number.isNaN(wanted[r]);
-  const capacityIn = (r: number): number => {
-    let sum = 0;
-    for (let k = 0; k < skus; k++) sum += grid.at(m, r, k) * speed.at(m, 0, k);
-    return sum;
-  };
+function adjust(counts: ModelCounts, deferred: number): void {
+  const { grid, m, wanted, speed } = counts;
   let capacity = 0;
   let total = deferred;
-  for (let r = 0; r < regions; r++) {
-    if (unknown(r)) continue;
-    capacity += capacityIn(r);
+  for (let r = 0; r < wanted.length; r++) {
+    if (Number.isNaN(wanted[r])) continue;
+    capacity += capacityIn(counts, r);
     total += wanted[r]!;
   }
   // Each turn moves one instance, so that this ends.
   for (let turn = 0; turn < 10_000 && capacity < total; turn++) {
-    const choice = best(grid, (r, k) =>
-      !unknown(r) && grid.at(m, r, k) < most.at(m, r, k) && speed.at(m, 0, k) > 0 ? wanted[r]! - capacityIn(r) + 1e-6 * speed.at(m, 0, k) : undefined,
-    );
+    const choice = mostMissing(counts);
     if (choice === undefined) return;
     grid.set(m, choice.r, choice.k, grid.at(m, choice.r, choice.k) + 1);
     capacity += speed.at(m, 0, choice.k);
   }
   for (let turn = 0; turn < 10_000; turn++) {
-    const choice = best(grid, (r, k) => {
-      const one = speed.at(m, 0, k);
-      const spare = capacityIn(r) - one - LOCAL_SHARE * wanted[r]!;
-      return !unknown(r) && grid.at(m, r, k) > least.at(m, r, k) && one > 0 && capacity - one >= total && spare >= 0 ? spare : undefined;
-    });
+    const choice = mostSpare(counts, capacity, total);
     if (choice === undefined) return;
     grid.set(m, choice.r, choice.k, grid.at(m, choice.r, choice.k) - 1);
     capacity -= speed.at(m, 0, choice.k);
   }
 }
 
-/** Share of a region's demand that stays servable at home when instances are taken away: that of the paper. */
-const LOCAL_SHARE = 0.8;
+function capacityIn({ grid, m, speed }: ModelCounts, r: number): number {
+  let sum = 0;
+  for (let k = 0; k < grid.skus; k++) sum += grid.at(m, r, k) * speed.at(m, 0, k);
+  return sum;
+}
 
-function best(grid: PlacementGrid, score: (r: number, k: number) => number | undefined): { r: number; k: number } | undefined {
+/** Where one instance more does most good: the region that lacks most, on its fastest SKU that has room. */
+function mostMissing(counts: ModelCounts): { r: number; k: number } | undefined {
+  const { grid, m, wanted, speed, most } = counts;
   let found: { r: number; k: number } | undefined;
-  let most = -Infinity;
+  let highest = -Infinity;
   for (let r = 0; r < grid.regions; r++) {
+    if (Number.isNaN(wanted[r])) continue;
     for (let k = 0; k < grid.skus; k++) {
-      const value = score(r, k);
-      if (value !== undefined && value > most) {
-        most = value;
+      const one = speed.at(m, 0, k);
+      if (!(grid.at(m, r, k) < most.at(m, r, k) && one > 0)) continue;
+      const missing = wanted[r]! - capacityIn(counts, r) + 1e-6 * one;
+      if (missing > highest) {
+        highest = missing;
+        found = { r, k };
+      }
+    }
+  }
+  return found;
+}
+
+/** Where one instance less does least harm, or nowhere. */
+function mostSpare(counts: ModelCounts, capacity: number, total: number): { r: number; k: number } | undefined {
+  const { grid, m, wanted, speed, least } = counts;
+  let found: { r: number; k: number } | undefined;
+  let highest = -Infinity;
+  for (let r = 0; r < grid.regions; r++) {
+    if (Number.isNaN(wanted[r])) continue;
+    for (let k = 0; k < grid.skus; k++) {
+      const one = speed.at(m, 0, k);
+      if (!(grid.at(m, r, k) > least.at(m, r, k) && one > 0 && capacity - one >= total)) continue;
+      const spare = capacityIn(counts, r) - one - LOCAL_SHARE * wanted[r]!;
+      if (spare >= 0 && spare > highest) {
+        highest = spare;
         found = { r, k };
       }
     }

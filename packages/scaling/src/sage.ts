@@ -8,13 +8,14 @@ import {
   MS_PER_MIN,
   MS_PER_S,
   type PlacementPlan,
+  type PlannedDemand,
   type ScalingDecision,
   type ScalingPolicy,
 } from '@sageserve/core';
 import { plannedInstances } from './decorators.js';
 import { bounded, cellOf, isUnknown, type PlanCell } from './planned.js';
 import { createReactiveScaling } from './reactive.js';
-import { correctedNeed, DemandCorrection } from './sage-need.js';
+import { correctedNeed, DemandCorrection, type Needs } from './sage-need.js';
 
 export interface SageScalingOptions {
   /** How often needs are weighed (ms, default 15 s). */
@@ -127,19 +128,14 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     return Math.min(state.burst, most);
   }
 
-  function decideFor(
-    endpoint: EndpointSnapshot,
-    cell: PlanCell,
-    plan: PlacementPlan,
-    need: (w: number) => number,
-    windowOf: (atMs: number) => number,
-    nowMs: number,
-  ): ScalingDecision | undefined {
+  function decideFor(endpoint: EndpointSnapshot, cell: PlanCell, plan: PlacementPlan, needs: Needs, nowMs: number): ScalingDecision | undefined {
     const state = stateOf(endpoint.endpointId);
     const delayMs = endpoint.provisioningDelayMs ?? assumedDelayMs;
     const leadEndMs = nowMs + delayMs + marginMs;
+    const demand = plan.demand!;
+    const lead = windowIn(needs, demand, leadEndMs);
     let needed = 0;
-    for (let w = windowOf(nowMs); w <= windowOf(leadEndMs); w++) needed = Math.max(needed, need(w));
+    for (let w = windowIn(needs, demand, nowMs); w <= lead; w++) needed = Math.max(needed, needs.at(w, cell));
     const base = bounded(needed, endpoint);
     const burst = burstOf(endpoint, state, base, plan.tokensPerSPerInstance?.at(cell.m, 0, cell.k) ?? 0, nowMs);
     const wanted = bounded(base + burst, endpoint);
@@ -151,7 +147,8 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     if (wanted === planned || isUnknown(endpoint)) return undefined;
     // The next rise: what will be needed again so soon that letting go costs more than keeping.
     let again = wanted;
-    for (let w = windowOf(leadEndMs); w <= windowOf(leadEndMs + holdDelays * delayMs); w++) again = Math.max(again, bounded(need(w), endpoint));
+    const held = windowIn(needs, demand, leadEndMs + holdDelays * delayMs);
+    for (let w = lead; w <= held; w++) again = Math.max(again, bounded(needs.at(w, cell), endpoint));
     const settled = Math.max(again, ...state.needs.map(({ count }) => count));
     if (settled >= planned) return undefined;
     return {
@@ -167,20 +164,23 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
       if (plan?.demand === undefined) return withoutPlan.decide(fleet, plan, nowMs);
       if (nowMs < nextAtMs) return [];
       nextAtMs = nowMs + everyMs;
-      const { demand } = plan;
       correction.observe(fleet, plan, nowMs);
       const needs = correctedNeed(fleet, plan, correction, { drainMs: drainHours * MS_PER_HOUR, slackMs, arrivalShare }, nowMs);
-      const windowOf = (atMs: number): number => Math.min(needs.windows - 1, Math.max(0, Math.floor((atMs - demand.startMs) / demand.stepMs)));
       const decisions: ScalingDecision[] = [];
       for (const endpoint of fleet.endpoints) {
         const cell = cellOf(plan, endpoint);
         if (cell === undefined) continue;
-        const decision = decideFor(endpoint, cell, plan, (w) => needs.at(w, cell), windowOf, nowMs);
+        const decision = decideFor(endpoint, cell, plan, needs, nowMs);
         if (decision !== undefined) decisions.push(decision);
       }
       return decisions;
     },
   };
+}
+
+/** The window of the needs in which a time lies, held to the first and the last. */
+function windowIn({ windows }: Needs, { startMs, stepMs }: PlannedDemand, atMs: number): number {
+  return Math.min(windows - 1, Math.max(0, Math.floor((atMs - startMs) / stepMs)));
 }
 
 function minutes(ms: number): string {

@@ -1,15 +1,9 @@
-import type { RequestTable } from './request-table.js';
+import { ARRIVED_AT, DEADLINE_AT, ORIGIN, OUTPUT, PROMPT, REQUEST_ID, type RequestTable, SEQUENCE } from './request-table.js';
 import { SlotHeap } from './slot-heap.js';
 
-/** Numbers kept of a request: a cache line. */
+/** Numbers kept of a request, a cache line: the first ones of its record in the table, in the same places, and where it comes from. */
 const FIELDS = 8;
-const DEADLINE = 0;
-const SEQUENCE = 1;
-const REQUEST_ID = 2;
-const ARRIVED_AT = 3;
-const PROMPT = 4;
-const OUTPUT = 5;
-const ORIGIN = 6;
+const HELD_ORIGIN = 6;
 
 /**
  * Requests of one model, tier and residency set that wait, by (deadline, sequence). Most come in the order of their deadlines: those lie one after another in a ring, so that a backlog of millions is read as it was
@@ -27,26 +21,26 @@ export class HeldQueue {
 
   /** Earliest deadline, `Infinity` where nothing waits. */
   topKey(): number {
-    return Math.min(this.#inRing > 0 ? this.#ring[this.#head * FIELDS + DEADLINE] : Infinity, this.#late.topKey());
+    return Math.min(this.#inRing > 0 ? this.#ring[this.#head * FIELDS + DEADLINE_AT] : Infinity, this.#late.topKey());
   }
 
   /** How many have a deadline ≤ `atMs`: looks at those only. */
   countUpTo(atMs: number): number {
     const mask = this.#ring.length / FIELDS - 1;
     let n = 0;
-    while (n < this.#inRing && this.#ring[((this.#head + n) & mask) * FIELDS + DEADLINE] <= atMs) n++;
+    while (n < this.#inRing && this.#ring[((this.#head + n) & mask) * FIELDS + DEADLINE_AT] <= atMs) n++;
     return n + this.#late.countUpTo(atMs);
   }
 
   /** Copies a request out of the table; the caller frees its slot. */
   push(requests: RequestTable, slot: number): void {
     this.size++;
-    const deadline = requests.deadlineAtMs[slot];
-    const sequence = requests.sequence[slot];
+    const deadline = requests.doubles[slot + DEADLINE_AT];
+    const sequence = requests.doubles[slot + SEQUENCE];
     if (this.#inRing > 0) {
       const mask = this.#ring.length / FIELDS - 1;
       const last = ((this.#head + this.#inRing - 1) & mask) * FIELDS;
-      const lastDeadline = this.#ring[last + DEADLINE];
+      const lastDeadline = this.#ring[last + DEADLINE_AT];
       if (deadline < lastDeadline || (deadline === lastDeadline && sequence < this.#ring[last + SEQUENCE])) {
         const at = this.#lateFree.pop() ?? this.#growLate();
         write(this.#lateRecords, at * FIELDS, requests, slot);
@@ -67,7 +61,7 @@ export class HeldQueue {
     const lateKey = this.#late.topKey();
     if (
       this.#inRing > 0 &&
-      !(lateKey < this.#ring[at + DEADLINE] || (lateKey === this.#ring[at + DEADLINE] && this.#lateSequence() < this.#ring[at + SEQUENCE]))
+      !(lateKey < this.#ring[at + DEADLINE_AT] || (lateKey === this.#ring[at + DEADLINE_AT] && this.#lateSequence() < this.#ring[at + SEQUENCE]))
     ) {
       read(this.#ring, at, requests, slot);
       this.#head = (this.#head + 1) & (this.#ring.length / FIELDS - 1);
@@ -105,23 +99,23 @@ export class HeldQueue {
   }
 }
 
-function write(records: Float64Array, at: number, requests: RequestTable, slot: number): void {
-  records[at + DEADLINE] = requests.deadlineAtMs[slot];
-  records[at + SEQUENCE] = requests.sequence[slot];
-  records[at + REQUEST_ID] = requests.requestId[slot];
-  records[at + ARRIVED_AT] = requests.arrivedAtMs[slot];
-  records[at + PROMPT] = requests.promptTokens[slot];
-  records[at + OUTPUT] = requests.outputTokens[slot];
-  records[at + ORIGIN] = requests.originRegion[slot];
+function write(records: Float64Array, at: number, { doubles, ints }: RequestTable, slot: number): void {
+  records[at + DEADLINE_AT] = doubles[slot + DEADLINE_AT];
+  records[at + SEQUENCE] = doubles[slot + SEQUENCE];
+  records[at + REQUEST_ID] = doubles[slot + REQUEST_ID];
+  records[at + ARRIVED_AT] = doubles[slot + ARRIVED_AT];
+  records[at + PROMPT] = doubles[slot + PROMPT];
+  records[at + OUTPUT] = doubles[slot + OUTPUT];
+  records[at + HELD_ORIGIN] = ints[slot + ORIGIN];
 }
 
 /** All but what the queue's requests have in common. */
-function read(records: Float64Array, at: number, requests: RequestTable, slot: number): void {
-  requests.deadlineAtMs[slot] = records[at + DEADLINE];
-  requests.sequence[slot] = records[at + SEQUENCE];
-  requests.requestId[slot] = records[at + REQUEST_ID];
-  requests.arrivedAtMs[slot] = records[at + ARRIVED_AT];
-  requests.promptTokens[slot] = records[at + PROMPT];
-  requests.outputTokens[slot] = records[at + OUTPUT];
-  requests.originRegion[slot] = records[at + ORIGIN];
+function read(records: Float64Array, at: number, { doubles, ints }: RequestTable, slot: number): void {
+  doubles[slot + DEADLINE_AT] = records[at + DEADLINE_AT];
+  doubles[slot + SEQUENCE] = records[at + SEQUENCE];
+  doubles[slot + REQUEST_ID] = records[at + REQUEST_ID];
+  doubles[slot + ARRIVED_AT] = records[at + ARRIVED_AT];
+  doubles[slot + PROMPT] = records[at + PROMPT];
+  doubles[slot + OUTPUT] = records[at + OUTPUT];
+  ints[slot + ORIGIN] = records[at + HELD_ORIGIN];
 }

@@ -1,6 +1,6 @@
 import { MS_PER_HOUR, TIER_NON_INTERACTIVE } from '@sageserve/core';
 import { HeldQueue } from './held-queue.js';
-import type { RequestTable } from './request-table.js';
+import { DEADLINE_AT, MODEL, PROMPT, REGION_LIST, type RequestTable, TIER } from './request-table.js';
 
 /** Deadlines are counted in steps of this length for telemetry. */
 const DUE_STEP_MS = MS_PER_HOUR / 6;
@@ -76,8 +76,9 @@ export class HeldRequests {
 
   /** Takes a request out of the table. */
   hold(requests: RequestTable, slot: number, allows: (region: number) => boolean): void {
-    const model = requests.model[slot];
-    const list = requests.regionList[slot];
+    const { doubles, ints } = requests;
+    const model = ints[slot + MODEL];
+    const list = ints[slot + REGION_LIST];
     const queues = this.#queues[model];
     let held = queues.get(list);
     if (held === undefined) {
@@ -87,8 +88,8 @@ export class HeldRequests {
     }
     held.queue.push(requests, slot);
     this.count[model]++;
-    this.promptTokens[model] += requests.promptTokens[slot];
-    this.#due[model].add(requests.deadlineAtMs[slot]);
+    this.promptTokens[model] += doubles[slot + PROMPT];
+    this.#due[model].add(doubles[slot + DEADLINE_AT]);
     requests.free(slot);
   }
 
@@ -119,12 +120,13 @@ export class HeldRequests {
     for (const held of this.queues(model, region)) if (held.queue.size > 0 && (best === undefined || held.queue.topKey() < best.queue.topKey())) best = held;
     if (best === undefined) return -1;
     const slot = best.queue.pop(requests);
-    requests.model[slot] = model;
-    requests.tier[slot] = TIER_NON_INTERACTIVE;
-    requests.regionList[slot] = best.list;
+    const { doubles, ints } = requests;
+    ints[slot + MODEL] = model;
+    ints[slot + TIER] = TIER_NON_INTERACTIVE;
+    ints[slot + REGION_LIST] = best.list;
     this.count[model]--;
-    this.promptTokens[model] -= requests.promptTokens[slot];
-    this.#due[model].take(requests.deadlineAtMs[slot]);
+    this.promptTokens[model] -= doubles[slot + PROMPT];
+    this.#due[model].take(doubles[slot + DEADLINE_AT]);
     return slot;
   }
 }

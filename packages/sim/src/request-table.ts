@@ -1,13 +1,13 @@
-/** Places of a request in {@link RequestTable.doubles}. */
-export const REQUEST_ID = 0;
+/** Places of a request in {@link RequestTable.doubles}: first those that a request has before it is served. */
+export const DEADLINE_AT = 0;
 export const SEQUENCE = 1;
-export const ARRIVED_AT = 2;
-export const DEADLINE_AT = 3;
-export const STARTED_AT = 4;
-export const FIRST_TOKEN_AT = 5;
-export const PRIORITY = 6;
-export const PROMPT = 7;
-export const OUTPUT = 8;
+export const REQUEST_ID = 2;
+export const ARRIVED_AT = 3;
+export const PROMPT = 4;
+export const OUTPUT = 5;
+export const STARTED_AT = 6;
+export const FIRST_TOKEN_AT = 7;
+export const PRIORITY = 8;
 export const RECOMPUTE = 9;
 export const PREFILLED = 10;
 

@@ -25,7 +25,21 @@ import { HeldRequests } from './held-requests.js';
 import { IncidentHost } from './incident-host.js';
 import { incidentSteps } from './incidents.js';
 import { InstanceEngine } from './instance-engine.js';
-import { RequestTable } from './request-table.js';
+import {
+  ARRIVED_AT,
+  DEADLINE_AT,
+  FIRST_TOKEN_AT,
+  MODEL,
+  ORIGIN,
+  OUTPUT,
+  PROMPT,
+  REGION_LIST,
+  REQUEST_ID,
+  RequestTable,
+  SEQUENCE,
+  SERVED,
+  TIER,
+} from './request-table.js';
 import type { SimulationObserver, SimulationResult } from './results.js';
 import { SlotHeap } from './slot-heap.js';
 import { createTopology, type Topology } from './topology.js';
@@ -337,8 +351,8 @@ class Simulation {
   }
 
   #arrive(batch: RequestBatch, i: number, nowMs: number): void {
-    const requests = this.#requests;
-    const slot = requests.allocate();
+    const slot = this.#requests.allocate();
+    const { doubles, ints } = this.#requests;
     const model = this.#names.model(batch.model[i]);
     const origin = this.#names.region(batch.originRegion[i]);
     const tier = batch.tier[i];
@@ -347,17 +361,17 @@ class Simulation {
     if (prompt < 1 || output < 1 || prompt > MAX_TOKENS || output > MAX_TOKENS)
       throw new InvariantError(`request ${batch.requestId[i]} has ${prompt} prompt and ${output} output tokens; both must be from 1 to ${MAX_TOKENS}`);
     const deadline = batch.deadlineAtMs[i];
-    requests.requestId[slot] = batch.requestId[i];
-    requests.sequence[slot] = this.#sequence++;
-    requests.arrivedAtMs[slot] = nowMs;
-    requests.deadlineAtMs[slot] = deadline >= 0 ? deadline : nowMs + this.#defaultDeadlineMs[tier];
-    requests.promptTokens[slot] = prompt;
-    requests.outputTokens[slot] = output;
-    requests.tier[slot] = tier;
-    requests.model[slot] = model;
-    requests.originRegion[slot] = origin;
     const list = batch.regionList[i];
-    requests.regionList[slot] = list;
+    doubles[slot + REQUEST_ID] = batch.requestId[i];
+    doubles[slot + SEQUENCE] = this.#sequence++;
+    doubles[slot + ARRIVED_AT] = nowMs;
+    doubles[slot + DEADLINE_AT] = deadline >= 0 ? deadline : nowMs + this.#defaultDeadlineMs[tier];
+    doubles[slot + PROMPT] = prompt;
+    doubles[slot + OUTPUT] = output;
+    ints[slot + TIER] = tier;
+    ints[slot + MODEL] = model;
+    ints[slot + ORIGIN] = origin;
+    ints[slot + REGION_LIST] = list;
     this.#metrics.arrive(model * this.#regionCount + origin, tier, prompt);
     if (tier !== TIER_NON_INTERACTIVE) this.#demand.arrive(model * this.#regionCount + origin, prompt);
     else this.#demand.defer(model, prompt);
@@ -369,8 +383,8 @@ class Simulation {
   /** Holds a non-interactive request back and asks its regions whether they have room for held work; false where no region hosts its model. */
   #hold(slot: number, order: Int32Array, nowMs: number): boolean {
     const requests = this.#requests;
-    const model = requests.model[slot];
-    const list = requests.regionList[slot];
+    const model = requests.ints[slot + MODEL];
+    const list = requests.ints[slot + REGION_LIST];
     const base = (model * TIERS + TIER_NON_INTERACTIVE) * this.#regionCount;
     let hosted = false;
     for (const r of order) hosted ||= this.#poolAt[base + r] >= 0;
@@ -386,11 +400,11 @@ class Simulation {
   }
 
   #routeRegion(slot: number, order: Int32Array, nowMs: number): void {
-    const requests = this.#requests;
+    const { doubles, ints } = this.#requests;
     const regions = this.#regionView;
-    const list = requests.regionList[slot];
+    const list = ints[slot + REGION_LIST];
     regions.nowMs = nowMs;
-    regions.poolBase = (requests.model[slot] * TIERS + requests.tier[slot]) * this.#regionCount;
+    regions.poolBase = (ints[slot + MODEL] * TIERS + ints[slot + TIER]) * this.#regionCount;
     regions.preference = order;
     regions.residency = list === -1 ? undefined : this.#names.residency(list).allowed;
     const region = this.#regionRouter.route(this.#viewOf(slot), regions, nowMs);
@@ -402,23 +416,23 @@ class Simulation {
     if (!(region >= 0 && region < regions.count && regions.hosts(region) && regions.allowed(region))) {
       throw new InvariantError(`region router "${this.#regionRouter.name}" chose region ${region}, which may not serve the request`);
     }
-    requests.servedRegion[slot] = region;
-    const origin = requests.originRegion[slot];
+    ints[slot + SERVED] = region;
+    const origin = ints[slot + ORIGIN];
     if (region !== origin) this.#servedAway++;
     const delayMs = this.#delayMs[origin * this.#regionCount + region];
-    if (delayMs > 0) this.#transit.push(nowMs + delayMs, requests.sequence[slot], slot);
+    if (delayMs > 0) this.#transit.push(nowMs + delayMs, doubles[slot + SEQUENCE], slot);
     else this.#reachPool(slot, this.#poolOfRequest(slot), nowMs);
   }
 
   #poolOfRequest(slot: number): number {
-    const requests = this.#requests;
-    return this.#poolAt[(requests.model[slot] * TIERS + requests.tier[slot]) * this.#regionCount + requests.servedRegion[slot]];
+    const ints = this.#requests.ints;
+    return this.#poolAt[(ints[slot + MODEL] * TIERS + ints[slot + TIER]) * this.#regionCount + ints[slot + SERVED]];
   }
 
   /** The pool itself, or the one that takes what it has no room for. */
   #withOverflow(slot: number, pool: number, nowMs: number): number {
-    const requests = this.#requests;
-    const other = this.#topology.overflowAt[(requests.model[slot] * TIERS + requests.tier[slot]) * this.#regionCount + this.#topology.regionOfPool[pool]];
+    const ints = this.#requests.ints;
+    const other = this.#topology.overflowAt[(ints[slot + MODEL] * TIERS + ints[slot + TIER]) * this.#regionCount + this.#topology.regionOfPool[pool]];
     if (other === -1) return pool;
     const used = this.#utilization(pool, nowMs);
     return used >= OVERFLOW_FROM && this.#utilization(other, nowMs) < used ? other : pool;
@@ -437,9 +451,9 @@ class Simulation {
       return;
     }
     this.#arrivedInPool[pool]++;
-    this.#tokensInPool[pool] += this.#requests.promptTokens[slot];
+    this.#tokensInPool[pool] += this.#requests.doubles[slot + PROMPT];
     const queue = this.#poolQueues[pool];
-    if (queue.size > 0 || !this.#dispatch(slot, pool, nowMs)) queue.push(this.#requests.sequence[slot], 0, slot);
+    if (queue.size > 0 || !this.#dispatch(slot, pool, nowMs)) queue.push(this.#requests.doubles[slot + SEQUENCE], 0, slot);
   }
 
   /** Hands a request to an instance of its pool; false where it has to wait. */
@@ -454,8 +468,8 @@ class Simulation {
     if (!(choice >= 0 && choice < members.length))
       throw new InvariantError(`instance router "${this.#instanceRouter.name}" chose instance ${choice} of ${members.length}`);
     let instance = members[choice];
-    const requests = this.#requests;
-    const tokens = requests.promptTokens[slot] + requests.outputTokens[slot];
+    const doubles = this.#requests.doubles;
+    const tokens = doubles[slot + PROMPT] + doubles[slot + OUTPUT];
     if (tokens > this.#engine.kvCapacity(instance)) {
       instance = this.#leastLoadedThatHolds(members, tokens);
       if (instance === -1) {
@@ -496,28 +510,27 @@ class Simulation {
     for (; count > 0; count--) {
       const slot = this.#held.take(this.#requests, model, region);
       if (slot === -1) return;
-      const list = this.#requests.regionList[slot];
+      const list = this.#requests.ints[slot + REGION_LIST];
       // Routed as if it came from the region that has room, so that a full region still passes it on.
       this.#routeRegion(slot, list === -1 ? this.#orderFrom[region] : this.#names.residency(list).orderFrom[region], nowMs);
     }
   }
 
   onComplete(slot: number, instance: number, nowMs: number): void {
-    const requests = this.#requests;
-    const arrivedAtMs = requests.arrivedAtMs[slot];
-    const firstTokenAtMs = requests.firstTokenAtMs[slot];
-    const output = requests.outputTokens[slot];
+    const { doubles, ints } = this.#requests;
+    const output = doubles[slot + OUTPUT];
     this.#ended++;
     this.#endedAtMs = nowMs;
     const pool = this.#topology.poolOfEndpoint[this.#fleet.endpointOf[instance]];
     this.#completedInPool[pool]++;
     this.#tokensInPool[pool] += output;
-    const cell = requests.model[slot] * this.#regionCount + requests.originRegion[slot];
-    const tier = requests.tier[slot];
+    const model = ints[slot + MODEL];
+    const cell = model * this.#regionCount + ints[slot + ORIGIN];
+    const tier = ints[slot + TIER];
     if (tier !== TIER_NON_INTERACTIVE) this.#demand.complete(cell, output);
-    else this.#demand.defer(requests.model[slot], output);
-    this.#metrics.complete(cell, tier, arrivedAtMs, firstTokenAtMs, nowMs, output, requests.deadlineAtMs[slot]);
-    this.#options.onRequestEnd?.(requests, slot, 'completed', nowMs);
+    else this.#demand.defer(model, output);
+    this.#metrics.complete(cell, tier, doubles[slot + ARRIVED_AT], doubles[slot + FIRST_TOKEN_AT], nowMs, output, doubles[slot + DEADLINE_AT]);
+    this.#options.onRequestEnd?.(this.#requests, slot, 'completed', nowMs);
   }
 
   onSettled(instance: number, completions: number, nowMs: number): void {
@@ -582,19 +595,19 @@ class Simulation {
   }
 
   #viewOf(slot: number): MutableRequestView {
-    const requests = this.#requests;
+    const { doubles, ints } = this.#requests;
     const view = this.#requestView;
-    const sequence = requests.sequence[slot];
+    const sequence = doubles[slot + SEQUENCE];
     // One request is asked about several times in a row: by region, by instance, by queue.
     if (view.sequence === sequence) return view;
     view.sequence = sequence;
-    view.requestId = requests.requestId[slot];
-    view.modelId = this.#config.models[requests.model[slot]];
-    view.tier = WORKLOAD_TIERS[requests.tier[slot]];
-    view.originRegion = requests.originRegion[slot];
-    view.arrivedAtMs = requests.arrivedAtMs[slot];
-    view.deadlineAtMs = requests.deadlineAtMs[slot];
-    view.promptTokens = requests.promptTokens[slot];
+    view.requestId = doubles[slot + REQUEST_ID];
+    view.modelId = this.#config.models[ints[slot + MODEL]];
+    view.tier = WORKLOAD_TIERS[ints[slot + TIER]];
+    view.originRegion = ints[slot + ORIGIN];
+    view.arrivedAtMs = doubles[slot + ARRIVED_AT];
+    view.deadlineAtMs = doubles[slot + DEADLINE_AT];
+    view.promptTokens = doubles[slot + PROMPT];
     view.maxOutputTokens = this.#config.maxOutputTokens;
     return view;
   }

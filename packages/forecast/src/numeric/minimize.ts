@@ -6,6 +6,26 @@ export interface Minimum {
 
 const GRADIENT_STEP = 1e-6;
 
+/** Forward differences at a point where `f` is `base`; backward ones where `f` is not defined ahead, and 0 where it is not on either side. */
+function gradientAt(f: (x: Float64Array) => number, at: Float64Array, base: number): Float64Array {
+  const gradient = new Float64Array(at.length);
+  const probe = Float64Array.from(at);
+  for (let i = 0; i < at.length; i++) {
+    const step = GRADIENT_STEP * (1 + Math.abs(at[i]));
+    probe[i] = at[i] + step;
+    let shifted = f(probe);
+    let width = step;
+    if (!Number.isFinite(shifted)) {
+      probe[i] = at[i] - step;
+      shifted = f(probe);
+      width = -step;
+    }
+    gradient[i] = Number.isFinite(shifted) ? (shifted - base) / width : 0;
+    probe[i] = at[i];
+  }
+  return gradient;
+}
+
 /**
  * Quasi-Newton descent (BFGS, Nocedal and Wright 2006, §6.1) with forward differences and a backtracking line search.
  * `f` may return Infinity where it is not defined; the start must be finite. Deterministic.
@@ -15,25 +35,7 @@ export function minimizeBfgs(f: (x: Float64Array) => number, start: Float64Array
   let x = Float64Array.from(start);
   let value = f(x);
   if (n === 0 || !Number.isFinite(value)) return { x, value };
-  const gradientAt = (at: Float64Array, base: number): Float64Array => {
-    const gradient = new Float64Array(n);
-    const probe = Float64Array.from(at);
-    for (let i = 0; i < n; i++) {
-      const step = GRADIENT_STEP * (1 + Math.abs(at[i]));
-      probe[i] = at[i] + step;
-      let shifted = f(probe);
-      let width = step;
-      if (!Number.isFinite(shifted)) {
-        probe[i] = at[i] - step;
-        shifted = f(probe);
-        width = -step;
-      }
-      gradient[i] = Number.isFinite(shifted) ? (shifted - base) / width : 0;
-      probe[i] = at[i];
-    }
-    return gradient;
-  };
-  let gradient = gradientAt(x, value);
+  let gradient = gradientAt(f, x, value);
   const inverse = identity(n);
   let fresh = true;
   for (let iteration = 0; iteration < maxIterations; iteration++) {
@@ -65,7 +67,7 @@ export function minimizeBfgs(f: (x: Float64Array) => number, start: Float64Array
       fresh = true;
       continue;
     }
-    const nextGradient = gradientAt(next, nextValue);
+    const nextGradient = gradientAt(f, next, nextValue);
     const improvement = value - nextValue;
     const s = new Float64Array(n);
     const y = new Float64Array(n);

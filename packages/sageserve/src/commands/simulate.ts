@@ -4,7 +4,8 @@ import { ConfigError } from '@sageserve/core';
 import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import type { SkippedRows } from '@sageserve/trace';
 import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
-import { prepareRun } from '../control/prepare-run.js';
+import { measureCapacity } from '../control/measure-capacity.js';
+import { demandAround, needsForesight, needsPlanning, type PrepareOptions, prepareRun } from '../control/prepare-run.js';
 import { preset } from '../presets/presets.js';
 import { buildSimulation } from '../scenario/build.js';
 import { loadPlugins } from '../scenario/plugins.js';
@@ -52,8 +53,8 @@ export async function simulateCommand(file: string | undefined, options: Simulat
   try {
     if (options.out !== undefined)
       for (const [i, config] of configs.entries()) folders.push(await ResultFolder.create(join(options.out, labels[i]!), config, options));
-    for (const [i, config] of configs.entries())
-      runs.push(await runStrategy(labels[i]!, choices[i]!, config, catalogue, scenario, options, folders[i], signal));
+    const common = { catalogue, signal, ...(await readAndMeasure(scenario, choices, catalogue, signal)) };
+    for (const [i, config] of configs.entries()) runs.push(await runStrategy(labels[i]!, choices[i]!, config, common, scenario, options, folders[i]));
   } catch (error) {
     for (const folder of folders) await folder.discard();
     await takeBackFolders?.();
@@ -70,22 +71,42 @@ export async function simulateCommand(file: string | undefined, options: Simulat
   else printReport(scenario, runs, options);
 }
 
+/** What the strategies that plan have in common: read and measured once. */
+async function readAndMeasure(
+  scenario: Scenario,
+  choices: readonly PolicyChoice[],
+  catalogue: Catalogue,
+  signal: AbortSignal,
+): Promise<Pick<PrepareOptions, 'demand' | 'capacity'>> {
+  if (!choices.some((choice) => needsPlanning(scenario, choice, catalogue))) return {};
+  const foresight = choices.some((choice) => needsForesight(scenario, choice, catalogue));
+  const progress = new Progress(foresight ? 'history and foresight' : 'history', 'requests');
+  try {
+    const demand = await demandAround(scenario, foresight, (requests, share) => {
+      signal.throwIfAborted();
+      return progress.update(requests, share);
+    });
+    return { demand, capacity: await measureCapacity(scenario, buildSimulation(scenario, 'static', catalogue), signal) };
+  } finally {
+    progress.stop();
+  }
+}
+
 async function runStrategy(
   label: string,
   choice: PolicyChoice,
   { durationMs }: SimulationConfig,
-  catalogue: Catalogue,
+  common: Pick<PrepareOptions, 'demand' | 'capacity'> & { readonly catalogue: Catalogue; readonly signal: AbortSignal },
   scenario: Scenario,
   options: SimulateCommandOptions,
   folder: ResultFolder | undefined,
-  signal: AbortSignal,
 ): Promise<StrategyResult> {
+  const { signal } = common;
   const skippedRows: SkippedRows = { count: 0, examples: [] };
   // Known once the trace is opened, and asked for with the first entry.
   const start: { epochMs?: number | undefined } = {};
   const { config, trace } = await prepareRun(scenario, choice, {
-    catalogue,
-    signal,
+    ...common,
     ...(options.skipBadRows === true ? { skippedRows } : {}),
     ...(folder === undefined ? {} : { journal: folder.journal(scenario, label, () => start.epochMs) }),
   });

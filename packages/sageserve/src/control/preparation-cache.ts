@@ -2,7 +2,7 @@ import type { Catalogue } from '../catalogue.js';
 import { buildSimulation } from '../scenario/build.js';
 import type { Scenario } from '../scenario/schema.js';
 import { type MeasuredCapacities, measureCapacity } from './measure-capacity.js';
-import { demandAround, type RunDemand } from './prepare-run.js';
+import { demandAround, type OnReading, type RunDemand } from './prepare-run.js';
 
 /** Demand of so many scenarios and seeds is kept: runs of one come together. */
 const MOST = 8;
@@ -33,9 +33,9 @@ export class PreparationCache {
     );
   }
 
-  demand(scenario: Scenario, foresight: boolean, onBatch?: (requests: number) => Promise<void> | undefined): Promise<RunDemand> {
+  demand(scenario: Scenario, foresight: boolean, onReading?: OnReading): Promise<RunDemand> {
     const { description: _d, incidents: _i, strategies: _s, control: _c, ...about } = scenario;
-    return kept(this.#demands, JSON.stringify([this.#inputs, about, foresight]), () => demandAround(scenario, foresight, onBatch));
+    return kept(this.#demands, JSON.stringify([this.#inputs, about, foresight]), () => demandAround(scenario, foresight, onReading));
   }
 }
 

@@ -67,22 +67,29 @@ function checkHistory(scenario: Scenario): void {
     throw new ConfigError('history', `must be a multiple of ${STEP_MS / 60_000} minutes, not ${scenario.history}`);
 }
 
+/** Is told how many requests were read and what share (0–1) of the whole that is, where it is known; a promise is awaited before the reading goes on. */
+export type OnReading = (requests: number, share: number | undefined) => Promise<void> | undefined;
+
 /** Reads what demand a scenario has before its run, and, for an oracle, during it. The same for every strategy. */
-export async function demandAround(scenario: Scenario, foresight: boolean, onBatch?: (requests: number) => Promise<void> | undefined): Promise<RunDemand> {
+export async function demandAround(scenario: Scenario, foresight: boolean, onReading?: OnReading): Promise<RunDemand> {
   checkHistory(scenario);
   const historyMs = parseDurationMs(scenario.history)!;
+  const durationMs = scenario.duration === undefined ? undefined : parseDurationMs(scenario.duration)!;
   const source = scenario.traffic.trace ?? scenario.name;
-  const read = async (trace: TraceStream, wholeUntilMs: number | undefined): Promise<DemandSeries[]> =>
-    (
-      await demandOfTrace(trace, source, {
-        stepMs: STEP_MS,
-        ...(wholeUntilMs === undefined ? {} : { wholeUntilMs }),
-        ...(onBatch === undefined ? {} : { onBatch }),
-      })
-    ).series;
+  const totalMs = historyMs + (foresight ? (durationMs ?? NaN) : 0);
+  let requestsBefore = 0;
+  const read = async (trace: TraceStream, fromMs: number, wholeUntilMs: number | undefined): Promise<DemandSeries[]> => {
+    const { series, requests, leftOut } = await demandOfTrace(trace, source, {
+      stepMs: STEP_MS,
+      ...(wholeUntilMs === undefined ? {} : { wholeUntilMs }),
+      onBatch: (count, lastMs) => onReading?.(requestsBefore + count, Number.isNaN(totalMs) ? undefined : (fromMs + lastMs) / totalMs),
+    });
+    requestsBefore += requests + leftOut;
+    return series;
+  };
   return {
-    history: historyMs === 0 ? [] : await read(await historyTraffic(scenario), historyMs),
-    foresight: foresight ? await read(await runTraffic(scenario), scenario.duration === undefined ? undefined : parseDurationMs(scenario.duration)) : undefined,
+    history: historyMs === 0 ? [] : await read(await historyTraffic(scenario), 0, historyMs),
+    foresight: foresight ? await read(await runTraffic(scenario), historyMs, durationMs) : undefined,
   };
 }
 
