@@ -69,8 +69,9 @@ export async function runControlled(): Promise<void> {
   const start = clockSeconds();
   const scenario = preset('paper-day');
   const demand = await demandAround(scenario, false);
-  const { config, trace } = await prepareRun(scenario, 'sage', { demand, capacity: await measureCapacity(scenario, buildSimulation(scenario, 'static')) });
+  const capacity = await measureCapacity(scenario, buildSimulation(scenario, 'static'));
   const cpuStart = cpuSeconds();
+  const { config, trace } = await prepareRun(scenario, 'sage', { demand, capacity });
   const { total } = await simulate(config, trace);
   const cpu = cpuSeconds() - cpuStart;
   if (total.unfinished > 0) throw new Error(`${total.unfinished} requests are unfinished`);
@@ -153,7 +154,6 @@ export function benchSim(): Figure[] {
       value: Math.min(...rates(controlled)),
       unit: `to ${Math.round(Math.max(...rates(controlled))).toLocaleString('en-US')}`,
     },
-    { name: '  rate against reactive scaling', value: median(controlled.map((run, i) => run.requestsPerCpuS / day[i]!.requestsPerCpuS)), unit: '×' },
     {
       name: '  on the clock, with three days of history and capacity',
       value: median(controlled.map(({ seconds: total }) => total)),

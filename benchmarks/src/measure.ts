@@ -35,7 +35,7 @@ export function printFigures(title: string, figures: readonly Figure[], recorded
         ? ''
         : `${target.atLeast === undefined ? `at most ${formatValue(target.atMost!)}` : `at least ${formatValue(target.atLeast)}`}: ${met ? 'met' : 'MISSED'}`;
     console.log(
-      `  ${name.padEnd(62)}${formatValue(value).padStart(12)} ${unit.padEnd(16)}${last === undefined ? '' : `recorded ${formatValue(last).padEnd(10)} `}${aim}`.trimEnd(),
+      `  ${name.padEnd(62)}${formatValue(value).padStart(12)} ${unit.padEnd(16)} ${last === undefined ? '' : `recorded ${formatValue(last).padEnd(10)} `}${aim}`.trimEnd(),
     );
   }
 }

@@ -1,14 +1,14 @@
 /**
  * Keeps the integers 0…capacity−1 in order of a key that may change at any time, and knows the one with the smallest key. Ties go to the smaller integer, so that
- * order never depends on history. A tournament tree: a change replays the matches on one path from a leaf to the root, which moves nothing
+ * order never depends on history. A tournament tree: a change replays the matches on the path from a leaf towards the root as far as anything changes, which moves nothing
  * and needs no table of positions. All storage is allocated up front.
  */
 export class IndexedMinHeap {
   /** Key of every member; `Infinity` for one that waits for nothing. Written by {@link set} only. */
-  readonly keys: Float64Array = new Float64Array(0);
+  readonly keys: Float64Array;
   readonly #leaves: number;
   /** Winner of every match, by node: 1 is the final, node n is fed by 2n and 2n + 1, leaf m is node leaves + m. */
-  readonly #winner: Int32Array = new Int32Array(0);
+  readonly #winner: Int32Array;
 
   constructor(capacity: number) {
     let leaves = 1;

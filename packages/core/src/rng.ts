@@ -19,7 +19,7 @@ const DRAWN = 64;
 
 class Xoshiro128 implements Rng {
   readonly #seed: string;
-  readonly #s: Int32Array = new Int32Array(0);
+  readonly #s: Int32Array;
   readonly #drawn = new Float64Array(DRAWN);
   #at = DRAWN;
 

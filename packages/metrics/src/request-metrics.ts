@@ -35,16 +35,16 @@ const TIERS = WORKLOAD_TIERS.length;
  */
 export class RequestMetrics {
   readonly groups: number;
-  readonly #ttftObjectiveMs: Float64Array = new Float64Array(0);
-  readonly #arrived: Float64Array = new Float64Array(0);
-  readonly #completed: Float64Array = new Float64Array(0);
-  readonly #rejected: Float64Array = new Float64Array(0);
-  readonly #met: Float64Array = new Float64Array(0);
-  readonly #late: Float64Array = new Float64Array(0);
+  readonly #ttftObjectiveMs: Float64Array;
+  readonly #arrived: Float64Array;
+  readonly #completed: Float64Array;
+  readonly #rejected: Float64Array;
+  readonly #met: Float64Array;
+  readonly #late: Float64Array;
   /** What had met its objective when goodput stopped being counted. */
   #metInTime: Float64Array | undefined;
-  readonly #promptTokens: Float64Array = new Float64Array(0);
-  readonly #outputTokens: Float64Array = new Float64Array(0);
+  readonly #promptTokens: Float64Array;
+  readonly #outputTokens: Float64Array;
   readonly #ttft: LatencySketch[];
   readonly #tbt: LatencySketch[];
   readonly #e2e: LatencySketch[];

@@ -3,9 +3,9 @@
  * Values are in the quantity's unit × milliseconds.
  */
 export class StepIntegrals {
-  readonly #levels: Float64Array = new Float64Array(0);
-  readonly #integrals: Float64Array = new Float64Array(0);
-  readonly #changedAtMs: Float64Array = new Float64Array(0);
+  readonly #levels: Float64Array;
+  readonly #integrals: Float64Array;
+  readonly #changedAtMs: Float64Array;
 
   constructor(count: number, startMs = 0) {
     this.#levels = new Float64Array(count);

@@ -3,10 +3,10 @@ import { ConfigError } from '@sageserve/core';
 /** A function on a rectangular grid of any dimension, multilinear between the points, flat below each axis and continued above it. */
 export class Grid {
   readonly #axes: readonly Float64Array[];
-  readonly #values: Float64Array = new Float64Array(0);
+  readonly #values: Float64Array;
   readonly #strides: number[];
-  readonly #low: Int32Array = new Int32Array(0);
-  readonly #part: Float64Array = new Float64Array(0);
+  readonly #low: Int32Array;
+  readonly #part: Float64Array;
 
   /** `values` in row-major order. Throws `ConfigError` where the sizes do not fit. */
   constructor(axes: readonly ArrayLike<number>[], values: Float64Array) {

@@ -5,9 +5,9 @@ export type Beyond = 'extend' | 'clamp';
 
 /** A curve through given points, linear between them. `xs` rise strictly. */
 export class PiecewiseLinear {
-  readonly xs: Float64Array = new Float64Array(0);
-  readonly ys: Float64Array = new Float64Array(0);
-  readonly #slopes: Float64Array = new Float64Array(0);
+  readonly xs: Float64Array;
+  readonly ys: Float64Array;
+  readonly #slopes: Float64Array;
   readonly #below: Beyond;
   readonly #above: Beyond;
 

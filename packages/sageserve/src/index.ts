@@ -18,7 +18,16 @@ export { demandCsv, type DemandTable, readDemandCsv } from './demand/demand-csv.
 export { demandOfTrace, type TraceDemand, type TraceDemandOptions } from './demand/demand-of-trace.js';
 export { heldInstances, meanMix, type PlacementInput, placementProblem } from './placement/placement-problem.js';
 export { type MeasuredCapacities, type MeasuredCapacity, measureCapacity } from './control/measure-capacity.js';
-export { demandAround, needsForesight, type PreparedRun, type PrepareOptions, prepareRun, type RunDemand, runTraffic } from './control/prepare-run.js';
+export {
+  demandAround,
+  needsForesight,
+  type OnReading,
+  type PreparedRun,
+  type PrepareOptions,
+  prepareRun,
+  type RunDemand,
+  runTraffic,
+} from './control/prepare-run.js';
 export { preset, PRESET_NAMES } from './presets/presets.js';
 export { buildSimulation, buildTraffic } from './scenario/build.js';
 export { parseScenario, readScenario } from './scenario/parse.js';

@@ -112,8 +112,11 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
   requireMatrix('gpuCapacity', config.gpuCapacity, regions.length, skus.length);
   requireMatrix('networkRttMs', config.networkRttMs, regions.length, regions.length);
   const engine = { ...DEFAULT_ENGINE, ...config.engine };
-  if (!(engine.maxBatchRequests >= 1)) throw new ConfigError('engine.maxBatchRequests', `must be 1 or more, not ${engine.maxBatchRequests}`);
-  if (!(engine.maxBatchTokens >= 1)) throw new ConfigError('engine.maxBatchTokens', `must be 1 or more, not ${engine.maxBatchTokens}`);
+  for (const field of ['maxBatchRequests', 'maxBatchTokens'] as const) {
+    const most = engine[field];
+    if (!(most >= 1 && (Number.isInteger(most) || most === Infinity)))
+      throw new ConfigError(`engine.${field}`, `must be a whole number of 1 or more, not ${most}`);
+  }
   if (engine.chunkedPrefill && !(engine.maxBatchTokens > engine.maxBatchRequests)) {
     throw new ConfigError(
       'engine.maxBatchTokens',

@@ -12,7 +12,7 @@ const HOUR_MINUTES = 60;
 /** Sums by cell over the last minutes. */
 class RecentSums {
   readonly #minutes: Float64Array[];
-  readonly #sums: Float64Array = new Float64Array(0);
+  readonly #sums: Float64Array;
   #next = 0;
   #filled = 0;
 
@@ -40,13 +40,13 @@ class RecentSums {
  */
 export class DemandTelemetry {
   readonly #recorders: readonly DemandRecorder[];
-  readonly #promptTokens: Float64Array = new Float64Array(0);
-  readonly #outputTokens: Float64Array = new Float64Array(0);
-  readonly #requests: Float64Array = new Float64Array(0);
+  readonly #promptTokens: Float64Array;
+  readonly #outputTokens: Float64Array;
+  readonly #requests: Float64Array;
   readonly #recent: RecentSums;
-  readonly #deferrable: Float64Array = new Float64Array(0);
+  readonly #deferrable: Float64Array;
   readonly #lastHour: RecentSums;
-  readonly #scratch: Float64Array = new Float64Array(0);
+  readonly #scratch: Float64Array;
 
   /** `history` ends where the run begins: its buckets are recorded before time 0. */
   constructor(models: readonly ModelId[], regions: readonly RegionId[], history: readonly DemandSeries[]) {

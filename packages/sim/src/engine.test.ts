@@ -146,34 +146,39 @@ async function closedForm(requests: readonly TraceRequest[], engine: EngineOptio
   return { times: seen.byId, result };
 }
 
-const arrivals = fc
-  .array(
-    fc.record({
-      gap: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 400 })),
-      prompt: fc.integer({ min: 1, max: 300 }),
-      output: fc.integer({ min: 1, max: 60 }),
-    }),
-    { minLength: 1, maxLength: 30 },
-  )
-  .map((list) => {
-    let at = 0;
-    // Off the grid of iteration times, where the two ways of adding up could break a tie differently.
-    return list.map(({ gap, prompt, output }) => request((at += gap === 0 ? 0 : gap + Math.SQRT2 / 1_000), prompt, output));
-  });
+const arrivalsOf = (output: fc.Arbitrary<number>, maxLength: number): fc.Arbitrary<TraceRequest[]> =>
+  fc
+    .array(fc.record({ gap: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 400 })), prompt: fc.integer({ min: 1, max: 300 }), output }), {
+      minLength: 1,
+      maxLength,
+    })
+    .map((list) => {
+      let at = 0;
+      // Off the grid of iteration times, where the two ways of adding up could break a tie differently.
+      return list.map(({ gap, prompt, output: tokens }) => request((at += gap === 0 ? 0 : gap + Math.SQRT2 / 1_000), prompt, tokens));
+    });
+
+/** Some end together. */
+const arrivals = arrivalsOf(fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(40)), 30);
+/** Some decode for longer than an instance looks ahead at once. */
+const longArrivals = arrivalsOf(fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(2_100), fc.integer({ min: 1_900, max: 4_500 })), 8);
 
 describe('the closed form agrees with stepping every iteration', () => {
-  const variants: readonly (readonly [string, Partial<EngineOptions>, number])[] = [
+  const variants: readonly (readonly [string, Partial<EngineOptions>, number, fc.Arbitrary<TraceRequest[]>?])[] = [
     ['plain', {}, 100_000],
     ['small batches', { maxBatchRequests: 3, maxBatchTokens: 350 }, 100_000],
     ['little KV memory, recompute when full', { kvWatermark: 0.05 }, 700],
     ['chunked prefill', { chunkedPrefill: true, maxBatchTokens: 64, maxBatchRequests: 8 }, 100_000],
     ['chunked prefill and little KV memory', { chunkedPrefill: true, maxBatchTokens: 64, maxBatchRequests: 8 }, 700],
     ['reserved KV memory', { kvAllocation: 'reserve', maxBatchTokens: Infinity }, 900],
+    ['long outputs', {}, 100_000, longArrivals],
+    ['long outputs, recompute when full', {}, 6_000, longArrivals],
+    ['long outputs, reserved KV memory', { kvAllocation: 'reserve' }, 6_000, longArrivals],
   ];
-  for (const [name, options, kvCapacity] of variants) {
+  for (const [name, options, kvCapacity, traffic = arrivals] of variants) {
     it(name, async () => {
       await fc.assert(
-        fc.asyncProperty(arrivals, async (requests) => {
+        fc.asyncProperty(traffic, async (requests) => {
           const engine = { ...DEFAULT_ENGINE, ...options };
           const performance = linearPerformance(kvCapacity);
           const want = stepByStep(requests, engine, performance);
@@ -184,7 +189,7 @@ describe('the closed form agrees with stepping every iteration', () => {
             expect(Math.abs(times.get(id)!.endedAtMs - ended)).toBeLessThan(1e-6);
           }
         }),
-        { numRuns: 150 },
+        { numRuns: traffic === arrivals ? 150 : 25 },
       );
     });
   }

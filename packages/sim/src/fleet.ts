@@ -37,8 +37,8 @@ export interface FleetActions {
 
 /** Instances and their states, the spot pool, and the GPUs that hold them. Draining and spot instances keep their GPUs. */
 export class Fleet {
-  readonly state: Uint8Array = new Uint8Array(0);
-  readonly endpointOf: Int32Array = new Int32Array(0);
+  readonly state: Uint8Array;
+  readonly endpointOf: Int32Array;
   /** Ready instances of each pool in order of their becoming ready. */
   readonly members: number[][];
   readonly actions: FleetActions = {
@@ -53,29 +53,29 @@ export class Fleet {
   /** When each provisioning instance becomes ready. */
   readonly becomingReady: IndexedMinHeap;
   /** KV capacity over the ready instances of each pool. */
-  readonly poolKvCapacity: Float64Array = new Float64Array(0);
-  readonly ready: Int32Array = new Int32Array(0);
-  readonly provisioning: Int32Array = new Int32Array(0);
-  readonly draining: Int32Array = new Int32Array(0);
+  readonly poolKvCapacity: Float64Array;
+  readonly ready: Int32Array;
+  readonly provisioning: Int32Array;
+  readonly draining: Int32Array;
 
   readonly #config: ResolvedConfig;
   readonly #topology: Topology;
   readonly #engine: InstanceEngine;
-  readonly #regionOf: Int32Array = new Int32Array(0);
-  readonly #skuOf: Int32Array = new Int32Array(0);
-  readonly #modelOf: Int32Array = new Int32Array(0);
+  readonly #regionOf: Int32Array;
+  readonly #skuOf: Int32Array;
+  readonly #modelOf: Int32Array;
   readonly #held: StepIntegrals;
   readonly #spot: SpotPool;
-  readonly #gpusInUse: Float64Array = new Float64Array(0);
-  readonly #way: Uint8Array = new Uint8Array(0);
+  readonly #gpusInUse: Float64Array;
+  readonly #way: Uint8Array;
   /** Model whose weights the instance held before a redeployment began. */
-  readonly #previousModel: Int32Array = new Int32Array(0);
-  readonly #startedAt: Float64Array = new Float64Array(0);
-  readonly #requestedAtMs: Float64Array = new Float64Array(0);
+  readonly #previousModel: Int32Array;
+  readonly #startedAt: Float64Array;
+  readonly #requestedAtMs: Float64Array;
   /** 1 for an instance whose host is being taken away: it drains and is not put back or donated. */
-  readonly #evicted: Uint8Array = new Uint8Array(0);
+  readonly #evicted: Uint8Array;
   /** Outages of each region that are not over: they may overlap. */
-  readonly #regionOutages: Int32Array = new Int32Array(0);
+  readonly #regionOutages: Int32Array;
   /** The last few provisioning delays by endpoint, oldest first. */
   readonly #delays: number[][];
   readonly #freeSlots: number[] = [];

@@ -59,9 +59,9 @@ export interface ResidencyQueue {
 /** Non-interactive requests that wait for room: one queue in deadline order for each model and residency set. */
 export class HeldRequests {
   /** Requests held, by model. */
-  readonly count: Int32Array = new Int32Array(0);
+  readonly count: Int32Array;
   /** Their prompt tokens, by model. */
-  readonly promptTokens: Float64Array = new Float64Array(0);
+  readonly promptTokens: Float64Array;
   readonly #due: readonly DueCounts[];
   readonly #queues: Map<number, ResidencyQueue>[];
   readonly #byRegion: (readonly ResidencyQueue[] | undefined)[][];

@@ -113,11 +113,11 @@ class Batch {
  */
 export class InstanceEngine {
   /** Prompt tokens assigned and not prefilled, plus one for each unfinished request. */
-  readonly outstandingTokens: Float64Array = new Float64Array(0);
+  readonly outstandingTokens: Float64Array;
   /** Sum over the instances that are in a pool, kept so that a router reads it in O(1). */
-  readonly poolQueuedTokens: Float64Array = new Float64Array(0);
+  readonly poolQueuedTokens: Float64Array;
   /** Pool that an instance counts towards, −1 for none. */
-  readonly poolOf: Int32Array = new Int32Array(0);
+  readonly poolOf: Int32Array;
   /** Requests put back and computed again because KV memory ran out. */
   preemptions = 0;
   /** Iterations executed, over all instances. */
@@ -129,15 +129,15 @@ export class InstanceEngine {
   readonly #scheduler: BatchScheduler;
   readonly #view: (slot: number) => RequestView;
   readonly #batches: Batch[] = [];
-  readonly #state: Float64Array = new Float64Array(0);
+  readonly #state: Float64Array;
   readonly #maxBatchRequests: number;
   readonly #maxBatchTokens: number;
-  readonly #chunked: boolean = false;
-  readonly #reserve: boolean = false;
+  readonly #chunked: boolean;
+  readonly #reserve: boolean;
   readonly #watermark: number;
   /** KV tokens of a pool: its instances' lines added up. */
-  readonly #poolKvBase: Float64Array = new Float64Array(0);
-  readonly #poolKvRate: Float64Array = new Float64Array(0);
+  readonly #poolKvBase: Float64Array;
+  readonly #poolKvRate: Float64Array;
 
   constructor(init: {
     instances: number;

@@ -9,6 +9,7 @@ export const STARTED_AT = 6;
 export const FIRST_TOKEN_AT = 7;
 export const PRIORITY = 8;
 export const RECOMPUTE = 9;
+/** Prompt tokens of the current prefill that are done. */
 export const PREFILLED = 10;
 
 /** Places of a request in {@link RequestTable.ints}. */
@@ -19,6 +20,7 @@ export const TIER = 3;
 export const REGION_LIST = 4;
 export const AWAITS_DECODE = 5;
 export const LAST_ITERATION = 6;
+/** The next of the requests that end at the same iteration of the same instance, −1 for none. */
 export const NEXT_RUNNING = 7;
 
 /** Slots are multiples of this. */
@@ -26,7 +28,7 @@ const STRIDE = 16;
 
 /**
  * Every request that is in the system. A slot is free again once its request has ended, so that memory follows the number of requests in flight, not the length of the trace.
- * What is kept of a request lies together, in two records that start at its slot: the simulator's own code reads `doubles[slot + PROMPT]`. To all others the table shows a column for each field, which is indexed by slot.
+ * What is kept of a request lies together, in two records that start at its slot: the simulator's own code reads `doubles[slot + PROMPT]`. To all others the table shows a column for each field, to be indexed by slot and by nothing else: what lies between are other fields, and slots are not counted one by one.
  */
 export class RequestTable {
   /** Requests in the system now. */
@@ -110,7 +112,6 @@ export class RequestTable {
     this.promptTokens = doubles.subarray(PROMPT);
     this.outputTokens = doubles.subarray(OUTPUT);
     this.recomputeTokens = doubles.subarray(RECOMPUTE);
-    this.prefilledTokens = doubles.subarray(PREFILLED);
     this.model = ints.subarray(MODEL);
     this.originRegion = ints.subarray(ORIGIN);
     this.servedRegion = ints.subarray(SERVED);
@@ -118,7 +119,6 @@ export class RequestTable {
     this.regionList = ints.subarray(REGION_LIST);
     this.awaitsDecode = ints.subarray(AWAITS_DECODE);
     this.lastIteration = ints.subarray(LAST_ITERATION);
-    this.nextRunning = ints.subarray(NEXT_RUNNING);
     const free = new Int32Array(capacity);
     free.set(this.#free.subarray(0, this.#freeCount));
     this.#free = free;

@@ -1,5 +1,6 @@
 import { InvariantError } from '@sageserve/core';
 import { LAST_ITERATION, NEXT_RUNNING, type RequestTable } from './request-table.js';
+import { SlotHeap } from './slot-heap.js';
 
 /** Iterations ahead that have a place of their own: a power of two. Few requests decode for longer. */
 const WINDOW = 2_048;
@@ -10,8 +11,8 @@ const NONE = -1;
 const NEVER = 0x7fffffff;
 
 /**
- * The running requests of an instance by the iteration at which they end: a ring with a list for each of the next iterations, in which an entry and a removal touch one place however large the batch is,
- * and a bit for each that is not empty. Those that end beyond the ring lie in a list beside it until they come first. Ties go to the smaller slot.
+ * The running requests of an instance by the iteration at which they end: a ring with a list for each of the next iterations, and a bit for each that is not empty. What is entered goes to the front of a list, and
+ * a list is put in order when its iteration comes, so that neither costs more in a large batch. Those that end beyond the ring wait in a heap until they are the first to end. Ties go to the smaller slot.
  */
 export class RunningSet {
   size = 0;
@@ -21,9 +22,9 @@ export class RunningSet {
   readonly #occupied = new Int32Array(WORDS);
   #inRing = 0;
   #ringTop = NEVER;
-  /** Slots that end beyond the ring, last to end first. */
-  readonly #far: number[] = [];
-  #farTop = NEVER;
+  /** Iteration whose list is in order: the first one, while it is taken from. */
+  #inOrder = NONE;
+  readonly #far = new SlotHeap();
 
   constructor(requests: RequestTable) {
     this.#requests = requests;
@@ -31,7 +32,7 @@ export class RunningSet {
 
   /** The first iteration at which a request ends, `Infinity` where none runs. */
   topKey(): number {
-    return this.size === 0 ? Infinity : Math.min(this.#ringTop, this.#farTop);
+    return this.size === 0 ? Infinity : Math.min(this.#ringTop, this.#far.topKey());
   }
 
   /** Enters a request that ends `left` iterations after `iteration`, which no member may end before. Throws `InvariantError` for an iteration that does not fit the table. */
@@ -42,37 +43,32 @@ export class RunningSet {
     ints[slot + LAST_ITERATION] = key;
     this.size++;
     if (left >= WINDOW) {
-      this.#pushFar(key, slot);
+      this.#far.push(key, slot, slot);
       return;
     }
-    const heads = this.#heads;
     const at = key & MASK;
-    const head = heads[at];
+    const head = this.#heads[at];
+    this.#heads[at] = slot;
+    ints[slot + NEXT_RUNNING] = head;
     this.#inRing++;
     if (head === NONE) {
-      heads[at] = slot;
-      ints[slot + NEXT_RUNNING] = NONE;
       this.#occupied[at >>> 5] |= 1 << (at & 31);
       if (key < this.#ringTop) this.#ringTop = key;
-    } else if (slot < head) {
-      heads[at] = slot;
-      ints[slot + NEXT_RUNNING] = head;
-    } else {
-      let before = head;
-      for (let next = ints[before + NEXT_RUNNING]; next !== NONE && next < slot; next = ints[before + NEXT_RUNNING]) before = next;
-      ints[slot + NEXT_RUNNING] = ints[before + NEXT_RUNNING];
-      ints[before + NEXT_RUNNING] = slot;
-    }
+    } else if (key === this.#inOrder) this.#inOrder = NONE;
   }
 
   /** Removes the request that ends first and returns its slot; call only where there is one. */
   pop(): number {
     const key = this.#ringTop;
-    const at = key & MASK;
-    const slot = this.#heads[at];
-    if (this.#farTop < key || (this.#farTop === key && this.#far.at(-1)! < slot)) return this.#popFar();
+    const farKey = this.#far.topKey();
     this.size--;
-    const next = this.#requests.ints[slot + NEXT_RUNNING];
+    if (farKey < key) return this.#far.pop();
+    const at = key & MASK;
+    const ints = this.#requests.ints;
+    if (key !== this.#inOrder && ints[this.#heads[at] + NEXT_RUNNING] !== NONE) this.#putInOrder(key);
+    const slot = this.#heads[at];
+    if (farKey === key && this.#far.topSlot() < slot) return this.#far.pop();
+    const next = ints[slot + NEXT_RUNNING];
     this.#inRing--;
     this.#heads[at] = next;
     if (next === NONE) this.#vacate(at, key);
@@ -81,42 +77,60 @@ export class RunningSet {
 
   /** Every member's slot, in no particular order: O(batch + ring). */
   members(): number[] {
-    const ints = this.#requests.ints;
-    const slots = [...this.#far];
+    const slots: number[] = [];
+    for (let i = 0; i < this.#far.size; i++) slots.push(this.#far.slotAt(i));
     for (let word = 0; word < WORDS; word++) {
-      for (let bits = this.#occupied[word]; bits !== 0; bits &= bits - 1) {
-        for (let slot = this.#heads[word * 32 + lowestBit(bits)]; slot !== NONE; slot = ints[slot + NEXT_RUNNING]) slots.push(slot);
-      }
+      for (let bits = this.#occupied[word]; bits !== 0; bits &= bits - 1) slots.push(...this.#list(word * 32 + lowestBit(bits)));
     }
     return slots;
   }
 
-  /** Removes a member, whichever it is. */
+  /** Removes a member, whichever it is: O(those that end with it, or beyond the ring). */
   remove(slot: number): void {
-    const far = this.#far.indexOf(slot);
-    this.size--;
-    if (far !== -1) {
-      this.#far.splice(far, 1);
-      this.#settleFar();
-      return;
-    }
     const ints = this.#requests.ints;
     const key = ints[slot + LAST_ITERATION];
+    this.size--;
     const at = key & MASK;
-    this.#inRing--;
-    if (this.#heads[at] === slot) {
-      this.#heads[at] = ints[slot + NEXT_RUNNING];
-      if (this.#heads[at] === NONE) this.#vacate(at, key);
+    const list = this.#list(at);
+    const place = list.indexOf(slot);
+    if (place === -1) {
+      const others: number[] = [];
+      for (let other = this.#far.pop(); other !== slot; other = this.#far.pop()) others.push(other);
+      for (const other of others) this.#far.push(ints[other + LAST_ITERATION], other, other);
       return;
     }
-    let before = this.#heads[at];
-    while (ints[before + NEXT_RUNNING] !== slot) before = ints[before + NEXT_RUNNING];
-    ints[before + NEXT_RUNNING] = ints[slot + NEXT_RUNNING];
+    this.#inRing--;
+    const next = ints[slot + NEXT_RUNNING];
+    if (place > 0) ints[list[place - 1] + NEXT_RUNNING] = next;
+    else {
+      this.#heads[at] = next;
+      if (next === NONE) this.#vacate(at, key);
+    }
+  }
+
+  #list(at: number): number[] {
+    const ints = this.#requests.ints;
+    const slots: number[] = [];
+    for (let slot = this.#heads[at]; slot !== NONE; slot = ints[slot + NEXT_RUNNING]) slots.push(slot);
+    return slots;
+  }
+
+  #putInOrder(key: number): void {
+    const ints = this.#requests.ints;
+    const slots = this.#list(key & MASK).sort((a, b) => b - a);
+    let next = NONE;
+    for (const slot of slots) {
+      ints[slot + NEXT_RUNNING] = next;
+      next = slot;
+    }
+    this.#heads[key & MASK] = next;
+    this.#inOrder = key;
   }
 
   /** An iteration's list is empty; where it was the first, the next one that is not takes its place. */
   #vacate(at: number, key: number): void {
     this.#occupied[at >>> 5] &= ~(1 << (at & 31));
+    if (key === this.#inOrder) this.#inOrder = NONE;
     if (key !== this.#ringTop) return;
     if (this.#inRing === 0) {
       this.#ringTop = NEVER;
@@ -131,30 +145,6 @@ export class RunningSet {
       bits = occupied[word];
     }
     this.#ringTop = key + ((word * 32 + lowestBit(bits) - at) & MASK);
-  }
-
-  #pushFar(key: number, slot: number): void {
-    const ints = this.#requests.ints;
-    const far = this.#far;
-    let at = far.length;
-    for (; at > 0; at--) {
-      const last = ints[far[at - 1] + LAST_ITERATION];
-      if (last > key || (last === key && far[at - 1] > slot)) break;
-    }
-    far.splice(at, 0, slot);
-    this.#settleFar();
-  }
-
-  #popFar(): number {
-    this.size--;
-    const slot = this.#far.pop()!;
-    this.#settleFar();
-    return slot;
-  }
-
-  #settleFar(): void {
-    const far = this.#far;
-    this.#farTop = far.length === 0 ? NEVER : this.#requests.ints[far[far.length - 1] + LAST_ITERATION];
   }
 }
 

@@ -100,19 +100,19 @@ class Simulation {
   readonly #telemetry: FleetTelemetry;
   readonly #names: TraceNames;
   readonly #orderFrom: readonly Int32Array[];
-  readonly #arrivedInPool: Float64Array = new Float64Array(0);
-  readonly #completedInPool: Float64Array = new Float64Array(0);
-  readonly #tokensInPool: Float64Array = new Float64Array(0);
+  readonly #arrivedInPool: Float64Array;
+  readonly #completedInPool: Float64Array;
+  readonly #tokensInPool: Float64Array;
   readonly #demand: DemandTelemetry;
 
   readonly #regionCount: number;
   readonly #regionRouter: RegionRouter;
   readonly #instanceRouter: InstanceRouter;
   readonly #release: ReleasePolicy;
-  readonly #poolAt: Int32Array = new Int32Array(0);
+  readonly #poolAt: Int32Array;
   /** Time from origin to the queue of a serving region, by origin × region. */
-  readonly #delayMs: Float64Array = new Float64Array(0);
-  readonly #defaultDeadlineMs: Float64Array = new Float64Array(0);
+  readonly #delayMs: Float64Array;
+  readonly #defaultDeadlineMs: Float64Array;
   #nowMs = 0;
   #sequence = 0;
   #ended = 0;

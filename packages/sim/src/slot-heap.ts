@@ -1,9 +1,9 @@
 /** Binary min-heap of request slots by (key, sequence), in typed arrays that double when full. */
 export class SlotHeap {
   size = 0;
-  #keys: Float64Array = new Float64Array(0);
-  #sequences: Float64Array = new Float64Array(0);
-  #slots: Int32Array = new Int32Array(0);
+  #keys: Float64Array;
+  #sequences: Float64Array;
+  #slots: Int32Array;
 
   constructor(capacity = 16) {
     this.#keys = new Float64Array(capacity);

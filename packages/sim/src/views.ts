@@ -35,16 +35,16 @@ export class SimRegionView implements RegionPoolView {
   /** Offset of the request's (model × tier) row in `topology.poolAt`. */
   poolBase = 0;
   nowMs = 0;
-  preference: Int32Array = new Int32Array(0);
+  preference: Int32Array;
   /** Regions that the request's residency set holds, or undefined for all. */
   residency: Uint8Array | undefined = undefined;
   readonly #regions: readonly RegionId[];
-  readonly #poolAt: Int32Array = new Int32Array(0);
+  readonly #poolAt: Int32Array;
   readonly #ready: (pool: number) => number;
   readonly #down: (region: number) => boolean;
   readonly #engine: InstanceEngine;
-  readonly #kvCapacity: Float64Array = new Float64Array(0);
-  readonly #queuedTokens: Float64Array = new Float64Array(0);
+  readonly #kvCapacity: Float64Array;
+  readonly #queuedTokens: Float64Array;
   readonly #rtt: readonly (readonly number[])[];
 
   constructor(config: ResolvedConfig, topology: Topology, engine: InstanceEngine, fleet: Fleet) {
@@ -107,7 +107,7 @@ export class SimInstanceView implements InstancePoolView {
   members: readonly number[] = [];
   nowMs = 0;
   readonly #engine: InstanceEngine;
-  readonly #outstanding: Float64Array = new Float64Array(0);
+  readonly #outstanding: Float64Array;
 
   constructor(engine: InstanceEngine) {
     this.#engine = engine;

@@ -5,7 +5,7 @@ import { simulate, type SimulationConfig, type SimulationResult } from '@sageser
 import type { SkippedRows } from '@sageserve/trace';
 import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
 import { measureCapacity } from '../control/measure-capacity.js';
-import { demandAround, needsForesight, needsPlanning, type PrepareOptions, prepareRun } from '../control/prepare-run.js';
+import { demandAround, needsForesight, needsPlanning, type PrepareOptions, prepareRun, type RunDemand } from '../control/prepare-run.js';
 import { preset } from '../presets/presets.js';
 import { buildSimulation } from '../scenario/build.js';
 import { loadPlugins } from '../scenario/plugins.js';
@@ -81,15 +81,16 @@ async function readAndMeasure(
   if (!choices.some((choice) => needsPlanning(scenario, choice, catalogue))) return {};
   const foresight = choices.some((choice) => needsForesight(scenario, choice, catalogue));
   const progress = new Progress(foresight ? 'history and foresight' : 'history', 'requests');
+  let demand: RunDemand;
   try {
-    const demand = await demandAround(scenario, foresight, (requests, share) => {
+    demand = await demandAround(scenario, foresight, (requests, share) => {
       signal.throwIfAborted();
       return progress.update(requests, share);
     });
-    return { demand, capacity: await measureCapacity(scenario, buildSimulation(scenario, 'static', catalogue), signal) };
   } finally {
     progress.stop();
   }
+  return { demand, capacity: await measureCapacity(scenario, buildSimulation(scenario, 'static', catalogue), signal) };
 }
 
 async function runStrategy(

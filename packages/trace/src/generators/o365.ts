@@ -195,12 +195,12 @@ interface Cell {
 class O365Generator {
   readonly #options: Checked;
   readonly #cells: Cell[] = [];
-  readonly #cellOf: Int32Array = new Int32Array(0);
-  readonly #shareOf: Float64Array = new Float64Array(0);
-  readonly #inverseShape: Float64Array = new Float64Array(0);
-  readonly #gapScale: Float64Array = new Float64Array(0);
+  readonly #cellOf: Int32Array;
+  readonly #shareOf: Float64Array;
+  readonly #inverseShape: Float64Array;
+  readonly #gapScale: Float64Array;
   /** Operational time (expected arrivals) left to each stream's next arrival. */
-  readonly #left: Float64Array = new Float64Array(0);
+  readonly #left: Float64Array;
   readonly #gapRng: Rng;
   readonly #prompt: (() => number)[];
   readonly #output: (() => number)[];
