@@ -11,8 +11,8 @@ const NONE = -1;
 const NEVER = 0x7fffffff;
 
 /**
- * The running requests of an instance by the iteration at which they end: a ring with a list for each of the next iterations, and a bit for each that is not empty. What is entered goes to the front of a list, and
- * a list is put in order when its iteration comes, so that neither costs more in a large batch. Those that end beyond the ring wait in a heap until they are the first to end. Ties go to the smaller slot.
+ * The running requests of an instance by the iteration at which they end: a ring with a list for each of the next iterations, and a bit for each that is not empty, so that an entry and a removal cost what ends at one
+ * iteration, however large the batch is. Those that end beyond the ring wait in a heap until they are the first to end. Ties go to the smaller slot.
  */
 export class RunningSet {
   size = 0;
@@ -22,9 +22,8 @@ export class RunningSet {
   readonly #occupied = new Int32Array(WORDS);
   #inRing = 0;
   #ringTop = NEVER;
-  /** Iteration whose list is in order: the first one, while it is taken from. */
-  #inOrder = NONE;
   readonly #far = new SlotHeap();
+  #farTop = NEVER;
 
   constructor(requests: RequestTable) {
     this.#requests = requests;
@@ -32,7 +31,7 @@ export class RunningSet {
 
   /** The first iteration at which a request ends, `Infinity` where none runs. */
   topKey(): number {
-    return this.size === 0 ? Infinity : Math.min(this.#ringTop, this.#far.topKey());
+    return this.size === 0 ? Infinity : Math.min(this.#ringTop, this.#farTop);
   }
 
   /** Enters a request that ends `left` iterations after `iteration`, which no member may end before. Throws `InvariantError` for an iteration that does not fit the table. */
@@ -44,31 +43,37 @@ export class RunningSet {
     this.size++;
     if (left >= WINDOW) {
       this.#far.push(key, slot, slot);
+      if (key < this.#farTop) this.#farTop = key;
       return;
     }
+    const heads = this.#heads;
     const at = key & MASK;
-    const head = this.#heads[at];
-    this.#heads[at] = slot;
-    ints[slot + NEXT_RUNNING] = head;
+    const head = heads[at];
     this.#inRing++;
     if (head === NONE) {
+      heads[at] = slot;
+      ints[slot + NEXT_RUNNING] = NONE;
       this.#occupied[at >>> 5] |= 1 << (at & 31);
       if (key < this.#ringTop) this.#ringTop = key;
-    } else if (key === this.#inOrder) this.#inOrder = NONE;
+    } else if (slot < head) {
+      heads[at] = slot;
+      ints[slot + NEXT_RUNNING] = head;
+    } else {
+      let before = head;
+      for (let next = ints[before + NEXT_RUNNING]; next !== NONE && next < slot; next = ints[before + NEXT_RUNNING]) before = next;
+      ints[slot + NEXT_RUNNING] = ints[before + NEXT_RUNNING];
+      ints[before + NEXT_RUNNING] = slot;
+    }
   }
 
   /** Removes the request that ends first and returns its slot; call only where there is one. */
   pop(): number {
     const key = this.#ringTop;
-    const farKey = this.#far.topKey();
-    this.size--;
-    if (farKey < key) return this.#far.pop();
     const at = key & MASK;
-    const ints = this.#requests.ints;
-    if (key !== this.#inOrder && ints[this.#heads[at] + NEXT_RUNNING] !== NONE) this.#putInOrder(key);
     const slot = this.#heads[at];
-    if (farKey === key && this.#far.topSlot() < slot) return this.#far.pop();
-    const next = ints[slot + NEXT_RUNNING];
+    if (this.#farTop < key || (this.#farTop === key && this.#far.topSlot() < slot)) return this.#popFar();
+    this.size--;
+    const next = this.#requests.ints[slot + NEXT_RUNNING];
     this.#inRing--;
     this.#heads[at] = next;
     if (next === NONE) this.#vacate(at, key);
@@ -77,10 +82,13 @@ export class RunningSet {
 
   /** Every member's slot, in no particular order: O(batch + ring). */
   members(): number[] {
+    const ints = this.#requests.ints;
     const slots: number[] = [];
     for (let i = 0; i < this.#far.size; i++) slots.push(this.#far.slotAt(i));
     for (let word = 0; word < WORDS; word++) {
-      for (let bits = this.#occupied[word]; bits !== 0; bits &= bits - 1) slots.push(...this.#list(word * 32 + lowestBit(bits)));
+      for (let bits = this.#occupied[word]; bits !== 0; bits &= bits - 1) {
+        for (let slot = this.#heads[word * 32 + lowestBit(bits)]; slot !== NONE; slot = ints[slot + NEXT_RUNNING]) slots.push(slot);
+      }
     }
     return slots;
   }
@@ -89,48 +97,30 @@ export class RunningSet {
   remove(slot: number): void {
     const ints = this.#requests.ints;
     const key = ints[slot + LAST_ITERATION];
-    this.size--;
     const at = key & MASK;
-    const list = this.#list(at);
-    const place = list.indexOf(slot);
-    if (place === -1) {
-      const others: number[] = [];
-      for (let other = this.#far.pop(); other !== slot; other = this.#far.pop()) others.push(other);
-      for (const other of others) this.#far.push(ints[other + LAST_ITERATION], other, other);
+    this.size--;
+    let before = NONE;
+    let found = this.#heads[at];
+    while (found !== NONE && found !== slot) {
+      before = found;
+      found = ints[found + NEXT_RUNNING];
+    }
+    if (found === NONE) {
+      this.#removeFar(slot);
       return;
     }
     this.#inRing--;
     const next = ints[slot + NEXT_RUNNING];
-    if (place > 0) ints[list[place - 1] + NEXT_RUNNING] = next;
+    if (before !== NONE) ints[before + NEXT_RUNNING] = next;
     else {
       this.#heads[at] = next;
       if (next === NONE) this.#vacate(at, key);
     }
   }
 
-  #list(at: number): number[] {
-    const ints = this.#requests.ints;
-    const slots: number[] = [];
-    for (let slot = this.#heads[at]; slot !== NONE; slot = ints[slot + NEXT_RUNNING]) slots.push(slot);
-    return slots;
-  }
-
-  #putInOrder(key: number): void {
-    const ints = this.#requests.ints;
-    const slots = this.#list(key & MASK).sort((a, b) => b - a);
-    let next = NONE;
-    for (const slot of slots) {
-      ints[slot + NEXT_RUNNING] = next;
-      next = slot;
-    }
-    this.#heads[key & MASK] = next;
-    this.#inOrder = key;
-  }
-
   /** An iteration's list is empty; where it was the first, the next one that is not takes its place. */
   #vacate(at: number, key: number): void {
     this.#occupied[at >>> 5] &= ~(1 << (at & 31));
-    if (key === this.#inOrder) this.#inOrder = NONE;
     if (key !== this.#ringTop) return;
     if (this.#inRing === 0) {
       this.#ringTop = NEVER;
@@ -145,6 +135,24 @@ export class RunningSet {
       bits = occupied[word];
     }
     this.#ringTop = key + ((word * 32 + lowestBit(bits) - at) & MASK);
+  }
+
+  #popFar(): number {
+    this.size--;
+    const slot = this.#far.pop();
+    this.#settleFar();
+    return slot;
+  }
+
+  #removeFar(slot: number): void {
+    const others: number[] = [];
+    for (let other = this.#far.pop(); other !== slot; other = this.#far.pop()) others.push(other);
+    for (const other of others) this.#far.push(this.#requests.ints[other + LAST_ITERATION], other, other);
+    this.#settleFar();
+  }
+
+  #settleFar(): void {
+    this.#farTop = this.#far.size === 0 ? NEVER : this.#far.topKey();
   }
 }
 
