@@ -35,7 +35,7 @@ export class SimRegionView implements RegionPoolView {
   /** Offset of the request's (model × tier) row in `topology.poolAt`. */
   poolBase = 0;
   nowMs = 0;
-  preference: Int32Array;
+  preference: Int32Array = new Int32Array(0);
   /** Regions that the request's residency set holds, or undefined for all. */
   residency: Uint8Array | undefined = undefined;
   readonly #regions: readonly RegionId[];
