@@ -1,6 +1,6 @@
 /**
  * Keeps the integers 0…capacity−1 in order of a key that may change at any time, and knows the one with the smallest key. Ties go to the smaller integer, so that
- * order never depends on history. A tournament tree: a change replays the matches on the path from a leaf towards the root as far as anything changes, which moves nothing
+ * order never depends on history. A tournament tree: a change replays the matches on the path from a leaf to the root, up to the first that ends as it did before, which moves nothing
  * and needs no table of positions. All storage is allocated up front.
  */
 export class IndexedMinHeap {
@@ -35,9 +35,9 @@ export class IndexedMinHeap {
     const keys = this.keys;
     const winner = this.#winner;
     keys[member] = key;
-    let best = member | 0;
+    let best = member;
     let bestKey = key;
-    for (let node = this.#leaves + best; node > 1; node >>= 1) {
+    for (let node = this.#leaves + member; node > 1; node >>= 1) {
       const rival = winner[node ^ 1]!;
       const rivalKey = keys[rival]!;
       if (rivalKey < bestKey || (rivalKey === bestKey && rival < best)) {

@@ -189,13 +189,13 @@ function adjust(counts: ModelCounts, deferred: number): void {
   }
   // Each turn moves one instance, so that this ends.
   for (let turn = 0; turn < 10_000 && capacity < total; turn++) {
-    const choice = mostMissing(counts);
+    const choice = best(counts, missing, capacity, total);
     if (choice === undefined) return;
     grid.set(m, choice.r, choice.k, grid.at(m, choice.r, choice.k) + 1);
     capacity += speed.at(m, 0, choice.k);
   }
   for (let turn = 0; turn < 10_000; turn++) {
-    const choice = mostSpare(counts, capacity, total);
+    const choice = best(counts, spare, capacity, total);
     if (choice === undefined) return;
     grid.set(m, choice.r, choice.k, grid.at(m, choice.r, choice.k) - 1);
     capacity -= speed.at(m, 0, choice.k);
@@ -208,39 +208,37 @@ function capacityIn({ grid, m, speed }: ModelCounts, r: number): number {
   return sum;
 }
 
-/** Where one instance more does most good: the region that lacks most, on its fastest SKU that has room. */
-function mostMissing(counts: ModelCounts): { r: number; k: number } | undefined {
+/** What a region lacks, and the faster of its SKUs before the slower: where one instance more does most good. Undefined where there is no room. */
+function missing(counts: ModelCounts, r: number, k: number): number | undefined {
   const { grid, m, wanted, speed, most } = counts;
-  let found: { r: number; k: number } | undefined;
-  let highest = -Infinity;
-  for (let r = 0; r < grid.regions; r++) {
-    if (Number.isNaN(wanted[r])) continue;
-    for (let k = 0; k < grid.skus; k++) {
-      const one = speed.at(m, 0, k);
-      if (!(grid.at(m, r, k) < most.at(m, r, k) && one > 0)) continue;
-      const missing = wanted[r]! - capacityIn(counts, r) + 1e-6 * one;
-      if (missing > highest) {
-        highest = missing;
-        found = { r, k };
-      }
-    }
-  }
-  return found;
+  const one = speed.at(m, 0, k);
+  return grid.at(m, r, k) < most.at(m, r, k) && one > 0 ? wanted[r]! - capacityIn(counts, r) + 1e-6 * one : undefined;
 }
 
-/** Where one instance less does least harm, or nowhere. */
-function mostSpare(counts: ModelCounts, capacity: number, total: number): { r: number; k: number } | undefined {
+/** What is left over in a region without one instance, of what is to be servable at home. Undefined where it is needed. */
+function spare(counts: ModelCounts, r: number, k: number, capacity: number, total: number): number | undefined {
   const { grid, m, wanted, speed, least } = counts;
+  const one = speed.at(m, 0, k);
+  if (!(grid.at(m, r, k) > least.at(m, r, k) && one > 0 && capacity - one >= total)) return undefined;
+  const left = capacityIn(counts, r) - one - LOCAL_SHARE * wanted[r]!;
+  return left >= 0 ? left : undefined;
+}
+
+/** The place with the highest score, of those whose demand is known. */
+function best(
+  counts: ModelCounts,
+  score: (counts: ModelCounts, r: number, k: number, capacity: number, total: number) => number | undefined,
+  capacity: number,
+  total: number,
+): { r: number; k: number } | undefined {
   let found: { r: number; k: number } | undefined;
   let highest = -Infinity;
-  for (let r = 0; r < grid.regions; r++) {
-    if (Number.isNaN(wanted[r])) continue;
-    for (let k = 0; k < grid.skus; k++) {
-      const one = speed.at(m, 0, k);
-      if (!(grid.at(m, r, k) > least.at(m, r, k) && one > 0 && capacity - one >= total)) continue;
-      const spare = capacityIn(counts, r) - one - LOCAL_SHARE * wanted[r]!;
-      if (spare >= 0 && spare > highest) {
-        highest = spare;
+  for (let r = 0; r < counts.grid.regions; r++) {
+    if (Number.isNaN(counts.wanted[r])) continue;
+    for (let k = 0; k < counts.grid.skus; k++) {
+      const value = score(counts, r, k, capacity, total);
+      if (value !== undefined && value > highest) {
+        highest = value;
         found = { r, k };
       }
     }

@@ -1,9 +1,9 @@
-import { ARRIVED_AT, DEADLINE_AT, ORIGIN, OUTPUT, PROMPT, REQUEST_ID, type RequestTable, SEQUENCE } from './request-table.js';
+import { DEADLINE_AT, ORIGIN, OUTPUT, type RequestTable, SEQUENCE } from './request-table.js';
 import { SlotHeap } from './slot-heap.js';
 
 /** Numbers kept of a request, a cache line: the first ones of its record in the table, in the same places, and where it comes from. */
 const FIELDS = 8;
-const HELD_ORIGIN = 6;
+const HELD_ORIGIN = OUTPUT + 1;
 
 /**
  * Requests of one model, tier and residency set that wait, by (deadline, sequence). Most come in the order of their deadlines: those lie one after another in a ring, so that a backlog of millions is read as it was
@@ -100,22 +100,12 @@ export class HeldQueue {
 }
 
 function write(records: Float64Array, at: number, { doubles, ints }: RequestTable, slot: number): void {
-  records[at + DEADLINE_AT] = doubles[slot + DEADLINE_AT];
-  records[at + SEQUENCE] = doubles[slot + SEQUENCE];
-  records[at + REQUEST_ID] = doubles[slot + REQUEST_ID];
-  records[at + ARRIVED_AT] = doubles[slot + ARRIVED_AT];
-  records[at + PROMPT] = doubles[slot + PROMPT];
-  records[at + OUTPUT] = doubles[slot + OUTPUT];
+  for (let field = 0; field < HELD_ORIGIN; field++) records[at + field] = doubles[slot + field];
   records[at + HELD_ORIGIN] = ints[slot + ORIGIN];
 }
 
 /** All but what the queue's requests have in common. */
 function read(records: Float64Array, at: number, { doubles, ints }: RequestTable, slot: number): void {
-  doubles[slot + DEADLINE_AT] = records[at + DEADLINE_AT];
-  doubles[slot + SEQUENCE] = records[at + SEQUENCE];
-  doubles[slot + REQUEST_ID] = records[at + REQUEST_ID];
-  doubles[slot + ARRIVED_AT] = records[at + ARRIVED_AT];
-  doubles[slot + PROMPT] = records[at + PROMPT];
-  doubles[slot + OUTPUT] = records[at + OUTPUT];
+  for (let field = 0; field < HELD_ORIGIN; field++) doubles[slot + field] = records[at + field];
   ints[slot + ORIGIN] = records[at + HELD_ORIGIN];
 }

@@ -1,4 +1,4 @@
-/** Places of a request in {@link RequestTable.doubles}: first those that a request has before it is served. */
+/** Places of a request in {@link RequestTable.doubles}: those up to `OUTPUT` are what a request has before it is served, and what is held of it. */
 export const DEADLINE_AT = 0;
 export const SEQUENCE = 1;
 export const REQUEST_ID = 2;
@@ -49,8 +49,6 @@ export class RequestTable {
   outputTokens: Float64Array = new Float64Array(0);
   /** Output tokens that a preemption threw back into the prompt, to be computed again. */
   recomputeTokens: Float64Array = new Float64Array(0);
-  /** Prompt tokens of the current prefill that are done. */
-  prefilledTokens: Float64Array = new Float64Array(0);
   model: Int32Array = new Int32Array(0);
   originRegion: Int32Array = new Int32Array(0);
   servedRegion: Int32Array = new Int32Array(0);
@@ -60,8 +58,6 @@ export class RequestTable {
   awaitsDecode: Int32Array = new Int32Array(0);
   /** Iteration of its instance at which it ends, while it decodes. */
   lastIteration: Int32Array = new Int32Array(0);
-  /** The next of the requests that end at that iteration, −1 for none. */
-  nextRunning: Int32Array = new Int32Array(0);
   #capacity = 0;
   #free: Int32Array = new Int32Array(0);
   #freeCount = 0;
