@@ -35,7 +35,7 @@ const STAGE_OF_FILE: readonly (readonly [RegExp, Stage | undefined])[] = [
   [/^routing\/src\/release\//, 'held work'],
   [/^routing\/src\/batch\//, 'batching'],
   [/^sim\/src\/held-/, 'held work'],
-  [/^sim\/src\/(instance-engine|running-set|slot-heap)/, 'batching'],
+  [/^sim\/src\/(instance-engine|batch|running-set|slot-heap)/, 'batching'],
   [/^sim\/src\/demand-telemetry/, 'metrics'],
   [/^sim\/src\/(fleet|audit|count|spot|incidents)/, 'control: telemetry and scaling'],
   [/^sim\/src\/(views|request-table|trace-names|topology)/, undefined],

@@ -19,7 +19,7 @@ import {
   type WorkloadTier,
 } from '@sageserve/core';
 import { type Incident, incidentSteps } from './incidents.js';
-import { DEFAULT_ENGINE, type EngineOptions } from './instance-engine.js';
+import { DEFAULT_ENGINE, type EngineOptions } from './engine-options.js';
 
 /** A kind of GPU host: what it costs and how long each way of getting an instance takes. */
 export interface SkuSpec {

@@ -3,7 +3,7 @@ import { type TraceRequest, traceFromRequests } from '@sageserve/trace';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { linearPerformance, outcomes, request, testConfig } from './fixtures.js';
-import { DEFAULT_ENGINE, type EngineOptions } from './instance-engine.js';
+import { DEFAULT_ENGINE, type EngineOptions } from './engine-options.js';
 import { simulate } from './simulation.js';
 
 interface Live {

@@ -1,7 +1,7 @@
 export { type ControlPorts, DEFAULT_ACQUISITION, type EndpointSpec, type SimulationConfig, type SimulationPolicies, type SkuSpec } from './config.js';
 export { type FleetActions } from './fleet.js';
 export { type Incident } from './incidents.js';
-export { DEFAULT_ENGINE, type EngineOptions } from './instance-engine.js';
+export { DEFAULT_ENGINE, type EngineOptions } from './engine-options.js';
 export { type RequestTable } from './request-table.js';
 export {
   type EndpointReport,

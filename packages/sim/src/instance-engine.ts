@@ -1,4 +1,6 @@
 import { type BatchScheduler, type DeploymentPerformance, type IndexedMinHeap, InvariantError, type RequestView } from '@sageserve/core';
+import { Batch } from './batch.js';
+import type { EngineOptions } from './engine-options.js';
 import {
   AWAITS_DECODE,
   FIRST_TOKEN_AT,
@@ -12,34 +14,6 @@ import {
   SEQUENCE,
   STARTED_AT,
 } from './request-table.js';
-import { RunningSet } from './running-set.js';
-import { SlotHeap } from './slot-heap.js';
-
-/** How an instance batches. Every field has a default in {@link DEFAULT_ENGINE}. */
-export interface EngineOptions {
-  /** Requests that one batch may hold. */
-  readonly maxBatchRequests: number;
-  /** Tokens that one iteration may take: prompt tokens only, or prompt plus decode tokens with chunked prefill. `Infinity` lifts the limit. */
-  readonly maxBatchTokens: number;
-  /** Cut prompts into chunks that fill the iteration's token budget, as vLLM does, instead of taking each whole. */
-  readonly chunkedPrefill: boolean;
-  /**
-   * `growth`: KV memory grows by a token per request and iteration, and when it runs out the request of lowest priority is put back and computed again.
-   * `reserve`: memory for the whole output is set aside when decoding begins, as the paper's artifact does.
-   */
-  readonly kvAllocation: 'growth' | 'reserve';
-  /** Share (0–1) of KV memory that admission leaves free under `growth`, so that running requests can grow. */
-  readonly kvWatermark: number;
-}
-
-/** Limits of vLLM V1 on data-centre GPUs. */
-export const DEFAULT_ENGINE: EngineOptions = {
-  maxBatchRequests: 1_024,
-  maxBatchTokens: 8_192,
-  chunkedPrefill: false,
-  kvAllocation: 'growth',
-  kvWatermark: 0.01,
-};
 
 /** What the engine tells its host. */
 export interface EngineListener {
@@ -74,37 +48,6 @@ const RUN_FIRST_MS = 9;
 const RUN_SLOPE_MS = 10;
 const QUEUED_REQUESTS = 11;
 const RUNNING_REQUESTS = 12;
-
-/** What an instance works with. */
-class Batch {
-  readonly waiting = new SlotHeap();
-  readonly running: RunningSet;
-  performance: DeploymentPerformance;
-  /** Requests being prefilled and the tokens that the iteration takes of each, as many places as were needed. */
-  prefilling = new Int32Array(16);
-  chunks = new Float64Array(16);
-  prefillCount = 0;
-
-  constructor(requests: RequestTable, performance: DeploymentPerformance) {
-    this.running = new RunningSet(requests);
-    this.performance = performance;
-  }
-
-  /** Adds a request to those being prefilled. */
-  prefill(slot: number, chunk: number): void {
-    const at = this.prefillCount++;
-    if (at === this.prefilling.length) {
-      const prefilling = new Int32Array(2 * at);
-      const chunks = new Float64Array(2 * at);
-      prefilling.set(this.prefilling);
-      chunks.set(this.chunks);
-      this.prefilling = prefilling;
-      this.chunks = chunks;
-    }
-    this.prefilling[at] = slot;
-    this.chunks[at] = chunk;
-  }
-}
 
 /**
  * Iteration-level continuous batching on many instances, in closed form: an instance has one event, the end of its current iteration or of a run of decode iterations,
