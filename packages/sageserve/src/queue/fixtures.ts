@@ -7,6 +7,8 @@ const LOCAL = 'postgres://postgres@127.0.0.1:5432/postgres';
 export interface TestDatabase {
   readonly url: string;
   query<T extends pg.QueryResultRow>(sql: string): Promise<T[]>;
+  /** Keeps everyone else from a table, until what it returns is called. */
+  lock(table: string): Promise<() => Promise<void>>;
   drop(): Promise<void>;
 }
 
@@ -25,6 +27,11 @@ export async function testDatabase(): Promise<TestDatabase | undefined> {
   return {
     url: url.href,
     query: async <T extends pg.QueryResultRow>(sql: string) => (await client.query<T>(sql)).rows,
+    async lock(table: string) {
+      const holder = (await connect(url.href))!;
+      await holder.query(`begin; lock table ${table} in access exclusive mode`);
+      return () => holder.end();
+    },
     async drop() {
       await client.end();
       await admin.query(`drop database ${name} with (force)`);

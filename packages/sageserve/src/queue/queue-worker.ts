@@ -5,13 +5,15 @@ import pg from 'pg';
 import { SweepPool } from '../sweep/pool.js';
 import type { SweepTask } from '../sweep/definition.js';
 import type { SweepMeasures } from '../sweep/run-task.js';
-import { repeatedly, wallClockMs, within } from '../wall-clock.js';
+import { pause, repeatedly, wallClockMs, within } from '../wall-clock.js';
 import { inTransaction, JOBS_SCHEMA, openDatabase } from './database.js';
 import { announce, giveBack, type QueuedRun, releaseDead, RunQueue, SILENT, taskName } from './run-queue.js';
 
 /** How often the queue is asked for work that nobody announced, and dead workers are looked for. */
 const POLL_MS = 1_000;
-/** Looks at the queue may fail for so long before the worker ends: the connection that says that it lives decides, not a hiccup of another. */
+/** When the database is asked again what it did not answer. */
+const AGAIN_MS = 200;
+/** What is asked of the database may fail for so long before the worker ends: the connection that says that it lives decides, not a hiccup of another. */
 const PATIENCE_MS = 30_000;
 /** What is held must be back on the queue by then, when the worker ends. */
 const GIVE_BACK_MS = 5_000;
@@ -58,9 +60,10 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
     const own = id;
     if (own === undefined) return;
     try {
+      const inTime = AbortSignal.timeout(GIVE_BACK_MS);
       await within(
         GIVE_BACK_MS,
-        inTransaction(connections, (client) => giveBack(client, own)),
+        untilAnswered(() => inTransaction(connections, (client) => giveBack(client, own)), inTime),
       );
     } catch (error) {
       lose(error);
@@ -69,30 +72,39 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
   };
   try {
     await alive.connect();
-    const work = async (key: string, worker: string): Promise<void> => {
-      id = worker;
+    const ask = <T>(question: () => Promise<T>): Promise<T> => {
+      const sinceMs = wallClockMs();
+      return untilAnswered(question, stopped, (error) => {
+        if (wallClockMs() - sinceMs > PATIENCE_MS) lose(error);
+      });
+    };
+    const take = async (key: string, worker: string): Promise<void> => {
       // Fetched while the worker was ending.
-      if (stopped.aborted) await giveAllBack();
       stopped.throwIfAborted();
-      await (announced ??= announce(alive, worker, hostname(), process.pid));
-      const { rows } = await connections.query<{ run: QueuedRun; done: boolean }>(
-        'select run, measures is not null as done from sageserve.runs where key = $1',
-        [key],
+      await (announced ??= announce(alive, worker, hostname(), process.pid).catch((error: unknown) => {
+        lose(error);
+        throw error;
+      }));
+      const { rows } = await ask(() =>
+        connections.query<{ run: QueuedRun; done: boolean }>('select run, measures is not null as done from sageserve.runs where key = $1', [key]),
       );
       const queued = rows[0];
       // Done by one who died before it could say so, or cancelled.
       if (queued === undefined || queued.done) return;
+      const { measures, busySeconds } = await pool.run({ task: queued.run.task }, stopped).catch((error: unknown) => {
+        if (!stopped.aborted) options.onFailure?.(queued.run, error instanceof Error ? error.message : String(error));
+        throw error;
+      });
+      await ask(() => finish(connections, key, measures, busySeconds, worker));
+      options.onRun?.(queued.run, measures['arrived'] ?? 0, busySeconds);
+    };
+    const work = async (key: string, worker: string): Promise<void> => {
+      id = worker;
       try {
-        const { measures, busySeconds } = await pool.run({ task: queued.run.task }, stopped);
-        await finish(connections, key, measures, busySeconds, worker);
-        options.onRun?.(queued.run, measures['arrived'] ?? 0, busySeconds);
+        await take(key, worker);
       } catch (error) {
         // What goes back to the queue is no failure: once it is back, nothing that this worker says of it counts.
-        if (stopped.aborted) {
-          await giveAllBack();
-          throw error;
-        }
-        options.onFailure?.(queued.run, error instanceof Error ? error.message : String(error));
+        if (stopped.aborted) await giveAllBack();
         throw error;
       }
     };
@@ -150,6 +162,18 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
       cause: lost,
     });
   signal.throwIfAborted();
+}
+
+/** Asks the database again until it answers: what it can't say is no failure of a run. Throws the signal's reason when it aborts. */
+async function untilAnswered<T>(question: () => Promise<T>, signal: AbortSignal, onFailure?: (error: unknown) => void): Promise<T> {
+  for (;;) {
+    try {
+      return await question();
+    } catch (error) {
+      onFailure?.(error);
+      await pause(AGAIN_MS, signal);
+    }
+  }
 }
 
 /** Keeps a result: the first one, where a run was made twice. */

@@ -167,6 +167,55 @@ describe('the queue', () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining('1 of 1 run failed, the first with: it was taken off the queue')]);
   });
 
+  it('does not take a database that answers late or not for a failure of the run, and tells its result once', async () => {
+    const file = await sweepFile('slow', 'name: slow\nscenarios: [small]\nstrategies: [reactive]\nset: { duration: 12h }\n');
+    const CONNECTIONS = `from pg_stat_activity where datname = current_database() and application_name like 'sageserve%'`;
+    const waiting = (statement: string): string => `${CONNECTIONS} and wait_event_type = 'Lock' and query like '${statement}%'`;
+    const toBeMade = waiting('select run, measures');
+    const toBeKept = waiting('update sageserve.runs set measures');
+    const count = async (connections: string): Promise<number> => (await database!.query(`select ${connections}`)).length;
+    const cut = (connections: string): Promise<unknown> => database!.query(`select pg_terminate_backend(pid) ${connections}`);
+    expect((await run(['sweep', file, '--out', join(dir, 'slow'), '--queue', database!.url, '--detach'])).code).toBe(0);
+    const startLocked = async (): Promise<{ started: ReturnType<typeof worker>; unlock: () => Promise<void> }> => {
+      await database!.query(`update sageserve_jobs._private_jobs set run_at = now() + interval '1 hour'`);
+      await until(async () => (await count(CONNECTIONS)) === 0);
+      const started = worker('--until-empty');
+      // The last that it opens.
+      await until(async () => (await count(`${CONNECTIONS} and application_name = 'sageserve worker'`)) === 1);
+      const unlock = await database!.lock('sageserve.runs');
+      await database!.query('update sageserve_jobs._private_jobs set run_at = now()');
+      return { started, unlock };
+    };
+
+    // All of a worker's connections, while it asks what to do: it gives the run back.
+    const lost = await startLocked();
+    await until(async () => (await count(toBeMade)) === 1);
+    await cut(CONNECTIONS);
+    const { code, stderr } = await lost.started.ended;
+    expect([code, stderr]).toEqual([1, expect.stringContaining('error: the connection to the queue was lost')]);
+    await lost.unlock();
+    expect(await database!.query('select attempts, locked_by, last_error from sageserve_jobs.jobs')).toEqual([
+      { attempts: 0, locked_by: null, last_error: null },
+    ]);
+
+    // One connection, while it asks what to do and while it tells a result: it asks and tells again.
+    const hindered = await startLocked();
+    for (let times = 0; times < 2; times++) {
+      await until(async () => (await count(toBeMade)) === 1);
+      if (times === 0) await cut(toBeMade);
+    }
+    await hindered.unlock();
+    const unlock = await database!.lock('sageserve.runs');
+    await until(async () => (await count(toBeKept)) === 1);
+    await cut(toBeKept);
+    await unlock();
+    const ended = await hindered.started.ended;
+    expect([ended.code, ended.stderr.match(/requests in/g)?.length, ended.stderr]).toEqual([0, 1, expect.not.stringContaining('failed')]);
+    expect(await database!.query(`select measures is not null as done, crashes from sageserve.runs where sweep = 'slow'`)).toEqual([
+      { done: true, crashes: 0 },
+    ]);
+  });
+
   it('says what is wrong with a queue, and never its password', async () => {
     const wrong: readonly (readonly [string[], string])[] = [
       [['queue', 'status'], '--queue: is needed'],
