@@ -168,14 +168,15 @@ describe('the queue', () => {
   });
 
   it('does not take a database that answers late or not for a failure of the run, and tells its result once', async () => {
-    const file = await sweepFile('slow', 'name: slow\nscenarios: [small]\nstrategies: [reactive]\nset: { duration: 12h }\n');
+    const file = await sweepFile('slow', 'name: slow\nscenarios: [small]\nstrategies: [reactive]\nset: { duration: 13h }\n');
     const CONNECTIONS = `from pg_stat_activity where datname = current_database() and application_name like 'sageserve%'`;
     const waiting = (statement: string): string => `${CONNECTIONS} and wait_event_type = 'Lock' and query like '${statement}%'`;
     const toBeMade = waiting('select run, measures');
     const toBeKept = waiting('update sageserve.runs set measures');
     const count = async (connections: string): Promise<number> => (await database!.query(`select ${connections}`)).length;
     const cut = (connections: string): Promise<unknown> => database!.query(`select pg_terminate_backend(pid) ${connections}`);
-    expect((await run(['sweep', file, '--out', join(dir, 'slow'), '--queue', database!.url, '--detach'])).code).toBe(0);
+    const submitted = await run(['sweep', file, '--out', join(dir, 'slow'), '--queue', database!.url, '--detach']);
+    expect(submitted.stderr).toContain('put on the queue: 1 run');
     const startLocked = async (): Promise<{ started: ReturnType<typeof worker>; unlock: () => Promise<void> }> => {
       await database!.query(`update sageserve_jobs._private_jobs set run_at = now() + interval '1 hour'`);
       await until(async () => (await count(CONNECTIONS)) === 0);
