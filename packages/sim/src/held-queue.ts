@@ -4,31 +4,37 @@ import { SlotHeap } from './slot-heap.js';
 /** Numbers kept of a request, a cache line: the first ones of its record in the table, in the same places, and where it comes from. */
 const FIELDS = 8;
 const HELD_ORIGIN = OUTPUT + 1;
+/** A block is 64 kB. */
+const BLOCK_BITS = 10;
+const BLOCK = 1 << BLOCK_BITS;
 
 /**
- * Requests of one model, tier and residency set that wait, by (deadline, sequence). Most come in the order of their deadlines: those lie one after another in a ring, so that a backlog of millions is read as it was
- * written, without a look at the rest. Those that don't go to a heap beside it.
+ * Requests of one model, tier and residency set that wait, by (deadline, sequence). Most come in the order of their deadlines: those lie one after another in blocks, so that a backlog of millions is read as it was
+ * written, without a look at the rest, and takes no more memory than it fills. Those that don't go to a heap beside them.
  */
 export class HeldQueue {
   size = 0;
-  /** A power of two of requests. */
-  #ring = new Float64Array(16 * FIELDS);
+  readonly #blocks: Float64Array[] = [];
+  /** A block that was read to its end, for the next one that is needed. */
+  #spare: Float64Array | undefined;
+  /** Requests of the first block that are gone. */
   #head = 0;
-  #inRing = 0;
+  #inOrder = 0;
+  #lastDeadline = 0;
+  #lastSequence = 0;
   readonly #late = new SlotHeap();
   #lateRecords: Float64Array = new Float64Array(0);
   readonly #lateFree: number[] = [];
 
   /** Earliest deadline, `Infinity` where nothing waits. */
   topKey(): number {
-    return Math.min(this.#inRing > 0 ? this.#ring[this.#head * FIELDS + DEADLINE_AT] : Infinity, this.#late.topKey());
+    return Math.min(this.#inOrder > 0 ? this.#blocks[0][this.#head * FIELDS + DEADLINE_AT] : Infinity, this.#late.topKey());
   }
 
   /** How many have a deadline ≤ `atMs`: looks at those only. */
   countUpTo(atMs: number): number {
-    const mask = this.#ring.length / FIELDS - 1;
     let n = 0;
-    while (n < this.#inRing && this.#ring[((this.#head + n) & mask) * FIELDS + DEADLINE_AT] <= atMs) n++;
+    while (n < this.#inOrder && this.#blocks[(this.#head + n) >> BLOCK_BITS][((this.#head + n) & (BLOCK - 1)) * FIELDS + DEADLINE_AT] <= atMs) n++;
     return n + this.#late.countUpTo(atMs);
   }
 
@@ -37,36 +43,39 @@ export class HeldQueue {
     this.size++;
     const deadline = requests.doubles[slot + DEADLINE_AT];
     const sequence = requests.doubles[slot + SEQUENCE];
-    if (this.#inRing > 0) {
-      const mask = this.#ring.length / FIELDS - 1;
-      const last = ((this.#head + this.#inRing - 1) & mask) * FIELDS;
-      const lastDeadline = this.#ring[last + DEADLINE_AT];
-      if (deadline < lastDeadline || (deadline === lastDeadline && sequence < this.#ring[last + SEQUENCE])) {
-        const at = this.#lateFree.pop() ?? this.#growLate();
-        write(this.#lateRecords, at * FIELDS, requests, slot);
-        this.#late.push(deadline, sequence, at);
-        return;
-      }
-      if (this.#inRing > mask) this.#growRing();
+    if (this.#inOrder > 0 && (deadline < this.#lastDeadline || (deadline === this.#lastDeadline && sequence < this.#lastSequence))) {
+      const at = this.#lateFree.pop() ?? this.#growLate();
+      write(this.#lateRecords, at * FIELDS, requests, slot);
+      this.#late.push(deadline, sequence, at);
+      return;
     }
-    const mask = this.#ring.length / FIELDS - 1;
-    write(this.#ring, ((this.#head + this.#inRing++) & mask) * FIELDS, requests, slot);
+    const end = this.#head + this.#inOrder++;
+    if (end >> BLOCK_BITS === this.#blocks.length) {
+      this.#blocks.push(this.#spare ?? new Float64Array(BLOCK * FIELDS));
+      this.#spare = undefined;
+    }
+    write(this.#blocks[end >> BLOCK_BITS], (end & (BLOCK - 1)) * FIELDS, requests, slot);
+    this.#lastDeadline = deadline;
+    this.#lastSequence = sequence;
   }
 
   /** Copies the request with the earliest deadline into a slot of the table and returns the slot; call only where one waits. */
   pop(requests: RequestTable): number {
     this.size--;
-    const at = this.#head * FIELDS;
     const slot = requests.allocate();
     const lateKey = this.#late.topKey();
-    if (
-      this.#inRing > 0 &&
-      !(lateKey < this.#ring[at + DEADLINE_AT] || (lateKey === this.#ring[at + DEADLINE_AT] && this.#lateSequence() < this.#ring[at + SEQUENCE]))
-    ) {
-      read(this.#ring, at, requests, slot);
-      this.#head = (this.#head + 1) & (this.#ring.length / FIELDS - 1);
-      this.#inRing--;
-      return slot;
+    if (this.#inOrder > 0) {
+      const first = this.#blocks[0];
+      const at = this.#head * FIELDS;
+      if (!(lateKey < first[at + DEADLINE_AT] || (lateKey === first[at + DEADLINE_AT] && this.#lateSequence() < first[at + SEQUENCE]))) {
+        read(first, at, requests, slot);
+        this.#inOrder--;
+        if (++this.#head === BLOCK) {
+          this.#head = 0;
+          this.#spare = this.#blocks.shift();
+        }
+        return slot;
+      }
     }
     const late = this.#late.pop();
     read(this.#lateRecords, late * FIELDS, requests, slot);
@@ -76,15 +85,6 @@ export class HeldQueue {
 
   #lateSequence(): number {
     return this.#lateRecords[this.#late.topSlot() * FIELDS + SEQUENCE];
-  }
-
-  #growRing(): void {
-    const old = this.#ring;
-    const larger = new Float64Array(old.length * 2);
-    larger.set(old.subarray(this.#head * FIELDS));
-    larger.set(old.subarray(0, this.#head * FIELDS), old.length - this.#head * FIELDS);
-    this.#ring = larger;
-    this.#head = 0;
   }
 
   /** Makes room for as many again and returns the first place of it. */
