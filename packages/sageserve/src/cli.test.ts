@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand as run } from './fixtures.js';
+import { preset } from './presets/presets.js';
 
 const azure = fileURLToPath(new URL('../../../../shared/data/traces/azure2023_code.csv.gz', import.meta.url));
 
@@ -116,6 +117,17 @@ describe('sageserve simulate', () => {
     const skipped = await run(['simulate', '--trace', join(dir, 'bad.csv'), '--skip-bad-rows']);
     expect(skipped.code).toBe(0);
     expect(skipped.stderr).toContain('left out 1 bad row, of which the first:');
+    // Whoever plans has read the trace before: what comes before the run, and, for an oracle, what comes after.
+    const rows = Array.from({ length: 240 }, (_, minute) => `${minute * 60},100,20`);
+    for (const at of [7, 200]) rows[at] = `${at * 60},many,20`;
+    await writeFile(join(dir, 'bad-hours.csv'), `arrived_at_s,prompt_tokens,output_tokens\n${rows.join('\n')}\n`);
+    const { duration: _, ...small } = preset('small');
+    await writeFile(join(dir, 'bad-hours.json'), JSON.stringify({ ...small, history: '2h', traffic: { trace: './bad-hours.csv' } }));
+    const refused = await run(['simulate', join(dir, 'bad-hours.json'), '--strategy', 'lt-u']);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('bad-hours.csv:9, column prompt_tokens')]);
+    const planned = await run(['simulate', join(dir, 'bad-hours.json'), '--strategy', 'lt-u,oracle', '--skip-bad-rows', '--json']);
+    expect(planned.stderr.match(/left out 2 bad rows/g)).toHaveLength(2);
+    expect((JSON.parse(planned.stdout) as { strategies: { total: { arrived: number } }[] }).strategies.map(({ total }) => total.arrived)).toEqual([119, 119]);
   });
 
   it('leaves nothing incomplete behind when it is interrupted', async () => {

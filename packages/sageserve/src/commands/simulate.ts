@@ -53,7 +53,7 @@ export async function simulateCommand(file: string | undefined, options: Simulat
   try {
     if (options.out !== undefined)
       for (const [i, config] of configs.entries()) folders.push(await ResultFolder.create(join(options.out, labels[i]!), config, options));
-    const common = { catalogue, signal, ...(await readAndMeasure(scenario, choices, catalogue, signal)) };
+    const common = { catalogue, signal, ...(await readAndMeasure(scenario, choices, catalogue, options.skipBadRows === true, signal)) };
     for (const [i, config] of configs.entries()) runs.push(await runStrategy(labels[i]!, choices[i]!, config, common, scenario, options, folders[i]));
   } catch (error) {
     for (const folder of folders) await folder.discard();
@@ -76,6 +76,7 @@ async function readAndMeasure(
   scenario: Scenario,
   choices: readonly PolicyChoice[],
   catalogue: Catalogue,
+  skipBadRows: boolean,
   signal: AbortSignal,
 ): Promise<Pick<PrepareOptions, 'demand' | 'capacity'>> {
   if (!choices.some((choice) => needsPlanning(scenario, choice, catalogue))) return {};
@@ -83,9 +84,12 @@ async function readAndMeasure(
   const progress = new Progress(foresight ? 'history and foresight' : 'history', 'requests');
   let demand: RunDemand;
   try {
-    demand = await demandAround(scenario, foresight, (requests, share) => {
-      signal.throwIfAborted();
-      return progress.update(requests, share);
+    demand = await demandAround(scenario, foresight, {
+      onReading(requests, share) {
+        signal.throwIfAborted();
+        return progress.update(requests, share);
+      },
+      skipBadRows,
     });
   } finally {
     progress.stop();

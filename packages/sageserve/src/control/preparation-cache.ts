@@ -35,7 +35,7 @@ export class PreparationCache {
 
   demand(scenario: Scenario, foresight: boolean, onReading?: OnReading): Promise<RunDemand> {
     const { description: _d, incidents: _i, strategies: _s, control: _c, ...about } = scenario;
-    return kept(this.#demands, JSON.stringify([this.#inputs, about, foresight]), () => demandAround(scenario, foresight, onReading));
+    return kept(this.#demands, JSON.stringify([this.#inputs, about, foresight]), () => demandAround(scenario, foresight, { onReading }));
   }
 }
 

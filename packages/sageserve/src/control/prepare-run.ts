@@ -53,10 +53,10 @@ export async function runTraffic(scenario: Scenario, skippedRows?: SkippedRows):
 }
 
 /** What came before the run. */
-function historyTraffic(scenario: Scenario): Promise<TraceStream> {
+function historyTraffic(scenario: Scenario, skippedRows?: SkippedRows): Promise<TraceStream> {
   const hours = parseDurationMs(scenario.history)! / MS_PER_HOUR;
   const traffic = { ...scenario.traffic, startHourOfWeek: scenario.traffic.startHourOfWeek - hours };
-  return buildTraffic({ ...scenario, duration: scenario.history, ...(scenario.traffic.trace === undefined ? { traffic } : {}) });
+  return buildTraffic({ ...scenario, duration: scenario.history, ...(scenario.traffic.trace === undefined ? { traffic } : {}) }, skippedRows);
 }
 
 const seconds = (duration: string | number): number => parseDurationMs(duration)! / 1_000;
@@ -70,9 +70,17 @@ function checkHistory(scenario: Scenario): void {
 /** Is told how many requests were read and what share (0–1) of the whole that is, where it is known; a promise is awaited before the reading goes on. */
 export type OnReading = (requests: number, share: number | undefined) => Promise<void> | undefined;
 
-/** Reads what demand a scenario has before its run, and, for an oracle, during it. The same for every strategy. */
-export async function demandAround(scenario: Scenario, foresight: boolean, onReading?: OnReading): Promise<RunDemand> {
+/**
+ * Reads what demand a scenario has before its run, and, for an oracle, during it. The same for every strategy. Bad rows of a trace are left out with `skipBadRows` and not told of: whoever replays the trace, history
+ * included, tells of them.
+ */
+export async function demandAround(
+  scenario: Scenario,
+  foresight: boolean,
+  { onReading, skipBadRows = false }: { readonly onReading?: OnReading | undefined; readonly skipBadRows?: boolean } = {},
+): Promise<RunDemand> {
   checkHistory(scenario);
+  const skipped: SkippedRows | undefined = skipBadRows ? { count: 0, examples: [] } : undefined;
   const historyMs = parseDurationMs(scenario.history)!;
   const durationMs = scenario.duration === undefined ? undefined : parseDurationMs(scenario.duration)!;
   const source = scenario.traffic.trace ?? scenario.name;
@@ -88,8 +96,8 @@ export async function demandAround(scenario: Scenario, foresight: boolean, onRea
     return series;
   };
   return {
-    history: historyMs === 0 ? [] : await read(await historyTraffic(scenario), 0, historyMs),
-    foresight: foresight ? await read(await runTraffic(scenario), historyMs, durationMs) : undefined,
+    history: historyMs === 0 ? [] : await read(await historyTraffic(scenario, skipped), 0, historyMs),
+    foresight: foresight ? await read(await runTraffic(scenario, skipped), historyMs, durationMs) : undefined,
   };
 }
 
@@ -111,7 +119,10 @@ export async function prepareRun(scenario: Scenario, choice: PolicyChoice, optio
   // Filled below, once it is measured: policies ask for it request by request.
   const kvByModel = new Map<ModelId, number>();
   const { config, strategy } = buildFleet(scenario, choice, catalogue, { plan: () => plan, kvWithinObjectives: (id) => kvByModel.get(id) });
-  const demand = strategy.planning === undefined ? NO_DEMAND : (options.demand ?? (await demandAround(scenario, strategy.planning.foresight === true)));
+  const demand =
+    strategy.planning === undefined
+      ? NO_DEMAND
+      : (options.demand ?? (await demandAround(scenario, strategy.planning.foresight === true, { skipBadRows: skippedRows !== undefined })));
   const trace = await runTraffic(scenario, skippedRows);
   if (strategy.planning !== undefined) capacity ??= await measureCapacity(scenario, config, signal);
   // Of a model's deployments, the one that is slow with the least memory in use.
