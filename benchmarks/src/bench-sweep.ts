@@ -1,6 +1,7 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Figure, median } from './measure.js';
@@ -9,7 +10,9 @@ import { clockSeconds, repeatedly } from './wall-clock.js';
 const CLI = fileURLToPath(new URL('../../packages/sageserve/bin/sageserve.js', import.meta.url));
 const DATABASE = process.env['SAGESERVE_TEST_POSTGRES'] ?? 'postgres://postgres@127.0.0.1:5432/postgres';
 const ROUNDS = 3;
-const RUNS = 16;
+/** Sweeps with and without the queue, and their runs. */
+const PAIRS = 6;
+const RUNS = 8;
 const WORKERS = 4;
 const KILL_EVERY_MS = 3_000;
 
@@ -40,12 +43,22 @@ class Bench {
 
 const resultsIn = (out: string): Results => JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')) as Results;
 
-/** Seconds that a command takes; on one core of the machine where `pinned` says so. */
-function timed(args: readonly string[], pinned = false): number {
+const CAN_PIN = spawnSync('taskset', ['-c', '0', 'true']).status === 0;
+
+/** The command in a process of its own, on one core of the machine where one is given. */
+function started(args: readonly string[], core?: number): ChildProcess {
+  const command = [...(core === undefined ? [] : ['taskset', '-c', `${core}`]), process.execPath, CLI, ...args];
+  return spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+/** Seconds that a command takes. */
+async function timed(args: readonly string[], core?: number): Promise<number> {
   const start = clockSeconds();
-  const command = [...(pinned ? ['taskset', '-c', '0'] : []), process.execPath, CLI, ...args];
-  const { status, stderr } = spawnSync(command[0]!, command.slice(1), { encoding: 'utf8' });
-  if (status !== 0) throw new Error(stderr);
+  const child = started(args, core);
+  let stderr = '';
+  child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(stderr);
   return clockSeconds() - start;
 }
 
@@ -53,24 +66,23 @@ function timed(args: readonly string[], pinned = false): number {
 export async function benchSweep(): Promise<Figure[]> {
   const bench = new Bench();
   try {
-    return [...scaling(bench), ...(await withQueue(bench))];
+    return [...(await scaling(bench)), ...(await withQueue(bench))];
   } finally {
     bench.remove();
   }
 }
 
-function scaling(bench: Bench): Figure[] {
+async function scaling(bench: Bench): Promise<Figure[]> {
   const file = bench.file('scaling', 200, '86m');
-  const canPin = spawnSync('taskset', ['-c', '0', 'true']).status === 0;
   const pinned: number[] = [];
   const one: number[] = [];
   const two: number[] = [];
   let requests = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    if (canPin) pinned.push(timed(['sweep', file, '--cores', '1', '--out', bench.out()], true));
+    if (CAN_PIN) pinned.push(await timed(['sweep', file, '--cores', '1', '--out', bench.out()], 0));
     const out = bench.out();
-    one.push(timed(['sweep', file, '--cores', '1', '--out', out]));
-    two.push(timed(['sweep', file, '--cores', '2', '--out', bench.out()]));
+    one.push(await timed(['sweep', file, '--cores', '1', '--out', out]));
+    two.push(await timed(['sweep', file, '--cores', '2', '--out', bench.out()]));
     requests = resultsIn(out).runs.reduce((sum, run) => sum + run.measures.arrived, 0);
   }
   const rate = (seconds: readonly number[]): number => median(seconds.map((s, i) => s / two[i]!));
@@ -78,7 +90,7 @@ function scaling(bench: Bench): Figure[] {
   return [
     { name: '200 runs with --cores 1', value: median(one), unit: `s, ${Math.round(requests / 200).toLocaleString('en-US')} requests each` },
     { name: '200 runs with --cores 2', value: median(two), unit: 's' },
-    ...(canPin
+    ...(CAN_PIN
       ? [
           { name: '200 runs in a process that has one core', value: median(pinned), unit: 's' },
           { name: '  two cores against that', value: rate(pinned), unit: '× the rate', target },
@@ -110,23 +122,28 @@ async function withQueue(bench: Bench): Promise<Figure[]> {
 }
 
 /**
- * What the queue adds to runs of a second or more: the whole sweep on the clock, against one thread in the sweep's own process; and, since two sweeps of half a minute can differ by more than that on a busy machine,
- * what lies between a worker's dated results and is not the simulation itself.
+ * What the queue adds to runs of a second or more: the whole sweep on the clock, against one thread in the sweep's own process, both at the same time and each on a core of its own (one after the other where a process
+ * can't be given one), since two that follow one another can differ by more than that on a busy machine; and what lies between a worker's dated results and is not the simulation itself.
  */
 async function overhead(bench: Bench, url: string): Promise<Figure[]> {
+  const paired = CAN_PIN && availableParallelism() > 1;
   const ratios: number[] = [];
   let seconds = 0;
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < PAIRS; round++) {
+    // Whatever one core has that the other has not falls on both in turn.
+    const [hereOn, thereOn] = paired ? [round % 2, 1 - (round % 2)] : [undefined, undefined];
     // Seeds of the same traffic, but runs that the queue does not know yet.
     const file = bench.file(`overhead-${round}`, RUNS, `${720 + round}m`);
-    const here = timed(['sweep', file, '--cores', '1', '--out', bench.out()]);
-    const worker = spawn(process.execPath, [CLI, 'worker', '--queue', url, '--cores', '1'], { stdio: 'ignore' });
+    const worker = started(['worker', '--queue', url, '--cores', '1'], thereOn);
+    worker.stderr!.resume();
     // It takes runs once it has been given one.
-    timed(['sweep', bench.file(`warm-${round}`, 1, `${10 + round}m`), '--queue', url, '--out', bench.out()]);
-    const queued = timed(['sweep', file, '--queue', url, '--out', bench.out()]);
+    await timed(['sweep', bench.file(`warm-${round}`, 1, `${10 + round}m`), '--queue', url, '--out', bench.out()]);
+    const inProcess = (): Promise<number> => timed(['sweep', file, '--cores', '1', '--out', bench.out()], hereOn);
+    const queued = (): Promise<number> => timed(['sweep', file, '--queue', url, '--out', bench.out()], thereOn);
+    const [here, there] = paired ? await Promise.all([inProcess(), queued()]) : [await inProcess(), await queued()];
     worker.kill('SIGTERM');
-    await new Promise((resolve) => worker.on('exit', resolve));
-    ratios.push(queued / here);
+    await once(worker, 'exit');
+    ratios.push(there / here);
     seconds = here / RUNS;
   }
   // The first run of a round follows nothing.
@@ -144,10 +161,11 @@ async function overhead(bench: Bench, url: string): Promise<Figure[]> {
 /** Workers of which one is killed every few seconds, and started anew. */
 async function killed(bench: Bench, url: string): Promise<Figure[]> {
   const out = bench.out();
-  const workers = new Set<ReturnType<typeof spawn>>();
+  const workers = new Set<ChildProcess>();
   let over = false;
   const start = (): void => {
-    const worker = spawn(process.execPath, [CLI, 'worker', '--queue', url, '--cores', '1'], { stdio: 'ignore' });
+    const worker = started(['worker', '--queue', url, '--cores', '1']);
+    worker.stderr!.resume();
     workers.add(worker);
     worker.on('exit', () => {
       workers.delete(worker);
