@@ -154,6 +154,7 @@ export function benchSim(): Figure[] {
       value: Math.min(...rates(controlled)),
       unit: `to ${Math.round(Math.max(...rates(controlled))).toLocaleString('en-US')}`,
     },
+    { name: '  rate against reactive scaling', value: median(controlled.map((run, i) => run.requestsPerCpuS / day[i]!.requestsPerCpuS)), unit: '×' },
     {
       name: '  on the clock, with three days of history and capacity',
       value: median(controlled.map(({ seconds: total }) => total)),

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Figure, median } from './measure.js';
@@ -43,7 +43,7 @@ class Bench {
 
 const resultsIn = (out: string): Results => JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')) as Results;
 
-const CAN_PIN = spawnSync('taskset', ['-c', '0', 'true']).status === 0;
+const canPin = (core: number): boolean => spawnSync('taskset', ['-c', `${core}`, 'true']).status === 0;
 
 /** The command in a process of its own, on one core of the machine where one is given. */
 function started(args: readonly string[], core?: number): ChildProcess {
@@ -74,12 +74,13 @@ export async function benchSweep(): Promise<Figure[]> {
 
 async function scaling(bench: Bench): Promise<Figure[]> {
   const file = bench.file('scaling', 200, '86m');
+  const pinning = canPin(0);
   const pinned: number[] = [];
   const one: number[] = [];
   const two: number[] = [];
   let requests = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    if (CAN_PIN) pinned.push(await timed(['sweep', file, '--cores', '1', '--out', bench.out()], 0));
+    if (pinning) pinned.push(await timed(['sweep', file, '--cores', '1', '--out', bench.out()], 0));
     const out = bench.out();
     one.push(await timed(['sweep', file, '--cores', '1', '--out', out]));
     two.push(await timed(['sweep', file, '--cores', '2', '--out', bench.out()]));
@@ -90,7 +91,7 @@ async function scaling(bench: Bench): Promise<Figure[]> {
   return [
     { name: '200 runs with --cores 1', value: median(one), unit: `s, ${Math.round(requests / 200).toLocaleString('en-US')} requests each` },
     { name: '200 runs with --cores 2', value: median(two), unit: 's' },
-    ...(CAN_PIN
+    ...(pinning
       ? [
           { name: '200 runs in a process that has one core', value: median(pinned), unit: 's' },
           { name: '  two cores against that', value: rate(pinned), unit: '× the rate', target },
@@ -126,7 +127,7 @@ async function withQueue(bench: Bench): Promise<Figure[]> {
  * can't be given one), since two that follow one another can differ by more than that on a busy machine; and what lies between a worker's dated results and is not the simulation itself.
  */
 async function overhead(bench: Bench, url: string): Promise<Figure[]> {
-  const paired = CAN_PIN && availableParallelism() > 1;
+  const paired = canPin(0) && canPin(1);
   const ratios: number[] = [];
   let seconds = 0;
   for (let round = 0; round < PAIRS; round++) {
@@ -155,6 +156,11 @@ async function overhead(bench: Bench, url: string): Promise<Figure[]> {
   return [
     { name: 'the queue, between the runs of a worker', value: added, unit: `% of runs of ${seconds.toFixed(1)} s`, target: { atMost: 2 } },
     { name: '  the whole sweep, against one thread in this process', value: 100 * (median(ratios) - 1), unit: '% longer', target: { atMost: 2 } },
+    {
+      name: `    the least and the most of ${PAIRS} pairs`,
+      value: 100 * (Math.min(...ratios) - 1),
+      unit: `to ${(100 * (Math.max(...ratios) - 1)).toFixed(1)} %`,
+    },
   ];
 }
 

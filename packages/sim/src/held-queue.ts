@@ -4,8 +4,8 @@ import { SlotHeap } from './slot-heap.js';
 /** Numbers kept of a request, a cache line: the first ones of its record in the table, in the same places, and where it comes from. */
 const FIELDS = 8;
 const HELD_ORIGIN = OUTPUT + 1;
-/** A block is 64 kB. */
-const BLOCK_BITS = 10;
+/** A block is 16 kB: little beside a backlog, and little where many residency sets hold a few requests each. */
+const BLOCK_BITS = 8;
 const BLOCK = 1 << BLOCK_BITS;
 
 /**

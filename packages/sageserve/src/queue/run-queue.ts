@@ -244,7 +244,8 @@ export async function releaseDead(client: pg.ClientBase): Promise<number> {
       await client.query(`select ${JOBS_SCHEMA}.permanently_fail_jobs(array[$1::bigint], $2)`, [id, `its worker died ${crashes} times`]);
     else await client.query(`select ${JOBS_SCHEMA}.reschedule_jobs(array[$1::bigint], attempts := $2::int)`, [id, Math.max(0, attempts - 1)]);
   }
-  await client.query(`delete from sageserve.workers where not ${ALIVE}`);
+  // One that died since the question above keeps its row until the next look: without it, what it holds would count as taken by a worker yet to be heard of.
+  await client.query(`delete from sageserve.workers where not ${ALIVE} and not exists (select from ${JOBS_SCHEMA}.jobs where locked_by = workers.id)`);
   return rows.length;
 }
 
