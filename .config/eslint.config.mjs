@@ -1,6 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 const clocks = 'Time comes from the host: take nowMs as an argument (only wall-clock.ts may read a clock).';
+const powers = 'Its last bit differs between versions of Node: use power() or square() of @sageserve/core. Powers of two literals are exact.';
 const randomness = 'Take an rng option made by createRng: the same seed must give the same bytes.';
 
 export default tseslint.config(
@@ -31,9 +32,14 @@ export default tseslint.config(
         'error',
         { object: 'Date', property: 'now', message: clocks },
         { object: 'Math', property: 'random', message: randomness },
+        { object: 'Math', property: 'pow', message: powers },
         { object: 'process', property: 'hrtime', message: clocks },
       ],
-      'no-restricted-syntax': ['error', { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: clocks }],
+      'no-restricted-syntax': [
+        'error',
+        { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: clocks },
+        { selector: "BinaryExpression[operator='**']:not([left.bigint]):not([left.type='Literal'][right.type='Literal'])", message: powers },
+      ],
       'no-restricted-imports': [
         'error',
         {

@@ -6,8 +6,16 @@ export interface SageServeErrorOptions {
   readonly cause?: unknown;
 }
 
-/** Base of every error that SageServe throws on purpose. `code` is stable and meant for programs, `hint` says how to mend it. */
+/** Where an error carries the names of its classes. Of the global registry, so that an error is known by another copy of this package too. */
+const KINDS = Symbol.for('sageserve.error.kinds');
+
+/**
+ * Base of every error that SageServe throws on purpose. `code` is stable and meant for programs, `hint` says how to mend it.
+ * `instanceof` holds across copies of this package: a plug-in may bring its own.
+ */
 export class SageServeError extends Error {
+  /** Name of the class as other copies know it. */
+  static readonly kind: string = 'SageServeError';
   override readonly name: string = 'SageServeError';
   readonly code: string;
   readonly hint: string | undefined;
@@ -16,11 +24,29 @@ export class SageServeError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.hint = options.hint;
+    Object.defineProperty(this, KINDS, { value: kindsOf(new.target) });
   }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // A class of somebody else's below one of these has no name of its own.
+    if (!Object.hasOwn(this, 'kind')) return Function.prototype[Symbol.hasInstance].call(this, value);
+    if (typeof value !== 'object' || value === null) return false;
+    const kinds = (value as { readonly [KINDS]?: unknown })[KINDS];
+    return Array.isArray(kinds) && kinds.includes(this.kind);
+  }
+}
+
+/** Names of a class and of those above it. */
+function kindsOf(type: typeof SageServeError): readonly string[] {
+  const kinds: string[] = [];
+  for (let at: unknown = type; typeof at === 'function' && at !== Error; at = Object.getPrototypeOf(at))
+    if (Object.hasOwn(at, 'kind')) kinds.push((at as typeof SageServeError).kind);
+  return kinds;
 }
 
 /** A value that a user gave is wrong. `path` names the field, such as `regions[1].gpus.a100-80gb`. */
 export class ConfigError extends SageServeError {
+  static override readonly kind = 'ConfigError';
   override readonly name = 'ConfigError';
   readonly path: string;
 
@@ -32,6 +58,7 @@ export class ConfigError extends SageServeError {
 
 /** A row of a trace can't be read. `line` counts from 1 and includes the header; `column` is the name of the field. */
 export class TraceFormatError extends SageServeError {
+  static override readonly kind = 'TraceFormatError';
   override readonly name = 'TraceFormatError';
   readonly file: string;
   readonly line: number;
@@ -49,6 +76,7 @@ export class TraceFormatError extends SageServeError {
 
 /** A name that no policy, profile or preset answers to. `known` lists those that exist. */
 export class UnknownPolicyError extends SageServeError {
+  static override readonly kind = 'UnknownPolicyError';
   override readonly name = 'UnknownPolicyError';
   readonly known: readonly string[];
 
@@ -60,6 +88,7 @@ export class UnknownPolicyError extends SageServeError {
 
 /** An optional package that this call needs is not installed. */
 export class MissingDependencyError extends SageServeError {
+  static override readonly kind = 'MissingDependencyError';
   override readonly name = 'MissingDependencyError';
   readonly packageName: string;
 
@@ -69,11 +98,40 @@ export class MissingDependencyError extends SageServeError {
   }
 }
 
+/** A policy did what its interface forbids: a mistake of whoever wrote it. `origin` says where it comes from, such as `plugins[0] (./mine.mjs)`, where that is known. */
+export class PolicyContractError extends SageServeError {
+  static override readonly kind = 'PolicyContractError';
+  override readonly name = 'PolicyContractError';
+  readonly policy: string;
+  readonly origin: string | undefined;
+  readonly contract: string;
+
+  /** `policy` is its kind and name, such as `region router "mine"`; `broken` says what it did, `contract` what it has to do instead. */
+  constructor(policy: string, broken: string, contract: string, options: { readonly origin?: string | undefined; readonly cause?: unknown } = {}) {
+    const { origin, cause } = options;
+    super('ERR_POLICY_CONTRACT', `${policy}${origin === undefined ? '' : ` of ${origin}`} ${broken}`, { hint: contract, cause });
+    this.policy = policy;
+    this.origin = origin;
+    this.contract = contract;
+  }
+}
+
 /** A promise that SageServe makes about itself was broken: a defect, never the user's fault. */
 export class InvariantError extends SageServeError {
+  static override readonly kind = 'InvariantError';
   override readonly name = 'InvariantError';
 
   constructor(message: string) {
     super('ERR_INVARIANT', message, { hint: 'This is a defect in SageServe: please report it with the scenario and the seed.' });
+  }
+}
+
+/** What an error, or whatever else was thrown, says in words. Never throws: `throw null` and objects that can't be read as text have an answer too. */
+export function messageOf(error: unknown): string {
+  try {
+    if (error instanceof Error) return error.message === '' ? error.name : String(error.message);
+    return typeof error === 'string' ? error : `${String(error)} was thrown`;
+  } catch {
+    return 'something that can’t be put in words was thrown';
   }
 }

@@ -4,7 +4,9 @@ export { type DemandForecast, type DemandKey, type DemandSeries, type ForecastCo
 export {
   ConfigError,
   InvariantError,
+  messageOf,
   MissingDependencyError,
+  PolicyContractError,
   SageServeError,
   type SageServeErrorOptions,
   TraceFormatError,
@@ -27,6 +29,7 @@ export {
   type PlacementSolution,
   type PlannedDemand,
 } from './placement.js';
+export { power, square } from './power.js';
 export { type RequestView } from './request.js';
 export { createRng, murmur3x86128, type Rng } from './rng.js';
 export { type InstancePoolView, type InstanceRouter, type RegionPoolView, type RegionRouter } from './routing.js';
@@ -41,4 +44,5 @@ export {
   WORKLOAD_TIERS,
   type WorkloadTier,
 } from './tiers.js';
-export { type Awaitable, MS_PER_DAY, MS_PER_HOUR, MS_PER_MIN, MS_PER_S, MS_PER_WEEK } from './units.js';
+export { Pacer } from './wall-clock.js';
+export { type Awaitable, isThenable, MS_PER_DAY, MS_PER_HOUR, MS_PER_MIN, MS_PER_S, MS_PER_WEEK } from './units.js';

@@ -7,3 +7,8 @@ export const MS_PER_WEEK = 604_800_000;
 
 /** A value, or a promise of it: what may be computed at once or in a worker. */
 export type Awaitable<T> = T | PromiseLike<T>;
+
+/** Whether a value is a promise, or anything else that `await` waits for. */
+export function isThenable<T>(value: Awaitable<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}

@@ -1,4 +1,4 @@
-import { type Awaitable, ConfigError, type DemandForecast, type DemandSeries, type Forecaster, type ForecastOptions } from '@sageserve/core';
+import { type Awaitable, ConfigError, type DemandForecast, type DemandSeries, type Forecaster, type ForecastOptions, isThenable, power } from '@sageserve/core';
 import { checkHorizon, levelsOf } from './assemble.js';
 import { checkHistory, TOKEN_COLUMNS } from './history.js';
 import { asRolling, emptyPast, hourlyOrigins, type PastForecasts, PastMemory, type RollingForecaster, strideOf } from './rolling.js';
@@ -44,8 +44,7 @@ export function rollMembers(
   const grid = hourlyOrigins(history, Number.MAX_SAFE_INTEGER, 1).filter((origin) => origin >= earliest && origin < origins.at(-1)!);
   const all = [...new Set([...grid, ...origins])].sort((a, b) => a - b);
   const found: Awaitable<PastForecasts>[] = members.map((member) => member.rolling(history, all, horizonSteps));
-  if (found.some((past) => past instanceof Promise))
-    return Promise.all(found.map(async (past) => past)).then((done) => scored(done, history, all, horizonSteps));
+  if (found.some(isThenable)) return Promise.all(found.map(async (past) => past)).then((done) => scored(done, history, all, horizonSteps));
   return scored(found as PastForecasts[], history, all, horizonSteps);
 }
 
@@ -126,12 +125,12 @@ export function isAble(member: PastForecasts, at: number, horizonSteps: number):
  * Throws `ConfigError` without members, `ForecastHistoryError` where no member can forecast.
  */
 export function createEnsembleForecaster(forecasters: readonly Forecaster[], options: EnsembleOptions = {}): RollingForecaster {
-  const { combine = 'weighted', lookbackHours = 96, power = 8 } = options;
+  const { combine = 'weighted', lookbackHours = 96, power: exponent = 8 } = options;
   if (forecasters.length === 0) throw new ConfigError('members', 'needs at least one forecaster');
   if (!['weighted', 'mean', 'median'].includes(combine)) throw new ConfigError('combine', `must be weighted, mean or median, not ${combine}`);
   if (!Number.isInteger(lookbackHours) || lookbackHours < 1)
     throw new ConfigError('lookbackHours', `must be a whole number of 1 or more, not ${lookbackHours}`);
-  if (!(power >= 0 && Number.isFinite(power))) throw new ConfigError('power', `must be a number of 0 or more, not ${power}`);
+  if (!(exponent >= 0 && Number.isFinite(exponent))) throw new ConfigError('power', `must be a number of 0 or more, not ${exponent}`);
   const members = forecasters.map(asRolling);
   const name = `${combine}(${members.map((m) => m.name).join(', ')})`;
 
@@ -140,7 +139,7 @@ export function createEnsembleForecaster(forecasters: readonly Forecaster[], opt
     if (combine !== 'weighted' || errors === undefined) return able;
     const least = Math.min(...errors.meanAbsolute.filter((e) => !Number.isNaN(e)));
     const tiny = 1e-9 * errors.meanActual + Number.MIN_VALUE;
-    return errors.meanAbsolute.map((error, m) => (able[m] === 1 ? ((least + tiny) / (error + tiny)) ** power : 0));
+    return errors.meanAbsolute.map((error, m) => (able[m] === 1 ? power((least + tiny) / (error + tiny), exponent) : 0));
   };
 
   const self: RollingForecaster = {

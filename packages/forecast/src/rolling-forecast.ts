@@ -1,4 +1,4 @@
-import type { Awaitable, DemandForecast, DemandSeries } from '@sageserve/core';
+import { type Awaitable, type DemandForecast, type DemandSeries, isThenable, square } from '@sageserve/core';
 import { normalForecast, type Spread } from './assemble.js';
 import { ForecastHistoryError, TOKEN_COLUMNS, type TokenColumn } from './history.js';
 import { hourlyOrigins, type PastForecasts, type RollingForecaster } from './rolling.js';
@@ -9,7 +9,7 @@ const FEWEST_ERRORS = 4;
 
 /** `then(value)` now where the value is here, later where it is promised: what is synchronous stays so. */
 export function whenKnown<T, R>(value: Awaitable<T>, then: (value: T) => Awaitable<R>): Awaitable<R> {
-  return value instanceof Promise ? (value as Promise<T>).then(then) : then(value as T);
+  return isThenable(value) ? value.then(then) : then(value);
 }
 
 /** The forecast that a rolling forecaster makes at the end of a history: quantiles of a normal error, whose deviation is the method's own or that of its past errors. */
@@ -51,7 +51,7 @@ function empiricalDeviation(history: DemandSeries, name: TokenColumn, origins: r
     level += column[t];
     seen++;
     if (t > 0 && !Number.isNaN(column[t - 1])) {
-      changes += (column[t] - column[t - 1]) ** 2;
+      changes += square(column[t] - column[t - 1]);
       count++;
     }
   }

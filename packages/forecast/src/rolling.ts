@@ -1,4 +1,4 @@
-import { type Awaitable, type DemandForecast, type DemandSeries, type Forecaster, MS_PER_DAY, MS_PER_HOUR } from '@sageserve/core';
+import { type Awaitable, type DemandForecast, type DemandSeries, type Forecaster, isThenable, MS_PER_DAY, MS_PER_HOUR } from '@sageserve/core';
 import { firstObserved, ForecastHistoryError, sliceHistory, TOKEN_COLUMNS } from './history.js';
 
 /** Forecasts of one column from several origins, origins × horizon, flat. NaN where none could be made. */
@@ -222,8 +222,8 @@ export class PastMemory {
     const missing = origins.filter((origin, i) => !memory.has(base + origin, pasts[i]));
     if (missing.length === 0) return memory.join(base, origins, pasts, missing, undefined);
     const made = compute(missing);
-    if (made instanceof Promise) return made.then((late: PastForecasts) => memory.join(base, origins, pasts, missing, late));
-    return memory.join(base, origins, pasts, missing, made as PastForecasts);
+    const join = (late: PastForecasts): PastForecasts => memory.join(base, origins, pasts, missing, late);
+    return isThenable(made) ? made.then(join) : join(made);
   }
 }
 

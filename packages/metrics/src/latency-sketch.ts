@@ -1,3 +1,4 @@
+import { power } from '@sageserve/core';
 import { DDSketch } from '@datadog/sketches-js';
 
 /** Largest relative error of the quantiles that a {@link LatencySketch} reports: 1 %. */
@@ -11,6 +12,7 @@ const BIN_BITS = 6;
 const LOWEST_EXPONENT = -10;
 const HIGHEST_EXPONENT = 33;
 /** Position of a value's bin within its high word: exponent and leading bits of the fraction. */
+const MIDDLE = 1 + 1 / (2 << BIN_BITS);
 const SHIFT = 20 - BIN_BITS;
 const BASE = (LOWEST_EXPONENT + 1_023) << BIN_BITS;
 const BINS = (HIGHEST_EXPONENT - LOWEST_EXPONENT) << BIN_BITS;
@@ -19,6 +21,16 @@ const float = new Float64Array(1);
 const words = new Uint32Array(float.buffer);
 /** Which of the two words holds sign and exponent: the second, but for big-endian machines. */
 const HIGH = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 1 : 0;
+
+/** A sketch that gives the same bits in every version of Node: the library takes the middle of a bin by `Math.pow`, which does not. */
+function createSketch(): DDSketch {
+  const sketch = new DDSketch({ relativeAccuracy: SKETCH_ACCURACY });
+  const { mapping } = sketch;
+  const { gamma } = mapping;
+  const binsPerDoubling = (1 / Math.log1p((2 * SKETCH_ACCURACY) / (1 - SKETCH_ACCURACY))) * Math.LN2;
+  mapping.value = (key) => power(2, key / binsPerDoubling) * (2 / (1 + gamma));
+  return sketch;
+}
 
 /** Percentiles as reports give them. Values are in the unit that was recorded; `undefined` where nothing was. */
 export interface LatencySummary {
@@ -36,7 +48,7 @@ export interface LatencySummary {
  * A value costs one increment; the bins are handed to the sketch when it is read. Recording is in the simulator's hot path.
  */
 export class LatencySketch {
-  readonly #sketch = new DDSketch({ relativeAccuracy: SKETCH_ACCURACY });
+  readonly #sketch = createSketch();
   readonly #bins = new Uint32Array(BINS);
   #count = 0;
   #sum = 0;
@@ -109,7 +121,7 @@ export class LatencySketch {
       bins[bin] = 0;
       words[HIGH] = (bin + BASE) << SHIFT;
       words[1 - HIGH] = 0;
-      this.#sketch.accept(float[0]! * (1 + 2 ** -(BIN_BITS + 1)), count);
+      this.#sketch.accept(float[0]! * MIDDLE, count);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { type BacklogSnapshot, type FleetSnapshot, MS_PER_HOUR, MS_PER_S, type PlacementPlan, PlacementGrid } from '@sageserve/core';
+import { type BacklogSnapshot, type FleetSnapshot, MS_PER_HOUR, MS_PER_S, PlacementGrid, type PlacementPlan, power } from '@sageserve/core';
 import { cellOf, observedTokensPerS, type PlanCell, windowAt } from './planned.js';
 
 /** How long a difference between observed and forecast demand lasts: that of the noise of production traffic around its daily shape (1.5 h in the totals of two models, alibaba/ServeGen). */
@@ -39,7 +39,7 @@ export class DemandCorrection {
   /** By what the forecast of a time is to be multiplied: the present ratio, which is forgotten the further ahead it lies. */
   factor(m: number, r: number, aheadMs: number): number {
     const now = this.#factors.get(`${m}/${r}`);
-    return now === undefined ? 1 : now ** Math.exp(-Math.max(0, aheadMs) / RELAXATION_MS);
+    return now === undefined ? 1 : power(now, Math.exp(-Math.max(0, aheadMs) / RELAXATION_MS));
   }
 }
 

@@ -17,7 +17,7 @@ export function parseWhole(bytes: Uint8Array, start: number, end: number): numbe
 }
 
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-const POW10 = Array.from({ length: 23 }, (_, i) => 10 ** i);
+const POW10 = Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
 
 /** The decimal number written in `bytes[start, end)`, correctly rounded, or NaN where that is not one. */
 export function parseDecimal(bytes: Uint8Array, start: number, end: number): number {

@@ -1,4 +1,4 @@
-import { MS_PER_DAY, MS_PER_WEEK, WORKLOAD_TIERS } from '@sageserve/core';
+import { MS_PER_DAY, MS_PER_WEEK, square, WORKLOAD_TIERS } from '@sageserve/core';
 import type { TraceStream } from './request-batch.js';
 
 /** Tokens of a group of requests; `undefined` where there are none. */
@@ -219,7 +219,7 @@ function autocorrelation(series: readonly number[], lag: number): number | undef
   let variance = 0;
   let covariance = 0;
   for (let i = 0; i < series.length; i++) {
-    variance += (series[i] - mean) ** 2;
+    variance += square(series[i] - mean);
     if (i + lag < series.length) covariance += (series[i] - mean) * (series[i + lag] - mean);
   }
   return variance === 0 ? undefined : covariance / variance;

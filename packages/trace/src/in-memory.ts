@@ -58,6 +58,7 @@ export async function sortTrace(trace: TraceStream): Promise<TraceStream> {
   const all: RequestBatch[] = [];
   let size = 0;
   for await (const batch of trace.batches()) {
+    if (batch.length === 0) continue;
     all.push(copyOf(batch));
     size += batch.length;
   }
@@ -145,6 +146,10 @@ export function traceFrom(trace: TraceStream, fromMs: number): TraceStream {
       for await (const batch of trace.batches()) {
         let from = 0;
         while (from < batch.length && batch.arrivedAtMs[from] < fromMs) from++;
+        if (from === batch.length) {
+          later.length = 0;
+          yield later;
+        }
         for (; from < batch.length; from += later.length) {
           later.length = Math.min(BATCH_CAPACITY, batch.length - from);
           for (const name of COLUMNS) later[name].set(batch[name].subarray(from, from + later.length));

@@ -1,5 +1,5 @@
 import { SageServeError, UnknownPolicyError } from '@sageserve/core';
-import { readBytes, type ReadProgress } from './byte-source.js';
+import { ByteSource, type ReadProgress } from './byte-source.js';
 import { artifactFormat } from './readers/artifact.js';
 import { azureFormat } from './readers/azure.js';
 import { burstGptFormat } from './readers/burstgpt.js';
@@ -18,6 +18,8 @@ export type TraceFormat = (typeof TRACE_FORMATS)[number];
 export interface OpenTraceOptions extends ReadOptions {
   /** Found out from the name and the first line where it is not given. */
   readonly format?: TraceFormat;
+  /** Ends a reading that waits for a pipe. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const CSV: Partial<Record<TraceFormat, (file: string) => CsvFormat>> = {
@@ -29,12 +31,15 @@ const CSV: Partial<Record<TraceFormat, (file: string) => CsvFormat>> = {
 const JSONL: Partial<Record<TraceFormat, JsonRowReader>> = { 'sageserve-jsonl': sageserveRow, mooncake: mooncakeRow };
 
 /**
- * Opens a trace file as a stream; memory does not depend on its size, only on how many different names it has.
+ * Opens a trace file as a stream, or a pipe, which can be read once; memory does not depend on its size, only on how many different names it has.
  * Reading throws `TraceFormatError` for a bad row (unless `skippedRows` collects them) and `SageServeError` (ERR_TRACE_FILE) for a file that can't be read.
  */
 export async function openTrace(path: string, options: OpenTraceOptions = {}): Promise<TraceStream & { readonly format: TraceFormat }> {
-  const format = options.format ?? (await detectFormat(path));
-  if (!TRACE_FORMATS.includes(format)) throw new UnknownPolicyError('trace format', format, TRACE_FORMATS);
+  if (options.format !== undefined && !TRACE_FORMATS.includes(options.format)) throw new UnknownPolicyError('trace format', options.format, TRACE_FORMATS);
+  const source = await ByteSource.open(path, options.signal);
+  const format = options.format ?? (await detectFormat(source));
+  if (source.once && format === 'sageserve-parquet')
+    throw new SageServeError('ERR_TRACE_FILE', `${path} is a pipe: Parquet is read from its end`, { hint: 'Save it as a file first.' });
   const start: { epochMs: number | undefined } = { epochMs: undefined };
   const dictionaries = createDictionaries();
   const progress: ReadProgress = { share: undefined };
@@ -43,9 +48,9 @@ export async function openTrace(path: string, options: OpenTraceOptions = {}): P
     const sink = new RowSink(path, options, dictionaries);
     const csv = CSV[format];
     const json = JSONL[format];
-    if (csv !== undefined) yield* readCsv(path, readBytes(path, progress), csv(path), sink, start);
-    else if (json !== undefined) yield* readJsonLines(readBytes(path, progress), json, sink, start);
-    else yield* readParquet(path, sink, start);
+    if (csv !== undefined) yield* readCsv(path, source.chunks(progress), csv(path), sink, start);
+    else if (json !== undefined) yield* readJsonLines(source.chunks(progress), json, sink, start);
+    else yield* readParquet(path, sink, start, { signal: options.signal, progress });
   }
   return {
     format,
@@ -60,9 +65,17 @@ export async function openTrace(path: string, options: OpenTraceOptions = {}): P
   };
 }
 
-async function detectFormat(path: string): Promise<TraceFormat> {
+/** Bytes at the beginning of a file in which its first line must end. */
+const FIRST_LINE_WITHIN = 1 << 20;
+const PARQUET_MAGIC = 'PAR1';
+
+async function detectFormat(source: ByteSource): Promise<TraceFormat> {
+  const { path } = source;
   if (path.endsWith('.parquet')) return 'sageserve-parquet';
-  const line = await firstLine(path);
+  const head = await source.look((bytes) => bytes.length >= FIRST_LINE_WITHIN || firstLine(bytes) !== undefined);
+  if (decoder.decode(head.subarray(0, 4)) === PARQUET_MAGIC) return 'sageserve-parquet';
+  const line = firstLine(head) ?? lastLine(head);
+  if (line === '') throw new SageServeError('ERR_TRACE_FILE', `${path} is empty`);
   if (line.startsWith('{') && line.includes('"input_length"')) return 'mooncake';
   if (line.startsWith('{') && line.includes('"prompt_tokens"')) return 'sageserve-jsonl';
   const header = line
@@ -73,20 +86,35 @@ async function detectFormat(path: string): Promise<TraceFormat> {
   if (header.includes('contexttokens')) return 'azure';
   if (header.includes('request tokens')) return 'burstgpt';
   if (header.includes('arrived_at_s')) return 'sageserve-csv';
+  await source.close();
   throw new SageServeError('ERR_TRACE_FILE', `${path}: the first line fits no known format: ${line.slice(0, 80)}`, {
     hint: `Say which it is with --format; known: ${TRACE_FORMATS.join(', ')}`,
   });
 }
 
-async function firstLine(path: string): Promise<string> {
-  let text = '';
-  for await (const chunk of readBytes(path)) {
-    text += new TextDecoder().decode(chunk.subarray(0, 65_536));
-    for (const line of text.split('\n')) {
-      const trimmed = line.replace(/^\uFEFF/, '').trim();
-      if (trimmed !== '' && !trimmed.startsWith('#')) return trimmed;
-    }
-    if (text.length > 1 << 20) break;
+const decoder = new TextDecoder();
+
+/** The first line that says something and is there whole; undefined where there is none. */
+function firstLine(bytes: Uint8Array): string | undefined {
+  for (let from = 0; ;) {
+    const end = bytes.indexOf(10, from);
+    if (end === -1) return undefined;
+    const line = plainLine(bytes.subarray(from, end));
+    if (line !== '') return line;
+    from = end + 1;
   }
-  throw new SageServeError('ERR_TRACE_FILE', `${path} is empty`);
+}
+
+/** What stands after the last line break. */
+function lastLine(bytes: Uint8Array): string {
+  return plainLine(bytes.subarray(bytes.lastIndexOf(10) + 1));
+}
+
+/** A line without its edges; empty for a comment. */
+function plainLine(bytes: Uint8Array): string {
+  const line = decoder
+    .decode(bytes.subarray(0, FIRST_LINE_WITHIN))
+    .replace(/^\uFEFF/, '')
+    .trim();
+  return line.startsWith('#') ? '' : line;
 }

@@ -333,7 +333,7 @@ describe('wholeLines', () => {
       for (const text of ['a', 'b\nc', '\n', '', 'd']) yield new TextEncoder().encode(text);
     }
     const blocks: string[] = [];
-    for await (const block of wholeLines(chunks())) blocks.push(new TextDecoder().decode(block));
+    for await (const block of wholeLines(chunks(), () => expect.unreachable())) if (block.length > 0) blocks.push(new TextDecoder().decode(block));
     expect(blocks.join('')).toBe('ab\nc\nd');
     expect(blocks.slice(0, -1).every((block) => block.endsWith('\n'))).toBe(true);
   });

@@ -42,7 +42,10 @@ export interface TraceStream {
   readonly startEpochMs: number | undefined;
   /** Share (0–1) of the source that has been read, where that is known. */
   readonly progress?: number | undefined;
-  /** Each call starts from the beginning. */
+  /**
+   * Each call starts from the beginning; of a pipe there is only one. A batch may be empty: whoever makes the stream is still at work, and whoever reads it may want to break off. A stream that takes long lets others have
+   * their turn now and then.
+   */
   batches(): AsyncIterable<RequestBatch>;
 }
 

@@ -1,4 +1,4 @@
-import { createRng, TraceFormatError, WORKLOAD_TIERS } from '@sageserve/core';
+import { createRng, MS_PER_DAY, TraceFormatError, WORKLOAD_TIERS } from '@sageserve/core';
 import { createDraw, renamer, type TraceMapping, UNSPECIFIED } from './mapping.js';
 import { NameTable } from './names.js';
 import { BATCH_CAPACITY, BatchColumns, createDictionaries, type TraceDictionaries } from './request-batch.js';
@@ -18,6 +18,22 @@ export interface ReadOptions {
 }
 
 const EXAMPLES = 10;
+/** No trace is longer: what is, has wrong times. */
+const MOST_TIME_MS = 100 * 365 * MS_PER_DAY;
+/** Nor is nothing asked for so long. */
+const MOST_GAP_MS = 366 * MS_PER_DAY;
+/** Seconds since 1970 of the year 2001, in milliseconds: a trace that begins later than that does not count from its start. */
+const UNIX_TIMES_FROM_MS = 1e12;
+const EARLIEST_START_MS = Date.UTC(1900, 0, 1);
+const LATEST_START_MS = Date.UTC(2200, 0, 1);
+export const NO_START = 'is not an ISO 8601 time between 1900 and 2200';
+
+/** The time at which a trace says that it began, in milliseconds since 1970; undefined where that is none. */
+export function startTimeMs(text: string): number | undefined {
+  const epochMs = Date.parse(text);
+  return epochMs >= EARLIEST_START_MS && epochMs <= LATEST_START_MS ? epochMs : undefined;
+}
+
 /** Columns hold tokens and priorities as 32-bit integers, regions and models as 16-bit ones. */
 const MAX_TOKENS = 0x7fffffff;
 const TOO_MANY = `is more than ${MAX_TOKENS} tokens`;
@@ -129,11 +145,31 @@ export class RowSink {
     if (this.#skipped.examples.length < EXAMPLES) this.#skipped.examples.push(error);
   }
 
+  /** Wrong for the whole file, so that no row by itself is to blame. */
+  #sinceUnixEpoch(column: string): TraceFormatError {
+    const date = new Date(this.row.arrivedAtMs).toISOString();
+    return new TraceFormatError(
+      { file: this.#file, line: this.line, column },
+      `is ${date} in seconds since 1970, but times count from the start of the trace`,
+      {
+        hint: `Subtract the first time from all, and say when the trace began: "# start=${date}" above the header of a CSV, "start" in the first object of JSON Lines.`,
+      },
+    );
+  }
+
   /** Checks and stores the current row. `columns` names its fields as the file does. */
   accept(columns: { arrival: string; prompt: string; output: string }): void {
     const { row, batch } = this;
-    if (!(row.arrivedAtMs >= (this.#anyOrder ? -Infinity : 0) && row.arrivedAtMs < Infinity))
-      return this.fail(columns.arrival, 'is not a time at or after the start of the trace');
+    if (!(row.arrivedAtMs >= (this.#anyOrder ? -MOST_TIME_MS : 0) && row.arrivedAtMs <= MOST_TIME_MS)) {
+      if (row.arrivedAtMs > MOST_TIME_MS)
+        return this.fail(columns.arrival, `lies more than ${MOST_TIME_MS / MS_PER_DAY / 365} years after the start of the trace`);
+      return this.fail(columns.arrival, this.#anyOrder ? 'is not a time' : 'is not a time at or after the start of the trace');
+    }
+    if (row.arrivedAtMs > this.#lastMs + MOST_GAP_MS && !this.#anyOrder) {
+      if (this.#accepted === 0 && row.arrivedAtMs >= UNIX_TIMES_FROM_MS) throw this.#sinceUnixEpoch(columns.arrival);
+      const gap = `${((row.arrivedAtMs - this.#lastMs) / MS_PER_DAY).toFixed(0)} days after ${this.#accepted === 0 ? 'the start of the trace' : 'the row above'}`;
+      return this.fail(columns.arrival, `comes ${gap}: more than a year without a request is taken for a wrong time`);
+    }
     if (row.arrivedAtMs < this.#lastMs && !this.#anyOrder) {
       return this.fail(
         columns.arrival,
@@ -148,6 +184,8 @@ export class RowSink {
     if (row.model > MAX_NAMES) return this.fail('model', `is one of more than ${MAX_NAMES} different models`);
     if (!(Math.abs(row.priority) <= MAX_TOKENS)) return this.fail('priority', 'is not a 32-bit whole number');
     if (row.deadlineAtMs < row.arrivedAtMs) return this.fail('deadline', 'lies before the arrival');
+    if (row.deadlineAtMs > row.arrivedAtMs + MOST_TIME_MS)
+      return this.fail('deadline', `lies more than ${MOST_TIME_MS / MS_PER_DAY / 365} years after the arrival`);
     this.#lastMs = row.arrivedAtMs;
     const at = batch.length++;
     batch.requestId[at] = row.requestId;

@@ -1,6 +1,6 @@
 import { type ColumnForecasterOptions, createColumnForecaster } from '../column-forecaster.js';
 import type { RollingForecaster } from '../rolling.js';
-import { ConfigError } from '@sageserve/core';
+import { ConfigError, power } from '@sageserve/core';
 import {
   type ArmaFilter,
   type ArmaPolynomials,
@@ -271,7 +271,7 @@ function startsOf(w: Float64Array, { p, q, seasonalP, seasonalQ }: Required<Arim
   starts.push(start(first(p, 0.5), zeros(q), 0, seasonalStart));
   if (p > 0 && q > 0) starts.push(start(first(p, 0.9), first(q, -0.5), 0, 0.3), start(first(p, -0.7), first(q, 0.7), 0, 0.3));
   for (let k = 1; k <= SPREAD_STARTS; k++) {
-    starts.push(Float64Array.from({ length: parameters }, (_, i) => 2.4 * ((k * ROBERTS ** -(i + 1)) % 1) - 1.2));
+    starts.push(Float64Array.from({ length: parameters }, (_, i) => 2.4 * ((k * power(ROBERTS, -(i + 1))) % 1) - 1.2));
   }
   return starts;
 }

@@ -1,3 +1,4 @@
+import { square } from '@sageserve/core';
 import { type ColumnForecasterOptions, createColumnForecaster } from '../column-forecaster.js';
 import type { RollingForecaster } from '../rolling.js';
 import { type ArimaModel, type ArimaOptions, type ArimaOrder, arimaName, difference, differencing, fitArima } from './arima.js';
@@ -89,7 +90,7 @@ function seasonalStrength(values: Float64Array, period: number): number {
 
 function variance(x: Float64Array): number {
   const mean = x.reduce((sum, v) => sum + v, 0) / x.length;
-  return x.reduce((sum, v) => sum + (v - mean) ** 2, 0) / x.length;
+  return x.reduce((sum, v) => sum + square(v - mean), 0) / x.length;
 }
 
 /** Statistic of level stationarity with Bartlett weights; 0 for a constant. */
@@ -104,7 +105,7 @@ function kpss(x: Float64Array): number {
   for (let t = 0; t < n; t++) {
     partial += x[t] - mean;
     numerator += partial * partial;
-    long += (x[t] - mean) ** 2;
+    long += square(x[t] - mean);
   }
   for (let lag = 1; lag <= lags; lag++) {
     let sum = 0;

@@ -1,6 +1,6 @@
 import { type ColumnForecasterOptions, createColumnForecaster } from '../column-forecaster.js';
 import type { RollingForecaster } from '../rolling.js';
-import { ConfigError, MS_PER_HOUR } from '@sageserve/core';
+import { ConfigError, MS_PER_HOUR, square } from '@sageserve/core';
 import { leastSquares } from '../numeric/least-squares.js';
 import { type ArimaModel, type ArimaOrder, fitArima } from './arima.js';
 import { type ColumnMethod, type ColumnModel, stepsPerDay, weekdayOf } from './method.js';
@@ -43,7 +43,7 @@ export function fitHarmonics(values: Float64Array, cycles: readonly Cycle[], tre
   for (let t = 0; t < n; t++) {
     let fitted = 0;
     for (let c = 0; c < columns; c++) fitted += x[t * columns + c] * coefficients[c];
-    sse += (values[t] - fitted) ** 2;
+    sse += square(values[t] - fitted);
   }
   const scratch = new Float64Array(columns);
   return {

@@ -1,6 +1,6 @@
 import { type ColumnForecasterOptions, createColumnForecaster } from '../column-forecaster.js';
 import type { RollingForecaster } from '../rolling.js';
-import { ConfigError } from '@sageserve/core';
+import { ConfigError, square } from '@sageserve/core';
 import type { ColumnMethod } from './method.js';
 
 const FEWEST = 6;
@@ -27,7 +27,7 @@ export function linearTrendMethod(window = 36): ColumnMethod {
             const value = history[origin - n + k];
             level += value / n;
             slope += (k - middle) * value;
-            spread += (k - middle) ** 2;
+            spread += square(k - middle);
           }
           if (spread > 0) slope /= spread;
           for (let h = 0; h < horizon; h++) out[i * horizon + h] = level + slope * (n + h - middle);

@@ -1,6 +1,6 @@
 import { type ColumnForecasterOptions, createColumnForecaster } from '../column-forecaster.js';
 import type { RollingForecaster } from '../rolling.js';
-import { ConfigError } from '@sageserve/core';
+import { ConfigError, square } from '@sageserve/core';
 import { type ColumnMethod, stepsPerDay } from './method.js';
 
 /** What was seen one season ago comes again. A season of 1 is the last value. */
@@ -11,7 +11,7 @@ export function seasonalNaiveMethod(name: string, seasonOf: (stepMs: number) => 
     fit(values, { stepMs }) {
       const season = checked(seasonOf(stepMs));
       let sum = 0;
-      for (let t = season; t < values.length; t++) sum += (values[t] - values[t - season]) ** 2;
+      for (let t = season; t < values.length; t++) sum += square(values[t] - values[t - season]);
       const rmse = values.length > season ? Math.sqrt(sum / (values.length - season)) : 0;
       return {
         parameters: { season, rmse },

@@ -1,3 +1,4 @@
+import { square } from '@sageserve/core';
 /** How wide each smoother of {@link decompose} looks, in steps; all odd. */
 export interface StlWindows {
   readonly period: number;
@@ -172,6 +173,6 @@ function robustWeights(y: Float64Array, trend: Float64Array, seasonal: Float64Ar
     if (r <= 0.001 * six) return 1;
     if (r > 0.999 * six) return 0;
     const u = r / six;
-    return (1 - u * u) ** 2;
+    return square(1 - u * u);
   });
 }

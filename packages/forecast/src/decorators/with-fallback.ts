@@ -1,4 +1,4 @@
-import { type Awaitable, type DemandForecast, type DemandSeries, type Forecaster, type ForecastOptions } from '@sageserve/core';
+import { type Awaitable, type DemandForecast, type DemandSeries, type Forecaster, type ForecastOptions, isThenable, messageOf, square } from '@sageserve/core';
 import { checkHorizon, levelsOf, normalForecast, type Spread } from '../assemble.js';
 import { LARGEST, TOKEN_COLUMNS } from '../history.js';
 
@@ -21,7 +21,7 @@ export function withFallback(forecaster: Forecaster, ...fallbacks: readonly Fore
         if (candidate === undefined) return lastValue(history, horizonSteps, levels, failures);
         const failed = (error: unknown): Awaitable<DemandForecast> => {
           if (options?.signal?.aborted === true) throw error;
-          failures.push(`${candidate.name}: ${error instanceof Error ? error.message : String(error)}`);
+          failures.push(`${candidate.name}: ${messageOf(error)}`);
           return attempt(k + 1);
         };
         try {
@@ -30,7 +30,7 @@ export function withFallback(forecaster: Forecaster, ...fallbacks: readonly Fore
             isSound(forecast, horizonSteps, levels)
               ? named(forecast, failures)
               : failed(new Error('answered with numbers that are not finite, or without a quantile that was asked for'));
-          return answer instanceof Promise ? answer.then(accept, failed) : accept(answer as DemandForecast);
+          return isThenable(answer) ? answer.then(accept, failed) : accept(answer);
         } catch (error) {
           return failed(error);
         }
@@ -68,7 +68,7 @@ function lastValue(history: DemandSeries, horizonSteps: number, levels: readonly
     observed = Math.max(observed, seen.length);
     const last = seen.at(-1) ?? 0;
     const mean = seen.reduce((sum, x) => sum + x / seen.length, 0);
-    const deviation = seen.length > 1 ? Math.sqrt(seen.reduce((sum, x) => sum + (x - mean) ** 2 / (seen.length - 1), 0)) : last;
+    const deviation = seen.length > 1 ? Math.sqrt(seen.reduce((sum, x) => sum + square(x - mean) / (seen.length - 1), 0)) : last;
     return { mean: new Float64Array(horizonSteps).fill(last), deviation: new Float64Array(horizonSteps).fill(deviation) };
   });
   return named(normalForecast(history, spreads[0], spreads[1], levels, observed === 0 ? 'nothing observed' : 'last value'), failures);

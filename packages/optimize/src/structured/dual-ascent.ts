@@ -1,3 +1,4 @@
+import { square } from '@sageserve/core';
 import type { PlacementTask } from '../task.js';
 import type { CoverIndex, Prices, Relaxed } from './prices.js';
 
@@ -61,13 +62,13 @@ export function createDualAscent(task: PlacementTask, index: CoverIndex, relax: 
         gpuDirection[at] = gradient + MEMORY * gpuDirection[at];
         // A price of nothing that wants to fall stays.
         if (trial.gpuUsd[at] === 0 && gpuDirection[at] < 0) gpuDirection[at] = 0;
-        norm += gpuDirection[at] ** 2;
+        norm += square(gpuDirection[at]);
       }
       for (const c of joint) {
         const gradient = relaxed.coverMissing[c] / coverUnit[c];
         coverDirection[c] = gradient + MEMORY * coverDirection[c];
         if (trial.coverUsd[c] === 0 && coverDirection[c] < 0) coverDirection[c] = 0;
-        norm += coverDirection[c] ** 2;
+        norm += square(coverDirection[c]);
       }
       if (norm === 0) return relaxed;
       const length =

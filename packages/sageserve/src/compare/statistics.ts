@@ -1,3 +1,4 @@
+import { square } from '@sageserve/core';
 /** A mean over seeds, and how far it is known. */
 export interface Estimate {
   readonly mean: number;
@@ -16,6 +17,6 @@ export function estimate(values: readonly (number | undefined)[]): Estimate | un
   if (n === 0) return undefined;
   const mean = known.reduce((sum, value) => sum + value, 0) / n;
   if (n === 1) return { mean, halfWidth: undefined, values: known };
-  const variance = known.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
+  const variance = known.reduce((sum, value) => sum + square(value - mean), 0) / (n - 1);
   return { mean, halfWidth: (T_975[n - 2] ?? 1.96) * Math.sqrt(variance / n), values: known };
 }

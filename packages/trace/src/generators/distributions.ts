@@ -1,4 +1,4 @@
-import type { Rng } from '@sageserve/core';
+import { power, type Rng } from '@sageserve/core';
 
 /** Standard normal deviate by the polar method (Marsaglia and Bray, 1964). */
 export function normalDeviate(rng: Rng): number {
@@ -17,8 +17,10 @@ export function gammaDeviate(shape: number, rng: Rng): number {
   const c = 1 / Math.sqrt(9 * d);
   for (;;) {
     const x = normalDeviate(rng);
-    const v = (1 + c * x) ** 3;
-    if (v > 0 && Math.log(1 - rng.next()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
+    const root = 1 + c * x;
+    if (!(root > 0)) continue;
+    const v = power(root, 3);
+    if (Math.log(1 - rng.next()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
   }
 }
 

@@ -4,6 +4,8 @@ import {
   MS_PER_DAY,
   MS_PER_HOUR,
   MS_PER_MIN,
+  Pacer,
+  power,
   type Rng,
   TIER_NON_INTERACTIVE,
   WORKLOAD_TIERS,
@@ -78,6 +80,12 @@ export interface O365TraceOptions {
 /** Sunday, 12 May 2024, 00:00 UTC: the start of the Azure week that the shape was calibrated on, and so of the week that generated traffic stands for. */
 const REFERENCE_SUNDAY_MS = Date.UTC(2024, 4, 12);
 
+/** No trace lasts longer than a hundred years, and no minute of one has more requests: they are put in order together. */
+const MOST_TIME_MS = 36_500 * MS_PER_DAY;
+const MOST_PER_MINUTE = 20_000_000;
+const MINUTES_PER_DAY = MS_PER_DAY / MS_PER_MIN;
+const MOST_STREAMS = 5_000_000;
+
 export const DEFAULT_TIER_SHARES: Readonly<Record<WorkloadTier, number>> = { 'interactive-fast': 0.36, 'interactive-normal': 0.36, 'non-interactive': 0.28 };
 
 /**
@@ -93,10 +101,10 @@ export function generateO365Trace(options: O365TraceOptions): TraceStream {
     startEpochMs: REFERENCE_SUNDAY_MS + checked.startHourOfWeek * MS_PER_HOUR,
     async *batches() {
       const generator = new O365Generator(checked);
-      for (;;) {
-        const batch = generator.next();
-        if (batch.length === 0) return;
-        yield batch;
+      const pacer = new Pacer();
+      while (!generator.ended) {
+        yield generator.next(pacer);
+        if (pacer.due) await pacer.turn();
       }
     },
   };
@@ -111,10 +119,14 @@ function check(options: O365TraceOptions): Checked {
   const share = (path: string, value: number): void => {
     if (!(value >= 0 && value < Infinity)) throw new ConfigError(path, `must be a share of 0 or more, not ${value}`);
   };
+  const atMost = (path: string, value: number, most: number): void => {
+    if (value > most) throw new ConfigError(path, `must be at most ${most}, not ${value}`);
+  };
   const finite = (path: string, value: number): void => {
     if (!Number.isFinite(value)) throw new ConfigError(path, `must be a finite number, not ${value}`);
   };
   positive('durationMs', options.durationMs);
+  atMost('durationMs', options.durationMs, MOST_TIME_MS);
   positive('requestsPerDay', options.requestsPerDay);
   if (options.regions.length === 0) throw new ConfigError('regions', 'needs at least one region');
   if (options.models.length === 0) throw new ConfigError('models', 'needs at least one model');
@@ -128,6 +140,7 @@ function check(options: O365TraceOptions): Checked {
   const nonInteractiveShape = options.nonInteractiveShape ?? 0.25;
   const warmupMs = options.warmupMs ?? 0;
   if (!(warmupMs >= 0 && warmupMs < Infinity)) throw new ConfigError('warmupMs', `must be 0 or more milliseconds, not ${warmupMs}`);
+  atMost('warmupMs', warmupMs, MOST_TIME_MS);
   for (const [i, model] of options.models.entries()) {
     if (model.shape === undefined) continue;
     if (model.shape.length !== 168) throw new ConfigError(`models[${i}].shape`, `needs 168 values, one for each hour of the week, not ${model.shape.length}`);
@@ -150,6 +163,16 @@ function check(options: O365TraceOptions): Checked {
   }
   for (const [i, r] of options.regions.entries()) finite(`regions[${i}].phaseHours`, r.phaseHours ?? 0);
   finite('startHourOfWeek', options.startHourOfWeek ?? 24);
+  const streams = options.regions.length * options.models.length * WORKLOAD_TIERS.length * clients.length;
+  if (streams > MOST_STREAMS)
+    throw new ConfigError('models', `${options.models.length} models in ${options.regions.length} regions are more than can be generated`);
+  const shapes = [shape, ...options.models.flatMap((model) => (model.shape === undefined ? [] : [model.shape]))];
+  const peak = Math.max(...shapes.map((one) => Math.max(...one) / mean(one))) * Math.max(1, options.burst?.factor ?? 1);
+  if (!((options.requestsPerDay / MINUTES_PER_DAY) * peak <= MOST_PER_MINUTE))
+    throw new ConfigError(
+      'requestsPerDay',
+      `${options.requestsPerDay} are ${((options.requestsPerDay / MINUTES_PER_DAY) * peak).toPrecision(3)} a minute at the peak; the most is ${MOST_PER_MINUTE}`,
+    );
   const tierShares = WORKLOAD_TIERS.map((tier) => tiers[tier] ?? 0);
   for (const [path, shares] of [
     ['regions', options.regions.map((r) => r.share)],
@@ -259,21 +282,25 @@ class O365Generator {
       this.#inverseShape[s] = 1 / k;
       this.#gapScale[s] = 1 / gamma(1 + 1 / k);
       // What is left of a gap that began long before: its law for Weibull gaps is a power of a Gamma deviate.
-      this.#left[s] = this.#gapScale[s] * gammaDeviate(1 / k, this.#gapRng) ** (1 / k);
+      this.#left[s] = this.#gapScale[s] * power(gammaDeviate(1 / k, this.#gapRng), 1 / k);
     }
     const sampler = (path: string, quantiles: Quantiles, name: string): (() => number) => createQuantileSampler(path, quantiles, rng.fork(name));
     this.#prompt = models.map((m, i) => sampler(`models[${i}].promptTokens`, m.promptTokens ?? options.promptTokens, `prompt/${m.name}`));
     this.#output = models.map((m, i) => sampler(`models[${i}].outputTokens`, m.outputTokens ?? options.outputTokens, `output/${m.name}`));
   }
 
-  /** The next batch; an empty one at the end. */
-  next(): BatchColumns {
+  get ended(): boolean {
+    return this.#position === this.#minute.length && this.#minuteEndMs >= this.#endMs;
+  }
+
+  /** The next batch: a full one but at the end, and but where that takes so long that others are to have a turn. */
+  next(pacer: Pacer): BatchColumns {
     const batch = this.#batch;
     const minute = this.#minute;
     let size = 0;
     while (size < BATCH_CAPACITY) {
       if (this.#position === minute.length) {
-        if (this.#minuteEndMs >= this.#endMs) break;
+        if (this.#minuteEndMs >= this.#endMs || pacer.due) break;
         this.#nextMinute();
         continue;
       }

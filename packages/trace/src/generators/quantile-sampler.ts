@@ -3,6 +3,8 @@ import { ConfigError, type Rng } from '@sageserve/core';
 /** Quantiles of a distribution: `[level, value]` with levels from 0 to 1 and values not decreasing. */
 export type Quantiles = readonly (readonly [level: number, value: number])[];
 
+/** Columns hold tokens as 32-bit integers. */
+const MOST_TOKENS = 0x7fffffff;
 /** Cells of the tabulated curve: fine enough for quantiles by the percent, small enough (4 kB) to stay in the first-level cache. */
 const TABLE = 512;
 
@@ -12,8 +14,8 @@ function checkQuantiles(path: string, quantiles: Quantiles): void {
   for (const [i, [level, value]] of quantiles.entries()) {
     if (!(level >= 0 && level <= 1) || (i > 0 && level <= quantiles[i - 1][0]))
       throw new ConfigError(`${path}[${i}]`, `levels must rise from 0 to 1, not ${level}`);
-    if (!(value >= 1) || (i > 0 && value < quantiles[i - 1][1]))
-      throw new ConfigError(`${path}[${i}]`, `values must be 1 or more and not decrease, not ${value}`);
+    if (!(value >= 1 && value <= MOST_TOKENS) || (i > 0 && value < quantiles[i - 1][1]))
+      throw new ConfigError(`${path}[${i}]`, `values must be from 1 to ${MOST_TOKENS} and not decrease, not ${value}`);
   }
 }
 

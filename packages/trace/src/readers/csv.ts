@@ -1,7 +1,7 @@
 import { TraceFormatError } from '@sageserve/core';
-import { wholeLines } from '../byte-source.js';
+import { MOST_LINE_BYTES, wholeLines } from '../byte-source.js';
 import type { BatchColumns } from '../request-batch.js';
-import type { RowSink } from '../row-sink.js';
+import { NO_START, type RowSink, startTimeMs } from '../row-sink.js';
 
 /** Fields of one CSV row as ranges of bytes. Borrowed. */
 export interface CsvRow {
@@ -15,6 +15,8 @@ export interface CsvFormat {
   /** Reads the header's names; returns what handles a row, filling `sink.row` and calling `sink.accept` or `sink.fail`. */
   open(header: readonly string[], sink: RowSink, startMs: { epochMs: number | undefined }): (row: CsvRow) => void;
 }
+
+export const TOO_LONG = `is longer than ${MOST_LINE_BYTES >> 20} MB`;
 
 const decoder = new TextDecoder();
 const COMMA = 44;
@@ -34,8 +36,13 @@ export async function* readCsv(
   let columns = 0;
   let starts = new Int32Array(64);
   let ends = new Int32Array(64);
-  for await (const bytes of wholeLines(chunks)) {
+  const tooLong = (): void => {
+    sink.line++;
+    sink.fail(undefined, TOO_LONG);
+  };
+  for await (const bytes of wholeLines(chunks, tooLong)) {
     const size = bytes.length;
+    let gave = false;
     // A byte order mark may come before anything else.
     let p = sink.line === 0 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
     while (p < size) {
@@ -48,7 +55,7 @@ export async function* readCsv(
       if (first === 35) {
         let stop = bytes.indexOf(LF, p);
         if (stop === -1) stop = size;
-        readComment(decoder.decode(bytes.subarray(p, stop)), start);
+        readComment(file, sink.line, decoder.decode(bytes.subarray(p, stop)), start);
         p = stop + 1;
         continue;
       }
@@ -90,12 +97,7 @@ export async function* readCsv(
         break;
       }
       if (handle === undefined) {
-        const header = Array.from({ length: count }, (_, c) =>
-          decoder
-            .decode(bytes.subarray(starts[c], ends[c]))
-
-            .trim(),
-        );
+        const header = Array.from({ length: count }, (_, c) => decoder.decode(bytes.subarray(starts[c], ends[c])).trim());
         columns = count;
         handle = format.open(header, sink, start);
         continue;
@@ -106,8 +108,11 @@ export async function* readCsv(
       if (sink.full) {
         yield sink.batch;
         sink.clear();
+        gave = true;
       }
     }
+    // Whoever reads has a say now and then, where nothing comes for long.
+    if (!gave && sink.batch.length === 0) yield sink.batch;
   }
   if (handle === undefined)
     throw new TraceFormatError({ file, line: Math.max(1, sink.line) }, 'the file is empty: there is no header', {
@@ -116,10 +121,12 @@ export async function* readCsv(
   if (sink.batch.length > 0) yield sink.batch;
 }
 
-function readComment(line: string, start: { epochMs: number | undefined }): void {
-  const match = /\bstart=(\S+)/.exec(line);
-  const epochMs = match === null ? NaN : Date.parse(match[1]);
-  if (epochMs === epochMs) start.epochMs = epochMs;
+function readComment(file: string, line: number, text: string, start: { epochMs: number | undefined }): void {
+  const match = /\bstart=(\d{4}-\S+)/.exec(text);
+  if (match === null) return;
+  const epochMs = startTimeMs(match[1]);
+  if (epochMs === undefined) throw new TraceFormatError({ file, line }, `start=${match[1]} ${NO_START}`);
+  start.epochMs = epochMs;
 }
 
 function grown(column: Int32Array): Int32Array<ArrayBuffer> {

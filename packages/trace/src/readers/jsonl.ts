@@ -1,7 +1,8 @@
 import { wholeLines } from '../byte-source.js';
 import { tierOf } from '../mapping.js';
 import type { BatchColumns } from '../request-batch.js';
-import type { RowSink } from '../row-sink.js';
+import { NO_START, type RowSink, startTimeMs } from '../row-sink.js';
+import { TOO_LONG } from './csv.js';
 import { regionListOf, unknownTier } from './sageserve.js';
 
 /** What a JSON Lines format does with one object. */
@@ -16,8 +17,13 @@ export async function* readJsonLines(
   sink: RowSink,
   start: { epochMs: number | undefined },
 ): AsyncGenerator<BatchColumns> {
-  for await (const bytes of wholeLines(chunks)) {
+  const tooLong = (): void => {
+    sink.line++;
+    sink.fail(undefined, TOO_LONG);
+  };
+  for await (const bytes of wholeLines(chunks, tooLong)) {
     let p = 0;
+    let gave = false;
     while (p < bytes.length) {
       let stop = bytes.indexOf(10, p);
       if (stop === -1) stop = bytes.length;
@@ -37,8 +43,10 @@ export async function* readJsonLines(
       if (sink.full) {
         yield sink.batch;
         sink.clear();
+        gave = true;
       }
     }
+    if (!gave && sink.batch.length === 0) yield sink.batch;
   }
   if (sink.batch.length > 0) yield sink.batch;
 }
@@ -78,8 +86,8 @@ export interface SageserveRecord {
 export function sageserveRow(record: SageserveRecord, sink: RowSink, start: { epochMs: number | undefined }): void {
   const { row } = sink;
   if (typeof record.start === 'string' && sink.accepted === 0) {
-    const epochMs = Date.parse(record.start);
-    if (!(epochMs === epochMs)) return sink.fail('start', 'is not an ISO 8601 time');
+    const epochMs = startTimeMs(record.start);
+    if (epochMs === undefined) return sink.fail('start', NO_START);
     start.epochMs = epochMs;
   }
   const region = record.origin_region ?? undefined;
@@ -130,5 +138,5 @@ function number(value: unknown): number {
 
 function whole(value: unknown): number {
   const n = number(value);
-  return Number.isInteger(n) && n >= 0 ? n : -1;
+  return Number.isSafeInteger(n) && n >= 0 ? n : -1;
 }

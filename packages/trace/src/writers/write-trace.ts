@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import { SageServeError, WORKLOAD_TIERS } from '@sageserve/core';
+import { messageOf, SageServeError, WORKLOAD_TIERS } from '@sageserve/core';
 import type { RequestBatch, TraceDictionaries, TraceStream } from '../request-batch.js';
 import { shortened } from '../in-memory.js';
 import { UNSPECIFIED } from '../mapping.js';
@@ -26,25 +26,29 @@ export async function writeTrace(path: string, trace: TraceStream, options: Writ
   const plain = path.replace(/\.gz$/, '');
   const form = plain.endsWith('.csv') ? 'csv' : plain.endsWith('.jsonl') ? 'jsonl' : path.endsWith('.parquet') ? 'parquet' : undefined;
   if (form === undefined) throw new SageServeError('ERR_TRACE_FILE', `${path}: the name must end in .csv, .jsonl (both also .gz) or .parquet`);
-  await refuseReadOnly(path);
+  await refuseTarget(path);
   const partial = `${path}.partial`;
   try {
     const written = form === 'parquet' ? await writeParquet(path, partial, trace, options) : await writeLines(path, partial, form, trace, options);
     await rename(partial, path);
     return written;
   } catch (error) {
-    await rm(partial, { force: true });
-    throw error;
+    await rm(partial, { force: true }).catch(() => undefined);
+    throw isOfFileSystem(error) ? cantWrite(path, error) : error;
   }
 }
 
-/** Renaming over a file asks the folder for permission, not the file: what is marked read-only is left alone here. */
-async function refuseReadOnly(path: string): Promise<void> {
-  const mode = await stat(path).then(
-    (entry) => entry.mode,
-    () => undefined,
-  );
-  if (mode !== undefined && (mode & 0o222) === 0) throw new SageServeError('ERR_TRACE_FILE', `can't write ${path}: it is read-only`);
+/** Renaming over a file asks the folder for permission, not the file: what is marked read-only is left alone here, and what is no file. */
+async function refuseTarget(path: string): Promise<void> {
+  const entry = await stat(path).catch(() => undefined);
+  if (entry?.isDirectory() === true) throw new SageServeError('ERR_TRACE_FILE', `can't write ${path}: it is a folder`);
+  if (entry?.isFile() === false) throw new SageServeError('ERR_TRACE_FILE', `can't write ${path}: it is no plain file`);
+  if (entry !== undefined && (entry.mode & 0o222) === 0) throw new SageServeError('ERR_TRACE_FILE', `can't write ${path}: it is read-only`);
+}
+
+/** An error of the disk or the system, as against one of the trace. */
+function isOfFileSystem(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
 }
 
 async function writeLines(path: string, partial: string, form: 'csv' | 'jsonl', trace: TraceStream, options: WriteTraceOptions): Promise<number> {
@@ -199,8 +203,19 @@ async function writeParquet(path: string, partial: string, trace: TraceStream, o
   }
 }
 
+/** Why something could not be written, in words for the reasons that are met most. */
+export function writeFailure(cause: unknown): string {
+  const { code } = (cause ?? {}) as { code?: string };
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'there is no space left on the disk';
+  if (code === 'EFBIG') return 'the file would be larger than is allowed';
+  if (code === 'EISDIR') return 'it is a folder';
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'that is not permitted';
+  if (code === 'ENOENT') return 'its folder is not there';
+  return messageOf(cause);
+}
+
 function cantWrite(path: string, cause: unknown): SageServeError {
-  return new SageServeError('ERR_TRACE_FILE', `can't write ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  return new SageServeError('ERR_TRACE_FILE', `can't write ${path}: ${writeFailure(cause)}`, { cause });
 }
 
 async function* limited(trace: TraceStream, options: WriteTraceOptions): AsyncGenerator<RequestBatch> {
@@ -208,6 +223,7 @@ async function* limited(trace: TraceStream, options: WriteTraceOptions): AsyncGe
   for await (const batch of trace.batches()) {
     options.signal?.throwIfAborted();
     if (left <= 0) return;
+    if (batch.length === 0) continue;
     if (batch.length > left) {
       yield shortened(batch, left);
       return;

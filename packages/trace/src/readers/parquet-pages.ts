@@ -1,0 +1,246 @@
+import type { ColumnMetaData, SchemaElement } from 'hyparquet';
+import { MalformedBytes, readThrift, readVarint, readZigZag, type ThriftStruct } from './thrift.js';
+
+/** Values of a page at most: writers make pages of up to a million. What is larger is not read, since a few wrong bytes can ask for any amount of memory. */
+const MOST_VALUES = 1 << 23;
+const MOST_PAGE_BYTES = 1 << 28;
+/** Runs may go beyond the values that there are: a group of bits is filled up, and some writers add an empty block. */
+const RUN_SLACK = 512;
+const MOST_MINIBLOCKS = 1_024;
+
+const DATA_PAGE = 0;
+const INDEX_PAGE = 1;
+const DICTIONARY_PAGE = 2;
+const DATA_PAGE_V2 = 3;
+
+const PLAIN_DICTIONARY = 2;
+const RLE = 3;
+const DELTA_BINARY_PACKED = 5;
+const DELTA_LENGTH_BYTE_ARRAY = 6;
+const DELTA_BYTE_ARRAY = 7;
+const RLE_DICTIONARY = 8;
+
+/** A column chunk as it lies in the file, and what is known of its place in the schema. */
+export interface ColumnChunkBytes {
+  readonly bytes: Uint8Array;
+  readonly meta: ColumnMetaData;
+  readonly rows: number;
+  readonly levels: Levels;
+  /** What unpacks its pages; undefined where they are not packed. */
+  readonly decompress: ((bytes: Uint8Array, plainBytes: number) => Uint8Array) | undefined;
+}
+
+export interface Levels {
+  readonly repetition: number;
+  readonly definition: number;
+  /** Whether the column lies below a group, which is when pages have repetition levels at all. */
+  readonly nested: boolean;
+}
+
+/** A page that has passed: what it was packed as, and what it holds. */
+export interface CheckedPage {
+  readonly packed: Uint8Array;
+  readonly plain: Uint8Array;
+}
+
+/** Levels of a column by the schema's elements, which stand in depth-first order. */
+export function levelsOf(schema: readonly SchemaElement[], path: readonly string[]): Levels {
+  let at = 0;
+  let repetition = 0;
+  let definition = 0;
+  for (const name of path) {
+    let child = at + 1;
+    for (let left = schema[at]?.num_children ?? 0; ; left--) {
+      if (left <= 0 || schema[child] === undefined) throw new MalformedBytes(`the schema has no column ${path.join('.')}`);
+      if (schema[child].name === name) break;
+      child = afterSubtree(schema, child);
+    }
+    at = child;
+    if (schema[at].repetition_type === 'REPEATED') repetition++;
+    if (schema[at].repetition_type !== 'REQUIRED') definition++;
+  }
+  return { repetition, definition, nested: path.length > 1 || repetition > 0 };
+}
+
+function afterSubtree(schema: readonly SchemaElement[], at: number): number {
+  let open = 1;
+  let next = at;
+  // Every element is passed once: a wrong number of children ends with the schema.
+  while (open > 0 && next < schema.length) open += (schema[next++].num_children ?? 0) - 1;
+  return next;
+}
+
+/**
+ * Checks every page of a column chunk as far as a decoder depends on it that checks nothing: sizes, counts, levels, runs and blocks. Returns the pages that are packed, unpacked. Throws `MalformedBytes` with what is
+ * wrong. After it a decoder may still find values that make no sense, but it ends, and takes no more memory than the pages have values.
+ */
+export function checkPages({ bytes, meta, rows, levels, decompress }: ColumnChunkBytes): CheckedPage[] {
+  const checked: CheckedPage[] = [];
+  const plainOf = (packed: Uint8Array, plainBytes: number): Uint8Array => {
+    if (decompress === undefined) return packed;
+    const plain = decompress(packed, plainBytes);
+    if (plain.length !== plainBytes) throw new MalformedBytes(`a page of ${plainBytes} bytes has ${plain.length} when unpacked`);
+    checked.push({ packed, plain });
+    return plain;
+  };
+  let values = 0;
+  let at = 0;
+  while (at < bytes.length - 1 && values < Number(meta.num_values)) {
+    const header = readThrift(bytes, at);
+    const type = number(header, 1);
+    const plainBytes = number(header, 2);
+    const packedBytes = number(header, 3);
+    if (!(packedBytes >= 0 && header.end + packedBytes <= bytes.length)) throw new MalformedBytes('a page is longer than its column');
+    if (!(plainBytes >= 0 && plainBytes <= MOST_PAGE_BYTES)) throw new MalformedBytes(`a page says that it holds ${plainBytes} bytes`);
+    const body = bytes.subarray(header.end, header.end + packedBytes);
+    at = header.end + packedBytes;
+    if (type === INDEX_PAGE) throw new MalformedBytes('an index lies among its pages');
+    if (type === DICTIONARY_PAGE) {
+      countOf(header, 7);
+      plainOf(body, plainBytes);
+    } else if (type === DATA_PAGE) {
+      const about = struct(header, 5);
+      const count = countOf(header, 5);
+      values += count;
+      checkDataPage(plainOf(body, plainBytes), count, number(about, 2), meta, levels);
+    } else if (type === DATA_PAGE_V2) {
+      const about = struct(header, 8);
+      const count = countOf(header, 8);
+      values += count;
+      checkDataPageV2(body, plainBytes, about, count, meta, levels, plainOf);
+    } else throw new MalformedBytes(`there is no kind ${type} of pages`);
+  }
+  if (values !== Number(meta.num_values) || (levels.repetition === 0 && values !== rows))
+    throw new MalformedBytes(`it has ${values} values, not ${levels.repetition === 0 ? rows : Number(meta.num_values)}`);
+  return checked;
+}
+
+function checkDataPage(page: Uint8Array, count: number, encoding: number, { type }: ColumnMetaData, levels: Levels): void {
+  let at = 0;
+  if (levels.nested && levels.repetition > 0) at = checkPrefixedRuns(page, at, bitsOf(levels.repetition), count);
+  if (levels.definition > 0) at = checkPrefixedRuns(page, at, bitsOf(levels.definition), count);
+  checkValues(page, at, count, encoding, type);
+}
+
+function checkDataPageV2(
+  body: Uint8Array,
+  plainBytes: number,
+  about: ThriftStruct,
+  count: number,
+  meta: ColumnMetaData,
+  levels: Levels,
+  plainOf: (packed: Uint8Array, plainBytes: number) => Uint8Array,
+): void {
+  const nulls = number(about, 2);
+  const [definitionBytes, repetitionBytes] = [number(about, 5), number(about, 6)];
+  if (!(nulls >= 0 && nulls <= count)) throw new MalformedBytes(`a page says that ${nulls} of its ${count} values are none`);
+  if (!(definitionBytes >= 0 && repetitionBytes >= 0 && definitionBytes + repetitionBytes <= Math.min(body.length, plainBytes)))
+    throw new MalformedBytes('the levels of a page are longer than the page');
+  if (levels.repetition > 0) checkRuns(body, 0, repetitionBytes, bitsOf(levels.repetition), count);
+  if (levels.definition > 0) checkRuns(body, repetitionBytes, repetitionBytes + definitionBytes, bitsOf(levels.definition), count);
+  const levelBytes = definitionBytes + repetitionBytes;
+  // A decoder takes what comes after the levels that it knows of.
+  const from = levels.definition > 0 ? levelBytes : repetitionBytes;
+  const rest = body.subarray(from);
+  const plain = about.numbers.get(7) === 0 ? rest : plainOf(rest, plainBytes - levelBytes);
+  checkValues(plain, 0, count - nulls, number(about, 4), meta.type);
+}
+
+/** The part of a page after its levels. */
+function checkValues(page: Uint8Array, at: number, count: number, encoding: number, type: ColumnMetaData['type']): void {
+  switch (encoding) {
+    case PLAIN_DICTIONARY:
+    case RLE_DICTIONARY: {
+      if (count === 0) return;
+      if (at >= page.length) throw new MalformedBytes('a page ends before its values');
+      const bits = page[at];
+      if (bits > 32) throw new MalformedBytes(`a page has indices of ${bits} bits`);
+      checkRuns(page, at + 1, page.length, bits, count);
+      return;
+    }
+    case RLE:
+      if (type !== 'BOOLEAN') throw new MalformedBytes('runs stand for values that are no booleans');
+      checkPrefixedRuns(page, at, 1, count);
+      return;
+    case DELTA_BINARY_PACKED:
+    case DELTA_LENGTH_BYTE_ARRAY:
+      checkDeltas(page, at, count);
+      return;
+    case DELTA_BYTE_ARRAY:
+      throw new MalformedBytes('its encoding is DELTA_BYTE_ARRAY, which is not read: write PLAIN or dictionaries');
+    default:
+    // PLAIN and BYTE_STREAM_SPLIT take what they need from the page, and it ends where it ends.
+  }
+}
+
+/** Runs after their length in four bytes. Returns where they end. */
+function checkPrefixedRuns(page: Uint8Array, at: number, bits: number, count: number): number {
+  if (at + 4 > page.length) throw new MalformedBytes('a page ends before its levels');
+  const length = page[at] + page[at + 1] * 0x100 + page[at + 2] * 0x10000 + page[at + 3] * 0x1000000;
+  const end = at + 4 + length;
+  if (end > page.length) throw new MalformedBytes('the levels of a page are longer than the page');
+  checkRuns(page, at + 4, end, bits, count);
+  return end;
+}
+
+/** Runs of the hybrid of run lengths and packed bits: none is longer than the values that there are, and all lie within the page. */
+function checkRuns(page: Uint8Array, from: number, end: number, bits: number, count: number): void {
+  let at = from;
+  for (let seen = 0; seen < count;) {
+    if (at >= end) throw new MalformedBytes('runs end before the values do');
+    const [head, start] = readVarint(page, at);
+    const length = head % 2 === 1 ? ((head - 1) / 2) * 8 : head / 2;
+    const bytes = head % 2 === 1 ? (length / 8) * bits : (bits + 7) >> 3;
+    if (seen + length > count + RUN_SLACK) throw new MalformedBytes('a run is longer than the values');
+    at = start + bytes;
+    // The last group of bits need not be whole.
+    if (at > end && !(head % 2 === 1 && seen + length >= count)) throw new MalformedBytes('a run is longer than the page');
+    seen += length;
+  }
+}
+
+/** The blocks of delta encoding. */
+function checkDeltas(page: Uint8Array, from: number, count: number): void {
+  if (count === 0) return;
+  const [blockValues, second] = readVarint(page, from);
+  const [miniblocks, third] = readVarint(page, second);
+  const perMiniblock = blockValues / miniblocks;
+  if (!(miniblocks >= 1 && miniblocks <= MOST_MINIBLOCKS && perMiniblock >= 8 && perMiniblock % 8 === 0 && blockValues <= MOST_VALUES))
+    throw new MalformedBytes(`blocks of ${blockValues} values in ${miniblocks} parts`);
+  let [, at] = readVarint(page, third);
+  at = readZigZag(page, at)[1];
+  for (let seen = 1; seen < count;) {
+    at = readZigZag(page, at)[1];
+    const widths = page.subarray(at, at + miniblocks);
+    if (widths.length < miniblocks) throw new MalformedBytes('a page ends within a block');
+    at += miniblocks;
+    for (const width of widths) {
+      if (width > 64) throw new MalformedBytes(`a block has numbers of ${width} bits`);
+      if (seen >= count) break;
+      at += (width * perMiniblock) / 8;
+      seen += perMiniblock;
+      if (at > page.length && seen < count) throw new MalformedBytes('a page ends within a block');
+    }
+  }
+}
+
+const bitsOf = (level: number): number => 32 - Math.clz32(level);
+
+/** Values of a page by the first field of its own header. */
+function countOf(header: ThriftStruct, field: number): number {
+  const count = number(struct(header, field), 1);
+  if (!(count >= 0 && count <= MOST_VALUES)) throw new MalformedBytes(`a page says that it has ${count} values`);
+  return count;
+}
+
+function number({ numbers }: ThriftStruct, field: number): number {
+  const value = numbers.get(field);
+  if (value === undefined) throw new MalformedBytes(`field ${field} of a page's header is missing`);
+  return value;
+}
+
+function struct({ structs }: ThriftStruct, field: number): ThriftStruct {
+  const value = structs.get(field);
+  if (value === undefined) throw new MalformedBytes(`field ${field} of a page's header is missing`);
+  return value;
+}
