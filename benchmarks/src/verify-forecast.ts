@@ -67,9 +67,11 @@ export async function verifyForecast(dir: string): Promise<boolean> {
   }
   for (const { name, ok, detail } of checks) console.log(`${ok ? 'ok  ' : 'MISS'} ${name.padEnd(44)} ${detail}`);
   const missed = checks.filter(({ ok }) => !ok);
-  console.log(
-    `\n${checks.length - missed.length} of ${checks.length} cases hold${missed.length === 0 ? '' : `; missed: ${missed.map(({ name }) => name).join(', ')}`}`,
-  );
+  if (checks.length === 0) console.log('no case was found there: nothing is shown');
+  else
+    console.log(
+      `\n${checks.length - missed.length} of ${checks.length} cases hold${missed.length === 0 ? '' : `; missed: ${missed.map(({ name }) => name).join(', ')}`}`,
+    );
   return checks.length > 0 && missed.length === 0;
 }
 

@@ -36,8 +36,9 @@ export async function verifyIlp(dir: string): Promise<boolean> {
   }
   gaps.sort((a, b) => a - b);
   if (gaps.length > 0) console.log(`  heuristic: median gap ${(100 * gaps[gaps.length >> 1]!).toFixed(2)} %, worst ${(100 * gaps.at(-1)!).toFixed(2)} %`);
-  console.log(`  ${held} of ${cases.length} cases hold`);
-  return held === cases.length;
+  if (cases.length === 0) console.log('  no case was found there: nothing is shown');
+  else console.log(`  ${held} of ${cases.length} cases hold`);
+  return cases.length > 0 && held === cases.length;
 }
 
 export function difference(objective: number, expected: number): number {

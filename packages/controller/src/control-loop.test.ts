@@ -350,7 +350,7 @@ describe('degraded modes', () => {
     const alone = drive({}, { forecaster });
     const degradations = await alone.drive(0);
     expect(degradations).toEqual([
-      'the forecast of model-a in region-a failed (no memory); what is held there stays',
+      'the forecast of model-a in region-a failed (no memory); no plan takes anything away there',
       'there is no forecast; scaling is reactive only',
     ]);
     expect(alone.ports.applied).toEqual([[0, 3]]);
@@ -390,7 +390,7 @@ describe('degraded modes', () => {
       requestsPerS: new Float64Array(6).fill(NaN),
     });
     expect(await unseen.drive(0)).toEqual([
-      'demand of model-a in region-a is not known (nothing was observed); what is held there stays',
+      'demand of model-a in region-a is not known (nothing was observed); no plan takes anything away there',
       'there is no forecast; scaling is reactive only',
     ]);
     expect(problems).toEqual([]);

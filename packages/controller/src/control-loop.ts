@@ -6,10 +6,14 @@ import {
   type EndpointId,
   type EndpointSnapshot,
   type FleetSnapshot,
+  messageOf,
   MS_PER_HOUR,
   MS_PER_MIN,
   MS_PER_S,
   type PlacementPlan,
+  PolicyContractError,
+  SCALING_CONTRACT,
+  scalingBreach,
   type ScalingDecision,
   type ScalingPolicy,
   type TelemetrySource,
@@ -17,7 +21,7 @@ import {
 } from '@sageserve/core';
 import type { ApprovalQueue } from './approvals.js';
 import { type DecisionEntry, decisionEntry, type JournalSink, type SeenEndpoint } from './journal.js';
-import { messageOf, Planning, type PlanningOptions } from './planning.js';
+import { Planning, type PlanningOptions } from './planning.js';
 
 /** `act` carries decisions out; `advise` only writes them down; `approve` carries out those that a person has approved. */
 export type ControlMode = 'act' | 'advise' | 'approve';
@@ -48,6 +52,11 @@ export interface ControlLoopOptions {
   readonly staleAfterMs?: number;
   /** Time of the first tick (default 0); later ones follow at multiples of the cadences. */
   readonly firstTickAtMs?: number;
+  /**
+   * What becomes of a policy or forecaster that breaks its contract: `degrade` goes on without its answer and says so, as a live fleet wants; `throw` ends the tick with a `PolicyContractError`, as whoever tries a policy wants
+   * (default `degrade`).
+   */
+  readonly onBreach?: 'degrade' | 'throw';
   readonly signal?: AbortSignal;
 }
 
@@ -75,7 +84,19 @@ const NONE: readonly string[] = [];
  * Throws `ConfigError` for cadences that do not fit, and `approve` without a queue.
  */
 export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLoop {
-  const { telemetry, actuator, scalingPolicy, mode = 'act', approvals, journal, onPlan, staleAfterMs = 2 * MS_PER_MIN, firstTickAtMs = 0, signal } = options;
+  const {
+    telemetry,
+    actuator,
+    scalingPolicy,
+    mode = 'act',
+    approvals,
+    journal,
+    onPlan,
+    staleAfterMs = 2 * MS_PER_MIN,
+    firstTickAtMs = 0,
+    onBreach = 'degrade',
+    signal,
+  } = options;
   const { reactMs = MS_PER_S, observeMs = reactMs, planMs = MS_PER_HOUR } = options.cadences ?? {};
   for (const [name, value] of Object.entries({ observeMs, reactMs, planMs }))
     if (!(value > 0 && value < Infinity)) throw new ConfigError(`cadences.${name}`, `must be above 0, not ${value}`);
@@ -83,7 +104,7 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
   if (!(staleAfterMs > 0)) throw new ConfigError('staleAfterMs', `must be above 0, not ${staleAfterMs}`);
   if (mode === 'approve' && approvals === undefined)
     throw new ConfigError('approvals', 'is needed for the mode "approve"', { hint: 'Make one with createApprovalQueue().' });
-  const planning = options.planning === undefined ? undefined : new Planning(options.planning);
+  const planning = options.planning === undefined ? undefined : new Planning(options.planning, onBreach === 'throw');
 
   let plan: PlacementPlan | undefined;
   let nextTickAtMs = firstTickAtMs;
@@ -99,7 +120,7 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
     for (const [what, of] of open) {
       if (of !== kind || now.includes(what)) continue;
       open.delete(what);
-      journal?.({ kind: 'recovery', atMs: nowMs, what });
+      journal?.({ kind: 'recovery', atMs: nowMs, what: `no longer so: ${what}`, ends: what });
     }
     for (const what of now) {
       if (open.has(what)) continue;
@@ -138,10 +159,15 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
     const isCount = ({ targetInstances }: ScalingDecision): boolean => Number.isInteger(targetInstances) && targetInstances >= 0;
     try {
       const decisions = scalingPolicy.decide(fleet, plan, nowMs);
+      if (onBreach === 'throw') {
+        const breach = scalingBreach(decisions, fleet);
+        if (breach !== undefined) throw new PolicyContractError(`scaling policy "${scalingPolicy.name}"`, breach, SCALING_CONTRACT);
+      }
       const odd = decisions.find((decision) => !isCount(decision));
       degrade('policy', odd === undefined ? NONE : [`${scalingPolicy.name} asks for ${odd.targetInstances} instances: that is ignored`], nowMs);
       return odd === undefined ? decisions : decisions.filter(isCount);
     } catch (error) {
+      if (onBreach === 'throw' && error instanceof PolicyContractError) throw error;
       degrade('policy', [`${scalingPolicy.name} failed (${messageOf(error)}): nothing is decided`], nowMs);
       return NO_DECISIONS;
     }

@@ -56,6 +56,8 @@ export interface DegradationEntry {
   readonly kind: 'degradation' | 'recovery';
   readonly atMs: number;
   readonly what: string;
+  /** Of a recovery: `what` the degradation said that is over. */
+  readonly ends?: string;
 }
 
 export type JournalEntry = PlanEntry | DecisionEntry | DegradationEntry;
@@ -92,7 +94,7 @@ export function explain(entries: Iterable<JournalEntry>, endpointId: EndpointId,
       decisions.push(entry);
       if (decisions.length > EARLIER + 1) decisions.shift();
     } else if (entry.kind === 'degradation') open.set(entry.what, entry);
-    else open.delete(entry.what);
+    else open.delete(entry.ends ?? entry.what);
   }
   return { decision: decisions.at(-1), earlier: decisions.slice(0, -1), plan, degradations: [...open.values()] };
 }

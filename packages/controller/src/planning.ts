@@ -6,11 +6,14 @@ import {
   type DemandSeries,
   type FleetSnapshot,
   type Forecaster,
+  messageOf,
   type ModelId,
   MS_PER_DAY,
   MS_PER_HOUR,
+  Pacer,
   PlacementGrid,
   type PlacementOptimizer,
+  PolicyContractError,
   type PlacementPlan,
   type PlacementProblem,
   type PlacementSolution,
@@ -74,6 +77,9 @@ const DEFAULT_TIME_LIMIT_MS = 10_000;
 const LOW_LEVEL = 0.1;
 const HIGH_LEVEL = 0.9;
 
+/** What it means for a plan that a series can't be forecast. A policy may still let go of what it sees to be idle. */
+const NOTHING_PLANNED_AWAY = 'no plan takes anything away there';
+
 interface Forecast {
   readonly key: DemandKey;
   readonly forecast: DemandForecast;
@@ -90,10 +96,13 @@ export class Planning {
   readonly #horizonSteps: number;
   readonly #quantile: number;
   readonly #levels: readonly number[];
+  /** A forecaster that breaks its contract is an error of the tick. */
+  readonly #strict: boolean;
   readonly #last = new Map<string, DemandForecast>();
   #lastPlan: PlacementPlan | undefined;
 
-  constructor(options: PlanningOptions) {
+  constructor(options: PlanningOptions, strict = false) {
+    this.#strict = strict;
     const { stepMs = 600_000, planSteps = 6, horizonSteps = 2 * planSteps, demandQuantile = 0.9 } = options;
     if (!(stepMs > 0 && stepMs < Infinity)) throw new ConfigError('planning.stepMs', `must be above 0, not ${stepMs}`);
     if (!(Number.isInteger(planSteps) && planSteps >= 1)) throw new ConfigError('planning.planSteps', `must be a whole number of 1 or more, not ${planSteps}`);
@@ -144,8 +153,11 @@ export class Planning {
     const epochMs = this.#options.epochMs?.() ?? 0;
     const forecasts: Forecast[] = [];
     const all: DemandSeries[] = [];
+    // Forecasters compute for long without a pause.
+    const pacer = new Pacer();
     for (const modelId of models) {
       for (const regionId of regions) {
+        if (pacer.late) await pacer.turn(signal);
         const key = { modelId, regionId };
         const name = `${modelId} in ${regionId}`;
         try {
@@ -156,10 +168,9 @@ export class Planning {
           if (made !== undefined) forecasts.push({ key, forecast: { ...made, startMs: made.startMs - epochMs } });
         } catch (error) {
           signal?.throwIfAborted();
+          this.#rethrowBreach(error);
           const kept = this.#kept(name, nowMs + epochMs);
-          degradations.push(
-            `demand of ${name} is not known (${messageOf(error)}); ${kept === undefined ? 'what is held there stays' : 'its last forecast stays'}`,
-          );
+          degradations.push(`demand of ${name} is not known (${messageOf(error)}); ${kept === undefined ? NOTHING_PLANNED_AWAY : 'its last forecast stays'}`);
           if (kept !== undefined) forecasts.push({ key, forecast: { ...kept, startMs: kept.startMs - epochMs } });
         }
       }
@@ -190,6 +201,7 @@ export class Planning {
       return forecast;
     } catch (error) {
       signal?.throwIfAborted();
+      this.#rethrowBreach(error);
       const why = `the forecast of ${name} failed (${messageOf(error)})`;
       const kept = this.#kept(name, nowMs);
       if (kept !== undefined) {
@@ -204,13 +216,17 @@ export class Planning {
           return forecast;
         } catch (second) {
           signal?.throwIfAborted();
-          degradations.push(`${why}, and so did ${fallbackForecaster.name} (${messageOf(second)}); what is held there stays`);
+          degradations.push(`${why}, and so did ${fallbackForecaster.name} (${messageOf(second)}); ${NOTHING_PLANNED_AWAY}`);
           return undefined;
         }
       }
-      degradations.push(`${why}; what is held there stays`);
+      degradations.push(`${why}; ${NOTHING_PLANNED_AWAY}`);
       return undefined;
     }
+  }
+
+  #rethrowBreach(error: unknown): void {
+    if (this.#strict && error instanceof PolicyContractError) throw error;
   }
 
   /** What the last forecast of a series says from now on, its last bucket held; undefined where it no longer reaches to now. */
@@ -234,7 +250,9 @@ export class Planning {
     const spans = windows === 'peak' ? [[0, this.#planSteps]] : Array.from({ length: this.#horizonSteps }, (_, w) => [w, w + 1]);
     const solutions: PlacementSolution[] = [];
     let first: PlacementProblem | undefined;
+    const pacer = new Pacer();
     for (const [from, to] of spans) {
+      if (pacer.late) await pacer.turn(signal);
       const cut = forecasts.map(({ key, forecast }) => ({ key, forecast: fromStep(forecast, from, to - from) }));
       const problem = keepUnknown(makeProblem({ nowMs, fleet, forecasts: cut, mix, backlog: fleet.backlog ?? [] }), forecasts);
       first ??= problem;
@@ -363,8 +381,4 @@ function namesOf(fleet: FleetSnapshot): { models: ModelId[]; regions: RegionId[]
     models: [...new Set(fleet.endpoints.map((endpoint) => endpoint.modelId))],
     regions: [...new Set(fleet.endpoints.map((endpoint) => endpoint.regionId))],
   };
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

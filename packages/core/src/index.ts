@@ -1,3 +1,4 @@
+export { oddArithmetic } from './arithmetic.js';
 export { type Clock } from './clock.js';
 export { type ActuationResult, type Actuator, type ControlLoop, type TelemetrySource, type TickReport } from './control.js';
 export { type DemandForecast, type DemandKey, type DemandSeries, type ForecastColumn, type ForecastOptions, type Forecaster } from './demand.js';
@@ -12,6 +13,7 @@ export {
   TraceFormatError,
   UnknownPolicyError,
 } from './errors.js';
+export { maxOf, minOf } from './extremes.js';
 export { type BacklogSnapshot, type CapacitySnapshot, type DemandSnapshot, type EndpointSnapshot, type FleetSnapshot } from './fleet.js';
 export { type EndpointId, endpointId, type InstanceIndex, type ModelId, modelId, type RegionId, regionId, type RegionIndex, type SkuId, skuId } from './ids.js';
 export { IndexedMinHeap } from './indexed-heap.js';
@@ -29,6 +31,7 @@ export {
   type PlacementSolution,
   type PlannedDemand,
 } from './placement.js';
+export { answered, SCALING_CONTRACT, scalingBreach } from './policy-contract.js';
 export { power, square } from './power.js';
 export { type RequestView } from './request.js';
 export { createRng, murmur3x86128, type Rng } from './rng.js';

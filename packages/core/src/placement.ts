@@ -151,10 +151,10 @@ export interface BindingConstraint {
 /** An outcome is a value: an infeasible or unfinished solve is not an exception. */
 export interface PlacementSolution {
   /**
-   * `optimal`: within the relative gap that was asked for. `infeasible`: nothing meets the whole problem. `timed-out`: nothing that does was found in time. A target of the last two is the best that leaves something
-   * unmet, and `shortfall` says what.
+   * `optimal`: within the relative gap that was asked for. `infeasible`: nothing meets the whole problem. `timed-out`: nothing that does was found when time was up. `not-found`: nothing that does was found, though time was left, and
+   * nothing proves that there is none. A target of the last three is the best that leaves something unmet, and `shortfall` says what.
    */
-  readonly status: 'optimal' | 'feasible' | 'infeasible' | 'timed-out';
+  readonly status: 'optimal' | 'feasible' | 'infeasible' | 'timed-out' | 'not-found';
   readonly target: PlacementGrid | undefined;
   readonly objectiveUsd: number | undefined;
   /** (objective − bound) ÷ |objective|. */
@@ -185,7 +185,7 @@ export interface PlacementOptions {
 /**
  * Solves the placement problem.
  *
- * Contract: a returned target satisfies every constraint of the problem, unless the status is `infeasible` or `timed-out`, where it still keeps within GPUs and maxima; time limit and abort end the solve.
+ * Contract: a returned target satisfies every constraint of the problem, unless the status is `infeasible`, `timed-out` or `not-found`, where it still keeps within GPUs and maxima; time limit and abort end the solve.
  * Throws `ConfigError`, naming the entry, for a malformed problem.
  */
 export interface PlacementOptimizer {

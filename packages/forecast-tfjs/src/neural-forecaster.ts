@@ -1,4 +1,4 @@
-import { ConfigError, createRng, type DemandSeries, type Forecaster, MS_PER_DAY, SageServeError } from '@sageserve/core';
+import { ConfigError, createRng, type DemandSeries, type Forecaster, minOf, MS_PER_DAY, SageServeError } from '@sageserve/core';
 import { checkHistory, fillGaps, firstObserved, ForecastHistoryError, levelsOf, observedSteps, stepsPerDay } from '@sageserve/forecast';
 import { type BackendChoice, type BackendName, chooseBackend } from './backend.js';
 import { Network, type TrainingBatch } from './network.js';
@@ -204,7 +204,7 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
           remember(history);
         }
         const { stepMs } = histories[0];
-        return trainUntil(Math.min(...histories.map(endOf)), stepMs, signal);
+        return trainUntil(minOf(histories.map(endOf)), stepMs, signal);
       });
     },
     async forecast(history, horizonSteps, forecastOptions) {

@@ -1,4 +1,4 @@
-import { type Awaitable, ConfigError, type DemandForecast, type DemandSeries, type Forecaster, type ForecastOptions } from '@sageserve/core';
+import { type Awaitable, ConfigError, type DemandForecast, type DemandSeries, type Forecaster, type ForecastOptions, minOf } from '@sageserve/core';
 import { checkHorizon, levelsOf } from './assemble.js';
 import { type ColumnForecasterOptions, createColumnForecaster } from './column-forecaster.js';
 import { createArimaForecaster, dailyArimaMethod } from './columns/arima.js';
@@ -83,7 +83,7 @@ function createChooser(
 
   const self: RollingForecaster = {
     name: 'auto',
-    minHistorySteps: Math.min(...candidates.map((candidate) => candidate.minHistorySteps)),
+    minHistorySteps: minOf(candidates.map((candidate) => candidate.minHistorySteps)),
     rolling: rollingOver(candidates, lookbackHours, (rolled, at, errors, past, i, horizonSteps) => {
       const chosen = choose(rolled, at, errors, horizonSteps);
       if (chosen === -1) return;

@@ -1,4 +1,14 @@
-import { type Awaitable, ConfigError, type DemandForecast, type DemandSeries, type Forecaster, type ForecastOptions, isThenable, power } from '@sageserve/core';
+import {
+  type Awaitable,
+  ConfigError,
+  type DemandForecast,
+  type DemandSeries,
+  type Forecaster,
+  type ForecastOptions,
+  isThenable,
+  minOf,
+  power,
+} from '@sageserve/core';
 import { checkHorizon, levelsOf } from './assemble.js';
 import { checkHistory, TOKEN_COLUMNS } from './history.js';
 import { asRolling, emptyPast, hourlyOrigins, type PastForecasts, PastMemory, type RollingForecaster, strideOf } from './rolling.js';
@@ -137,14 +147,14 @@ export function createEnsembleForecaster(forecasters: readonly Forecaster[], opt
   const weightsOf = ({ members: said }: MemberForecasts, at: number, errors: RecentErrors | undefined, horizonSteps: number): number[] => {
     const able = said.map((past) => (isAble(past, at, horizonSteps) ? 1 : 0));
     if (combine !== 'weighted' || errors === undefined) return able;
-    const least = Math.min(...errors.meanAbsolute.filter((e) => !Number.isNaN(e)));
+    const least = minOf(errors.meanAbsolute.filter((e) => !Number.isNaN(e)));
     const tiny = 1e-9 * errors.meanActual + Number.MIN_VALUE;
     return errors.meanAbsolute.map((error, m) => (able[m] === 1 ? power((least + tiny) / (error + tiny), exponent) : 0));
   };
 
   const self: RollingForecaster = {
     name,
-    minHistorySteps: Math.min(...members.map((m) => m.minHistorySteps)),
+    minHistorySteps: minOf(members.map((m) => m.minHistorySteps)),
     rolling: rollingOver(members, lookbackHours, (rolled, at, errors, past, i, horizonSteps) => {
       const weights = weightsOf(rolled, at, errors, horizonSteps);
       for (const column of TOKEN_COLUMNS) {

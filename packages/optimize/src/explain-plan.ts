@@ -1,11 +1,11 @@
-import type { PlacementProblem, PlacementSolution } from '@sageserve/core';
+import { maxOf, type PlacementProblem, type PlacementSolution } from '@sageserve/core';
 
 /** Why a plan is as it is, a sentence for each change, shortfall and large flow, in plain words. */
 export function explainPlan(problem: PlacementProblem, solution: PlacementSolution): string[] {
   const { models, regions, skus } = problem;
   if (solution.target === undefined) return [`No plan: ${solution.status}.`, ...(solution.notes ?? [])];
   const lines: string[] = [];
-  const peakOf = (m: number, r: number): number => Math.max(...problem.demandTokensPerS.map((window) => window.at(m, r, 0)));
+  const peakOf = (m: number, r: number): number => maxOf(problem.demandTokensPerS.map((window) => window.at(m, r, 0)));
   for (const [m, model] of models.entries()) {
     for (const [r, region] of regions.entries()) {
       for (const [k, sku] of skus.entries()) {
@@ -72,7 +72,7 @@ export function explainPlan(problem: PlacementProblem, solution: PlacementSoluti
   }
 
   function globalPeak(m: number): number {
-    return Math.max(...problem.demandTokensPerS.map((window) => regions.reduce((sum, _, r) => sum + window.at(m, r, 0), 0)));
+    return maxOf(problem.demandTokensPerS.map((window) => regions.reduce((sum, _, r) => sum + window.at(m, r, 0), 0)));
   }
 }
 

@@ -1,4 +1,4 @@
-import { modelId, PlacementGrid, type PlacementProblem, regionId, type Rng, skuId } from '@sageserve/core';
+import { maxOf, modelId, PlacementGrid, type PlacementProblem, regionId, type Rng, skuId } from '@sageserve/core';
 
 export function grid(models: number, regions: number, skus: number, value: (m: number, r: number, k: number) => number): PlacementGrid {
   const made = new PlacementGrid(models, regions, skus);
@@ -23,8 +23,7 @@ export function randomProblem(rng: Rng, { models: M, regions: R, skus: K, window
   const usd = Float64Array.from({ length: K }, () => whole(10, 120));
   const tokens = grid(M, 1, K, (_m, _r, k) => (k > 0 && rng.next() < 0.2 ? 0 : Math.round(usd[k] * (20 + 30 * rng.next()))));
   const demand = Array.from({ length: W }, () => grid(M, R, 1, (m) => (rng.next() < 0.1 ? 0 : Math.round(tokens.at(m, 0, 0) * 4 * rng.next()))));
-  const need = (m: number): number =>
-    Math.max(...demand.map((window) => Math.max(...Array.from({ length: R }, (_, r) => window.at(m, r, 0))))) / tokens.at(m, 0, 0);
+  const need = (m: number): number => maxOf(demand.map((window) => maxOf(Array.from({ length: R }, (_, r) => window.at(m, r, 0))))) / tokens.at(m, 0, 0);
   const perCell = Array.from({ length: M }, (_, m) => Math.ceil(need(m)) * size[m]).reduce((a, b) => a + b, 0);
   return {
     models: Array.from({ length: M }, (_, m) => modelId(`model-${m}`)),

@@ -80,7 +80,7 @@ export function createPlacementOptimizer(options: PlacementOptimizerOptions = {}
         solver,
         { ...relaxed, notes: [...(answer.notes ?? []), ...(relaxed.notes ?? [])] },
         relativeGap,
-        answer.status === 'infeasible' ? 'infeasible' : 'timed-out',
+        answer.status === 'infeasible' || answer.status === 'not-found' ? answer.status : 'timed-out',
       );
     },
   };
@@ -96,7 +96,7 @@ function solutionOf(
   solver: PlacementSolver,
   answer: SolverAnswer,
   relativeGap: number,
-  unmet?: 'infeasible' | 'timed-out',
+  unmet?: 'infeasible' | 'timed-out' | 'not-found',
 ): PlacementSolution {
   const elastic = unmet !== undefined;
   const name = answer.solver === undefined || answer.solver === solver.name ? solver.name : `${solver.name}: ${answer.solver}`;

@@ -14,7 +14,7 @@ export interface SolveRequest {
 
 /** What a solver found, not yet checked. */
 export interface SolverAnswer {
-  readonly status: 'optimal' | 'feasible' | 'infeasible' | 'timed-out';
+  readonly status: 'optimal' | 'feasible' | 'infeasible' | 'timed-out' | 'not-found';
   /** Counts by entry, for each stage of the decision (one, but for `lead-time`). */
   readonly stages?: readonly Float64Array[];
   /** No plan costs less, flows and all. */

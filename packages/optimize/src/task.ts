@@ -1,4 +1,4 @@
-import { ConfigError, type PlacementProblem } from '@sageserve/core';
+import { ConfigError, maxOf, type PlacementProblem } from '@sageserve/core';
 import { checkProblem, LARGEST_TOKENS_PER_S } from './check-problem.js';
 import { compare, decimalOf, dividedUp, type Decimal, largest, plus, scaled, times, ZERO } from './exact.js';
 
@@ -250,7 +250,7 @@ function coverOf(draft: Draft, model: number, origins: readonly number[], servin
   if (most === 0) return [];
   const interactive = microOf(peak, 'up');
   let fast = 0;
-  for (const r of origins) fast += Math.max(...draft.demand.map((window) => window[model * R + r] * draft.fastShare[model * R + r]));
+  for (const r of origins) fast += maxOf(draft.demand.map((window) => window[model * R + r] * draft.fastShare[model * R + r]));
   fast = Math.min(Math.round(fast), interactive);
   const { unmetUsd } = draft;
   const shortage: ShortageStep[] = [

@@ -50,7 +50,7 @@ export function createArtifactPerformanceModel(tables: Readonly<Record<string, A
   return {
     name: 'artifact',
     forDeployment({ modelId }) {
-      const table = tables[modelId];
+      const table = Object.hasOwn(tables, modelId) ? tables[modelId] : undefined;
       if (table === undefined)
         throw new ConfigError('model', `the artifact has no table for "${modelId}"`, { hint: `It has ${Object.keys(tables).join(', ')}.` });
       return createTokenTablesPerformance({

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -135,7 +135,7 @@ describe('sageserve simulate', () => {
     const { code, stderr } = await run(['simulate', '--preset', 'paper-week', '--strategy', 'static', '--out', out, '--requests'], (child) => {
       // Once its folder is there, the run is under way.
       const poll = setInterval(() => {
-        if (!existsSync(join(out, '.static.partial', 'requests.csv'))) return;
+        if (!existsSync(out) || !readdirSync(out).some((name) => existsSync(join(out, name, 'requests.csv')))) return;
         clearInterval(poll);
         child.kill('SIGINT');
       }, 20);

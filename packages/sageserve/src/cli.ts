@@ -1,5 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { SageServeError } from '@sageserve/core';
+import { readFileSync } from 'node:fs';
+import { messageOf, SageServeError } from '@sageserve/core';
 import { TRACE_FORMATS } from '@sageserve/trace';
 import { Command, CommanderError, Option } from 'commander';
 import { compareCommand } from './commands/compare.js';
@@ -7,20 +7,37 @@ import { explainCommand } from './commands/explain.js';
 import { forecastBacktestCommand, forecastRunCommand } from './commands/forecast.js';
 import { planCommand } from './commands/plan.js';
 import { queueCancelCommand, queueRetryCommand, queueStatusCommand, workerCommand } from './commands/queue.js';
+import { removeUnfinished, replaceFile } from './commands/output-file.js';
 import { profilesCommand } from './commands/profiles.js';
 import { simulateCommand } from './commands/simulate.js';
 import { sweepCommand } from './commands/sweep.js';
+import { guardConsole } from './commands/terminal.js';
 import { convertCommand, generateCommand, headCommand, inspectCommand } from './commands/trace.js';
 import { DEFAULT_CATALOGUE } from './catalogue.js';
 import { PRESET_NAMES } from './presets/presets.js';
 import { scenarioJsonSchema } from './scenario/schema.js';
 import { sweepJsonSchema } from './sweep/definition.js';
+import { later } from './wall-clock.js';
 
 const FAILED = 1;
 const WRONG_USE = 2;
 const INTERRUPTED = 130;
 /** Errors in what the user asked for, as against a run that went wrong. */
-const WRONG_USE_CODES = new Set(['ERR_CONFIG', 'ERR_UNKNOWN_POLICY', 'ERR_SCENARIO_FILE', 'ERR_TRACE_FILE', 'ERR_PLUGIN', 'ERR_JOURNAL']);
+const WRONG_USE_CODES = new Set([
+  'ERR_CONFIG',
+  'ERR_UNKNOWN_POLICY',
+  'ERR_SCENARIO_FILE',
+  'ERR_TRACE_FILE',
+  'ERR_PLUGIN',
+  'ERR_POLICY_CONTRACT',
+  'ERR_JOURNAL',
+  'ERR_OUTPUT_PATH',
+]);
+/** What was interrupted has so long to end by itself. */
+const GRACE_MS = 800;
+/** Errors may quote what they were given, which can be of any length. */
+const MOST_SHOWN = 2_000;
+guardConsole();
 
 const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 const controller = new AbortController();
@@ -28,9 +45,27 @@ const { signal } = controller;
 for (const name of ['SIGINT', 'SIGTERM'] as const)
   process.on(name, () => {
     // A second one ends at once.
-    if (signal.aborted) process.exit(INTERRUPTED);
+    if (signal.aborted) endByForce();
     controller.abort(new Interrupted());
+    // What waits for a pipe, a lock or a network hears nothing.
+    later(GRACE_MS, endByForce);
   });
+// What a plug-in started and nobody awaits.
+for (const name of ['unhandledRejection', 'uncaughtException'] as const)
+  process.on(name, (error: unknown) => {
+    const code = report(error);
+    removeUnfinished();
+    process.exit(code);
+  });
+
+/** Ends the process whatever it is at. */
+function endByForce(): never {
+  removeUnfinished();
+  console.error(NOTHING_LEFT);
+  process.exit(INTERRUPTED);
+}
+
+const NOTHING_LEFT = 'interrupted: nothing incomplete was left behind';
 
 class Interrupted extends Error {}
 
@@ -81,13 +116,14 @@ program
   .argument('<file>', 'what to run, YAML or JSON')
   .option('-o, --out <dir>', 'where results go (default: the name of the file without its ending)')
   .option('--cores <n>', 'worker threads (default: all cores)')
-  .option('--queue <url>', 'put the runs on this PostgreSQL database for sageserve worker, and wait for their results')
+  .option('--queue [url]', 'put the runs on this PostgreSQL database for sageserve worker, and wait for their results (better in SAGESERVE_QUEUE)')
   .option('--detach', 'with --queue: do not wait')
   .option('--list', 'print the runs as JSON and make none')
   .option('--json', 'print JSON instead of tables')
   .action((file: string, options: Parameters<typeof sweepCommand>[1]) => sweepCommand(file, options, version, signal));
 
-const ofQueue = (command: Command): Command => command.addOption(new Option('--queue <url>', 'postgres://user@host:5432/name').env('SAGESERVE_QUEUE'));
+const ofQueue = (command: Command): Command =>
+  command.addOption(new Option('--queue <url>', 'postgres://user@host:5432/name; one with a password is better in the variable').env('SAGESERVE_QUEUE'));
 ofQueue(program.command('worker').description('Take runs of sweeps from a queue and simulate them.'))
   .option('--cores <n>', 'worker threads (default: all cores)')
   .option('--until-empty', 'end when nothing waits and nobody is at work, as a Kubernetes Job should')
@@ -150,7 +186,7 @@ trace
   .option('--format <format>')
   .option('--skip-bad-rows', 'leave out rows that are wrong, and count them')
   .option('--json', 'print JSON Lines instead of a table')
-  .action((file: string, options: Parameters<typeof headCommand>[1]) => headCommand(file, options));
+  .action((file: string, options: Parameters<typeof headCommand>[1]) => headCommand(file, options, signal));
 
 const forecast = program.command('forecast').description('Forecast demand, and see how far forecasts would have missed.');
 const ofDemand = (command: Command): Command =>
@@ -168,6 +204,7 @@ const ofDemand = (command: Command): Command =>
     .option('--region <name>', 'only this region')
     .option('--step <time>', 'length of a bucket of a trace (default: 10m)')
     .option('--horizon <steps>', 'how far ahead, in steps or as a time such as 2h (default: 6 steps)')
+    .option('--plugins <files>', 'modules with forecasters of your own, with commas between')
     .option('--target <what>', 'what quantiles are to cover: each bucket, or the peak of the horizon (default: bucket)')
     .option('--json', 'print JSON instead of tables');
 const forecasterNames = Object.keys(DEFAULT_CATALOGUE.forecasters).join(', ');
@@ -227,10 +264,10 @@ program
   .description('Print the JSON Schema of scenario files, or of sweep files.')
   .option('--sweep', 'that of sweep files')
   .option('-o, --out <file>', 'write it to a file')
-  .action((options: { sweep?: boolean; out?: string }) => {
+  .action(async (options: { sweep?: boolean; out?: string }) => {
     const text = `${JSON.stringify(options.sweep === true ? sweepJsonSchema() : scenarioJsonSchema(), null, 2)}\n`;
     if (options.out === undefined) process.stdout.write(text);
-    else writeFileSync(options.out, text);
+    else await replaceFile(options.out, text);
   });
 
 // A closed pipe (`… | head`) is the reader's choice, not an error.
@@ -250,16 +287,25 @@ try {
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USE;
   if (error instanceof Interrupted) {
-    console.error('interrupted: nothing incomplete was left behind');
+    console.error(NOTHING_LEFT);
     return INTERRUPTED;
   }
   if (error instanceof SageServeError) {
-    console.error(`error: ${error.message}`);
+    console.error(`error: ${shown(error.message)}`);
     if (error.hint !== undefined) console.error(`hint: ${error.hint}`);
     // What waits for a database that is gone must not keep the process.
     if (error.code === 'ERR_QUEUE') process.exit(FAILED);
     return WRONG_USE_CODES.has(error.code) ? WRONG_USE : FAILED;
   }
-  console.error(error);
+  const { syscall, path } = (error ?? {}) as { syscall?: unknown; path?: unknown };
+  console.error(`error: ${shown(messageOf(error))}`);
+  if (process.env['SAGESERVE_STACK'] !== undefined && error instanceof Error) console.error(error.stack);
+  // What the system refuses says by itself what and where.
+  else if (typeof syscall !== 'string' || typeof path !== 'string')
+    console.error('hint: If this is not a plug-in’s, it is a defect in SageServe: please report it, with what SAGESERVE_STACK=1 prints beside it.');
   return FAILED;
+}
+
+function shown(text: string): string {
+  return text.length <= MOST_SHOWN ? text : `${text.slice(0, MOST_SHOWN)}… (${text.length} characters)`;
 }

@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { setTimeout as setTimer } from 'node:timers';
 import { setTimeout } from 'node:timers/promises';
 
 /** The command's own clock: for rates and times left on a terminal, never for a decision. */
@@ -9,6 +10,11 @@ export function wallClockMs(): number {
 /** How long this thread has been at work: Node 20 has no processor time by thread. */
 export function busyMs(): number {
   return performance.eventLoopUtilization().active;
+}
+
+/** Calls something after a while, unless the process has ended by then. */
+export function later(ms: number, action: () => void): void {
+  setTimer(action, ms).unref();
 }
 
 /** Calls something again and again; returns how to end that. */

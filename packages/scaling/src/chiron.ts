@@ -1,6 +1,7 @@
 import { ConfigError, type EndpointSnapshot, type FleetSnapshot, MS_PER_HOUR, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
-import { plannedInstances, withCooldown } from './decorators.js';
+import { ABANDONED, isAbandoned, plannedInstances, withCooldown } from './decorators.js';
 import type { PoolLayout } from './siloed.js';
+import { told } from './told.js';
 
 export interface ChironScalingOptions {
   /** Share (0–1) of interactive and mixed capacity busy with interactive work above which the interactive pool grows (default 0.6). */
@@ -54,6 +55,7 @@ export function createChironScaling(options: ChironScalingOptions = {}): Scaling
     const planned = plannedInstances(endpoint);
     const to = (targetInstances: number, reason: string): ScalingDecision => ({ endpointId: endpoint.endpointId, targetInstances, reason });
     if (planned < endpoint.minInstances) return to(endpoint.minInstances, `${planned} instances are under the minimum of ${endpoint.minInstances}`);
+    if (isAbandoned(endpoint)) return to(1, ABANDONED);
     const utilization = endpoint.kvCacheUtilization;
     if (utilization === undefined) return undefined;
     if (!endpoint.tiers.includes('interactive-fast')) {
@@ -65,10 +67,10 @@ export function createChironScaling(options: ChironScalingOptions = {}): Scaling
       if (target > planned) return to(planned + 1, need.why);
       return target < planned ? to(planned - 1, need.why) : undefined;
     }
-    const busyShare = `${(100 * utilization).toFixed(0)} % of the ${endpoint.pool} pool is busy`;
-    if (utilization > busyAbove && planned < endpoint.maxInstances) return to(planned + 1, `${busyShare}, above ${100 * busyAbove} %`);
+    const busyShare = (limit: number): string => `${told(100 * utilization, 100 * limit, 0)} % of the ${endpoint.pool} pool is busy`;
+    if (utilization > busyAbove && planned < endpoint.maxInstances) return to(planned + 1, `${busyShare(busyAbove)}, above ${100 * busyAbove} %`);
     if (planned > endpoint.minInstances && (utilization * planned) / (planned - 1) < idleBelow)
-      return to(planned - 1, `${busyShare}: one less leaves it under ${100 * idleBelow} %`);
+      return to(planned - 1, `${busyShare(idleBelow)}: one less leaves it under ${100 * idleBelow} %`);
     return undefined;
   }
 

@@ -1,7 +1,8 @@
 import { ConfigError, type EndpointSnapshot, type FleetSnapshot, type PlacementPlan, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
-import { plannedInstances, withCooldown } from './decorators.js';
+import { ABANDONED, isAbandoned, plannedInstances, withCooldown } from './decorators.js';
 import { plannedTarget } from './planned.js';
 import { createReactiveScaling } from './reactive.js';
+import { told } from './told.js';
 
 export interface LtUtilizationScalingOptions {
   /** Above this KV-cache utilisation (0–1, default 0.7) a step towards a larger count of the plan is taken. */
@@ -46,16 +47,17 @@ export function createBoundedByPlan(
     const planned = plannedInstances(endpoint);
     const to = (targetInstances: number, reason: string): ScalingDecision => ({ endpointId: endpoint.endpointId, targetInstances, reason });
     if (planned < endpoint.minInstances) return to(endpoint.minInstances, `${planned} instances are under the minimum of ${endpoint.minInstances}`);
+    if (isAbandoned(endpoint)) return to(1, ABANDONED);
     const utilization = endpoint.kvCacheUtilization;
     if (utilization === undefined) return undefined;
     const { least, most, why } = boundsOf(target, endpoint, fleet, plan, nowMs);
-    const seen = `utilisation ${utilization.toFixed(2)}`;
+    const seen = (limit: number): string => `utilisation ${told(utilization, limit)}`;
     if (utilization > scaleOutAbove && planned < Math.min(most, endpoint.maxInstances))
-      return to(planned + 1, `${seen} is above ${scaleOutAbove}; the plan says ${target}${why}`);
+      return to(planned + 1, `${seen(scaleOutAbove)} is above ${scaleOutAbove}; the plan says ${target}${why}`);
     if (utilization > passAbove && planned === Math.max(most, target) && planned < endpoint.maxInstances)
-      return to(planned + 1, `${seen} is above ${passAbove}: one more than the ${planned} of the plan`);
+      return to(planned + 1, `${seen(passAbove)} is above ${passAbove}: one more than the ${planned} of the plan`);
     if (utilization < scaleInBelow && planned > Math.max(least, endpoint.minInstances))
-      return to(planned - 1, `${seen} is below ${scaleInBelow}; the plan says ${target}${why}`);
+      return to(planned - 1, `${seen(scaleInBelow)} is below ${scaleInBelow}; the plan says ${target}${why}`);
     return undefined;
   }
 

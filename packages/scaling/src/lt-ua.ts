@@ -1,6 +1,7 @@
 import { ConfigError, MS_PER_MIN, type ScalingPolicy } from '@sageserve/core';
 import { createBoundedByPlan, type LtUtilizationScalingOptions } from './lt-u.js';
 import { cellOf, observedTokensPerS, windowAt } from './planned.js';
+import { told } from './told.js';
 
 export interface LtUtilizationAwareScalingOptions extends LtUtilizationScalingOptions {
   /** Observed ÷ forecast demand from which an endpoint may grow past the plan (default 5). */
@@ -30,9 +31,9 @@ export function createLtUtilizationAwareScaling(options: LtUtilizationAwareScali
     const forecast = demand.expectedTokensPerS[windowAt(demand, nowMs)]!.at(cell.m, cell.r, 0);
     if (!(forecast > 0)) return plain;
     const gap = observed / forecast;
-    const why = `, and demand is ${gap.toFixed(2)} times its forecast`;
-    if (gap >= growFrom) return { least: target, most: endpoint.maxInstances, why };
-    if (gap <= shrinkFrom) return { least: endpoint.minInstances, most: target, why };
+    const why = (limit: number): string => `, and demand is ${told(gap, limit)} times its forecast`;
+    if (gap >= growFrom) return { least: target, most: endpoint.maxInstances, why: why(growFrom) };
+    if (gap <= shrinkFrom) return { least: endpoint.minInstances, most: target, why: why(shrinkFrom) };
     return plain;
   });
 }

@@ -1,6 +1,6 @@
 import { ConfigError, MS_PER_MIN, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
 import { plannedInstances } from './decorators.js';
-import { bounded, cellOf, isUnknown, windowAt } from './planned.js';
+import { boundedByWork, cellOf, isUnknown, windowAt } from './planned.js';
 
 export interface OracleScalingOptions {
   /** How far ahead of a window its instances are asked for, at least (ms, default 2 min); the longest measured provisioning delay where that is longer. */
@@ -28,7 +28,7 @@ export function createOracleScaling(options: OracleScalingOptions = {}): Scaling
         let target = 0;
         for (let w = at(nowMs); w <= at(nowMs + Math.max(leadMs, endpoint.provisioningDelayMs ?? 0)); w++)
           target = Math.max(target, schedule[w]!.at(cell.m, cell.r, cell.k));
-        target = bounded(target, endpoint);
+        target = boundedByWork(target, endpoint);
         const planned = plannedInstances(endpoint);
         if (target !== planned && !(target < planned && isUnknown(endpoint)))
           decisions.push({ endpointId: endpoint.endpointId, targetInstances: target, reason: `${target} are needed in the time that comes` });

@@ -18,10 +18,16 @@ export function bounded(count: number, endpoint: EndpointSnapshot): number {
   return Math.min(endpoint.maxInstances, Math.max(endpoint.minInstances, count));
 }
 
+/** The same, and never none while the endpoint has work: a plan is a target, and what is there to be done outranks it. */
+export function boundedByWork(count: number, endpoint: EndpointSnapshot): number {
+  const target = bounded(count, endpoint);
+  return target === 0 && endpoint.maxInstances > 0 && (endpoint.queuedRequests ?? 0) + (endpoint.runningRequests ?? 0) > 0 ? 1 : target;
+}
+
 /** What a plan says an endpoint should have, within the endpoint's bounds; undefined without a plan for it. */
 export function plannedTarget(plan: PlacementPlan | undefined, endpoint: EndpointSnapshot): number | undefined {
   const cell = plan === undefined ? undefined : cellOf(plan, endpoint);
-  return cell === undefined ? undefined : bounded(plan!.target.at(cell.m, cell.r, cell.k), endpoint);
+  return cell === undefined ? undefined : boundedByWork(plan!.target.at(cell.m, cell.r, cell.k), endpoint);
 }
 
 /** Whether nothing is known of what an endpoint is doing, so that it must not be scaled in. */

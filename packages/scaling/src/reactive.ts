@@ -1,5 +1,6 @@
 import { ConfigError, type EndpointSnapshot, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
-import { plannedInstances, withCooldown } from './decorators.js';
+import { ABANDONED, isAbandoned, plannedInstances, withCooldown } from './decorators.js';
+import { told } from './told.js';
 
 export interface ReactiveScalingOptions {
   /** Above this KV-cache utilisation (0–1, default 0.7) one instance is added. */
@@ -30,14 +31,21 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
         targetInstances: endpoint.minInstances,
         reason: `${planned} instances are under the minimum of ${endpoint.minInstances}`,
       };
-    if (planned === 0 && (endpoint.queuedRequests ?? 0) > 0)
-      return { endpointId: endpoint.endpointId, targetInstances: Math.min(1, endpoint.maxInstances), reason: 'requests wait and there is no instance' };
+    if (isAbandoned(endpoint)) return { endpointId: endpoint.endpointId, targetInstances: 1, reason: ABANDONED };
     if (utilization === undefined) return undefined;
     if (utilization > scaleOutAbove && planned < endpoint.maxInstances) {
-      return { endpointId: endpoint.endpointId, targetInstances: planned + 1, reason: `utilisation ${utilization.toFixed(2)} is above ${scaleOutAbove}` };
+      return {
+        endpointId: endpoint.endpointId,
+        targetInstances: planned + 1,
+        reason: `utilisation ${told(utilization, scaleOutAbove)} is above ${scaleOutAbove}`,
+      };
     }
     if (utilization < scaleInBelow && planned > endpoint.minInstances) {
-      return { endpointId: endpoint.endpointId, targetInstances: planned - 1, reason: `utilisation ${utilization.toFixed(2)} is below ${scaleInBelow}` };
+      return {
+        endpointId: endpoint.endpointId,
+        targetInstances: planned - 1,
+        reason: `utilisation ${told(utilization, scaleInBelow)} is below ${scaleInBelow}`,
+      };
     }
     return undefined;
   }

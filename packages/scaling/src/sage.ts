@@ -13,7 +13,7 @@ import {
   type ScalingPolicy,
 } from '@sageserve/core';
 import { plannedInstances } from './decorators.js';
-import { bounded, cellOf, isUnknown, type PlanCell } from './planned.js';
+import { bounded, boundedByWork, cellOf, isUnknown, type PlanCell } from './planned.js';
 import { createReactiveScaling } from './reactive.js';
 import { correctedNeed, DemandCorrection, type Needs } from './sage-need.js';
 
@@ -136,7 +136,7 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     const lead = windowIn(needs, demand, leadEndMs);
     let needed = 0;
     for (let w = windowIn(needs, demand, nowMs); w <= lead; w++) needed = Math.max(needed, needs.at(w, cell));
-    const base = bounded(needed, endpoint);
+    const base = boundedByWork(needed, endpoint);
     const burst = burstOf(endpoint, state, base, plan.tokensPerSPerInstance?.at(cell.m, 0, cell.k) ?? 0, nowMs);
     const wanted = bounded(base + burst, endpoint);
     state.needs.push({ atMs: nowMs, count: wanted });
@@ -149,7 +149,8 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     let again = wanted;
     const held = windowIn(needs, demand, leadEndMs + holdDelays * delayMs);
     for (let w = lead; w <= held; w++) again = Math.max(again, bounded(needs.at(w, cell), endpoint));
-    const settled = Math.max(again, ...state.needs.map(({ count }) => count));
+    let settled = again;
+    for (const { count } of state.needs) settled = Math.max(settled, count);
     if (settled >= planned) return undefined;
     return {
       endpointId: endpoint.endpointId,

@@ -8,6 +8,7 @@ import {
   type DeploymentPerformance,
   type InstanceRouter,
   type ModelId,
+  PolicyContractError,
   type RegionId,
   type RegionRouter,
   type ReleasePolicy,
@@ -111,6 +112,7 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
   if (config.endpoints.length === 0) throw new ConfigError('endpoints', 'at least one endpoint is needed');
   requireMatrix('gpuCapacity', config.gpuCapacity, regions.length, skus.length);
   requireMatrix('networkRttMs', config.networkRttMs, regions.length, regions.length);
+  requirePolicies(config.policies);
   const engine = { ...DEFAULT_ENGINE, ...config.engine };
   for (const field of ['maxBatchRequests', 'maxBatchTokens'] as const) {
     const most = engine[field];
@@ -159,6 +161,9 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
       );
     }
   }
+  const slots = instanceSlots({ endpoints: config.endpoints, incidents: config.incidents ?? [] });
+  if (slots > MOST_INSTANCES)
+    throw new ConfigError('endpoints', `may have ${slots} instances at once; the most is ${MOST_INSTANCES}`, { hint: 'Lower maxInstances.' });
   for (const model of models) {
     for (const tier of WORKLOAD_TIERS) {
       for (const region of regions) {
@@ -197,6 +202,39 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
     maxOutputTokens: config.maxOutputTokens ?? 4_096,
     durationMs: config.durationMs,
   };
+}
+
+/** Every instance has a place in tables that are made before a run: about 100 bytes. */
+const MOST_INSTANCES = 1_000_000;
+
+/** Most instances that a configuration can have at once: an endpoint puts its draining instances back before it gets new ones. */
+export function instanceSlots({ endpoints, incidents }: Pick<ResolvedConfig, 'endpoints' | 'incidents'>): number {
+  const instancesOf = (some: ResolvedConfig['endpoints']): number => some.reduce((sum, endpoint) => sum + endpoint.maxInstances, 0);
+  let slots = instancesOf(endpoints);
+  // An instance on notice drains beside the one that takes its place.
+  for (const incident of incidents)
+    if (incident.kind === 'eviction' && incident.target === 'on-demand')
+      slots += Math.min(incident.instances, instancesOf(endpoints.filter((e) => e.region === incident.region && e.sku === incident.sku)));
+  return slots;
+}
+
+/** Throws `PolicyContractError` for a policy without the method that its interface has. */
+function requirePolicies({ regionRouter, instanceRouter, batchScheduler, release, scaling }: SimulationPolicies): void {
+  for (const [kind, policy, method] of [
+    ['region router', regionRouter, 'route'],
+    ['instance router', instanceRouter, 'route'],
+    ['batch scheduler', batchScheduler, 'priority'],
+    ['release policy', release, 'release'],
+    ['scaling policy', scaling, 'decide'],
+  ] as const) {
+    const made = policy as unknown as Readonly<Record<string, unknown>> | null | undefined;
+    if (typeof made?.[method] !== 'function')
+      throw new PolicyContractError(
+        `${kind} ${typeof made?.['name'] === 'string' ? `"${made['name']}"` : 'without a name'}`,
+        `has no method ${method}()`,
+        `A ${kind} has ${method}().`,
+      );
+  }
 }
 
 function requireTime(path: string, value: number): void {

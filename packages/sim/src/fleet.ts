@@ -1,4 +1,4 @@
-import { IndexedMinHeap, InvariantError, type ScalingDecision } from '@sageserve/core';
+import { IndexedMinHeap, InvariantError, maxOf, type ScalingDecision } from '@sageserve/core';
 import { ACQUISITION_WAYS, type AcquisitionWay, type HeldTime, StepIntegrals } from '@sageserve/metrics';
 import type { ResolvedConfig } from './config.js';
 import type { InstanceEngine } from './instance-engine.js';
@@ -80,17 +80,6 @@ export class Fleet {
   readonly #delays: number[][];
   readonly #freeSlots: number[] = [];
   #starts = 0;
-
-  /** Most instances that a configuration can have at once: an endpoint puts its draining instances back before it gets new ones. */
-  static instanceLimit(config: ResolvedConfig): number {
-    const instancesOf = (endpoints: ResolvedConfig['endpoints']): number => endpoints.reduce((sum, endpoint) => sum + endpoint.maxInstances, 0);
-    let limit = instancesOf(config.endpoints);
-    // An instance on notice drains beside the one that takes its place.
-    for (const incident of config.incidents)
-      if (incident.kind === 'eviction' && incident.target === 'on-demand')
-        limit += Math.min(incident.instances, instancesOf(config.endpoints.filter((e) => e.region === incident.region && e.sku === incident.sku)));
-    return limit;
-  }
 
   constructor(config: ResolvedConfig, topology: Topology, engine: InstanceEngine, limit: number) {
     const { endpoints, regions, skus, models } = config;
@@ -201,7 +190,7 @@ export class Fleet {
   /** The longest of an endpoint's last few provisioning delays; undefined before the first. */
   measuredDelayMs(endpoint: number): number | undefined {
     const delays = this.#delays[endpoint];
-    return delays.length === 0 ? undefined : Math.max(...delays);
+    return delays.length === 0 ? undefined : maxOf(delays);
   }
 
   isDown(region: number): boolean {
@@ -218,7 +207,7 @@ export class Fleet {
     this.#regionOutages[region]++;
     const homeless: number[] = [];
     for (let i = 0; i < this.state.length; i++) {
-      if (this.state[i] !== FREE && this.#regionOf[this.endpointOf[i]] === region) homeless.push(...this.lose(i, nowMs));
+      if (this.state[i] !== FREE && this.#regionOf[this.endpointOf[i]] === region) for (const slot of this.lose(i, nowMs)) homeless.push(slot);
     }
     for (let k = 0; k < this.#config.skus.length; k++) this.loseSpot(region, k, Infinity, nowMs);
     return homeless;

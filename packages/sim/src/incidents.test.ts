@@ -98,12 +98,17 @@ describe('incidents', () => {
   it('an outage sends what ran there elsewhere, from its beginning, with its latency counted from its arrival', async () => {
     const seen = outcomes();
     const result = await simulate(
-      testConfig({ regions: 2, incidents: [{ kind: 'region-outage', atMs: 1_000, durationMs: HOUR, region: r0 }], durationMs: 2 * HOUR }),
+      testConfig({
+        regions: 2,
+        incidents: [{ kind: 'region-outage', atMs: 1_000, durationMs: HOUR, region: r0 }],
+        durationMs: 2 * HOUR,
+        policies: { scaling: { name: 'none', decide: () => [] } },
+      }),
       traceFromRequests([request(0, 100, 1_000), request(2_000, 100, 10), request(2 * HOUR - 1, 100, 10)]),
       { ...seen, audit: true },
     );
     expect(result).toMatchObject({ rerouted: 1, servedAway: 3, rejectedNoRegion: 0, total: { completed: 3 } });
-    // The region is back after an hour, without instances: the last one is better off away too.
+    // The region is back after an hour, and nobody asks for instances there: the last one is better off away too.
     expect([...seen.byId.values()].map((one) => one.region)).toEqual([1, 1, 1]);
     expect(result.byTier['interactive-fast']!.ttftMs.max).toBeGreaterThan(1_000);
     expect(result.actions.lost).toBe(1);

@@ -1,4 +1,12 @@
-import { type BatchScheduler, type DeploymentPerformance, type IndexedMinHeap, InvariantError, type RequestView } from '@sageserve/core';
+import {
+  answered,
+  type BatchScheduler,
+  type DeploymentPerformance,
+  type IndexedMinHeap,
+  InvariantError,
+  PolicyContractError,
+  type RequestView,
+} from '@sageserve/core';
 import { Batch } from './batch.js';
 import type { EngineOptions } from './engine-options.js';
 import {
@@ -184,6 +192,8 @@ export class InstanceEngine {
   /** Hands a request to an instance. */
   assign(instance: number, slot: number, nowMs: number): void {
     const key = this.#scheduler.priority(this.#view(slot), nowMs);
+    if (!Number.isFinite(key))
+      throw new PolicyContractError(`batch scheduler "${this.#scheduler.name}"`, `answered with ${answered(key)}`, 'priority() returns a finite number.');
     const doubles = this.#requests.doubles;
     const state = this.#state;
     const at = instance * STRIDE;

@@ -1,5 +1,6 @@
 import {
   type ActuationResult,
+  answered,
   ConfigError,
   type ControlLoop,
   IndexedMinHeap,
@@ -7,8 +8,12 @@ import {
   InvariantError,
   MS_PER_DAY,
   MS_PER_MIN,
+  Pacer,
+  PolicyContractError,
   type RegionRouter,
   type ReleasePolicy,
+  SCALING_CONTRACT,
+  scalingBreach,
   type ScalingDecision,
   TIER_NON_INTERACTIVE,
   WORKLOAD_TIERS,
@@ -16,7 +21,7 @@ import {
 import { RequestMetrics } from '@sageserve/metrics';
 import type { RequestBatch, TraceStream } from '@sageserve/trace';
 import { auditInstances } from './audit-instances.js';
-import { type ControlPorts, type ResolvedConfig, resolveConfig, type SimulationConfig } from './config.js';
+import { type ControlPorts, instanceSlots, type ResolvedConfig, resolveConfig, type SimulationConfig } from './config.js';
 import { countCapacity, type CountedCapacity, countRequests } from './count-capacity.js';
 import { DemandTelemetry } from './demand-telemetry.js';
 import { Fleet, type FleetActions } from './fleet.js';
@@ -68,12 +73,12 @@ export async function simulate(config: SimulationConfig, trace: TraceStream, opt
   const simulation = new Simulation(resolveConfig(config), trace, options);
   for await (const batch of trace.batches()) {
     options.signal?.throwIfAborted();
-    for (let next = 0; (next = simulation.consume(batch, next)) < batch.length;) await simulation.control();
+    for (let next = 0; (next = simulation.consume(batch, next)) < batch.length;) await simulation.goOn();
     const pause = options.onProgress?.(simulation.progress());
     if (pause !== undefined) await pause;
   }
   options.signal?.throwIfAborted();
-  return simulation.finish(options.signal);
+  return simulation.finish();
 }
 
 class Simulation {
@@ -122,6 +127,9 @@ class Simulation {
   #nextControlAtMs = Infinity;
   /** A tick of the control loop is what comes next: it is awaited outside of the event loop. */
   #controlDue = false;
+  /** This thread has been kept for a while: others are to have their turn. */
+  #turnDue = false;
+  readonly #pacer = new Pacer();
   #rerouted = 0;
   #nextScalingAtMs: number;
   #nextSampleAtMs = MS_PER_MIN;
@@ -133,7 +141,7 @@ class Simulation {
 
   constructor(config: ResolvedConfig, trace: TraceStream, options: SimulateOptions) {
     const topology = createTopology(config);
-    const limit = Fleet.instanceLimit(config);
+    const limit = instanceSlots(config);
     this.#config = config;
     this.#regionCount = config.regions.length;
     this.#regionRouter = config.policies.regionRouter;
@@ -233,8 +241,16 @@ class Simulation {
     return live;
   }
 
-  /** Awaits the control loop's tick that is due. */
-  async control(): Promise<void> {
+  /** Awaits what stopped the events: a tick of the control loop that is due, or a turn for others. */
+  async goOn(): Promise<void> {
+    if (this.#turnDue || this.#pacer.due) {
+      this.#turnDue = false;
+      await this.#pacer.turn(this.#options.signal);
+    }
+    if (this.#controlDue) await this.#control();
+  }
+
+  async #control(): Promise<void> {
     const loop = this.#loop!;
     const atMs = this.#nextControlAtMs;
     this.#controlDue = false;
@@ -247,7 +263,7 @@ class Simulation {
     return { simulatedMs: this.#nowMs, arrivedRequests: this.#sequence, endedRequests: this.#ended };
   }
 
-  /** Takes in a batch from position `from` on and runs everything that happens up to its last arrival. Returns where it stopped: before its end where a control tick has to be awaited. */
+  /** Takes in a batch from position `from` on and runs everything that happens up to its last arrival. Returns where it stopped: before its end where something has to be awaited. */
   consume(batch: RequestBatch, from: number): number {
     const arrivals = batch.arrivedAtMs;
     for (let i = from; i < batch.length; i++) {
@@ -255,7 +271,7 @@ class Simulation {
       // Written so that NaN fails too.
       if (!(atMs >= this.#lastArrivalMs)) throw new InvariantError(`arrival ${this.#sequence} at ${atMs} ms comes before the one at ${this.#lastArrivalMs} ms`);
       this.#runBefore(atMs);
-      if (this.#controlDue) return i;
+      if (this.#controlDue || this.#turnDue) return i;
       this.#lastArrivalMs = atMs;
       this.#nowMs = atMs;
       this.#arrive(batch, i, atMs);
@@ -264,9 +280,9 @@ class Simulation {
   }
 
   /** Runs what is still in the system to its end. */
-  async finish(signal?: AbortSignal): Promise<SimulationResult> {
+  async finish(): Promise<SimulationResult> {
     const durationMs = Math.max(this.#config.durationMs ?? 0, this.#lastArrivalMs);
-    for (this.#runBefore(durationMs); this.#controlDue; this.#runBefore(durationMs)) await this.control();
+    for (this.#runBefore(durationMs); this.#controlDue || this.#turnDue; this.#runBefore(durationMs)) await this.goOn();
     this.#nowMs = durationMs;
     // The last minute is sampled too, whole or not.
     if (durationMs > this.#nextSampleAtMs - MS_PER_MIN) this.#sample(durationMs);
@@ -279,11 +295,9 @@ class Simulation {
       actions: structuredClone(this.#fleet.actions),
     };
     const limitMs = durationMs + DRAIN_LIMIT_MS;
-    while (this.#live > 0) {
-      if (this.#step(limitMs)) continue;
-      if (!this.#controlDue) break;
-      signal?.throwIfAborted();
-      await this.control();
+    while (this.#live > 0 && (this.#step(limitMs) || this.#controlDue)) {
+      if (this.#pacer.due) await this.#pacer.turn(this.#options.signal);
+      if (this.#controlDue) await this.#control();
     }
     if (this.#options.audit === true) this.#audit();
     return this.#result();
@@ -295,7 +309,11 @@ class Simulation {
     if (durationMs !== undefined && this.#counted === undefined && atMs > durationMs) {
       throw new ConfigError('durationMs', `the trace has an arrival at ${atMs} ms, after the end of the run at ${durationMs} ms`);
     }
-    while (this.#step(atMs));
+    while (this.#step(atMs)) {
+      if (!this.#pacer.due) continue;
+      this.#turnDue = true;
+      return;
+    }
   }
 
   /**
@@ -413,8 +431,14 @@ class Simulation {
       this.#reject(slot, nowMs);
       return;
     }
-    if (!(region >= 0 && region < regions.count && regions.hosts(region) && regions.allowed(region))) {
-      throw new InvariantError(`region router "${this.#regionRouter.name}" chose region ${region}, which may not serve the request`);
+    if (!(Number.isInteger(region) && region >= 0 && region < regions.count && regions.hosts(region) && regions.allowed(region))) {
+      throw new PolicyContractError(
+        `region router "${this.#regionRouter.name}"`,
+        Number.isInteger(region) && region >= 0 && region < regions.count
+          ? `chose region ${regions.regionId(region)}, which may not serve the request`
+          : `answered with ${answered(region)}`,
+        'route() returns the index of a region that hosts the model and that the request may go to, or -1 where there is none.',
+      );
     }
     ints[slot + SERVED] = region;
     const origin = ints[slot + ORIGIN];
@@ -465,8 +489,12 @@ class Simulation {
     view.nowMs = nowMs;
     const choice = this.#instanceRouter.route(this.#viewOf(slot), view, nowMs);
     if (choice === -1) return false;
-    if (!(choice >= 0 && choice < members.length))
-      throw new InvariantError(`instance router "${this.#instanceRouter.name}" chose instance ${choice} of ${members.length}`);
+    if (!(Number.isInteger(choice) && choice >= 0 && choice < members.length))
+      throw new PolicyContractError(
+        `instance router "${this.#instanceRouter.name}"`,
+        `answered with ${answered(choice)} where there are ${members.length} instances`,
+        'route() returns the index of a ready instance, or -1 to let the request wait.',
+      );
     let instance = members[choice];
     const doubles = this.#requests.doubles;
     const tokens = doubles[slot + PROMPT] + doubles[slot + OUTPUT];
@@ -507,6 +535,12 @@ class Simulation {
     this.#loadView.pool = pool;
     this.#loadView.nowMs = nowMs;
     let count = this.#release.release(this.#heldView, this.#loadView, nowMs);
+    if (!(Number.isInteger(count) && count >= 0))
+      throw new PolicyContractError(
+        `release policy "${this.#release.name}"`,
+        `answered with ${answered(count)}`,
+        'release() returns a whole number of 0 or more.',
+      );
     for (; count > 0; count--) {
       const slot = this.#held.take(this.#requests, model, region);
       if (slot === -1) return;
@@ -561,10 +595,12 @@ class Simulation {
       if (this.#held.count[this.#topology.modelOfPool[pool]] > 0 && this.#servesHeld(pool)) this.#releaseTo(pool, nowMs);
     }
     if (this.#loop !== undefined || this.#incidents.lastSeen !== undefined) return;
-    for (const decision of this.#config.policies.scaling.decide(this.#telemetry.snapshot(nowMs), undefined, nowMs)) {
-      if (this.#applyDecision(decision).status === 'failed')
-        throw new InvariantError(`scaling policy "${this.#config.policies.scaling.name}" decided for the unknown endpoint "${decision.endpointId}"`);
-    }
+    const { scaling } = this.#config.policies;
+    const fleet = this.#telemetry.snapshot(nowMs);
+    const decisions = scaling.decide(fleet, undefined, nowMs);
+    const breach = scalingBreach(decisions, fleet);
+    if (breach !== undefined) throw new PolicyContractError(`scaling policy "${scaling.name}"`, breach, SCALING_CONTRACT);
+    for (const decision of decisions) this.#applyDecision(decision);
   }
 
   #sample(nowMs: number): void {

@@ -1,8 +1,9 @@
-import { createReadStream, type ReadStream } from 'node:fs';
+import { createReadStream, type Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { messageOf, SageServeError } from '@sageserve/core';
+import { readPipe } from './pipe.js';
 
 const CHUNK_BYTES = 1 << 20;
 /** A line that is longer is no row of a trace: a Mooncake row of 100,000 blocks has under a megabyte. */
@@ -21,16 +22,18 @@ export class ByteSource {
   readonly path: string;
   /** Whether it is a pipe or a device, which can be read once only. */
   readonly once: boolean;
+  readonly #isPipe: boolean;
   readonly #size: number;
   readonly #signal: AbortSignal | undefined;
   /** Of a pipe: what has been taken from it, and the rest of it. */
   #looked: Uint8Array[] = [];
   #rest: AsyncGenerator<Uint8Array> | undefined;
 
-  private constructor(path: string, once: boolean, size: number, signal: AbortSignal | undefined) {
+  private constructor(path: string, about: Stats, signal: AbortSignal | undefined) {
     this.path = path;
-    this.once = once;
-    this.#size = size;
+    this.once = !about.isFile();
+    this.#isPipe = about.isFIFO() || about.isSocket();
+    this.#size = about.size;
     this.#signal = signal;
   }
 
@@ -38,7 +41,7 @@ export class ByteSource {
     try {
       const about = await stat(path);
       if (about.isDirectory()) throw new Error('it is a folder');
-      return new ByteSource(path, !about.isFile(), about.size, signal);
+      return new ByteSource(path, about, signal);
     } catch (cause) {
       throw cantRead(path, cause);
     }
@@ -90,7 +93,9 @@ export class ByteSource {
     const { path } = this;
     const signal = this.#signal;
     signal?.throwIfAborted();
-    const file = createReadStream(path, { highWaterMark: CHUNK_BYTES });
+    const file = this.once
+      ? Readable.from(readPipe(path, this.#isPipe, signal), { objectMode: false })
+      : createReadStream(path, { highWaterMark: CHUNK_BYTES });
     const stream = unpacked(path, file);
     const stop = (): void => {
       file.destroy();
@@ -99,7 +104,7 @@ export class ByteSource {
     signal?.addEventListener('abort', stop);
     try {
       for await (const chunk of stream) {
-        if (progress !== undefined && this.#size > 0) progress.share = Math.min(1, file.bytesRead / this.#size);
+        if (progress !== undefined && this.#size > 0 && 'bytesRead' in file) progress.share = Math.min(1, file.bytesRead / this.#size);
         yield chunk as Uint8Array;
       }
     } catch (cause) {
@@ -116,7 +121,7 @@ export class ByteSource {
 // eslint-disable-next-line require-yield
 const DONE = (async function* (): AsyncGenerator<Uint8Array> {})();
 
-function unpacked(path: string, file: ReadStream): Readable {
+function unpacked(path: string, file: Readable): Readable {
   if (!path.endsWith('.gz')) return file;
   const gunzip = createGunzip({ chunkSize: CHUNK_BYTES });
   file.on('error', (error) => gunzip.destroy(error));

@@ -26,7 +26,7 @@ export const UNSPECIFIED = 'unspecified';
 
 export function renamer(table: Readonly<Record<string, string>> | undefined): (name: string) => string {
   if (table === undefined) return (name) => name;
-  return (name) => (Object.hasOwn(table, name) ? table[name] : (table['*'] ?? name));
+  return (name) => (Object.hasOwn(table, name) ? table[name] : Object.hasOwn(table, '*') ? table['*'] : name);
 }
 
 /** Draws positions in `choices` in proportion to their shares. */
@@ -58,7 +58,7 @@ export function createDraw(path: string, shares: Shares | undefined, intern: (na
 /** Position of a tier in `WORKLOAD_TIERS` from the names that traces use for it, or −1. */
 export function tierOf(name: string): number {
   const known = WORKLOAD_TIERS.indexOf(name as WorkloadTier);
-  return known === -1 ? (ALIASES[name.toLowerCase()] ?? -1) : known;
+  return known === -1 ? (ALIASES.get(name.toLowerCase()) ?? -1) : known;
 }
 
-const ALIASES: Readonly<Record<string, number>> = { 'iw-f': 0, iwf: 0, 'iw-n': 1, iwn: 1, niw: 2, batch: 2, prod: 0, dev: 2 };
+const ALIASES: ReadonlyMap<string, number> = new Map([['iw-f', 0], ['iwf', 0], ['iw-n', 1], ['iwn', 1], ['niw', 2], ['batch', 2], ['prod', 0], ['dev', 2]]); // prettier-ignore

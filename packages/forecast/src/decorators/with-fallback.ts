@@ -1,4 +1,14 @@
-import { type Awaitable, type DemandForecast, type DemandSeries, type Forecaster, type ForecastOptions, isThenable, messageOf, square } from '@sageserve/core';
+import {
+  type Awaitable,
+  type DemandForecast,
+  type DemandSeries,
+  type Forecaster,
+  type ForecastOptions,
+  isThenable,
+  messageOf,
+  PolicyContractError,
+  square,
+} from '@sageserve/core';
 import { checkHorizon, levelsOf, normalForecast, type Spread } from '../assemble.js';
 import { LARGEST, TOKEN_COLUMNS } from '../history.js';
 
@@ -20,7 +30,8 @@ export function withFallback(forecaster: Forecaster, ...fallbacks: readonly Fore
         const candidate = chain[k];
         if (candidate === undefined) return lastValue(history, horizonSteps, levels, failures);
         const failed = (error: unknown): Awaitable<DemandForecast> => {
-          if (options?.signal?.aborted === true) throw error;
+          // A broken contract is for whoever wrote the forecaster to mend, not to be covered up.
+          if (options?.signal?.aborted === true || error instanceof PolicyContractError) throw error;
           failures.push(`${candidate.name}: ${messageOf(error)}`);
           return attempt(k + 1);
         };

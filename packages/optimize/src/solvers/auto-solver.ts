@@ -74,8 +74,10 @@ export function createAutoSolver({ heuristic, javascriptLpSolver, highs }: AutoS
         if (answer?.status === 'infeasible') return { ...answer, solver: solver.name, notes };
         if (answer?.status === 'optimal') return finish('optimal');
         if (answer?.status === 'timed-out') notes.push(`${solver.name} found no better plan in time`);
+        if (answer?.status === 'not-found') notes.push(`${solver.name} found no plan in whole numbers`);
       }
-      return best === undefined ? finish('timed-out') : finish('feasible');
+      if (best !== undefined) return finish('feasible');
+      return finish(nowMs() >= endsAt ? 'timed-out' : 'not-found');
     },
   };
 }

@@ -49,7 +49,7 @@ async function solveOnce(task: PlacementTask, elastic: boolean, relativeGap: num
   const shadowUsd = new Map<string, number>();
   for (const [at, usd] of found.prices.gpuUsd.entries()) if (usd > 0) shadowUsd.set(gpuConstraint(task, Math.floor(at / task.skus), at % task.skus), usd);
   for (const [c, usd] of found.prices.coverUsd.entries()) if (usd > 0) shadowUsd.set(task.covers[c].name, usd * 1e6);
-  if (found.counts === undefined) return { status: 'timed-out', ...(bound > -Infinity ? { bound } : {}) };
+  if (found.counts === undefined) return { status: stop() ? 'timed-out' : 'not-found', ...(bound > -Infinity ? { bound } : {}) };
   const notes = elastic ? ['what is unmet was made little by local search; nothing proves it the least'] : [];
   return { status: 'feasible', stages: [found.counts], bound, shadowUsd, notes };
 }

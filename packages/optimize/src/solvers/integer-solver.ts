@@ -10,7 +10,7 @@ interface IntegerSolveOptions {
 
 /** What a solver says, to be checked before it is believed. */
 export interface IntegerAnswer {
-  readonly status: 'optimal' | 'feasible' | 'infeasible' | 'timed-out';
+  readonly status: 'optimal' | 'feasible' | 'infeasible' | 'timed-out' | 'not-found';
   /** By column; present with `optimal` and `feasible`. */
   readonly values?: Float64Array;
   /** No solution has a lower objective, the model's constant included. */

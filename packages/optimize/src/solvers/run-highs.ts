@@ -71,7 +71,7 @@ export async function runHighs(
     const found = info('primal_solution_status') === 2;
     const proven = integral ? info('mip_dual_bound') : status === modelStatus.optimal ? native.getObjectiveValue() : -Infinity;
     const withBound = Number.isFinite(proven) ? { bound: proven } : {};
-    if (!found) return { status: 'timed-out', integrality: INTEGRALITY, ...withBound };
+    if (!found) return { status: status === modelStatus.timeLimit ? 'timed-out' : 'not-found', integrality: INTEGRALITY, ...withBound };
     const values = Float64Array.from(native.getSolution().colValue);
     const rowDuals = integral && status === modelStatus.optimal && model.objective.length <= MOST_PRICED ? relaxedDuals() : undefined;
     return {

@@ -50,7 +50,7 @@ export async function runJavascriptLpSolver({ model, timeLimitMs, relativeGap }:
   if (!result.feasible) return { status: inTime ? 'infeasible' : 'timed-out', integrality: INTEGRALITY };
   const values = Float64Array.from(model.objective, (_, c) => model.lower[c] + (result[`c${c}`] ?? 0));
   const whole = values.every((value, c) => model.integer[c] === 0 || Math.abs(value - Math.round(value)) <= INTEGRALITY);
-  if (!whole) return { status: 'timed-out', integrality: INTEGRALITY };
+  if (!whole) return { status: inTime ? 'not-found' : 'timed-out', integrality: INTEGRALITY };
   if (!integral || !inTime) return { status: 'feasible', values, integrality: INTEGRALITY };
   // Not `result.result`: version 1.0.3 sometimes gives that of another node there, beside the right values.
   let objective = model.constant;

@@ -140,7 +140,7 @@ export class RegionalCover {
       if (++visits > MOST_VISITS) return false;
       if (open <= 0) {
         if (found.length >= MOST_COVERS * K) return false;
-        found.push(...counts);
+        for (const count of counts) found.push(count);
         return true;
       }
       if (at === order.length) return true;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ConfigError } from '@sageserve/core';
 import { type ComparedRun, compareStrategies, strategyLabels } from '../compare/run-comparison.js';
@@ -8,12 +8,17 @@ import { DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
 import { preset, PRESET_NAMES } from '../presets/presets.js';
 import { comparisonPage, type GapPoint } from '../reports/comparison-page.js';
 import { buildSimulation } from '../scenario/build.js';
+import { needsPlanning } from '../control/prepare-run.js';
+import { refusePipe } from '../scenario/refuse-pipe.js';
 import { loadPlugins } from '../scenario/plugins.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
 import { parseDurationMs, type Scenario } from '../scenario/schema.js';
 import { wallClockMs } from '../wall-clock.js';
+import { fileName } from './file-name.js';
 import { count, decimal, time } from './format.js';
 import { JournalFile } from './journal-file.js';
+import { cantWrite } from '@sageserve/trace';
+import { notComplete, replaceFile } from './output-file.js';
 import { Progress } from './progress.js';
 import { makeFolder } from './result-folder.js';
 
@@ -45,6 +50,7 @@ export async function compareCommand(files: readonly string[], options: CompareO
     // Every strategy is built before the first one runs, so that a wrong name or an impossible fleet costs nothing.
     strategyLabels(choices);
     for (const choice of choices) buildSimulation(scenario, choice, catalogue);
+    await refusePipe(scenario, choices.length * (seeds?.length ?? 1) + (choices.some((choice) => needsPlanning(scenario, choice, catalogue)) ? 1 : 0));
     prepared.push({ scenario, catalogue, choices, seeds: seeds ?? [scenario.seed] });
   }
   const target =
@@ -111,6 +117,7 @@ export async function compareCommand(files: readonly string[], options: CompareO
               }),
         });
         gaps = await gapSensitivity(scenario, thresholds, own[0]!, common);
+        for (const journal of journals.values()) journal.finish();
       } finally {
         progress?.stop();
         for (const journal of journals.values()) journal.close();
@@ -125,8 +132,8 @@ export async function compareCommand(files: readonly string[], options: CompareO
       };
       reports.push(report);
       if (folder !== undefined) {
-        await writeFile(join(folder, 'comparison.json'), `${JSON.stringify(report, null, 2)}\n`);
-        await writeFile(join(folder, 'report.html'), await comparisonPage(scenario, runs, comparison, gaps));
+        await replaceFile(join(folder, 'comparison.json'), `${JSON.stringify(report, null, 2)}\n`);
+        await replaceFile(join(folder, 'report.html'), await comparisonPage(scenario, runs, comparison, gaps));
       }
       texts.push(
         `${scenario.name}${scenario.description === undefined ? '' : `: ${scenario.description}`}\n\n${comparisonText(comparison)}`,
@@ -225,18 +232,15 @@ function journalName(strategy: string, seed: number | string): string {
   return fileName(`journal-${strategy}-${seed}`);
 }
 
-/** A name as a file may have it anywhere. */
-function fileName(name: string): string {
-  return name.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[-.]+|-+$/g, '') || 'scenario';
-}
-
 /** Where results go: written beside their place and moved there when all are complete. */
 class OutFolder {
   readonly partial: string;
   readonly #path: string;
   readonly #takeBack: () => Promise<void>;
+  readonly #complete: () => void;
 
   private constructor(path: string, partial: string, takeBack: () => Promise<void>) {
+    this.#complete = notComplete(partial);
     this.#path = path;
     this.partial = partial;
     this.#takeBack = takeBack;
@@ -254,7 +258,7 @@ class OutFolder {
       return new OutFolder(path, await mkdtemp(join(dirname(path), `.${basename(path)}-`)), takeBack);
     } catch (cause) {
       await takeBack();
-      throw new ConfigError('--out', `can't write beside ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw cantWrite(path, cause);
     }
   }
 
@@ -265,10 +269,12 @@ class OutFolder {
       await rename(join(this.partial, name), join(this.#path, name));
     }
     await rm(this.partial, { recursive: true });
+    this.#complete();
   }
 
   async discard(): Promise<void> {
     await rm(this.partial, { recursive: true, force: true });
+    this.#complete();
     await this.#takeBack();
   }
 }

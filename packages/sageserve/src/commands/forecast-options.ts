@@ -1,6 +1,6 @@
 import { ConfigError, createRng, type Forecaster } from '@sageserve/core';
 import { withCalibration, withFallback } from '@sageserve/forecast';
-import { createPolicy, DEFAULT_CATALOGUE } from '../catalogue.js';
+import { type Catalogue, createPolicy, DEFAULT_CATALOGUE } from '../catalogue.js';
 import { parseDurationMs } from '../scenario/schema.js';
 
 /** Most steps of a horizon or a history. */
@@ -22,13 +22,23 @@ export function stepsOf(option: string, text: string, stepMs: number): number {
 }
 
 /** A forecaster by its name, that always answers. */
-export function forecasterOf(name: string, stepMs: number, horizonSteps: number, target: 'bucket' | 'peak', calibrate: boolean): Forecaster {
+export function forecasterOf(
+  name: string,
+  stepMs: number,
+  horizonSteps: number,
+  target: 'bucket' | 'peak',
+  calibrate: boolean,
+  catalogue: Catalogue = DEFAULT_CATALOGUE,
+): Forecaster {
   const context = { rng: createRng('forecasters'), regions: [], plan: () => undefined, kvWithinObjectives: () => undefined };
   const made = createPolicy(
     'forecaster',
     '--method',
-    DEFAULT_CATALOGUE.forecasters,
-    { name, stepMs, ...(name === 'auto' ? { target } : {}), ...(name === 'neural' ? { horizonSteps } : {}) },
+    catalogue.forecasters,
+    // One of somebody else's is asked for as it is.
+    Object.hasOwn(DEFAULT_CATALOGUE.forecasters, name)
+      ? { name, stepMs, ...(name === 'auto' ? { target } : {}), ...(name === 'neural' ? { horizonSteps } : {}) }
+      : name,
     context,
   );
   if (name === 'auto') return made;

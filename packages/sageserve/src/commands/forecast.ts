@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { ConfigError, type DemandForecast, type DemandSeries } from '@sageserve/core';
 import { type Accuracy, backtest, type BacktestResult, poolBacktests, stepsPerDay } from '@sageserve/forecast';
 import { openTrace, type SkippedRows, type TraceFormat } from '@sageserve/trace';
+import { type Catalogue, DEFAULT_CATALOGUE } from '../catalogue.js';
 import { readDemandCsv } from '../demand/demand-csv.js';
 import { demandOfTrace } from '../demand/demand-of-trace.js';
 import { preset } from '../presets/presets.js';
 import { backtestCsv, backtestPage } from '../reports/backtest-page.js';
 import { buildTraffic } from '../scenario/build.js';
 import { parseScenario } from '../scenario/parse.js';
+import { loadPluginFiles } from '../scenario/plugins.js';
 import { parseDurationMs } from '../scenario/schema.js';
 import { wallClockMs, yieldToEventLoop } from '../wall-clock.js';
 import { forecasterOf, stepOf, stepsOf } from './forecast-options.js';
@@ -31,7 +33,14 @@ interface DemandOptions {
   readonly step?: string;
   readonly horizon?: string;
   readonly target?: string;
+  readonly plugins?: string;
   readonly json?: boolean;
+}
+
+/** The catalogue with what `--plugins` names. */
+function catalogueOf({ plugins }: DemandOptions): Promise<Catalogue> {
+  const paths = plugins === undefined ? [] : plugins.split(',').map((path) => path.trim());
+  return loadPluginFiles(paths, '.', '--plugins', DEFAULT_CATALOGUE);
 }
 
 interface Demand {
@@ -93,6 +102,7 @@ async function demandFromTraffic(options: DemandOptions, signal: AbortSignal): P
       ? await openTrace(options.trace!, {
           ...(options.format === undefined ? {} : { format: options.format as TraceFormat }),
           ...(options.skipBadRows === true ? { skippedRows: skipped } : {}),
+          signal,
         })
       : await buildTraffic(scenario);
   const source = options.trace ?? options.preset!;
@@ -134,12 +144,14 @@ export async function forecastRunCommand(options: ForecastRunOptions, signal: Ab
   for (const level of levels ?? [])
     if (!(level > 0 && level < 1)) throw new ConfigError('--levels', `must be numbers between 0 and 1 with commas between, not "${options.levels}"`);
   if (levels !== undefined && new Set(levels).size < levels.length) throw new ConfigError('--levels', 'holds a level twice');
+  const catalogue = await catalogueOf(options);
+  forecasterOf(options.method ?? 'auto', 600_000, 1, target, true, catalogue);
   const demand = await readDemand(options, signal);
   const results: { series: DemandSeries; forecast: DemandForecast }[] = [];
   for (const series of demand.series) {
     signal.throwIfAborted();
     const horizon = stepsOf('--horizon', options.horizon ?? '6', series.stepMs);
-    const forecaster = forecasterOf(options.method ?? 'auto', series.stepMs, horizon, target, true);
+    const forecaster = forecasterOf(options.method ?? 'auto', series.stepMs, horizon, target, true, catalogue);
     results.push({ series, forecast: await forecaster.forecast(series, horizon, { signal, ...(levels === undefined ? {} : { quantileLevels: levels }) }) });
     await yieldToEventLoop();
   }
@@ -222,19 +234,26 @@ export async function forecastBacktestCommand(options: ForecastBacktestOptions, 
   const target = targetOf(options.target);
   const methods = [...new Set((options.methods ?? DEFAULT_BACKTEST.join(',')).split(',').map((name) => name.trim()))];
   // Names are looked at before hours are spent.
-  for (const name of methods) forecasterOf(name, 600_000, 1, target, false);
+  const catalogue = await catalogueOf(options);
+  for (const name of methods) forecasterOf(name, 600_000, 1, target, false, catalogue);
   const takeBack = options.out === undefined ? undefined : await makeFolder(options.out);
   // That it can be written to is seen now, not after hours.
   if (options.out !== undefined) await tryOut(options.out);
   try {
-    await backtestDemand(options, methods, target, signal);
+    await backtestDemand(options, methods, target, catalogue, signal);
   } catch (error) {
     await takeBack?.();
     throw error;
   }
 }
 
-async function backtestDemand(options: ForecastBacktestOptions, methods: readonly string[], target: 'bucket' | 'peak', signal: AbortSignal): Promise<void> {
+async function backtestDemand(
+  options: ForecastBacktestOptions,
+  methods: readonly string[],
+  target: 'bucket' | 'peak',
+  catalogue: Catalogue,
+  signal: AbortSignal,
+): Promise<void> {
   const demand = await readDemand(options, signal);
   const progress = new Progress('backtest', 'forecasts');
   const results: BacktestResult[] = [];
@@ -250,7 +269,7 @@ async function backtestDemand(options: ForecastBacktestOptions, methods: readonl
       results.push(
         ...(await backtest(
           [series],
-          methods.map((name) => forecasterOf(name, stepMs, horizonSteps, target, options.calibrate === true)),
+          methods.map((name) => forecasterOf(name, stepMs, horizonSteps, target, options.calibrate === true, catalogue)),
           {
             horizonSteps,
             ...(everySteps === undefined ? {} : { everySteps }),

@@ -1,3 +1,4 @@
+import { maxOf } from '@sageserve/core';
 import Table from 'cli-table3';
 
 /** What stands where nothing was measured. */
@@ -73,6 +74,6 @@ export function sparkline(values: readonly number[], width = 60): string {
     const to = Math.max(from + 1, Math.floor(((c + 1) * values.length) / columns));
     return values.slice(from, to).reduce((a, b) => a + b, 0) / (to - from);
   });
-  const top = Math.max(...means);
+  const top = maxOf(means);
   return means.map((mean) => BARS[top === 0 ? 0 : Math.min(7, Math.floor((mean / top) * 8))]).join('');
 }

@@ -1,5 +1,5 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
 import { type JournalEntry, journalLine } from '@sageserve/controller';
+import { OutputFile } from './output-file.js';
 
 const FLUSH_CHARACTERS = 1 << 16;
 
@@ -15,14 +15,14 @@ export interface JournalHead {
 
 /** A journal as JSON Lines, written through a small buffer. Its head is asked for with the first entry: a trace knows its date when it has been opened. */
 export class JournalFile {
-  readonly #file: number;
+  readonly #file: OutputFile;
   readonly #head: () => JournalHead;
   #buffer = '';
   #begun = false;
   #closed = false;
 
   constructor(path: string, head: () => JournalHead) {
-    this.#file = openSync(path, 'w');
+    this.#file = new OutputFile(path);
     this.#head = head;
   }
 
@@ -38,16 +38,23 @@ export class JournalFile {
     if (this.#buffer.length >= FLUSH_CHARACTERS) this.#flush();
   }
 
+  /** Writes what is left. */
+  finish(): void {
+    if (this.#closed) return;
+    this.#begin();
+    this.#flush();
+    this.close();
+  }
+
+  /** Lets go of an unfinished file; nothing after {@link finish}. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#begin();
-    this.#flush();
-    closeSync(this.#file);
+    this.#file.close();
   }
 
   #flush(): void {
-    writeSync(this.#file, this.#buffer);
+    this.#file.write(this.#buffer);
     this.#buffer = '';
   }
 }

@@ -1,4 +1,12 @@
-import type { DemandForecast, DemandSeries, ModelId, PlacementGrid, PlacementProblem, PlacementSolution } from '@sageserve/core';
+import {
+  type DemandForecast,
+  type DemandSeries,
+  maxOf,
+  type ModelId,
+  type PlacementGrid,
+  type PlacementProblem,
+  type PlacementSolution,
+} from '@sageserve/core';
 import { explainPlan } from '@sageserve/optimize';
 import { count, decimal, NONE, percent, table, time } from './format.js';
 
@@ -81,7 +89,7 @@ function planTable(problem: PlacementProblem, target: PlacementGrid): string {
   const rows: string[][] = [];
   for (const [m, model] of models.entries()) {
     for (const [r, region] of regions.entries()) {
-      const peak = Math.max(...problem.demandTokensPerS.map((window) => window.at(m, r, 0)));
+      const peak = maxOf(problem.demandTokensPerS.map((window) => window.at(m, r, 0)));
       let first = true;
       for (const [k, sku] of skus.entries()) {
         const [now, then] = [problem.current.at(m, r, k), target.at(m, r, k)];

@@ -1,18 +1,21 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { ConfigError, type DeferrableWork, modelId, type PlacementGrid, type PlacementProblem, regionId, skuId, type TokenMix } from '@sageserve/core';
 import { createPlacementOptimizer, explainPlan, formatLp, PLACEMENT_SOLVERS, placementProgram, type PlacementVariant } from '@sageserve/optimize';
 import type { SkippedRows } from '@sageserve/trace';
 import { csvParseRows } from 'd3-dsv';
+import { type Catalogue, DEFAULT_CATALOGUE } from '../catalogue.js';
 import { readDemandCsv } from '../demand/demand-csv.js';
 import { demandOfTrace } from '../demand/demand-of-trace.js';
 import { heldInstances, meanMix, placementProblem } from '../placement/placement-problem.js';
 import { preset } from '../presets/presets.js';
-import { buildTraffic } from '../scenario/build.js';
+import { buildSimulation, buildTraffic } from '../scenario/build.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
+import { loadPlugins } from '../scenario/plugins.js';
 import { parseDurationMs, type Scenario } from '../scenario/schema.js';
 import { wallClockMs } from '../wall-clock.js';
 import { type Forecasts, type Observed, planJson, printPlan } from './plan-report.js';
 import { forecasterOf, stepOf, stepsOf } from './forecast-options.js';
+import { replaceFile } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';
 
 export interface PlanOptions {
@@ -58,18 +61,22 @@ export async function planCommand(file: string | undefined, options: PlanOptions
   const relativeGap = numberOption('--gap', options.gap, 0, 0.999) ?? 0;
   const mix = options.mix === undefined ? undefined : mixOf(options.mix);
   const scenario = await scenarioOf(file, options);
+  const catalogue = await loadPlugins(scenario, file, DEFAULT_CATALOGUE);
+  const fleet = buildSimulation(scenario, 'static', catalogue);
+  forecasterOf(options.method ?? 'auto', 600_000, 1, 'bucket', true, catalogue);
   const observed = cutAt(await observe(scenario, options, signal), options.at);
-  const forecasts = await forecastAll(observed, options, scenario, signal);
+  const forecasts = await forecastAll(observed, options, scenario, catalogue, signal);
   const models = scenario.models.map(({ name }) => modelId(name));
   const names = { models, regions: scenario.regions.map(({ name }) => regionId(name)), skus: scenario.skus.map(({ name }) => skuId(name)) };
-  const problem = placementProblem(scenario, {
+  const input = {
     forecasts,
     mix: mix === undefined ? meanMix(observed.series) : new Map(models.map((id) => [id, mix])),
     ...(options.current === undefined ? {} : { current: await readHeld(options.current, names) }),
     deferrable: bufferOf(observed, scenario),
-  });
+  };
+  const problem = placementProblem(scenario, input, fleet);
   const formulation = { variant: variant as PlacementVariant, hysteresisUsd: scenario.placement.hysteresisUsd };
-  if (options.lp !== undefined) await writeWhole(options.lp, formatLp(placementProgram(problem, formulation)));
+  if (options.lp !== undefined) await replaceFile(options.lp, formatLp(placementProgram(problem, formulation)));
   const startedMs = wallClockMs();
   const solution = await createPlacementOptimizer({ ...formulation, solver: solver as (typeof PLACEMENT_SOLVERS)[number] }).solve(problem, {
     timeLimitMs,
@@ -140,7 +147,7 @@ async function observe(scenario: Scenario, options: PlanOptions, signal: AbortSi
     return { source: options.demand, series, nonInteractiveTokensPerS: new Map() };
   }
   const skipped: SkippedRows = { count: 0, examples: [] };
-  const trace = await buildTraffic(scenario, options.skipBadRows === true ? skipped : undefined);
+  const trace = await buildTraffic(scenario, options.skipBadRows === true ? skipped : undefined, signal);
   const source = scenario.traffic.trace ?? `generated traffic of ${scenario.name}`;
   const durationMs = scenario.duration === undefined ? undefined : parseDurationMs(scenario.duration);
   const progress = new Progress('reading', 'requests');
@@ -190,7 +197,7 @@ function cutAt(observed: Observed, at: string | undefined): Observed {
   };
 }
 
-async function forecastAll({ series }: Observed, options: PlanOptions, scenario: Scenario, signal: AbortSignal): Promise<Forecasts[]> {
+async function forecastAll({ series }: Observed, options: PlanOptions, scenario: Scenario, catalogue: Catalogue, signal: AbortSignal): Promise<Forecasts[]> {
   const stepMs = series[0]!.stepMs;
   const windows = stepsOf('--horizon', options.horizon ?? '1h', stepMs);
   const levels = [...new Set([0.1, 0.5, 0.8, 0.9, 0.95, scenario.placement.demandQuantile])].sort((a, b) => a - b);
@@ -199,7 +206,7 @@ async function forecastAll({ series }: Observed, options: PlanOptions, scenario:
   try {
     for (const one of series) {
       signal.throwIfAborted();
-      const forecaster = forecasterOf(options.method ?? 'auto', stepMs, windows, 'bucket', true);
+      const forecaster = forecasterOf(options.method ?? 'auto', stepMs, windows, 'bucket', true, catalogue);
       forecasts.push({ key: one.key, forecast: await forecaster.forecast(one, windows, { signal, quantileLevels: levels }) });
       await progress.update(forecasts.length, forecasts.length / series.length);
     }
@@ -241,15 +248,4 @@ async function readHeld(file: string, names: Pick<PlacementProblem, 'models' | '
         return { model: model!, region: region!, sku: sku!, instances: instances!, at: `${file}:${i + 2}` };
       }),
   );
-}
-
-async function writeWhole(path: string, text: string): Promise<void> {
-  const partial = `${path}.partial`;
-  try {
-    await writeFile(partial, text);
-    await rename(partial, path);
-  } catch (cause) {
-    await rm(partial, { force: true });
-    throw new ConfigError('--lp', `can't write ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-  }
 }

@@ -2,6 +2,7 @@ import type { SkippedRows } from '@sageserve/trace';
 import cliProgress from 'cli-progress';
 import { wallClockMs, yieldToEventLoop } from '../wall-clock.js';
 import { count } from './format.js';
+import { visible } from './terminal.js';
 
 /** Batches between two turns of the event loop: often enough for Ctrl-C, too seldom to cost. */
 const BATCHES_PER_TURN = 32;
@@ -17,14 +18,14 @@ export class Progress {
   #batches = 0;
 
   constructor(label: string, unit: string, show = process.stderr.isTTY) {
-    this.#label = label;
+    this.#label = visible(label);
     this.#unit = unit;
     if (!show) return;
     this.#bar = new cliProgress.SingleBar(
       { stream: process.stderr, format: '{label} {bar} {done} {unit} · {rate}/s · {left}', barsize: 24, hideCursor: true, clearOnComplete: true },
       cliProgress.Presets.shades_classic,
     );
-    this.#bar.start(1_000, 0, { label, unit, done: '0', rate: '–', left: '' });
+    this.#bar.start(1_000, 0, { label: this.#label, unit, done: '0', rate: '–', left: '' });
   }
 
   /** Reports `done` units and the share (0–1) of the whole, where it is known. Await the promise where there is one. */

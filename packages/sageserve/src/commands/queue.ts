@@ -1,7 +1,8 @@
-import { ConfigError } from '@sageserve/core';
+import { SageServeError } from '@sageserve/core';
 import type { RunQueue } from '../queue/run-queue.js';
 import type { SweepRun } from '../sweep/definition.js';
 import { count, decimal, plural, table } from './format.js';
+import { urlOf } from './queue-url.js';
 import { coresOf } from './sweep.js';
 
 export interface QueueOptions {
@@ -14,12 +15,6 @@ export interface WorkerOptions {
   readonly queue?: string;
   readonly cores?: string;
   readonly untilEmpty?: boolean;
-}
-
-/** The URL from the option or the environment. */
-function urlOf(queue: string | undefined): string {
-  if (queue === undefined || queue === '') throw new ConfigError('--queue', 'is needed: the URL of a PostgreSQL database, here or in SAGESERVE_QUEUE');
-  return queue;
 }
 
 const nameOf = ({ scenario, strategy, seed }: Pick<SweepRun, 'scenario' | 'strategy' | 'seed'>): string => `${scenario}, ${strategy}, seed ${seed}`;
@@ -46,6 +41,9 @@ export async function workerCommand(options: WorkerOptions, version: string, sig
       onFreed(freed) {
         console.error(`a worker died: ${plural(freed, 'run')} free again`);
       },
+      onElsewhere(waiting) {
+        console.error(`${plural(waiting, 'run')} left to workers whose Node computes otherwise than ${process.version} here: their figures would differ`);
+      },
     },
     signal,
   );
@@ -53,10 +51,13 @@ export async function workerCommand(options: WorkerOptions, version: string, sig
 }
 
 async function withQueue(url: string | undefined, action: (queue: RunQueue) => Promise<void>): Promise<void> {
-  const { RunQueue } = await import('../queue/run-queue.js');
+  const [{ RunQueue }, { queueFailure }] = await Promise.all([import('../queue/run-queue.js'), import('../queue/database.js')]);
   const queue = await RunQueue.open(urlOf(url));
   try {
     await action(queue);
+  } catch (cause) {
+    if (cause instanceof SageServeError) throw cause;
+    throw new SageServeError('ERR_QUEUE', `the queue did not answer: ${queueFailure(cause)}`);
   } finally {
     await queue.close();
   }

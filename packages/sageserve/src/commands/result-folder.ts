@@ -1,5 +1,4 @@
-import { writeFileSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ConfigError, type DemandSeries, WORKLOAD_TIERS } from '@sageserve/core';
 import type { EndpointSample, RequestOutcome, RequestTable, SimulationConfig, SimulationResult } from '@sageserve/sim';
@@ -7,6 +6,8 @@ import type { JournalSink } from '@sageserve/controller';
 import { demandCsv } from '../demand/demand-csv.js';
 import type { Scenario } from '../scenario/schema.js';
 import { JournalFile } from './journal-file.js';
+import { cantWrite } from '@sageserve/trace';
+import { notComplete, OutputFile } from './output-file.js';
 import { openResultTable, REQUEST_COLUMNS, type ResultTable, TIMESERIES_COLUMNS } from './result-table.js';
 
 const RESULT_FILES = ['summary.json', 'timeseries.csv', 'timeseries.parquet', 'demand.csv', 'requests.csv', 'requests.parquet', 'journal.jsonl'];
@@ -21,7 +22,7 @@ export interface ResultFolderOptions {
 /**
  * One run's results as files: `summary.json`, `timeseries.csv` (every endpoint once a minute), `demand.csv` (interactive demand by model and region in ten-minute buckets, which
  * `sageserve forecast` reads), `journal.jsonl` (every decision, which `sageserve explain` reads) and, on request, `requests.csv` (a row for each). Time series and requests can be Parquet instead.
- * They are written in a folder beside their place and moved there when they are complete; {@link discard} leaves nothing.
+ * They are written in a folder beside their place and moved there when they are complete; {@link discard} leaves nothing. Throws `SageServeError` (ERR_OUTPUT) where the disk takes no more.
  */
 export class ResultFolder {
   readonly #path: string;
@@ -29,13 +30,14 @@ export class ResultFolder {
   readonly #timeseries: ResultTable;
   readonly #requests: ResultTable | undefined;
   readonly #config: SimulationConfig;
+  readonly #complete: () => void;
   #journal: JournalFile | undefined;
-  #closed = false;
 
   private constructor(path: string, partial: string, config: SimulationConfig, options: ResultFolderOptions) {
     this.#path = path;
     this.#partial = partial;
     this.#config = config;
+    this.#complete = notComplete(partial);
     const form = options.parquet === true ? 'parquet' : 'csv';
     this.#timeseries = openResultTable(join(partial, 'timeseries'), form, TIMESERIES_COLUMNS);
     this.#requests = options.requests === true ? openResultTable(join(partial, 'requests'), form, REQUEST_COLUMNS) : undefined;
@@ -43,17 +45,15 @@ export class ResultFolder {
 
   /** Throws `ConfigError` where the folder can't be made, or where one of its name holds files that are not results. */
   static async create(path: string, config: SimulationConfig, options: ResultFolderOptions = {}): Promise<ResultFolder> {
-    const partial = join(dirname(path), `.${basename(path)}.partial`);
     try {
       const foreign = (await readdir(path).catch(() => [])).filter((name) => !RESULT_FILES.includes(name));
       if (foreign.length > 0)
         throw new ConfigError('--out', `${path} holds files that are not results, such as ${foreign[0]}`, { hint: 'Name another folder.' });
-      await rm(partial, { recursive: true, force: true });
-      await mkdir(partial);
-      return new ResultFolder(path, partial, config, options);
+      // A name of its own: two runs may write to one place at once, and the last one's results stay.
+      return new ResultFolder(path, await mkdtemp(join(dirname(path), `.${basename(path)}-`)), config, options);
     } catch (cause) {
       if (cause instanceof ConfigError) throw cause;
-      throw new ConfigError('--out', `can't write results to ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw cantWrite(path, cause);
     }
   }
 
@@ -108,31 +108,38 @@ export class ResultFolder {
   }
 
   demand(series: readonly DemandSeries[]): void {
-    writeFileSync(join(this.#partial, 'demand.csv'), demandCsv(series));
+    const file = new OutputFile(join(this.#partial, 'demand.csv'));
+    try {
+      file.write(demandCsv(series));
+    } finally {
+      file.close();
+    }
   }
 
   /** Completes the files, still beside their place. */
   async finish(summary: SimulationResult & { readonly strategy: string }): Promise<void> {
     this.#timeseries.finish();
     this.#requests?.finish();
-    this.#close();
-    await writeFile(join(this.#partial, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
+    this.#journal?.finish();
+    await writeFile(join(this.#partial, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`).catch((cause: unknown) => {
+      throw cantWrite(join(this.#path, 'summary.json'), cause);
+    });
   }
 
   /** Puts the complete folder in its place, over the results of an earlier run. */
   async publish(): Promise<void> {
     await rm(this.#path, { recursive: true, force: true });
     await rename(this.#partial, this.#path);
+    this.#complete();
   }
 
   async discard(): Promise<void> {
     this.#close();
     await rm(this.#partial, { recursive: true, force: true });
+    this.#complete();
   }
 
   #close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
     this.#timeseries.close();
     this.#requests?.close();
     this.#journal?.close();

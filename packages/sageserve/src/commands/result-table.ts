@@ -1,5 +1,5 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
 import { type ParquetColumn, ParquetTable } from '@sageserve/trace';
+import { OutputFile } from './output-file.js';
 
 const FLUSH_CHARACTERS = 1 << 18;
 
@@ -20,13 +20,12 @@ export interface ResultTable {
 /** As CSV through a small buffer. */
 class CsvTable implements ResultTable {
   readonly #columns: readonly ResultColumn[];
-  readonly #file: number;
+  readonly #file: OutputFile;
   #buffer: string;
-  #closed = false;
 
   constructor(path: string, columns: readonly ResultColumn[]) {
     this.#columns = columns;
-    this.#file = openSync(path, 'w');
+    this.#file = new OutputFile(path);
     this.#buffer = `${columns.map(({ name }) => name).join(',')}\n`;
   }
 
@@ -48,15 +47,11 @@ class CsvTable implements ResultTable {
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    closeSync(this.#file);
+    this.#file.close();
   }
 
   #flush(): void {
-    const bytes = Buffer.from(this.#buffer);
-    // A disk that is nearly full takes a part, and says so the next time.
-    for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at);
+    this.#file.write(this.#buffer);
     this.#buffer = '';
   }
 }

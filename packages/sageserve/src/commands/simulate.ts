@@ -1,6 +1,5 @@
-import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError } from '@sageserve/core';
+import { ConfigError, maxOf, minOf } from '@sageserve/core';
 import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import type { SkippedRows } from '@sageserve/trace';
 import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
@@ -8,12 +7,15 @@ import { measureCapacity } from '../control/measure-capacity.js';
 import { demandAround, needsForesight, needsPlanning, type PrepareOptions, prepareRun, type RunDemand } from '../control/prepare-run.js';
 import { preset } from '../presets/presets.js';
 import { buildSimulation } from '../scenario/build.js';
+import { refusePipe } from '../scenario/refuse-pipe.js';
 import { loadPlugins } from '../scenario/plugins.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
 import { parseDurationMs, type Scenario } from '../scenario/schema.js';
 import { wallClockMs } from '../wall-clock.js';
 import { comparisonTable, detailTables, type StrategyResult } from './comparison-table.js';
+import { fileNames } from './file-name.js';
 import { count, decimal, sparkline, time } from './format.js';
+import { replaceFile } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';
 import { makeFolder, ResultFolder } from './result-folder.js';
 
@@ -44,30 +46,31 @@ export async function simulateCommand(file: string | undefined, options: Simulat
     if (given === true && options.out === undefined) throw new ConfigError(option, 'is about files and needs --out DIR');
   const names = choices.map((choice) => (typeof choice === 'string' ? choice : choice.name));
   const labels = names.map((name, i) => (names.indexOf(name) === i && names.lastIndexOf(name) === i ? name : `${name}-${i + 1}`));
+  const folderNames = fileNames(labels);
   // Every strategy is built before the first one runs, so that a wrong name or an impossible fleet costs nothing.
   const catalogue = await loadPlugins(scenario, file, DEFAULT_CATALOGUE);
   const configs = choices.map((choice) => buildSimulation(scenario, choice, catalogue));
+  await refusePipe(scenario, choices.length + (choices.some((choice) => needsPlanning(scenario, choice, catalogue)) ? 1 : 0));
   const takeBackFolders = options.out === undefined ? undefined : await makeFolder(options.out);
   const folders: ResultFolder[] = [];
   const runs: StrategyResult[] = [];
+  const report = () => ({ scenario: scenario.name, seed: scenario.seed, strategies: runs.map(({ strategy, result }) => ({ strategy, ...result })) });
   try {
     if (options.out !== undefined)
-      for (const [i, config] of configs.entries()) folders.push(await ResultFolder.create(join(options.out, labels[i]!), config, options));
+      for (const [i, config] of configs.entries()) folders.push(await ResultFolder.create(join(options.out, folderNames[i]!), config, options));
     const common = { catalogue, signal, ...(await readAndMeasure(scenario, choices, catalogue, options.skipBadRows === true, signal)) };
     for (const [i, config] of configs.entries()) runs.push(await runStrategy(labels[i]!, choices[i]!, config, common, scenario, options, folders[i]));
+    // All at once, so that a folder never holds parts of two comparisons.
+    if (options.out !== undefined)
+      await replaceFile(join(options.out, 'comparison.json'), `${JSON.stringify(report(), null, 2)}\n`, async () => {
+        for (const folder of folders) await folder.publish();
+      });
   } catch (error) {
     for (const folder of folders) await folder.discard();
     await takeBackFolders?.();
     throw error;
   }
-  const report = { scenario: scenario.name, seed: scenario.seed, strategies: runs.map(({ strategy, result }) => ({ strategy, ...result })) };
-  if (options.out !== undefined) {
-    // All at once, so that a folder never holds parts of two comparisons.
-    for (const folder of folders) await folder.publish();
-    await writeFile(join(options.out, '.comparison.partial'), `${JSON.stringify(report, null, 2)}\n`);
-    await rename(join(options.out, '.comparison.partial'), join(options.out, 'comparison.json'));
-  }
-  if (options.json === true) console.log(JSON.stringify(report, null, 2));
+  if (options.json === true) console.log(JSON.stringify(report(), null, 2));
   else printReport(scenario, runs, options);
 }
 
@@ -149,12 +152,10 @@ function printReport(scenario: Scenario, runs: readonly StrategyResult[], option
   console.log('');
   console.log(comparisonTable(runs));
   console.log('\nready instances over time (from 0)');
-  const width = Math.max(...runs.map((run) => run.strategy.length));
+  const width = maxOf(runs.map((run) => run.strategy.length));
   for (const run of runs) {
     if (run.readyInstances.length > 0)
-      console.log(
-        `  ${run.strategy.padEnd(width)} ${sparkline(run.readyInstances)} ${count(Math.min(...run.readyInstances))}–${count(Math.max(...run.readyInstances))}`,
-      );
+      console.log(`  ${run.strategy.padEnd(width)} ${sparkline(run.readyInstances)} ${count(minOf(run.readyInstances))}–${count(maxOf(run.readyInstances))}`);
   }
   if (runs.length > 1) console.log(`\nratios in brackets are to ${runs[0]!.strategy}`);
   if (options.detail === true) for (const run of runs) console.log(`\n${detailTables(run)}`);

@@ -4,6 +4,7 @@ import type { SweepRun } from '../sweep/definition.js';
 import { parametersText } from '../sweep/sweep-text.js';
 import { repeatedly, wallClockMs } from '../wall-clock.js';
 import { count, decimal } from './format.js';
+import { visible } from './terminal.js';
 
 const REDRAW_MS = 250;
 
@@ -62,7 +63,7 @@ export class SweepProgress {
 
   #say(text: string): void {
     if (this.#bars === undefined) console.error(`[${this.#known + this.#done}/${this.#total}] ${text}`);
-    else this.#bars.log(`${text}\n`);
+    else this.#bars.log(`${visible(text)}\n`);
   }
 
   #draw(): void {
@@ -76,7 +77,7 @@ export class SweepProgress {
       text: `${this.#known + this.#done}/${this.#total} runs · ${count(requests / Math.max(seconds, 0.001))} requests/s · ${left}`,
     });
     for (const [t, { item, requests: own, share }] of threads.entries())
-      this.#threads[t]!.update(Math.round(1_000 * (share ?? 0)), { text: item === undefined ? 'idle' : `${nameOf(item)} · ${count(own)} requests` });
+      this.#threads[t]!.update(Math.round(1_000 * (share ?? 0)), { text: item === undefined ? 'idle' : visible(`${nameOf(item)} · ${count(own)} requests`) });
   }
 }
 

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { basename, extname } from 'node:path';
-import { ConfigError, SageServeError } from '@sageserve/core';
+import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
 import { sweepPage } from '../reports/sweep-page.js';
 import { analyseSweep, type AttainmentTargets } from '../sweep/analysis.js';
 import { readSweep, type Sweep, type SweepRun } from '../sweep/definition.js';
@@ -9,13 +9,15 @@ import { type FinishedRun, SweepFolder } from '../sweep/sweep-folder.js';
 import { sweepText } from '../sweep/sweep-text.js';
 import { pause, wallClockMs } from '../wall-clock.js';
 import { count, decimal, plural } from './format.js';
+import { urlOf } from './queue-url.js';
 import { SweepProgress } from './sweep-progress.js';
 
 export interface SweepOptions {
   readonly out?: string;
   readonly cores?: string;
   readonly list?: boolean;
-  readonly queue?: string;
+  /** `true` for the one of the environment. */
+  readonly queue?: string | boolean;
   readonly detach?: boolean;
   readonly json?: boolean;
 }
@@ -26,7 +28,7 @@ export async function sweepCommand(file: string, options: SweepOptions, version:
   if (options.queue !== undefined && options.cores !== undefined)
     throw new ConfigError('--cores', 'is for runs in this process: with --queue workers make them');
   if (options.detach === true && options.queue === undefined) throw new ConfigError('--detach', 'goes with --queue');
-  const sweep = await readSweep(file, version);
+  const sweep = await readSweep(file, version, signal);
   if (options.list === true) {
     console.log(
       JSON.stringify(
@@ -39,11 +41,27 @@ export async function sweepCommand(file: string, options: SweepOptions, version:
   }
   const out = options.out ?? basename(file, extname(file));
   const folder = await SweepFolder.open(out);
+  try {
+    await runSweep(sweep, folder, out, cores, options, version, signal);
+  } finally {
+    folder.close();
+  }
+}
+
+async function runSweep(
+  sweep: Sweep,
+  folder: SweepFolder,
+  out: string,
+  cores: number,
+  options: SweepOptions,
+  version: string,
+  signal: AbortSignal,
+): Promise<void> {
   const missing = sweep.runs.filter(({ key }) => folder.finished(key) === undefined);
   const known = sweep.runs.length - missing.length;
   if (known > 0) console.error(`${count(known)} of ${plural(sweep.runs.length, 'run')} are in ${out} already`);
   if (options.detach === true) {
-    await putOnQueue(options.queue!, sweep, version, missing);
+    await putOnQueue(urlOf(options.queue), sweep, version, missing);
     return;
   }
   const failures =
@@ -51,7 +69,7 @@ export async function sweepCommand(file: string, options: SweepOptions, version:
       ? []
       : options.queue === undefined
         ? await runMissing(missing, folder, cores, sweep.runs.length, signal)
-        : await waitForQueue(options.queue, sweep, version, missing, folder, signal);
+        : await waitForQueue(urlOf(options.queue), sweep, version, missing, folder, signal);
   await publish(sweep, folder, out, failures, options);
   if (failures.length > 0)
     throw new SageServeError('ERR_RUN', `${count(failures.length)} of ${plural(sweep.runs.length, 'run')} failed, the first with: ${failures[0]!.message}`, {
@@ -73,7 +91,7 @@ async function runMissing(missing: readonly SweepRun[], folder: SweepFolder, cor
   try {
     await pool.runAll(missing, signal, (run, result, error) => {
       if (result === undefined) {
-        const message = error instanceof Error ? error.message : String(error);
+        const message = messageOf(error);
         failures.push({ run, message });
         progress.failed(run, message);
         return;
@@ -188,10 +206,14 @@ function targetsOf(sweep: Sweep): AttainmentTargets {
   );
 }
 
+/** Threads at most: each takes some 50 MB. */
+const MOST_CORES = 256;
+
 /** All cores unless a number is given. */
 export function coresOf(text: string | undefined): number {
   if (text === undefined) return availableParallelism();
   const cores = Number(text);
-  if (!(Number.isInteger(cores) && cores >= 1 && cores <= 1_024)) throw new ConfigError('--cores', `must be a whole number of 1 or more, not "${text}"`);
+  if (!(Number.isInteger(cores) && cores >= 1 && cores <= MOST_CORES))
+    throw new ConfigError('--cores', `must be a whole number from 1 to ${MOST_CORES}, not "${text}"`);
   return cores;
 }

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { ConfigError } from '@sageserve/core';
+import { ConfigError, maxOf } from '@sageserve/core';
 import {
   characterize,
   openTrace,
@@ -17,6 +17,7 @@ import { buildTraffic } from '../scenario/build.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
 import { parseDurationMs } from '../scenario/schema.js';
 import { count, decimal, NONE, percent, sparkline, table, time } from './format.js';
+import { notComplete } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';
 
 export interface TraceReadOptions {
@@ -25,8 +26,15 @@ export interface TraceReadOptions {
   readonly json?: boolean;
 }
 
-async function open(file: string, options: TraceReadOptions, skipped: SkippedRows, anyOrder = false): Promise<TraceStream & { readonly format: TraceFormat }> {
+async function open(
+  file: string,
+  options: TraceReadOptions,
+  skipped: SkippedRows,
+  signal: AbortSignal,
+  anyOrder = false,
+): Promise<TraceStream & { readonly format: TraceFormat }> {
   return openTrace(file, {
+    signal,
     ...(options.format === undefined ? {} : { format: options.format as TraceFormat }),
     ...(options.skipBadRows === true ? { skippedRows: skipped } : {}),
     anyOrder,
@@ -56,7 +64,7 @@ function watched(trace: TraceStream, progress: Progress, signal: AbortSignal, du
 /** `sageserve trace inspect`. */
 export async function inspectCommand(file: string, options: TraceReadOptions, signal: AbortSignal): Promise<void> {
   const skipped: SkippedRows = { count: 0, examples: [] };
-  const trace = await open(file, options, skipped);
+  const trace = await open(file, options, skipped, signal);
   const progress = new Progress('inspect', 'requests');
   let summary: TraceSummary;
   try {
@@ -102,7 +110,7 @@ export async function inspectCommand(file: string, options: TraceReadOptions, si
       ]),
     );
   console.log(`\nprompt tokens\n${tokens((g) => g.promptTokens)}\n\noutput tokens\n${tokens((g) => g.outputTokens)}\n\nrate over time (from 0)`);
-  const width = Math.max(...groups.map(([name]) => name.length));
+  const width = maxOf(groups.map(([name]) => name.length));
   for (const [name, g] of groups) console.log(`${name.padEnd(width)}  ${sparkline(g.bins, 72)}`);
 }
 
@@ -117,7 +125,7 @@ export async function convertCommand(from: string, to: string, options: ConvertO
   if (source !== undefined && target !== undefined && source.ino === target.ino && source.dev === target.dev)
     throw new ConfigError('<to>', `${to} is the file that is read; write to another one`);
   const skipped: SkippedRows = { count: 0, examples: [] };
-  const trace = await open(from, options, skipped, options.sort === true);
+  const trace = await open(from, options, skipped, signal, options.sort === true);
   await write(options.sort === true ? await sortTrace(trace) : trace, to, 'convert', options.limit, signal);
   reportSkippedRows(skipped);
 }
@@ -144,7 +152,7 @@ export async function generateCommand(to: string, options: GenerateOptions, sign
     traffic: { ...traffic, ...(perDay === undefined ? {} : { requestsPerDay: perDay }) },
   });
   await write(
-    await buildTraffic(scenario),
+    await buildTraffic(scenario, undefined, signal),
     to,
     'generate',
     options.limit,
@@ -156,11 +164,13 @@ export async function generateCommand(to: string, options: GenerateOptions, sign
 async function write(trace: TraceStream, to: string, label: string, limitText: string | undefined, signal: AbortSignal, durationMs?: number): Promise<void> {
   const limit = limitText === undefined ? undefined : wholeNumber('--limit', limitText);
   const progress = new Progress(label, 'requests');
+  const complete = notComplete(`${to}.partial`);
   try {
     const written = await writeTrace(to, watched(trace, progress, signal, durationMs), { signal, ...(limit === undefined ? {} : { limit }) });
     progress.stop();
     console.log(`${count(written)} requests in ${to}`);
   } finally {
+    complete();
     progress.stop();
   }
 }
@@ -170,10 +180,10 @@ export interface HeadOptions extends TraceReadOptions {
 }
 
 /** `sageserve trace head`: the first requests as they are understood. */
-export async function headCommand(file: string, options: HeadOptions): Promise<void> {
+export async function headCommand(file: string, options: HeadOptions, signal: AbortSignal): Promise<void> {
   const rows = wholeNumber('--rows', options.rows ?? '10');
   const skipped: SkippedRows = { count: 0, examples: [] };
-  const trace = await open(file, options, skipped);
+  const trace = await open(file, options, skipped, signal);
   const records: Record<string, unknown>[] = [];
   for await (const batch of trace.batches()) {
     for (let i = 0; i < batch.length && records.length < rows; i++) records.push(toRecord(batch, i, trace.dictionaries));

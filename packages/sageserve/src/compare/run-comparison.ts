@@ -44,7 +44,9 @@ export function strategyLabels(choices: readonly PolicyChoice[]): string[] {
     const name = names[i]!;
     if (names.indexOf(name) === names.lastIndexOf(name) || typeof choice === 'string') return name;
     const options = Object.entries(choices[i] as Record<string, unknown>).filter(([key]) => key !== 'name');
-    return options.length === 0 ? name : `${name} (${options.map(([key, value]) => `${key} ${String(value)}`).join(', ')})`;
+    return options.length === 0
+      ? name
+      : `${name} (${options.map(([key, value]) => `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ')})`;
   });
   const twice = labels.find((label, i) => labels.indexOf(label) !== i);
   if (twice !== undefined) throw new ConfigError('strategies', `"${twice}" stands twice`, { hint: 'One and the same run would be counted as two.' });

@@ -10,6 +10,8 @@ import type { Scenario } from '../scenario/schema.js';
 const INSTANCES = 4;
 const REQUESTS = 20_000;
 const LEAST_DURATION_S = 900;
+/** Where requests are so short that a pool takes thousands a second, fewer seconds will do. */
+const MOST_REQUESTS = 150_000;
 const STEPS = 6;
 const LOWEST_SHARE = 0.2;
 /** Where no load will do, the objective is out of reach and memory says nothing. */
@@ -49,7 +51,7 @@ export async function measureCapacity(scenario: Scenario, fleet: SimulationConfi
     for (let step = 0; step < STEPS; step++) {
       signal?.throwIfAborted();
       const share = (low + high) / 2;
-      const trial = await tryLoad(scenario, fleet, endpoint, share);
+      const trial = await tryLoad(scenario, fleet, endpoint, share, signal);
       if (meetsObjectives(trial.result, fleet)) {
         low = share;
         kvCacheUtilization = trial.kvCacheUtilization;
@@ -65,11 +67,12 @@ async function tryLoad(
   fleet: SimulationConfig,
   endpoint: SimulationConfig['endpoints'][number],
   share: number,
+  signal: AbortSignal | undefined,
 ): Promise<{ result: SimulationResult; kvCacheUtilization: number }> {
   const model = scenario.models.find(({ name }) => name === endpoint.model)!;
   const mix = meanTokens(model.promptTokens ?? scenario.traffic.promptTokens, model.outputTokens ?? scenario.traffic.outputTokens);
   const requestsPerS = (share * endpoint.performance.maxTokensPerS(mix) * INSTANCES) / (mix.promptTokens + mix.outputTokens);
-  const durationS = Math.max(LEAST_DURATION_S, Math.ceil(REQUESTS / requestsPerS));
+  const durationS = Math.max(Math.min(LEAST_DURATION_S, Math.ceil(MOST_REQUESTS / requestsPerS)), Math.ceil(REQUESTS / requestsPerS));
   const { trace: _trace, format: _format, burst: _burst, ...traffic } = scenario.traffic;
   const trial = parseScenario({
     name: 'capacity',
@@ -115,6 +118,7 @@ async function tryLoad(
     },
     await buildTraffic(trial),
     {
+      ...(signal === undefined ? {} : { signal }),
       onSample(sample) {
         // The pool fills up first.
         if (sample.timeMs < (durationS * 1_000) / 3) return;
@@ -123,7 +127,7 @@ async function tryLoad(
       },
     },
   );
-  return { result, kvCacheUtilization: kvSum / samples };
+  return { result, kvCacheUtilization: samples === 0 ? DEFAULT_KV : kvSum / samples };
 }
 
 function meetsObjectives(result: SimulationResult, fleet: SimulationConfig): boolean {

@@ -44,12 +44,16 @@ export interface PreparedRun {
 }
 
 /** The scenario's traffic of the run itself: what comes after its history. Of a trace the first part is history; generated traffic goes on from it. */
-export async function runTraffic(scenario: Scenario, skippedRows?: SkippedRows): Promise<TraceStream> {
+export async function runTraffic(scenario: Scenario, skippedRows?: SkippedRows, signal?: AbortSignal): Promise<TraceStream> {
   const historyMs = parseDurationMs(scenario.history)!;
-  if (historyMs === 0) return buildTraffic(scenario, skippedRows);
-  if (scenario.traffic.trace === undefined) return buildTraffic({ ...scenario, traffic: { ...scenario.traffic, warmup: scenario.history } }, skippedRows);
+  if (historyMs === 0) return buildTraffic(scenario, skippedRows, signal);
+  if (scenario.traffic.trace === undefined)
+    return buildTraffic({ ...scenario, traffic: { ...scenario.traffic, warmup: scenario.history } }, skippedRows, signal);
   const { duration, ...rest } = scenario;
-  return traceFrom(await buildTraffic(duration === undefined ? rest : { ...rest, duration: seconds(duration) + historyMs / 1_000 }, skippedRows), historyMs);
+  return traceFrom(
+    await buildTraffic(duration === undefined ? rest : { ...rest, duration: seconds(duration) + historyMs / 1_000 }, skippedRows, signal),
+    historyMs,
+  );
 }
 
 /** What came before the run. */
@@ -89,6 +93,7 @@ export async function demandAround(
   const read = async (trace: TraceStream, fromMs: number, wholeUntilMs: number | undefined): Promise<DemandSeries[]> => {
     const { series, requests, leftOut } = await demandOfTrace(trace, source, {
       stepMs: STEP_MS,
+      allowNone: true,
       ...(wholeUntilMs === undefined ? {} : { wholeUntilMs }),
       onBatch: (count, lastMs) => onReading?.(requestsBefore + count, Number.isNaN(totalMs) ? undefined : (fromMs + lastMs) / totalMs),
     });
@@ -123,7 +128,7 @@ export async function prepareRun(scenario: Scenario, choice: PolicyChoice, optio
     strategy.planning === undefined
       ? NO_DEMAND
       : (options.demand ?? (await demandAround(scenario, strategy.planning.foresight === true, { skipBadRows: skippedRows !== undefined })));
-  const trace = await runTraffic(scenario, skippedRows);
+  const trace = await runTraffic(scenario, skippedRows, signal);
   if (strategy.planning !== undefined) capacity ??= await measureCapacity(scenario, config, signal);
   // Of a model's deployments, the one that is slow with the least memory in use.
   for (const { model, sku, gpusPerInstance } of config.endpoints) {
@@ -150,6 +155,7 @@ export async function prepareRun(scenario: Scenario, choice: PolicyChoice, optio
           },
           ...(journal === undefined ? {} : { journal }),
           ...(signal === undefined ? {} : { signal }),
+          onBreach: 'throw',
           onPlan: (next) => {
             plan = next;
             onPlan?.(next);

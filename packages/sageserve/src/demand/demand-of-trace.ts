@@ -5,6 +5,8 @@ export interface TraceDemandOptions {
   readonly stepMs: number;
   /** Count non-interactive requests too; they are left out by default, as they can wait. */
   readonly allTiers?: boolean;
+  /** Traffic without an interactive request has no series; it is an error otherwise. */
+  readonly allowNone?: boolean;
   /** The trace is known to be whole up to then, and ends there. */
   readonly wholeUntilMs?: number;
   readonly onBatch?: (requests: number, lastArrivalMs: number) => Promise<void> | undefined;
@@ -67,7 +69,7 @@ export async function demandOfTrace(trace: TraceStream, file: string, options: T
     const pause = options.onBatch?.(requests + leftOut, batch.length === 0 ? 0 : batch.arrivedAtMs[batch.length - 1]!);
     if (pause !== undefined) await pause;
   }
-  if (requests === 0)
+  if (requests === 0 && !(options.allowNone === true))
     throw new TraceFormatError(
       { file, line: 1 },
       leftOut === 0 ? 'has no requests' : 'has no interactive requests',

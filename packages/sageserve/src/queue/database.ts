@@ -1,5 +1,6 @@
-import { ConfigError } from '@sageserve/core';
+import { ConfigError, messageOf } from '@sageserve/core';
 import pg from 'pg';
+import { shownUrl, withoutSecrets } from './shown-url.js';
 
 /** Schema of the job queue, apart from other users of graphile-worker in the same database. */
 export const JOBS_SCHEMA = 'sageserve_jobs';
@@ -13,7 +14,18 @@ const SETUP_LOCK = 0x5a9e0001;
 /** Opens a pool of connections and makes the tables. Throws `ConfigError` that says why, without the password. */
 export async function openDatabase(url: string, connections = 4): Promise<pg.Pool> {
   if (!/^postgres(ql)?:\/\//.test(url)) throw new ConfigError('--queue', `must be the URL of a PostgreSQL database, such as postgres://user@host:5432/name`);
-  const pool = new pg.Pool({ connectionString: url, max: connections, application_name: 'sageserve', connectionTimeoutMillis: 10_000 });
+  let pool: pg.Pool;
+  try {
+    pool = new pg.Pool({
+      connectionString: url,
+      max: connections,
+      application_name: 'sageserve',
+      connectionTimeoutMillis: 10_000,
+      lock_timeout: LOCK_TIMEOUT_MS,
+    });
+  } catch (cause) {
+    throw cantUse(url, cause);
+  }
   // A connection that breaks while nobody uses it is replaced.
   pool.on('error', () => undefined);
   // One that breaks while it is used fails what uses it.
@@ -25,18 +37,29 @@ export async function openDatabase(url: string, connections = 4): Promise<pg.Poo
     return pool;
   } catch (cause) {
     await pool.end();
-    throw new ConfigError('--queue', `can't use ${withoutPassword(url)}: ${reason(cause)}`, { cause });
+    throw cantUse(url, cause);
   }
 }
 
-function reason(cause: unknown): string {
+function cantUse(url: string, cause: unknown): ConfigError {
   // Several addresses were tried, each with an error of its own.
   const error = cause instanceof AggregateError ? (cause.errors[0] as unknown) : cause;
-  return error instanceof Error && error.message !== '' ? error.message : String(error);
+  const { code } = (error ?? {}) as { code?: string };
+  const reason = code === LOCK_NOT_AVAILABLE ? LOCKED : withoutSecrets(messageOf(error), url);
+  // The cause has the address in it, and stays here.
+  return new ConfigError('--queue', `can't use ${shownUrl(url)}: ${reason}`, {
+    hint: 'An address is postgres://user:password@host:5432/name; what is not a letter or a digit in a password is written as %40 and the like.',
+  });
 }
 
-function withoutPassword(url: string): string {
-  return url.replace(/^(postgres(?:ql)?:\/\/[^:@/]*):[^@/]*@/, '$1@');
+const LOCK_NOT_AVAILABLE = '55P03';
+/** What waits longer for a lock than that waits for somebody who has forgotten it. */
+const LOCK_TIMEOUT_MS = 15_000;
+const LOCKED = `its tables are locked by somebody else, for more than ${LOCK_TIMEOUT_MS / 1_000} s`;
+
+/** What a question came to that the database did not answer, in words. */
+export function queueFailure(cause: unknown): string {
+  return (cause as { code?: string } | null)?.code === LOCK_NOT_AVAILABLE ? LOCKED : messageOf(cause);
 }
 
 async function makeTables(pool: pg.Pool): Promise<void> {

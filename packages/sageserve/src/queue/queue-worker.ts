@@ -1,13 +1,14 @@
 import { hostname } from 'node:os';
-import { SageServeError } from '@sageserve/core';
+import { messageOf, SageServeError } from '@sageserve/core';
 import { run } from 'graphile-worker';
 import pg from 'pg';
 import { SweepPool } from '../sweep/pool.js';
 import type { SweepTask } from '../sweep/definition.js';
 import type { SweepMeasures } from '../sweep/run-task.js';
 import { pause, repeatedly, wallClockMs, within } from '../wall-clock.js';
-import { inTransaction, JOBS_SCHEMA, openDatabase } from './database.js';
-import { announce, giveBack, type QueuedRun, releaseDead, RunQueue, SILENT, taskName } from './run-queue.js';
+import { inTransaction, JOBS_SCHEMA, openDatabase, queueFailure } from './database.js';
+import { announce, giveBack, type QueuedRun, releaseDead, RunQueue, SILENT, storable, taskName } from './run-queue.js';
+import { withoutSecrets } from './shown-url.js';
 
 /** How often the queue is asked for work that nobody announced, and dead workers are looked for. */
 const POLL_MS = 1_000;
@@ -27,6 +28,8 @@ export interface QueueWorkerOptions {
   readonly onRun?: (run: QueuedRun, requests: number, busySeconds: number) => void;
   readonly onFailure?: (run: QueuedRun, message: string) => void;
   readonly onFreed?: (runs: number) => void;
+  /** Runs of this version are there that only an engine with another arithmetic may make. */
+  readonly onElsewhere?: (runs: number) => void;
 }
 
 interface Item {
@@ -92,8 +95,11 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
       // Done by one who died before it could say so, or cancelled.
       if (queued === undefined || queued.done) return;
       const { measures, busySeconds } = await pool.run({ task: queued.run.task }, stopped).catch((error: unknown) => {
-        if (!stopped.aborted) options.onFailure?.(queued.run, error instanceof Error ? error.message : String(error));
-        throw error;
+        if (stopped.aborted) throw error;
+        const message = storable(messageOf(error));
+        options.onFailure?.(queued.run, message);
+        // What the database can't store would end whoever tells it.
+        throw new Error(message);
       });
       await ask(() => finish(connections, key, measures, busySeconds, worker));
       options.onRun?.(queued.run, measures['arrived'] ?? 0, busySeconds);
@@ -125,12 +131,18 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
     }, lose);
     let busy = false;
     let failingSinceMs: number | undefined;
+    let told = false;
     const look = async (): Promise<void> => {
       if (busy || stopped.aborted) return;
       busy = true;
       try {
         const freed = await inTransaction(connections, releaseDead);
         if (freed > 0) options.onFreed?.(freed);
+        const elsewhere = told ? 0 : await queue.elsewhere(version);
+        if (elsewhere > 0) {
+          told = true;
+          options.onElsewhere?.(elsewhere);
+        }
         if (untilEmpty && (await queue.open(version)) === 0) ended.abort();
         failingSinceMs = undefined;
       } catch (error) {
@@ -157,9 +169,8 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
     await within(GIVE_BACK_MS, closed).catch(() => undefined);
   }
   if (lost !== undefined)
-    throw new SageServeError('ERR_QUEUE', `the connection to the queue was lost: ${lost.message}`, {
+    throw new SageServeError('ERR_QUEUE', `the connection to the queue was lost: ${withoutSecrets(queueFailure(lost), url)}`, {
       hint: 'What this worker held is taken by others.',
-      cause: lost,
     });
   signal.throwIfAborted();
 }

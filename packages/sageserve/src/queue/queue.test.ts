@@ -121,12 +121,14 @@ describe('the queue', () => {
     const busy = worker();
     const sweep = await run(['sweep', file, '--out', join(dir, 'poison'), '--queue', database!.url]);
     expect(sweep.code).toBe(1);
-    expect(sweep.stderr).toContain('1 of 2 runs failed, the first with: no route to anywhere\nhint: sageserve queue retry tries them again.');
+    expect(sweep.stderr).toMatch(
+      /1 of 2 runs failed, the first with: region router "broken" of plugins\[0\] \(.*broken.mjs\) threw in route\(\): no route to anywhere\nhint: sageserve queue retry tries them again\./,
+    );
     const status = (await run(['queue', 'status', '--queue', database!.url])).stdout;
     expect(status).toMatch(/poison +2 +1 +0 +0 +1/);
-    expect(status).toContain('poison: broken, static, seed 1 failed after 3 tries: no route to anywhere');
+    expect(status).toMatch(/poison: broken, static, seed 1 failed after 3 tries: region router "broken" of .* no route to anywhere/);
     busy.child().kill('SIGTERM');
-    expect((await busy.ended).stderr.match(/failed: no route to anywhere/g)).toHaveLength(3);
+    expect((await busy.ended).stderr.match(/failed: region router "broken" .*no route to anywhere/g)).toHaveLength(3);
     expect((await run(['queue', 'retry', '--queue', database!.url, '--sweep', 'poison'])).stdout).toContain('to be tried again: 1 failed run');
     expect((await run(['queue', 'status', '--queue', database!.url])).stdout).toMatch(/poison +2 +1 +0 +1 +0/);
     expect((await run(['queue', 'cancel', '--queue', database!.url])).stdout).toContain('taken off the queue: 1 run;');

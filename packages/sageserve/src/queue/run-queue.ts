@@ -1,9 +1,10 @@
-import { ConfigError } from '@sageserve/core';
+import { ConfigError, oddArithmetic } from '@sageserve/core';
 import { Logger, makeWorkerUtils, type WorkerUtils } from 'graphile-worker';
 import type pg from 'pg';
 import type { SweepRun } from '../sweep/definition.js';
 import type { SweepMeasures } from '../sweep/run-task.js';
-import { ALIVE_LOCK, inTransaction, JOBS_SCHEMA, openDatabase, RELEASE_LOCK } from './database.js';
+import { ALIVE_LOCK, inTransaction, JOBS_SCHEMA, openDatabase, queueFailure, RELEASE_LOCK } from './database.js';
+import { withoutSecrets } from './shown-url.js';
 
 /** A run that fails this often is given up. */
 const MOST_TRIES = 3;
@@ -50,10 +51,21 @@ export interface QueuedResult {
 /** The part of a run that travels. */
 export type QueuedRun = Omit<SweepRun, 'key'>;
 
-/** Workers take only runs of their own version: another would give other figures. */
+/** Workers take only runs of their own version, and of an engine whose arithmetic is the same to the last bit: another would give other figures. */
 export function taskName(version: string): string {
-  return `run-${version}`;
+  const odd = oddArithmetic();
+  return `run-${version}${odd === undefined ? '' : `-${odd}`}`;
 }
+
+/** A message as the database takes it: without the one character that no text there may have, and not of any length. */
+export function storable(message: string): string {
+  return message
+    .replaceAll('\0', '\\0')
+    .replaceAll(/\p{Cs}/gu, '\ufffd')
+    .slice(0, MOST_MESSAGE);
+}
+
+const MOST_MESSAGE = 10_000;
 
 /**
  * Runs on a PostgreSQL database: graphile-worker hands them out, and a table beside it keeps what they are and what they came to. Results stay there, so that whoever asks for the same run gets it from there; they go with
@@ -77,7 +89,7 @@ export class RunQueue {
       return new RunQueue(pool, utils);
     } catch (cause) {
       await pool.end();
-      throw new ConfigError('--queue', `the job queue can't be set up: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw new ConfigError('--queue', `the job queue can't be set up: ${withoutSecrets(queueFailure(cause), url)}`);
     }
   }
 
@@ -149,6 +161,16 @@ export class RunQueue {
       [taskName(version)],
     );
     return rows[0]!.open;
+  }
+
+  /** Runs of a version that wait for an engine with another arithmetic than this one's. */
+  async elsewhere(version: string): Promise<number> {
+    const { rows } = await this.#pool.query<{ waiting: number }>(
+      `select count(*)::int as waiting from ${JOBS_SCHEMA}.jobs
+       where (task_identifier = $2 or task_identifier like $2 || '-%') and task_identifier <> $1 and attempts < max_attempts and locked_at is null`,
+      [taskName(version), `run-${version}`],
+    );
+    return rows[0]!.waiting;
   }
 
   async status(): Promise<QueueStatus> {

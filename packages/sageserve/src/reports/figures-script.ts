@@ -108,16 +108,19 @@ function ticks(low, high, about) {
   return all;
 }
 
+/** Of any number of values: each as an argument would be too many. */
+function extremes(values) { let low = Infinity, high = -Infinity; for (const v of values) { low = Math.min(low, v); high = Math.max(high, v); } return [low, high]; }
+
 /** A level that matters is shown where it does not push the points together. */
 function withLine(values, line) {
-  const low = Math.min(...values), high = Math.max(...values), spread = high - low;
+  const [low, high] = extremes(values), spread = high - low;
   return line == null || line < low - 2 * spread || line > high + 2 * spread ? values : [...values, line];
 }
 
 function scatter(f, figure) {
   const WIDTH = 1120, HEIGHT = 420, LEFT = 90, BOTTOM = 46, TOP = 12, RIGHT = 20;
   const all = f.series.flatMap((s) => s.points);
-  const range = (values) => { const low = Math.min(...values), high = Math.max(...values), pad = (high - low || Math.abs(high) || 1) * 0.06; return [low - pad, high + pad]; };
+  const range = (values) => { const [low, high] = extremes(values), pad = (high - low || Math.abs(high) || 1) * 0.06; return [low - pad, high + pad]; };
   const [x0, x1] = range(all.map((p) => p.x)), [y0, y1] = range(withLine(all.map((p) => p.y), f.line));
   const X = (v) => LEFT + ((v - x0) / (x1 - x0)) * (WIDTH - LEFT - RIGHT), Y = (v) => TOP + (1 - (v - y0) / (y1 - y0)) * (HEIGHT - TOP - BOTTOM);
   const chart = svg('svg', { viewBox: '0 0 ' + WIDTH + ' ' + HEIGHT, width: '100%', role: 'img', 'aria-label': f.title });

@@ -3,6 +3,7 @@ import {
   createRng,
   DEFAULT_OBJECTIVES,
   type Forecaster,
+  maxOf,
   modelId,
   regionId,
   skuId,
@@ -63,6 +64,7 @@ export function buildFleet(
       hint: 'Its factory must return { scaling }, a policy with decide(), and what else it brings.',
     });
   const performance = createPolicy('performance model', 'performance', catalogue.performanceModels, scenario.performance, context);
+  refuseTooMany(scenario);
   const endpoints: EndpointSpec[] = [];
   for (const [m, model] of scenario.models.entries()) {
     for (const host of model.regions ?? [])
@@ -151,6 +153,26 @@ export function buildFleet(
   return { config, strategy };
 }
 
+/** Endpoints of a fleet at most: each has its place in every snapshot. */
+const MOST_ENDPOINTS = 20_000;
+const MOST_INSTANCES = 1_000_000;
+
+/** Counts before anything is made. Throws `ConfigError` for a fleet that is too large. */
+function refuseTooMany({ models, regions }: Scenario): void {
+  let endpoints = 0;
+  let instances = 0;
+  for (const [m, model] of models.entries()) {
+    for (const [d, { maxInstances }] of model.deployments.entries()) {
+      const hosts = model.regions?.length ?? regions.length;
+      endpoints += hosts;
+      instances += hosts * maxInstances;
+      if (endpoints > MOST_ENDPOINTS) throw new ConfigError(`models[${m}].deployments[${d}]`, `makes more than ${MOST_ENDPOINTS} endpoints`);
+      if (instances > MOST_INSTANCES)
+        throw new ConfigError(`models[${m}].deployments[${d}].maxInstances`, `makes up to ${instances} instances in all; the most is ${MOST_INSTANCES}`);
+    }
+  }
+}
+
 /** The forecaster that a scenario names. Throws `UnknownPolicyError` with the known ones, `ConfigError` for options that it does not take. */
 export function createForecaster(scenario: Scenario, catalogue: Catalogue): Forecaster {
   const factories = catalogue.forecasters;
@@ -179,7 +201,7 @@ function incidentOf(incident: Scenario['incidents'][number]): Incident {
 }
 
 /** The scenario's traffic: generated, or its trace, up to the scenario's duration where it has one, with what it lacks filled in by the scenario's shares. */
-export async function buildTraffic(scenario: Scenario, skippedRows?: SkippedRows): Promise<TraceStream> {
+export async function buildTraffic(scenario: Scenario, skippedRows?: SkippedRows, signal?: AbortSignal): Promise<TraceStream> {
   const { traffic } = scenario;
   const shares = (items: readonly { name: string; share: number }[]): Record<string, number> =>
     Object.fromEntries(items.map((item) => [item.name, item.share]));
@@ -189,6 +211,7 @@ export async function buildTraffic(scenario: Scenario, skippedRows?: SkippedRows
     const trace = await openTrace(traffic.trace, {
       ...(traffic.format === undefined ? {} : { format: traffic.format as TraceFormat }),
       ...(skippedRows === undefined ? {} : { skippedRows }),
+      signal,
       mapping: {
         seed: typeof scenario.seed === 'number' ? scenario.seed : hashSeed(scenario.seed),
         fill: { region: shares(scenario.regions), model: shares(scenario.models), tier: dropUndefined(traffic.tiers) },
@@ -259,7 +282,7 @@ function splitIntoPools(strategy: Strategy, sizes: Sizes, at: string): PoolSizes
   const split = (total: number, least: number): number[] => {
     const parts = pools.map((pool) => Math.max(least, Math.round(total * pool.share)));
     // Rounding must not change the total: the largest pool takes up the difference.
-    const largest = parts.indexOf(Math.max(...parts));
+    const largest = parts.indexOf(maxOf(parts));
     parts[largest] = Math.max(least, parts[largest]! + total - parts.reduce((a, b) => a + b, 0));
     return parts;
   };

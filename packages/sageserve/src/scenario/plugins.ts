@@ -1,8 +1,8 @@
-import { resolve } from 'node:path';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { SageServeError } from '@sageserve/core';
+import { messageOf, SageServeError } from '@sageserve/core';
 import type { Catalogue } from '../catalogue.js';
+import { guarded } from './plugin-guards.js';
 import type { Scenario } from './schema.js';
 
 const KINDS = [
@@ -22,23 +22,34 @@ export type Plugin = { readonly [K in (typeof KINDS)[number]]?: Catalogue[K] };
  * Adds the policies of a scenario's plug-ins to a catalogue. Paths are relative to the scenario file, or to the working directory where there is none. Throws `SageServeError` (ERR_PLUGIN) with the path for a module
  * that can't be loaded or does not export a catalogue, and for a name that is taken. Where `hashOf` knows what is in a file, one that has changed is loaded anew by a process that had it before.
  */
-export async function loadPlugins(
-  scenario: Scenario,
+export function loadPlugins(
+  scenario: Pick<Scenario, 'plugins'>,
   file: string | undefined,
   catalogue: Catalogue,
   hashOf: (path: string) => string | undefined = () => undefined,
 ): Promise<Catalogue> {
+  return loadPluginFiles(scenario.plugins, file === undefined ? '.' : dirname(file), 'plugins', catalogue, hashOf);
+}
+
+/** The same for modules that are named elsewhere: `at` is the field or option that names them. */
+export async function loadPluginFiles(
+  paths: readonly string[],
+  folder: string,
+  at: string,
+  catalogue: Catalogue,
+  hashOf: (path: string) => string | undefined = () => undefined,
+): Promise<Catalogue> {
   let extended = catalogue;
-  for (const [i, path] of scenario.plugins.entries()) {
-    const where = `plugins[${i}] (${path})`;
+  for (const [i, path] of paths.entries()) {
+    const where = `${at}[${i}] (${path})`;
     let loaded: { readonly default?: unknown };
     try {
-      const url = pathToFileURL(resolve(file === undefined ? '.' : dirname(file), path));
+      const url = pathToFileURL(resolve(folder, path));
       const hash = hashOf(path);
       if (hash !== undefined) url.searchParams.set('hash', hash);
       loaded = (await import(url.href)) as typeof loaded;
     } catch (cause) {
-      throw new SageServeError('ERR_PLUGIN', `${where} can't be loaded: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw new SageServeError('ERR_PLUGIN', `${where} can't be loaded: ${messageOf(cause)}`, { cause });
     }
     extended = extend(extended, loaded.default, where);
   }
@@ -50,15 +61,20 @@ function extend(catalogue: Catalogue, plugin: unknown, where: string): Catalogue
   if (typeof plugin !== 'object' || plugin === null) throw new SageServeError('ERR_PLUGIN', `${where} has no default export of a catalogue`, { hint });
   const extended: Record<string, unknown> = { ...catalogue };
   for (const [kind, factories] of Object.entries(plugin)) {
-    if (!(KINDS as readonly string[]).includes(kind))
-      throw new SageServeError('ERR_PLUGIN', `${where} exports "${kind}", which is not a kind of policy`, { hint });
-    const known = catalogue[kind as keyof Catalogue];
-    for (const [name, factory] of Object.entries((factories ?? {}) as Record<string, unknown>)) {
+    if (!isKind(kind)) throw new SageServeError('ERR_PLUGIN', `${where} exports "${kind}", which is not a kind of policy`, { hint });
+    if (typeof factories !== 'object' || factories === null)
+      throw new SageServeError('ERR_PLUGIN', `${where}: ${kind} is no table of names and factories`, { hint });
+    for (const [name, factory] of Object.entries(factories as Record<string, unknown>)) {
       if (typeof factory !== 'function')
         throw new SageServeError('ERR_PLUGIN', `${where}: ${kind}.${name} is not a function`, { hint: 'A factory takes options and returns the policy.' });
-      if (Object.hasOwn(known, name)) throw new SageServeError('ERR_PLUGIN', `${where}: ${kind}.${name} is taken already`, { hint: 'Give it another name.' });
+      if (Object.hasOwn(catalogue[kind], name))
+        throw new SageServeError('ERR_PLUGIN', `${where}: ${kind}.${name} is taken already`, { hint: 'Give it another name.' });
     }
-    extended[kind] = { ...known, ...(factories as object) };
+    extended[kind] = { ...catalogue[kind], ...guarded(kind, factories as Catalogue[typeof kind], where) };
   }
   return extended as unknown as Catalogue;
+}
+
+function isKind(kind: string): kind is (typeof KINDS)[number] {
+  return (KINDS as readonly string[]).includes(kind);
 }

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { ConfigError, SageServeError } from '@sageserve/core';
-import { isNode, LineCounter, parseDocument } from 'yaml';
+import { createReadStream } from 'node:fs';
+import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
+import { type Document, isNode, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 
 /** Checks what a user wrote against a schema. `what` names the whole, `where` gives file, line and column of a field, to put before its path. Throws `ConfigError` with the path of the first wrong field. */
@@ -42,31 +42,90 @@ function pathText(path: readonly PropertyKey[], what: string): string {
   return text.replace(/^\./, '') || what;
 }
 
+/** A scenario of hundreds of models is under a megabyte. */
+const MOST_BYTES = 8 << 20;
+
 /** Reads a file, YAML or JSON, and checks it. Throws `SageServeError` (ERR_SCENARIO_FILE) for one that can't be read, `ConfigError` with file, line and column for what is wrong in it. */
 export async function readDocument<S extends z.ZodType>(file: string, schema: S, what: string): Promise<z.output<S>> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new SageServeError(
-      'ERR_SCENARIO_FILE',
-      `can't read the ${what} ${file}: ${(cause as { code?: string }).code === 'ENOENT' ? 'there is no such file' : (cause as Error).message}`,
-      { cause },
-    );
-  }
+  const text = await readText(file, what);
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const error = document.errors[0];
-  if (error !== undefined) throw new ConfigError(`${file}:${error.linePos?.[0].line ?? 1}:${error.linePos?.[0].col ?? 1}`, error.message.split('\n')[0]!);
-  return checkDocument(schema, document.toJS(), what, (path) => {
+  const { document, value } = parse(file, text, lines);
+  const where = (path: readonly PropertyKey[]): string => {
     // The nearest field that the file has: one that is missing is wrong where it should be.
     for (let length = path.length; length > 0; length--) {
       const node = document.getIn(path.slice(0, length), true);
-      if (isNode(node) && node.range) {
-        const { line, col } = lines.linePos(node.range[0]);
-        return `${file}:${line}:${col}: `;
-      }
+      if (isNode(node) && node.range) return `${at(file, lines, node.range[0])}: `;
     }
     return `${file}: `;
+  };
+  refuseOddities(value, [], where, what, new Set());
+  return checkDocument(schema, value, what, where);
+}
+
+async function readText(file: string, what: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of createReadStream(file)) {
+      chunks.push(chunk as Buffer);
+      size += (chunk as Buffer).length;
+      if (size > MOST_BYTES) throw new Error(`it has more than ${MOST_BYTES >> 20} MB`);
+    }
+  } catch (cause) {
+    const { code } = cause as { code?: string };
+    const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : messageOf(cause);
+    throw new SageServeError('ERR_SCENARIO_FILE', `can't read the ${what} ${file}: ${reason}`, { cause });
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function at(file: string, lines: LineCounter, offset: number): string {
+  const { line, col } = lines.linePos(offset);
+  return `${file}:${line}:${col}`;
+}
+
+/** A document and what it stands for. Throws `ConfigError` with file, line and column for what is no YAML, or means nothing. */
+function parse(file: string, text: string, lines: LineCounter): { document: Document.Parsed; value: unknown } {
+  let document: Document.Parsed | undefined;
+  try {
+    document = parseDocument(text, { lineCounter: lines });
+    const error = document.errors[0];
+    if (error !== undefined) throw new ConfigError(`${file}:${error.linePos?.[0].line ?? 1}:${error.linePos?.[0].col ?? 1}`, error.message.split('\n')[0]!);
+    refuseUnresolved(document, file, lines);
+    return { document, value: document.toJS({ maxAliasCount: MOST_ALIASES }) };
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause;
+    // Aliases that stand for more and more aliases, or lists within lists by the thousand.
+    throw new ConfigError(file, cause instanceof RangeError ? 'is nested too deeply' : messageOf(cause), { cause });
+  }
+}
+
+const MOST_ALIASES = 100;
+
+function refuseUnresolved(document: Document.Parsed, file: string, lines: LineCounter): void {
+  visit(document, {
+    Alias(_, node) {
+      if (node.resolve(document) === undefined)
+        throw new ConfigError(at(file, lines, node.range?.[0] ?? 0), `*${node.source} stands for nothing: there is no &${node.source} before it`);
+    },
   });
+}
+
+/** Names that mean something to the language are no names of anybody's: they would get lost, or worse. And what an alias makes part of itself has no end. */
+function refuseOddities(
+  value: unknown,
+  path: readonly PropertyKey[],
+  where: (path: readonly PropertyKey[]) => string,
+  what: string,
+  around: Set<unknown>,
+): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (around.has(value)) throw new ConfigError(`${where(path)}${pathText(path, what)}`, 'holds itself');
+  around.add(value);
+  for (const [key, inner] of Object.entries(value)) {
+    const own = [...path, Array.isArray(value) ? Number(key) : key];
+    if (key === '__proto__') throw new ConfigError(`${where(own)}${pathText(own, what)}`, 'can’t be a name');
+    refuseOddities(inner, own, where, what, around);
+  }
+  around.delete(value);
 }

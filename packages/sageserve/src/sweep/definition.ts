@@ -1,5 +1,5 @@
 import { basename, dirname, extname, resolve } from 'node:path';
-import { ConfigError, murmur3x86128 } from '@sageserve/core';
+import { ConfigError, murmur3x86128, oddArithmetic, Pacer } from '@sageserve/core';
 import { z } from 'zod';
 import { DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
 import { preset, PRESET_NAMES } from '../presets/presets.js';
@@ -7,19 +7,23 @@ import { buildSimulation } from '../scenario/build.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
 import { loadPlugins } from '../scenario/plugins.js';
 import { readDocument } from '../scenario/read-document.js';
-import type { Scenario } from '../scenario/schema.js';
+import { plainName, type Scenario } from '../scenario/schema.js';
 import { InputFiles, type InputFile } from './input-files.js';
 import { type ParameterValue, withParameters } from './parameters.js';
 
-const name = z.string().min(1);
+const name = plainName;
+/** Paths name fields, and are longer than names. */
+const pathName = z.string().min(1).max(1_000);
+/** A preset or a file. */
+const source = z.string().min(1).max(4_096);
 const strategy = z.union([name, z.looseObject({ name })]);
 const seedList = z
   .array(z.union([z.number().int(), name]))
   .min(1)
   .refine((list) => new Set(list.map(String)).size === list.length, 'must be different from one another');
 const seeds = z.union([z.number().int().min(1).max(10_000), seedList]);
-const value: z.ZodType<ParameterValue> = z.union([z.number(), z.string(), z.boolean()]);
-const values = z.record(name, value);
+const value: z.ZodType<ParameterValue> = z.union([z.number(), z.string().max(10_000), z.boolean()]);
+const values = z.record(pathName, value);
 
 /** A sweep file, as the user writes it. */
 const sweepSchema = z
@@ -27,15 +31,15 @@ const sweepSchema = z
     $schema: z.string().optional(),
     name: name.optional(),
     description: z.string().optional(),
-    scenarios: z.array(name).min(1).optional().describe('Presets, or scenario files relative to the sweep file.'),
-    strategies: z.array(strategy).min(1).optional().describe("Those of each scenario where they aren't given."),
+    scenarios: z.array(source).min(1).max(1_000).optional().describe('Presets, or scenario files relative to the sweep file.'),
+    strategies: z.array(strategy).min(1).max(1_000).optional().describe("Those of each scenario where they aren't given."),
     seeds: seeds.optional().describe("How many (5 stands for 1 to 5), or which; that of each scenario where they aren't given."),
     set: values
       .default({})
       .describe('Fields of every scenario, such as duration or traffic.requestsPerDay, or options of a strategy, such as reactive.scaleOutAbove.'),
-    parameters: z.record(name, z.array(value).min(1)).default({}).describe('What is varied, each with its values: every combination is run.'),
+    parameters: z.record(pathName, z.array(value).min(1).max(100_000)).default({}).describe('What is varied, each with its values: every combination is run.'),
     runs: z
-      .array(z.strictObject({ scenario: name, strategy, seeds: seeds.optional(), set: values.default({}) }))
+      .array(z.strictObject({ scenario: source, strategy, seeds: seeds.optional(), set: values.default({}) }))
       .default([])
       .describe('Single settings, beside or instead of the grid.'),
   })
@@ -74,8 +78,9 @@ export interface Sweep {
 }
 
 /** Reads a sweep file and works out its runs, each once. Every fleet is built once, so that what cannot work is found before anything runs. Throws `ConfigError` and `SageServeError` as scenarios do. */
-export async function readSweep(file: string, version: string): Promise<Sweep> {
+export async function readSweep(file: string, version: string, signal?: AbortSignal): Promise<Sweep> {
   const document = await readDocument(file, sweepSchema, 'sweep');
+  const pacer = new Pacer();
   const runs = new Map<string, SweepRun>();
   const files = new InputFiles();
   const known = new Map<string, Promise<Scenario>>();
@@ -92,6 +97,9 @@ export async function readSweep(file: string, version: string): Promise<Sweep> {
       });
     return scenario;
   };
+  // An engine whose arithmetic differs gives other figures.
+  const odd = oddArithmetic();
+  const arithmetic = odd === undefined ? [] : [odd];
   const checked = new Set<string>();
   const add = async (
     base: Scenario,
@@ -112,22 +120,25 @@ export async function readSweep(file: string, version: string): Promise<Sweep> {
     // A trace that the sweep names is taken relative to it, as one that a scenario names is to that.
     const scenario = trace === undefined ? parsed : { ...parsed, traffic: { ...parsed.traffic, trace: resolve(dirname(file), trace) } };
     const setting = JSON.stringify([scenario, made.choice]);
+    if (pacer.due) await pacer.turn(signal);
     if (!checked.has(setting)) buildSimulation(scenario, made.choice, await loadPlugins(scenario, undefined, DEFAULT_CATALOGUE));
     checked.add(setting);
     const inputs = await files.of(scenario);
     const list = own === undefined ? [scenario.seed] : typeof own === 'number' ? Array.from({ length: own }, (_, i) => i + 1) : own;
     for (const seed of list) {
       // Where a file lies does not matter, only what is in it.
-      const key = hashOf(JSON.stringify([version, setting, inputs.map(({ hash }) => hash), seed]));
+      const key = hashOf(JSON.stringify([version, setting, inputs.map(({ hash }) => hash), seed, ...arithmetic]));
       const task = { scenario, choice: made.choice, seed, inputs };
       if (!runs.has(key)) runs.set(key, { key, scenario: scenario.name, strategy: labelOf(choice), parameters: varied, seed, task });
     }
   };
   for (const scenario of document.scenarios ?? []) {
     const base = await scenarioNamed(scenario);
-    for (const choice of document.strategies ?? base.strategies)
+    for (const choice of document.strategies ?? base.strategies) {
+      refuseTooMany(document, choice, document.strategies ?? base.strategies, document.seeds);
       for (const varied of combinations(document.parameters, choice, document.strategies ?? base.strategies))
         await add(base, choice, document.set, varied, document.seeds);
+    }
   }
   for (const one of document.runs) await add(await scenarioNamed(one.scenario), one.strategy, document.set, one.set, one.seeds ?? document.seeds);
   return { name: document.name ?? basename(file, extname(file)), description: document.description, runs: [...runs.values()] };
@@ -153,16 +164,45 @@ function labelOf(choice: PolicyChoice): string {
     : `${choice.name} (${options.map(([key, option]) => `${key} ${typeof option === 'string' ? option : JSON.stringify(option)}`).join(', ')})`;
 }
 
+/** Runs of a sweep at most: more would take a machine for years. */
+const MOST_RUNS = 200_000;
+
+/** Counts before anything is made. Throws `ConfigError` for a grid that is too large. */
+function refuseTooMany(
+  { parameters, scenarios }: z.output<typeof sweepSchema>,
+  choice: PolicyChoice,
+  strategies: readonly PolicyChoice[],
+  own: z.output<typeof seeds> | undefined,
+): void {
+  const lists = Object.entries(parameters).filter(([path]) => concerns(path, choice, strategies));
+  const settings = lists.reduce((product, [, list]) => product * list.length, 1);
+  const perSetting = own === undefined ? 1 : typeof own === 'number' ? own : own.length;
+  const runs = settings * perSetting * strategies.length * (scenarios?.length ?? 1);
+  if (runs > MOST_RUNS)
+    throw new ConfigError(
+      'parameters',
+      `make ${runs.toLocaleString('en-US')} runs with the strategies and seeds; the most is ${MOST_RUNS.toLocaleString('en-US')}`,
+      {
+        hint: `Values: ${lists.map(([path, list]) => `${list.length} of ${path}`).join(', ')}.`,
+      },
+    );
+}
+
+/** Whether a path is one of the scenario or of this strategy, and not of another. */
+function concerns(path: string, choice: PolicyChoice, strategies: readonly PolicyChoice[]): boolean {
+  const first = path.slice(0, Math.max(0, path.indexOf('.')));
+  return first === nameOf(choice) || !strategies.some((other) => nameOf(other) === first);
+}
+
 /** Every combination of the parameters that concern a strategy: those of the scenario and its own options. */
 function combinations(
   parameters: Readonly<Record<string, readonly ParameterValue[]>>,
   choice: PolicyChoice,
   strategies: readonly PolicyChoice[],
 ): Record<string, ParameterValue>[] {
-  const others = strategies.map(nameOf).filter((other) => other !== nameOf(choice));
   let all: Record<string, ParameterValue>[] = [{}];
   for (const [path, list] of Object.entries(parameters)) {
-    if (others.includes(path.slice(0, Math.max(0, path.indexOf('.'))))) continue;
+    if (!concerns(path, choice, strategies)) continue;
     all = all.flatMap((one) => list.map((option) => ({ ...one, [path]: option })));
   }
   return all;

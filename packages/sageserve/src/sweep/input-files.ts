@@ -1,4 +1,5 @@
-import { SageServeError } from '@sageserve/core';
+import { stat } from 'node:fs/promises';
+import { messageOf, SageServeError } from '@sageserve/core';
 import { contentHash } from '../content-hash.js';
 import type { Scenario } from '../scenario/schema.js';
 
@@ -28,9 +29,11 @@ export class InputFiles {
 
 async function hashOf(path: string): Promise<string> {
   try {
+    const about = await stat(path);
+    if (!about.isFile()) throw new Error(about.isDirectory() ? 'it is a folder' : 'a pipe can be read once, and each run reads it');
     return await contentHash(path);
   } catch (cause) {
-    throw new SageServeError('ERR_TRACE_FILE', `can't read ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new SageServeError('ERR_TRACE_FILE', `can't read ${path}: ${messageOf(cause)}`, { cause });
   }
 }
 

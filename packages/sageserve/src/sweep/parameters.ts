@@ -2,6 +2,9 @@ import { ConfigError } from '@sageserve/core';
 import type { PolicyChoice } from '../catalogue.js';
 import type { Scenario, ScenarioInput } from '../scenario/schema.js';
 
+/** Names that lead to what every object of the language has in common. */
+const FORBIDDEN = ['__proto__', 'constructor', 'prototype'];
+
 export type ParameterValue = number | string | boolean;
 
 /**
@@ -20,6 +23,8 @@ export function withParameters(
   const name = typeof choice === 'string' ? choice : choice.name;
   for (const [path, value] of Object.entries(parameters)) {
     const segments = path.split('.');
+    const odd = segments.find((segment) => FORBIDDEN.includes(segment));
+    if (odd !== undefined) throw new ConfigError(path, `"${odd}" is no field`);
     const first = segments[0]!;
     if (path === 'seed') throw new ConfigError(path, 'is not a parameter: seeds are listed under seeds');
     if (first === name && segments.length === 2) chosen = { ...(typeof chosen === 'string' ? { name } : chosen), [segments[1]!]: value };
@@ -44,7 +49,11 @@ function set(container: Record<string, unknown> | unknown[], segments: readonly 
   }
   const [segment, ...rest] = segments as [string, ...string[]];
   if (rest.length === 0) container[segment] = value;
-  else set(inside((container[segment] ??= {}), path, segment), rest, value, path);
+  else {
+    // Only what is the object's own: toString and the like are not fields.
+    if (!Object.hasOwn(container, segment)) container[segment] = {};
+    set(inside((container[segment] ??= {}), path, segment), rest, value, path);
+  }
 }
 
 /** Which members of a list the first segments mean, and how many segments that takes: names may have dots. */

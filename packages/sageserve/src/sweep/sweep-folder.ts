@@ -1,15 +1,18 @@
-import { appendFileSync } from 'node:fs';
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError } from '@sageserve/core';
+import { ConfigError, messageOf } from '@sageserve/core';
 import { ParquetTable, type ParquetColumn } from '@sageserve/trace';
+import { z } from 'zod';
+import { OutputFile, replaceFile } from '../commands/output-file.js';
 import { makeFolder } from '../commands/result-folder.js';
 import { MEASURES } from '../compare/comparison-rows.js';
 import type { SweepRun } from './definition.js';
+import { lockFolder } from './folder-lock.js';
 import type { SweepMeasures } from './run-task.js';
 import type { ParameterValue } from './parameters.js';
 
-const FILES = ['runs.jsonl', 'results.json', 'results.parquet', 'report.html'];
+const LOCK = '.lock';
+const FILES = ['runs.jsonl', 'results.json', 'results.parquet', 'report.html', LOCK];
 
 /** A finished run, as `runs.jsonl` has it. */
 export interface FinishedRun {
@@ -22,6 +25,13 @@ export interface FinishedRun {
   readonly busySeconds: number;
 }
 
+/** A line of `runs.jsonl`, as far as results are made of it. */
+const finishedRun = z.looseObject({
+  key: z.string(),
+  measures: z.record(z.string(), z.number().nullable()),
+  busySeconds: z.number().min(0),
+});
+
 /**
  * Where a sweep's results stand: `runs.jsonl`, to which every run is added when it ends, so that a second call knows what is missing; and what is made of them, `results.json`, `results.parquet` and `report.html`.
  * Rows of runs that the sweep no longer has stay in `runs.jsonl` and are no results.
@@ -29,20 +39,35 @@ export interface FinishedRun {
 export class SweepFolder {
   readonly #path: string;
   readonly #finished = new Map<string, FinishedRun>();
+  readonly #unlock: () => void;
+  #runs: OutputFile | undefined;
+  #size = 0;
 
-  private constructor(path: string) {
+  private constructor(path: string, unlock: () => void) {
     this.#path = path;
+    this.#unlock = unlock;
   }
 
-  /** Throws `ConfigError` where the folder can't be made, or holds files that are not results of a sweep. */
+  /** Takes the folder until {@link close}. Throws `ConfigError` where it can't be made, holds files that are not results of a sweep, or another sweep is at work in it. */
   static async open(path: string): Promise<SweepFolder> {
     await makeFolder(path);
     const foreign = (await readdir(path)).find((file) => !FILES.includes(file) && !file.endsWith('.partial'));
     if (foreign !== undefined)
       throw new ConfigError('--out', `${path} holds files that are not results of a sweep, such as ${foreign}`, { hint: 'Name another folder.' });
-    const folder = new SweepFolder(path);
-    await folder.#read();
-    return folder;
+    const folder = new SweepFolder(path, lockFolder(join(path, LOCK), path));
+    try {
+      await folder.#read();
+      return folder;
+    } catch (error) {
+      folder.close();
+      throw error;
+    }
+  }
+
+  /** Gives the folder back. */
+  close(): void {
+    this.#runs?.close();
+    this.#unlock();
   }
 
   async #read(): Promise<void> {
@@ -58,16 +83,19 @@ export class SweepFolder {
       if (line.trim() === '') continue;
       const wrong = (what: string, cause?: unknown): ConfigError =>
         new ConfigError(`${file}:${i + 1}`, what, { hint: 'Take the line out: its run is then made again.', cause });
-      let run: Partial<FinishedRun> | null;
+      let run: unknown;
       try {
-        run = JSON.parse(line) as Partial<FinishedRun> | null;
+        run = JSON.parse(line);
       } catch (cause) {
-        throw wrong('is not JSON', cause);
+        throw wrong(`is not JSON: ${messageOf(cause)}`, cause);
       }
-      if (typeof run?.key !== 'string' || typeof run.measures !== 'object') throw wrong('is not a run');
-      this.#finished.set(run.key, run as FinishedRun);
+      const parsed = finishedRun.safeParse(run);
+      if (!parsed.success) throw wrong(`is not a run: ${parsed.error.issues[0]!.path.map(String).join('.') || 'it'} is missing or wrong`);
+      // As it stands there, its fields in their order: the same bytes are made of it.
+      this.#finished.set(parsed.data.key, run as FinishedRun);
     }
-    if (torn !== '') await this.#replace('runs.jsonl', text.slice(0, text.length - torn.length));
+    if (torn !== '') await replaceFile(file, text.slice(0, text.length - torn.length));
+    this.#size = (await stat(file).catch(() => undefined))?.size ?? 0;
   }
 
   finished(key: string): FinishedRun | undefined {
@@ -79,7 +107,8 @@ export class SweepFolder {
     const { key, scenario, strategy, parameters, seed } = run;
     const finished: FinishedRun = { key, scenario, strategy, parameters, seed, measures, busySeconds };
     if (!this.#finished.has(key)) {
-      appendFileSync(join(this.#path, 'runs.jsonl'), `${JSON.stringify(finished)}\n`);
+      this.#runs ??= new OutputFile(join(this.#path, 'runs.jsonl'), 'a', this.#size);
+      this.#runs.write(`${JSON.stringify(finished)}\n`);
       this.#finished.set(key, finished);
     }
     return finished;
@@ -87,22 +116,15 @@ export class SweepFolder {
 
   /** Writes what is made of the runs, in the order of the sweep: the same bytes for the same runs, however they were made. */
   async publish(runs: readonly FinishedRun[], results: Readonly<Record<string, unknown>>, page: string): Promise<void> {
-    await this.#replace('results.json', `${JSON.stringify(results, null, 2)}\n`);
+    await replaceFile(join(this.#path, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
     const partial = join(this.#path, 'results.parquet.partial');
-    writeParquet(partial, runs);
-    await rename(partial, join(this.#path, 'results.parquet'));
-    await this.#replace('report.html', page);
-  }
-
-  async #replace(name: string, text: string): Promise<void> {
-    const partial = join(this.#path, `${name}.partial`);
     try {
-      await writeFile(partial, text);
-      await rename(partial, join(this.#path, name));
-    } catch (error) {
+      writeParquet(partial, runs);
+      await rename(partial, join(this.#path, 'results.parquet'));
+    } finally {
       await rm(partial, { force: true });
-      throw error;
     }
+    await replaceFile(join(this.#path, 'report.html'), page);
   }
 }
 

@@ -164,12 +164,13 @@ describe('sageserve sweep', () => {
     for (const known of [0, 1]) {
       const { code, stderr } = await run(['sweep', file, '--out', out]);
       expect(code).toBe(1);
-      expect(stderr).toContain('fragile, static, seed 1 failed: the router is broken');
+      const message = `region router "fragile" of plugins[0] (${join(dir, 'fragile.mjs')}) threw in route(): the router is broken`;
+      expect(stderr).toContain(`fragile, static, seed 1 failed: ${message}`);
       expect(stderr).toContain('1 of 2 runs failed');
       expect(stderr.includes('1 of 2 runs are in')).toBe(known === 1);
       const results = await resultsIn(out);
       expect(results.runs).toHaveLength(1);
-      expect(results.failed).toMatchObject([{ message: 'the router is broken', seed: 1 }]);
+      expect(results.failed).toMatchObject([{ message, seed: 1 }]);
     }
   });
 
@@ -202,7 +203,7 @@ describe('sageserve sweep', () => {
     expect(await readdir(dir)).not.toContain('nothing');
     const file = await sweepFile('fine.yaml', 'scenarios: [small]\n');
     for (const [args, message] of [
-      [['--cores', 'all'], '--cores: must be a whole number of 1 or more, not "all"'],
+      [['--cores', 'all'], '--cores: must be a whole number from 1 to 256, not "all"'],
       [['--out', join(dir, 'mine')], 'holds files that are not results of a sweep, such as notes.txt'],
     ] as const) {
       const { code, stderr } = await run(['sweep', file, ...args]);

@@ -1,6 +1,7 @@
 import {
   ConfigError,
   createRng,
+  maxOf,
   MS_PER_DAY,
   MS_PER_HOUR,
   MS_PER_MIN,
@@ -167,7 +168,7 @@ function check(options: O365TraceOptions): Checked {
   if (streams > MOST_STREAMS)
     throw new ConfigError('models', `${options.models.length} models in ${options.regions.length} regions are more than can be generated`);
   const shapes = [shape, ...options.models.flatMap((model) => (model.shape === undefined ? [] : [model.shape]))];
-  const peak = Math.max(...shapes.map((one) => Math.max(...one) / mean(one))) * Math.max(1, options.burst?.factor ?? 1);
+  const peak = maxOf(shapes.map((one) => maxOf(one) / mean(one))) * Math.max(1, options.burst?.factor ?? 1);
   if (!((options.requestsPerDay / MINUTES_PER_DAY) * peak <= MOST_PER_MINUTE))
     throw new ConfigError(
       'requestsPerDay',

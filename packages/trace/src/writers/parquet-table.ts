@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { cantWrite } from './write-failure.js';
 import type { SchemaElement } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 
@@ -25,6 +26,7 @@ const PHYSICAL = { text: 'BYTE_ARRAY', double: 'DOUBLE', int32: 'INT32', int64: 
 export class ParquetTable {
   rows = 0;
   readonly #columns: readonly ParquetColumn[];
+  readonly #path: string;
   readonly #file: number;
   readonly #bytes = new ByteWriter();
   readonly #writer: ParquetWriter;
@@ -33,12 +35,13 @@ export class ParquetTable {
   #inGroup = 0;
   #closed = false;
 
-  /** Makes the file. Throws what the file system throws. */
+  /** Makes the file. Throws `SageServeError` (ERR_OUTPUT) where that or a later write is not possible. */
   constructor(path: string, columns: readonly ParquetColumn[], { rowGroupRows = 65_536, metadata = {} }: ParquetTableOptions = {}) {
     this.#columns = columns;
     this.#rowGroupRows = rowGroupRows;
     this.#data = columns.map(() => new Array<unknown>(rowGroupRows));
-    this.#file = openSync(path, 'w');
+    this.#path = path;
+    this.#file = onDisk(path, () => openSync(path, 'w'));
     const schema: SchemaElement[] = [
       { name: 'root', num_children: columns.length },
       ...columns.map(({ name, type, optional }): SchemaElement => ({
@@ -85,8 +88,19 @@ export class ParquetTable {
 
   #flush(): void {
     const bytes = this.#bytes.getBytes();
-    for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at);
+    onDisk(this.#path, () => {
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at);
+    });
     this.#bytes.index = 0;
+  }
+}
+
+/** What the disk refuses is told with the file that it is about. */
+function onDisk<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw cantWrite(path, cause);
   }
 }
 

@@ -4,12 +4,13 @@ import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import { messageOf, SageServeError, WORKLOAD_TIERS } from '@sageserve/core';
+import { SageServeError, WORKLOAD_TIERS } from '@sageserve/core';
 import type { RequestBatch, TraceDictionaries, TraceStream } from '../request-batch.js';
 import { shortened } from '../in-memory.js';
 import { UNSPECIFIED } from '../mapping.js';
 import { TRACE_COLUMNS } from '../readers/sageserve.js';
 import { type ParquetColumn, ParquetTable } from './parquet-table.js';
+import { cantWrite } from './write-failure.js';
 
 export interface WriteTraceOptions {
   readonly signal?: AbortSignal;
@@ -20,7 +21,7 @@ export interface WriteTraceOptions {
 
 /**
  * Writes a trace in our own schema, its form chosen by the name: `.csv`, `.jsonl` (both also with `.gz`) or `.parquet`. The file appears under its name when it is
- * complete; a failed or aborted write leaves none. Returns how many requests were written.
+ * complete; a failed or aborted write leaves none. Returns how many requests were written. Throws `SageServeError` (ERR_OUTPUT) where the disk takes no more.
  */
 export async function writeTrace(path: string, trace: TraceStream, options: WriteTraceOptions = {}): Promise<number> {
   const plain = path.replace(/\.gz$/, '');
@@ -29,21 +30,23 @@ export async function writeTrace(path: string, trace: TraceStream, options: Writ
   await refuseTarget(path);
   const partial = `${path}.partial`;
   try {
-    const written = form === 'parquet' ? await writeParquet(path, partial, trace, options) : await writeLines(path, partial, form, trace, options);
+    const written = form === 'parquet' ? await writeParquet(partial, trace, options) : await writeLines(path, partial, form, trace, options);
     await rename(partial, path);
     return written;
   } catch (error) {
     await rm(partial, { force: true }).catch(() => undefined);
-    throw isOfFileSystem(error) ? cantWrite(path, error) : error;
+    // The disk speaks of the partial file, the user of the file.
+    const refused = error instanceof SageServeError && error.code.startsWith('ERR_OUTPUT') ? error.cause : error;
+    throw isOfFileSystem(refused) ? cantWrite(path, refused) : error;
   }
 }
 
 /** Renaming over a file asks the folder for permission, not the file: what is marked read-only is left alone here, and what is no file. */
 async function refuseTarget(path: string): Promise<void> {
   const entry = await stat(path).catch(() => undefined);
-  if (entry?.isDirectory() === true) throw new SageServeError('ERR_TRACE_FILE', `can't write ${path}: it is a folder`);
-  if (entry?.isFile() === false) throw new SageServeError('ERR_TRACE_FILE', `can't write ${path}: it is no plain file`);
-  if (entry !== undefined && (entry.mode & 0o222) === 0) throw new SageServeError('ERR_TRACE_FILE', `can't write ${path}: it is read-only`);
+  if (entry?.isDirectory() === true) throw new SageServeError('ERR_OUTPUT_PATH', `can't write ${path}: it is a folder`);
+  if (entry?.isFile() === false) throw new SageServeError('ERR_OUTPUT_PATH', `can't write ${path}: it is no plain file`);
+  if (entry !== undefined && (entry.mode & 0o222) === 0) throw new SageServeError('ERR_OUTPUT_PATH', `can't write ${path}: it is read-only`);
 }
 
 /** An error of the disk or the system, as against one of the trace. */
@@ -157,19 +160,15 @@ const PARQUET_COLUMNS: readonly ParquetColumn[] = [
   { name: 'priority', type: 'int32' },
 ];
 
-async function writeParquet(path: string, partial: string, trace: TraceStream, options: WriteTraceOptions): Promise<number> {
+async function writeParquet(partial: string, trace: TraceStream, options: WriteTraceOptions): Promise<number> {
   let table: ParquetTable | undefined;
   // Opened with the first batch at hand, since only then is the trace's start known.
   const open = (): ParquetTable => {
-    try {
-      return new ParquetTable(
-        partial,
-        PARQUET_COLUMNS,
-        trace.startEpochMs === undefined ? {} : { metadata: { start: new Date(trace.startEpochMs).toISOString() } },
-      );
-    } catch (cause) {
-      throw cantWrite(path, cause);
-    }
+    return new ParquetTable(
+      partial,
+      PARQUET_COLUMNS,
+      trace.startEpochMs === undefined ? {} : { metadata: { start: new Date(trace.startEpochMs).toISOString() } },
+    );
   };
   try {
     for await (const b of limited(trace, options)) {
@@ -201,21 +200,6 @@ async function writeParquet(path: string, partial: string, trace: TraceStream, o
   } finally {
     table?.close();
   }
-}
-
-/** Why something could not be written, in words for the reasons that are met most. */
-export function writeFailure(cause: unknown): string {
-  const { code } = (cause ?? {}) as { code?: string };
-  if (code === 'ENOSPC' || code === 'EDQUOT') return 'there is no space left on the disk';
-  if (code === 'EFBIG') return 'the file would be larger than is allowed';
-  if (code === 'EISDIR') return 'it is a folder';
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'that is not permitted';
-  if (code === 'ENOENT') return 'its folder is not there';
-  return messageOf(cause);
-}
-
-function cantWrite(path: string, cause: unknown): SageServeError {
-  return new SageServeError('ERR_TRACE_FILE', `can't write ${path}: ${writeFailure(cause)}`, { cause });
 }
 
 async function* limited(trace: TraceStream, options: WriteTraceOptions): AsyncGenerator<RequestBatch> {

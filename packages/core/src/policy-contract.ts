@@ -1,0 +1,36 @@
+import type { FleetSnapshot } from './fleet.js';
+import type { ScalingDecision } from './scaling.js';
+import { isThenable } from './units.js';
+
+/** What a policy answered, in words: for errors that say which contract was broken. */
+export function answered(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (value === null) return 'null';
+  if (isThenable(value)) return 'a promise, and it must answer at once';
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'string') return `the text ${JSON.stringify(value.slice(0, 40))}`;
+  return Array.isArray(value) ? 'a list' : `a value of type ${typeof value}`;
+}
+
+/** What the contract of `ScalingPolicy` asks for. */
+export const SCALING_CONTRACT =
+  'decide() returns a list at once, with endpoints of the snapshot, each at most once, whole numbers of instances within minInstances and maxInstances, and a reason.';
+
+/** How decisions break the contract of `ScalingPolicy`, in words that follow the policy's name; undefined where they keep it. */
+export function scalingBreach(decisions: unknown, fleet: FleetSnapshot): string | undefined {
+  if (!Array.isArray(decisions)) return `answered with ${answered(decisions)}`;
+  const seen = new Set<unknown>();
+  for (const decision of decisions as readonly (Partial<ScalingDecision> | null | undefined)[]) {
+    if (typeof decision !== 'object' || decision === null) return `decided ${answered(decision)}`;
+    const { endpointId, targetInstances, reason } = decision;
+    const endpoint = fleet.endpoints.find((one) => one.endpointId === endpointId);
+    if (endpoint === undefined) return `decided for ${answered(endpointId)}, which is no endpoint of the fleet`;
+    if (seen.has(endpointId)) return `decided twice for ${endpointId}`;
+    seen.add(endpointId);
+    const { minInstances, maxInstances } = endpoint;
+    if (!(Number.isInteger(targetInstances) && targetInstances! >= minInstances && targetInstances! <= maxInstances))
+      return `wants ${answered(targetInstances)} as the number of instances of ${endpointId}, which has from ${minInstances} to ${maxInstances}`;
+    if (typeof reason !== 'string' || reason === '') return `gives no reason for ${endpointId}`;
+  }
+  return undefined;
+}

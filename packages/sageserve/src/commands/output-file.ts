@@ -1,0 +1,81 @@
+import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { cantWrite } from '@sageserve/trace';
+
+/** A file that is written piece by piece, from the event loop of a simulation. Throws `SageServeError` (ERR_OUTPUT). */
+export class OutputFile {
+  readonly #path: string;
+  readonly #file: number;
+  #size = 0;
+  #closed = false;
+
+  /** `a` goes on at the end of what is there, which has `size` bytes. */
+  constructor(path: string, flags: 'w' | 'a' = 'w', size = 0) {
+    this.#path = path;
+    this.#size = size;
+    try {
+      this.#file = openSync(path, flags);
+    } catch (cause) {
+      throw cantWrite(path, cause);
+    }
+  }
+
+  /** Writes all of it, or nothing. */
+  write(text: string): void {
+    const bytes = Buffer.from(text);
+    try {
+      // A disk that is nearly full takes a part, and says so the next time.
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at);
+      this.#size += bytes.length;
+    } catch (cause) {
+      this.#takeBack();
+      throw cantWrite(this.#path, cause);
+    }
+  }
+
+  #takeBack(): void {
+    try {
+      ftruncateSync(this.#file, this.#size);
+    } catch {
+      // The disk is gone, and what is on it with it.
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    closeSync(this.#file);
+  }
+}
+
+/** Files and folders that are not complete yet. Whoever ends the process by force takes them with it. */
+const unfinished = new Set<string>();
+
+/** Notes a file or folder as not complete; returns how to say that it is, or is gone. */
+export function notComplete(path: string): () => void {
+  unfinished.add(path);
+  return () => {
+    unfinished.delete(path);
+  };
+}
+
+/** To be called before the process ends by force. */
+export function removeUnfinished(): void {
+  for (const path of unfinished) rmSync(path, { recursive: true, force: true });
+}
+
+/** Writes a file beside its place and moves it there when it is complete, after what `before` does. A failed write leaves the file that was there. Throws `SageServeError` (ERR_OUTPUT). */
+export async function replaceFile(path: string, text: string, before?: () => Promise<void>): Promise<void> {
+  const partial = `${path}.partial`;
+  const complete = notComplete(partial);
+  try {
+    await writeFile(partial, text);
+    await before?.();
+    await rename(partial, path);
+  } catch (cause) {
+    await rm(partial, { force: true }).catch(() => undefined);
+    throw cantWrite(path, cause);
+  } finally {
+    complete();
+  }
+}

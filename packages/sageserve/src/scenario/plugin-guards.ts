@@ -1,0 +1,281 @@
+import {
+  answered,
+  type BatchScheduler,
+  ConfigError,
+  type DemandForecast,
+  type DeploymentPerformance,
+  type Forecaster,
+  type InstanceRouter,
+  messageOf,
+  type PerformanceModel,
+  PolicyContractError,
+  type RegionRouter,
+  type ReleasePolicy,
+  SageServeError,
+  SCALING_CONTRACT,
+  scalingBreach,
+  type ScalingPolicy,
+  WORKLOAD_TIERS,
+} from '@sageserve/core';
+import type { Catalogue, Strategy } from '../catalogue.js';
+
+/** What is known of a policy that somebody else wrote: its kind and name, and where it comes from. */
+interface Origin {
+  readonly policy: string;
+  /** Plug-in and file. */
+  readonly origin: string;
+}
+
+type Guard<T> = (made: T, about: Origin) => T;
+
+/** Throws what a policy did, as its author is to read it. */
+function breach({ policy, origin }: Origin, broken: string, contract: string, cause?: unknown): PolicyContractError {
+  return new PolicyContractError(policy, broken, contract, { origin, cause });
+}
+
+/** Calls a policy; what it throws is its author's to mend, whatever it is. */
+function call<T>(about: Origin, method: string, contract: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw blamed(cause, about, method, contract);
+  }
+}
+
+/** An error of SageServe's own keeps what it says: a `ConfigError` names an option, a breach may come from a policy within. */
+function blamed(cause: unknown, about: Origin, method: string, contract: string): unknown {
+  return cause instanceof SageServeError ? cause : breach(about, `threw in ${method}(): ${messageOf(cause)}`, contract, cause);
+}
+
+function requireMethod(made: unknown, method: string, about: Origin): void {
+  if (typeof made !== 'object' || made === null) throw breach(about, `is ${answered(made)}`, 'A factory returns the policy, an object with its methods.');
+  const value = (made as Readonly<Record<string, unknown>>)[method];
+  if (typeof value !== 'function')
+    throw breach(
+      about,
+      `has no method ${method}()${value === undefined ? '' : `: ${method} is ${answered(value)}`}`,
+      `It has ${Object.keys(made).join(', ') || 'nothing'}.`,
+    );
+}
+
+const ROUTER = 'route() returns at once the index of a region that hosts the model and that the request may go to, or -1 where there is none.';
+const guardRegionRouter: Guard<RegionRouter> = (router, about) => {
+  requireMethod(router, 'route', about);
+  return {
+    name: router.name,
+    route(request, regions, nowMs) {
+      const region = call(about, 'route', ROUTER, () => router.route(request, regions, nowMs));
+      if (region === -1) return region;
+      if (!(Number.isInteger(region) && region >= 0 && region < regions.count))
+        throw breach(about, `answered with ${answered(region)} where there are ${regions.count} regions`, ROUTER);
+      if (!(regions.hosts(region) && regions.allowed(region)))
+        throw breach(about, `chose region ${regions.regionId(region)}, which may not serve the request`, ROUTER);
+      return region;
+    },
+  };
+};
+
+const INSTANCES = 'route() returns at once the index of a ready instance, or -1 to let the request wait.';
+const guardInstanceRouter: Guard<InstanceRouter> = (router, about) => {
+  requireMethod(router, 'route', about);
+  return {
+    name: router.name,
+    route(request, pool, nowMs) {
+      const instance = call(about, 'route', INSTANCES, () => router.route(request, pool, nowMs));
+      if (instance !== -1 && !(Number.isInteger(instance) && instance >= 0 && instance < pool.count))
+        throw breach(about, `answered with ${answered(instance)} where there are ${pool.count} instances`, INSTANCES);
+      return instance;
+    },
+  };
+};
+
+const SCHEDULER = 'priority() returns at once a finite number, and admit(), where there is one, yes or no.';
+const guardBatchScheduler: Guard<BatchScheduler> = (scheduler, about) => {
+  requireMethod(scheduler, 'priority', about);
+  if (scheduler.admit !== undefined) requireMethod(scheduler, 'admit', about);
+  return {
+    name: scheduler.name,
+    priority(request, nowMs) {
+      const key = call(about, 'priority', SCHEDULER, () => scheduler.priority(request, nowMs));
+      if (!Number.isFinite(key)) throw breach(about, `answered with ${answered(key)} in priority()`, SCHEDULER);
+      return key;
+    },
+    ...(scheduler.admit === undefined
+      ? {}
+      : {
+          admit(request, budget) {
+            const yes = call(about, 'admit', SCHEDULER, () => scheduler.admit!(request, budget));
+            if (typeof yes !== 'boolean') throw breach(about, `answered with ${answered(yes)} in admit()`, SCHEDULER);
+            return yes;
+          },
+        }),
+  };
+};
+
+const RELEASE = 'release() returns at once a whole number of 0 or more: how many held requests to let go.';
+const guardRelease: Guard<ReleasePolicy> = (policy, about) => {
+  requireMethod(policy, 'release', about);
+  return {
+    name: policy.name,
+    release(held, pool, nowMs) {
+      const count = call(about, 'release', RELEASE, () => policy.release(held, pool, nowMs));
+      if (!(Number.isInteger(count) && count >= 0)) throw breach(about, `answered with ${answered(count)}`, RELEASE);
+      return count;
+    },
+  };
+};
+
+const guardScaling: Guard<ScalingPolicy> = (policy, about) => {
+  requireMethod(policy, 'decide', about);
+  return {
+    name: policy.name,
+    decide(fleet, plan, nowMs) {
+      const decisions = call(about, 'decide', SCALING_CONTRACT, () => policy.decide(fleet, plan, nowMs));
+      const broken = scalingBreach(decisions, fleet);
+      if (broken !== undefined) throw breach(about, broken, SCALING_CONTRACT);
+      return decisions;
+    },
+  };
+};
+
+const STRATEGY = 'A factory of a strategy returns { scaling }, a policy with decide(), and where it likes pools, release, regionRouter and planning.';
+const guardStrategy: Guard<Strategy> = (strategy, about) => {
+  if (typeof strategy !== 'object' || strategy === null) throw breach(about, `is ${answered(strategy)}`, STRATEGY);
+  if (typeof strategy.scaling !== 'object' || strategy.scaling === null) throw breach(about, 'has no scaling', STRATEGY);
+  const { pools } = strategy;
+  const poolIsSound = (pool: NonNullable<Strategy['pools']>[number]): boolean =>
+    typeof pool?.pool === 'string' &&
+    pool.share >= 0 &&
+    pool.share <= 1 &&
+    Array.isArray(pool.tiers) &&
+    pool.tiers.every((tier) => WORKLOAD_TIERS.includes(tier));
+  if (pools !== undefined && !(Array.isArray(pools) && pools.length > 0 && pools.every(poolIsSound)))
+    throw breach(about, 'has pools that are none', `Each has a name, tiers of ${WORKLOAD_TIERS.join(', ')}, and a share from 0 to 1.`);
+  const { release, regionRouter } = strategy;
+  return {
+    ...strategy,
+    scaling: guardScaling(strategy.scaling, about),
+    ...(release === undefined ? {} : { release: guardRelease(release, about) }),
+    ...(regionRouter === undefined
+      ? {}
+      : {
+          regionRouter: (otherwise: RegionRouter) =>
+            guardRegionRouter(
+              call(about, 'regionRouter', STRATEGY, () => regionRouter(otherwise)),
+              about,
+            ),
+        }),
+  };
+};
+
+const SPEED = 'iterationMs() and maxTokensPerS() return at once finite numbers above 0, and kvCapacityTokens is one.';
+const guardPerformance: Guard<PerformanceModel> = (model, about) => {
+  requireMethod(model, 'forDeployment', about);
+  const positive = (value: number, what: string): number => {
+    if (!(value > 0 && value < Infinity)) throw breach(about, `has ${answered(value)} for ${what}`, SPEED);
+    return value;
+  };
+  return {
+    name: model.name,
+    forDeployment(deployment): DeploymentPerformance {
+      const made = call(about, 'forDeployment', SPEED, () => model.forDeployment(deployment));
+      requireMethod(made, 'iterationMs', about);
+      requireMethod(made, 'maxTokensPerS', about);
+      return {
+        kvCapacityTokens: positive(made.kvCapacityTokens, 'kvCapacityTokens'),
+        maxTokensPerS: (mix) =>
+          positive(
+            call(about, 'maxTokensPerS', SPEED, () => made.maxTokensPerS(mix)),
+            'maxTokensPerS()',
+          ),
+        iterationMs: (...load) =>
+          positive(
+            call(about, 'iterationMs', SPEED, () => made.iterationMs(...load)),
+            'iterationMs()',
+          ),
+      };
+    },
+  };
+};
+
+const FORECAST = 'forecast() returns, or promises, as many finite values of 0 or more as steps were asked for, in each column and at each quantile.';
+const guardForecaster: Guard<Forecaster> = (forecaster, about) => {
+  requireMethod(forecaster, 'forecast', about);
+  const { minHistorySteps } = forecaster;
+  if (!(Number.isInteger(minHistorySteps) && minHistorySteps >= 0))
+    throw breach(about, `has ${answered(minHistorySteps)} for minHistorySteps`, 'It is a whole number of 0 or more.');
+  return {
+    name: forecaster.name,
+    minHistorySteps,
+    async forecast(history, horizonSteps, options) {
+      let forecast: DemandForecast;
+      try {
+        forecast = await forecaster.forecast(history, horizonSteps, options);
+      } catch (cause) {
+        options?.signal?.throwIfAborted();
+        throw blamed(cause, about, 'forecast', FORECAST);
+      }
+      const broken = forecastBreach(forecast, horizonSteps);
+      if (broken !== undefined) throw breach(about, broken, FORECAST);
+      return forecast;
+    },
+  };
+};
+
+function forecastBreach(forecast: DemandForecast | null | undefined, horizonSteps: number): string | undefined {
+  if (typeof forecast !== 'object' || forecast === null) return `answered with ${answered(forecast)}`;
+  if (!(Number.isFinite(forecast.startMs) && forecast.stepMs > 0 && typeof forecast.method === 'string')) return 'answered without startMs, stepMs and method';
+  for (const [name, column] of [
+    ['', forecast],
+    ['promptTokensPerS.', forecast.promptTokensPerS],
+    ['outputTokensPerS.', forecast.outputTokensPerS],
+  ] as const) {
+    if (!(column?.mean instanceof Float64Array)) return `answered without ${name}mean, a Float64Array`;
+    if (!Array.isArray(column.quantiles)) return `answered without ${name}quantiles`;
+    for (const [label, values] of [['mean', column.mean] as const, ...column.quantiles.map(({ level, values: of }) => [`quantile ${level}`, of] as const)]) {
+      if (!(values instanceof Float64Array) || values.length !== horizonSteps)
+        return `answered with ${values?.length ?? 'no'} steps in ${name}${label}, not ${horizonSteps}`;
+      const odd = values.find((value) => !(value >= 0 && value < Infinity));
+      if (odd !== undefined) return `answered with ${odd} in ${name}${label}`;
+    }
+  }
+  return undefined;
+}
+
+/** What each kind of policy is called, and what stands between it and whoever calls it. */
+const GUARDS: { readonly [K in keyof Catalogue]: { readonly noun: string; readonly guard: Guard<ReturnType<Catalogue[K][string]>> } } = {
+  regionRouters: { noun: 'region router', guard: guardRegionRouter },
+  instanceRouters: { noun: 'instance router', guard: guardInstanceRouter },
+  batchSchedulers: { noun: 'batch scheduler', guard: guardBatchScheduler },
+  releasePolicies: { noun: 'release policy', guard: guardRelease },
+  strategies: { noun: 'strategy', guard: guardStrategy },
+  performanceModels: { noun: 'performance model', guard: guardPerformance },
+  forecasters: { noun: 'forecaster', guard: guardForecaster },
+};
+
+/**
+ * Factories of a plug-in whose policies are held to their contracts at every call: what breaks one throws `PolicyContractError` with the policy, the plug-in and its file, and the contract. A policy keeps its `this`; members that
+ * its interface does not have are not seen.
+ */
+export function guarded<K extends keyof Catalogue>(kind: K, factories: Catalogue[K], origin: string): Catalogue[K] {
+  const { noun, guard } = GUARDS[kind];
+  return Object.fromEntries(
+    Object.entries(factories).map(([name, factory]) => {
+      const about: Origin = { policy: `${noun} "${name}"`, origin };
+      const make = factory as (...args: readonly unknown[]) => ReturnType<Catalogue[K][string]>;
+      return [
+        name,
+        (...args: readonly unknown[]) => {
+          let made: ReturnType<Catalogue[K][string]>;
+          try {
+            made = make(...args);
+          } catch (cause) {
+            if (cause instanceof ConfigError) throw cause;
+            throw blamed(cause, about, 'its factory', 'A factory takes options, and throws ConfigError for those that it does not take.');
+          }
+          return guard(made, about);
+        },
+      ];
+    }),
+  ) as unknown as Catalogue[K];
+}

@@ -1,0 +1,24 @@
+import { messageOf, SageServeError } from '@sageserve/core';
+
+/** Why something could not be written, in words for the reasons that are met most. */
+function writeFailure(cause: unknown): string {
+  const { code } = (cause ?? {}) as { code?: string };
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'there is no space left on the disk';
+  if (code === 'EFBIG') return 'the file would be larger than is allowed';
+  if (code === 'EISDIR') return 'it is a folder';
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return 'that is not permitted';
+  if (code === 'ENOENT') return 'its folder is not there';
+  return messageOf(cause);
+}
+
+/** Reasons that lie in the place that was named, as against a disk that takes no more. */
+const WRONG_PLACE = new Set(['EISDIR', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENAMETOOLONG', 'ELOOP']);
+
+/** What can't be written is told with the file and the reason: ERR_OUTPUT_PATH where the place is wrong, else ERR_OUTPUT. An error that says so already stays as it is. */
+export function cantWrite(path: string, cause: unknown): SageServeError {
+  if (cause instanceof SageServeError) return cause;
+  const { code } = (cause ?? {}) as { code?: string };
+  return new SageServeError(code !== undefined && WRONG_PLACE.has(code) ? 'ERR_OUTPUT_PATH' : 'ERR_OUTPUT', `can't write ${path}: ${writeFailure(cause)}`, {
+    cause,
+  });
+}
