@@ -76,7 +76,7 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
     stepMs: statedStepMs = 600_000,
   } = options;
   for (const [name, value] of Object.entries({ horizonSteps: reach, units, epochs, warmEpochs, samplesPerEpoch }))
-    if (!Number.isInteger(value) || value < 1) throw new ConfigError(name, `must be a whole number of 1 or more, not ${value}`);
+    if (!Number.isInteger(value) || value < 1 || value > 100_000) throw new ConfigError(name, `must be a whole number from 1 to 100000, not ${value}`);
   for (const [name, value] of Object.entries({ learningRate, retrainEveryMs, stepMs: statedStepMs }))
     if (!(value > 0 && value < Infinity)) throw new ConfigError(name, `must be above 0, not ${value}`);
   const sizes = windowSizes(reach);

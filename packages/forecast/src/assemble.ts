@@ -13,9 +13,12 @@ export function levelsOf(options: ForecastOptions | undefined): readonly number[
   return levels;
 }
 
-/** Throws `ConfigError` unless `steps` is a whole number of 1 or more. */
+const MOST_STEPS = 1_000_000;
+
+/** Throws `ConfigError` unless `steps` is a whole number of 1 or more, and no more than anybody plans for. */
 export function checkHorizon(steps: number): void {
-  if (!Number.isInteger(steps) || steps < 1) throw new ConfigError('horizonSteps', `must be a whole number of 1 or more, not ${steps}`);
+  if (!Number.isInteger(steps) || steps < 1 || steps > MOST_STEPS)
+    throw new ConfigError('horizonSteps', `must be a whole number from 1 to ${MOST_STEPS}, not ${steps}`);
 }
 
 /** Means and deviations of one column. */

@@ -7,7 +7,16 @@ import { createHarmonicForecaster } from './columns/harmonic.js';
 import { createSeasonalNaiveForecaster } from './columns/seasonal-naive.js';
 import { type CalibrationOptions, withCalibration } from './decorators/with-calibration.js';
 import { withFallback } from './decorators/with-fallback.js';
-import { createEnsembleForecaster, isAble, type MemberForecasts, type RecentErrors, recentErrors, rollingOver, rollMembers } from './ensemble.js';
+import {
+  createEnsembleForecaster,
+  isAble,
+  MOST_LOOKBACK_HOURS,
+  recentErrors,
+  rollingOver,
+  rollMembers,
+  type MemberForecasts,
+  type RecentErrors,
+} from './ensemble.js';
 import { checkHistory, TOKEN_COLUMNS } from './history.js';
 import { asRolling, type RollingForecaster } from './rolling.js';
 import { forecastFromRolling, whenKnown } from './rolling-forecast.js';
@@ -49,8 +58,8 @@ export function defaultAlternatives(options: ColumnForecasterOptions = {}): Roll
 export function createAutoForecaster(options: AutoOptions = {}): Forecaster {
   const { lookbackHours = 168, preference = 0.1, calibration = {}, members, alternatives, ...column } = options;
   if (!(preference >= 0 && preference < 1)) throw new ConfigError('preference', `must be from 0 to under 1, not ${preference}`);
-  if (!Number.isInteger(lookbackHours) || lookbackHours < 1)
-    throw new ConfigError('lookbackHours', `must be a whole number of 1 or more, not ${lookbackHours}`);
+  if (!Number.isInteger(lookbackHours) || lookbackHours < 1 || lookbackHours > MOST_LOOKBACK_HOURS)
+    throw new ConfigError('lookbackHours', `must be a whole number from 1 to ${MOST_LOOKBACK_HOURS}, not ${lookbackHours}`);
   const chooser = createChooser(
     (members ?? defaultMembers(column)).map(asRolling),
     (alternatives ?? defaultAlternatives(column)).map(asRolling),

@@ -42,6 +42,9 @@ export interface MemberForecasts {
   readonly steps: Int32Array;
 }
 
+/** A year. */
+export const MOST_LOOKBACK_HOURS = 8_784;
+
 /** What the members said at `origins` and in the `lookbackHours` before them. */
 export function rollMembers(
   members: readonly RollingForecaster[],
@@ -138,8 +141,8 @@ export function createEnsembleForecaster(forecasters: readonly Forecaster[], opt
   const { combine = 'weighted', lookbackHours = 96, power: exponent = 8 } = options;
   if (forecasters.length === 0) throw new ConfigError('members', 'needs at least one forecaster');
   if (!['weighted', 'mean', 'median'].includes(combine)) throw new ConfigError('combine', `must be weighted, mean or median, not ${combine}`);
-  if (!Number.isInteger(lookbackHours) || lookbackHours < 1)
-    throw new ConfigError('lookbackHours', `must be a whole number of 1 or more, not ${lookbackHours}`);
+  if (!Number.isInteger(lookbackHours) || lookbackHours < 1 || lookbackHours > MOST_LOOKBACK_HOURS)
+    throw new ConfigError('lookbackHours', `must be a whole number from 1 to ${MOST_LOOKBACK_HOURS}, not ${lookbackHours}`);
   if (!(exponent >= 0 && Number.isFinite(exponent))) throw new ConfigError('power', `must be a number of 0 or more, not ${exponent}`);
   const members = forecasters.map(asRolling);
   const name = `${combine}(${members.map((m) => m.name).join(', ')})`;

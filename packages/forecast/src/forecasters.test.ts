@@ -133,7 +133,7 @@ describe('a history that is none', () => {
     expect(() => forecaster.forecast(demandOf([1, 2, 3]), 6)).toThrow(/holt-winters-additive needs 291 buckets, and model in region has 3/);
     expect(() => forecaster.forecast(demandOf([1, 2], [1]), 6)).toThrow(/outputTokensPerS has 1 buckets and promptTokensPerS 2/);
     expect(() => forecaster.forecast({ ...demandOf(noisyDays(3, 1)), stepMs: 0 }, 6)).toThrow(/stepMs must be a positive number, not 0/);
-    expect(() => forecaster.forecast(demandOf(noisyDays(3, 1)), 0)).toThrow(/horizonSteps: must be a whole number of 1 or more, not 0/);
+    expect(() => forecaster.forecast(demandOf(noisyDays(3, 1)), 0)).toThrow(/horizonSteps: must be a whole number from 1 to 1000000, not 0/);
     expect(() => forecaster.forecast(demandOf(noisyDays(3, 1)), 6, { quantileLevels: [0.5, 1.5] })).toThrow(
       /quantileLevels: holds levels between 0 and 1, not 1.5/,
     );

@@ -35,11 +35,16 @@ export function checkHistory(history: DemandSeries): void {
       const value = column[t];
       if (value < 0 || value > LARGEST)
         throw new ForecastHistoryError(
-          `${who}: ${name}[${t}], the bucket of ${new Date(history.startMs + t * history.stepMs).toISOString()}, is ${value}`,
+          `${who}: ${name}[${t}], the bucket of ${dateText(history.startMs + t * history.stepMs)}, is ${value}`,
           'Demand is a finite number of 0 or more, or NaN where it was not observed. withFallback() takes such buckets as not observed.',
         );
     }
   }
+}
+
+/** A time as a date, where it is one. */
+function dateText(ms: number): string {
+  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${ms} ms`;
 }
 
 /** Buckets in which both columns were observed. */

@@ -5,6 +5,8 @@ import { kvBytesPerToken, MODEL_SHAPES, type ModelShape, weightBytes } from './m
 /** Share of GPU memory that an engine takes for weights and KV cache: vLLM's default `gpu_memory_utilization`. */
 export const GPU_MEMORY_SHARE = 0.9;
 
+const MOST_GPUS = 100_000;
+
 /** Throws `UnknownPolicyError` for a model without a shape. */
 export function shapeOf(model: string): ModelShape {
   const shape = MODEL_SHAPES.find((m) => m.modelId === model);
@@ -33,6 +35,9 @@ export function gpuOf(sku: string): GpuShape {
 export function kvCapacityTokens(deployment: Deployment): number {
   const shape = shapeOf(deployment.modelId);
   const gpu = gpuOf(deployment.skuId);
+  const { gpusPerInstance } = deployment;
+  if (!(Number.isInteger(gpusPerInstance) && gpusPerInstance >= 1 && gpusPerInstance <= MOST_GPUS))
+    throw new ConfigError('gpusPerInstance', `must be a whole number from 1 to ${MOST_GPUS}, not ${gpusPerInstance}`);
   const free = GPU_MEMORY_SHARE * deployment.gpusPerInstance * gpu.memoryBytes - weightBytes(shape);
   const tokens = Math.floor(free / kvBytesPerToken(shape));
   if (!(tokens > 0)) {

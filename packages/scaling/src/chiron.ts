@@ -1,5 +1,5 @@
 import { ConfigError, type EndpointSnapshot, type FleetSnapshot, MS_PER_HOUR, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
-import { ABANDONED, isAbandoned, plannedInstances, withCooldown } from './decorators.js';
+import { ABANDONED, bounded, isAbandoned, plannedInstances, withCooldown } from './decorators.js';
 import type { PoolLayout } from './siloed.js';
 import { told } from './told.js';
 
@@ -53,7 +53,7 @@ export function createChironScaling(options: ChironScalingOptions = {}): Scaling
 
   function step(endpoint: EndpointSnapshot, fleet: FleetSnapshot, nowMs: number): ScalingDecision | undefined {
     const planned = plannedInstances(endpoint);
-    const to = (targetInstances: number, reason: string): ScalingDecision => ({ endpointId: endpoint.endpointId, targetInstances, reason });
+    const to = (count: number, reason: string): ScalingDecision => ({ endpointId: endpoint.endpointId, targetInstances: bounded(count, endpoint), reason });
     if (planned < endpoint.minInstances) return to(endpoint.minInstances, `${planned} instances are under the minimum of ${endpoint.minInstances}`);
     if (isAbandoned(endpoint)) return to(1, ABANDONED);
     const utilization = endpoint.kvCacheUtilization;

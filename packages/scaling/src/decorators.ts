@@ -5,6 +5,11 @@ export function plannedInstances(endpoint: EndpointSnapshot): number {
   return endpoint.readyInstances + endpoint.provisioningInstances;
 }
 
+/** A count held to the endpoint's bounds. */
+export function bounded(count: number, endpoint: EndpointSnapshot): number {
+  return Math.min(endpoint.maxInstances, Math.max(endpoint.minInstances, count));
+}
+
 /** Why an endpoint without an instance gets one. */
 export const ABANDONED = 'requests wait and there is no instance';
 
@@ -49,11 +54,11 @@ export function withBounds(policy: ScalingPolicy, options: BoundsOptions): Scali
     throw new ConfigError('minInstances', `must be from 0 to maxInstances (${maxInstances}), not ${minInstances}`);
   return {
     name: policy.name,
-    decide: (fleet, plan, nowMs) => policy.decide(fleet, plan, nowMs).map((decision) => bounded(decision, fleet, minInstances, maxInstances)),
+    decide: (fleet, plan, nowMs) => policy.decide(fleet, plan, nowMs).map((decision) => boundedDecision(decision, fleet, minInstances, maxInstances)),
   };
 }
 
-function bounded(decision: ScalingDecision, fleet: FleetSnapshot, minInstances: number, maxInstances: number): ScalingDecision {
+function boundedDecision(decision: ScalingDecision, fleet: FleetSnapshot, minInstances: number, maxInstances: number): ScalingDecision {
   const endpoint = fleet.endpoints.find((e) => e.endpointId === decision.endpointId);
   const low = Math.max(minInstances, endpoint?.minInstances ?? 0);
   const high = Math.max(low, Math.min(maxInstances, endpoint?.maxInstances ?? Infinity));

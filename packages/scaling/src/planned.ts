@@ -1,4 +1,5 @@
 import type { DemandSnapshot, EndpointSnapshot, FleetSnapshot, PlacementPlan, PlannedDemand } from '@sageserve/core';
+import { bounded } from './decorators.js';
 
 /** Position of an endpoint in a plan's grids. */
 export interface PlanCell {
@@ -11,11 +12,6 @@ export interface PlanCell {
 export function cellOf(plan: PlacementPlan, endpoint: Pick<EndpointSnapshot, 'modelId' | 'regionId' | 'skuId'>): PlanCell | undefined {
   const cell = { m: plan.models.indexOf(endpoint.modelId), r: plan.regions.indexOf(endpoint.regionId), k: plan.skus.indexOf(endpoint.skuId) };
   return cell.m === -1 || cell.r === -1 || cell.k === -1 ? undefined : cell;
-}
-
-/** A count held to the endpoint's bounds. */
-export function bounded(count: number, endpoint: EndpointSnapshot): number {
-  return Math.min(endpoint.maxInstances, Math.max(endpoint.minInstances, count));
 }
 
 /** The same, and never none while the endpoint has work: a plan is a target, and what is there to be done outranks it. */

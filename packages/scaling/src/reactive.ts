@@ -1,5 +1,5 @@
 import { ConfigError, type EndpointSnapshot, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
-import { ABANDONED, isAbandoned, plannedInstances, withCooldown } from './decorators.js';
+import { ABANDONED, bounded, isAbandoned, plannedInstances, withCooldown } from './decorators.js';
 import { told } from './told.js';
 
 export interface ReactiveScalingOptions {
@@ -43,7 +43,7 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
     if (utilization < scaleInBelow && planned > endpoint.minInstances) {
       return {
         endpointId: endpoint.endpointId,
-        targetInstances: planned - 1,
+        targetInstances: bounded(planned - 1, endpoint),
         reason: `utilisation ${told(utilization, scaleInBelow)} is below ${scaleInBelow}`,
       };
     }

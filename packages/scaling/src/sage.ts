@@ -12,8 +12,8 @@ import {
   type ScalingDecision,
   type ScalingPolicy,
 } from '@sageserve/core';
-import { plannedInstances } from './decorators.js';
-import { bounded, boundedByWork, cellOf, isUnknown, type PlanCell } from './planned.js';
+import { bounded, plannedInstances } from './decorators.js';
+import { boundedByWork, cellOf, isUnknown, type PlanCell } from './planned.js';
 import { createReactiveScaling } from './reactive.js';
 import { correctedNeed, DemandCorrection, type Needs } from './sage-need.js';
 
@@ -151,6 +151,8 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     for (let w = lead; w <= held; w++) again = Math.max(again, bounded(needs.at(w, cell), endpoint));
     let settled = again;
     for (const { count } of state.needs) settled = Math.max(settled, count);
+    // What was needed a while ago may be more than there may be now.
+    settled = bounded(settled, endpoint);
     if (settled >= planned) return undefined;
     return {
       endpointId: endpoint.endpointId,

@@ -6,6 +6,7 @@ import { messageOf, SageServeError } from '@sageserve/core';
 import { readPipe } from './pipe.js';
 
 const CHUNK_BYTES = 1 << 20;
+const LEAST_BYTES = 1 << 14;
 /** A line that is longer is no row of a trace: a Mooncake row of 100,000 blocks has under a megabyte. */
 export const MOST_LINE_BYTES = 16 << 20;
 
@@ -95,7 +96,7 @@ export class ByteSource {
     signal?.throwIfAborted();
     const file = this.once
       ? Readable.from(readPipe(path, this.#isPipe, signal), { objectMode: false })
-      : createReadStream(path, { highWaterMark: CHUNK_BYTES });
+      : createReadStream(path, { highWaterMark: Math.min(CHUNK_BYTES, Math.max(LEAST_BYTES, this.#size)) });
     const stream = unpacked(path, file);
     const stop = (): void => {
       file.destroy();

@@ -46,6 +46,8 @@ const MAX_BINS = 1 << 18;
 /** Token counts up to this are counted in an array, larger ones in a map. */
 const MANY_TOKENS = 1 << 20;
 const COARSE_MS = 600_000;
+/** A trace that is shorter, a nanosecond, has no rate. */
+const SHORTEST_MS = 1e-6;
 
 /**
  * Describes a trace in one pass. Token quantiles are exact; memory depends neither on the number of requests nor on the duration.
@@ -151,7 +153,7 @@ class Group {
     return {
       requests: this.requests,
       share: all === 0 ? 0 : this.requests / all,
-      requestsPerS: durationMs > 0 ? this.requests / (durationMs / 1_000) : 0,
+      requestsPerS: durationMs >= SHORTEST_MS ? this.requests / (durationMs / 1_000) : 0,
       peakToTrough: full.length >= 2 && low > 0 ? high / low : undefined,
       gapCv: gaps >= 2 && this.#gapMean > 0 ? Math.sqrt(this.#gapSquares / gaps) / this.#gapMean : undefined,
       promptTokens: this.#prompt.summary(),

@@ -1,5 +1,6 @@
 import { BATCH_CAPACITY, BatchColumns, createDictionaries, type RequestBatch, type TraceDictionaries, type TraceStream } from './request-batch.js';
-import { WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
+import { MS_PER_DAY, SageServeError, WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
+import { MOST_GAP_MS } from './row-sink.js';
 
 /** One request as a plain object: for tests, examples and small traces. */
 export interface TraceRequest {
@@ -53,7 +54,19 @@ export function traceFromRequests(requests: readonly TraceRequest[]): TraceStrea
   };
 }
 
-/** The same trace in order of arrival, ties in their old order. Holds the whole trace in memory, about 80 bytes a request. */
+/** A gap as whoever reads the trace refuses it: which row is wrong is not known once they are in order. */
+function refuseGap(lastMs: number, atMs: number): void {
+  if (atMs > lastMs + MOST_GAP_MS)
+    throw new SageServeError(
+      'ERR_TRACE_FORMAT',
+      `in order, a request comes ${((atMs - lastMs) / MS_PER_DAY).toFixed(0)} days after the one before it: more than a year without one is taken for a wrong time`,
+      {
+        hint: 'Times count from the start of the trace, in seconds.',
+      },
+    );
+}
+
+/** The same trace in order of arrival, ties in their old order. Holds the whole trace in memory, about 80 bytes a request. Throws `SageServeError` (ERR_TRACE_FORMAT) for more than a year without a request. */
 export async function sortTrace(trace: TraceStream): Promise<TraceStream> {
   const all: RequestBatch[] = [];
   let size = 0;
@@ -77,6 +90,12 @@ export async function sortTrace(trace: TraceStream): Promise<TraceStream> {
   const at = (k: number): number => all[batchOf[k]].arrivedAtMs[indexOf[k]];
   order.sort((a, b) => at(a) - at(b) || a - b);
   const firstMs = size === 0 ? 0 : Math.min(0, at(order[0]));
+  let lastMs = 0;
+  for (let k = 0; k < size; k++) {
+    const atMs = at(order[k]) - firstMs;
+    refuseGap(lastMs, atMs);
+    lastMs = atMs;
+  }
   const dictionaries: TraceDictionaries = trace.dictionaries;
   return {
     dictionaries,

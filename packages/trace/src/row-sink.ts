@@ -21,7 +21,7 @@ const EXAMPLES = 10;
 /** No trace is longer: what is, has wrong times. */
 const MOST_TIME_MS = 100 * 365 * MS_PER_DAY;
 /** Nor is nothing asked for so long. */
-const MOST_GAP_MS = 366 * MS_PER_DAY;
+export const MOST_GAP_MS = 366 * MS_PER_DAY;
 /** Seconds since 1970 of the year 2001, in milliseconds: a trace that begins later than that does not count from its start. */
 const UNIX_TIMES_FROM_MS = 1e12;
 const EARLIEST_START_MS = Date.UTC(1900, 0, 1);

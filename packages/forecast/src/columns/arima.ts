@@ -103,11 +103,16 @@ function minimumLength({ p, d, q, seasonalP, seasonalD, seasonalQ, season }: Req
   return d + seasonalD * season + Math.max(p + seasonalP * season, q + seasonalQ * season) + 3 * (p + q + seasonalP + seasonalQ + 1);
 }
 
+/** Coefficients are fitted by search: more than these take hours. */
+const MOST_ORDER = 24;
+const MOST_SEASON = 100_000;
+
 /** Throws `ConfigError` where an order is not a whole number of 0 or more, or a season is missing. */
 function checkedOrder(order: ArimaOrder): Required<ArimaOrder> {
   const full = { seasonalP: 0, seasonalD: 0, seasonalQ: 0, season: 1, ...order };
   for (const [name, value] of Object.entries(full))
-    if (!Number.isInteger(value) || value < 0) throw new ConfigError(`order.${name}`, `must be a whole number of 0 or more, not ${value}`);
+    if (!Number.isInteger(value) || value < 0 || value > (name === 'season' ? MOST_SEASON : MOST_ORDER))
+      throw new ConfigError(`order.${name}`, `must be a whole number from 0 to ${name === 'season' ? MOST_SEASON : MOST_ORDER}, not ${value}`);
   const seasonal = full.seasonalP + full.seasonalD + full.seasonalQ;
   if (seasonal > 0 && full.season < 2) throw new ConfigError('order.season', 'must be 2 or more steps where the model is seasonal');
   return seasonal === 0 ? { ...full, season: 1 } : full;

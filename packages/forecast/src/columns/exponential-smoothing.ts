@@ -223,8 +223,8 @@ export interface HoltWintersOptions {
 /** Holt-Winters exponential smoothing with an additive trend, damped or not, and a season that is added, multiplied or absent. */
 export function holtWintersMethod(options: HoltWintersOptions): ColumnMethod {
   const { seasonal = 'additive', damped = false, season } = options;
-  if (season !== undefined && !(Number.isInteger(season) && season >= 2))
-    throw new ConfigError('season', `must be a whole number of 2 or more steps, not ${season}`);
+  if (season !== undefined && !(Number.isInteger(season) && season >= 2 && season <= 100_000))
+    throw new ConfigError('season', `must be a whole number from 2 to 100000 steps, not ${season}`);
   const steps = (stepMs: number): number => (seasonal === 'none' ? 1 : (season ?? stepsPerDay(stepMs)));
   return {
     name: `holt-winters-${seasonal}${damped ? '-damped' : ''}`,

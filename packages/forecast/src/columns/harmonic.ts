@@ -84,8 +84,8 @@ const LOG_OFFSET = 0.005;
 export function harmonicMethod(options: HarmonicOptions = {}): ColumnMethod {
   const { dailyHarmonics = 6, logarithm = true, weekend = [0, 6], utcOffsetHours = 0 } = options;
   const errors = 'errors' in options ? options.errors : { p: 3, q: 2 };
-  if (!Number.isInteger(dailyHarmonics) || dailyHarmonics < 0)
-    throw new ConfigError('dailyHarmonics', `must be a whole number of 0 or more, not ${dailyHarmonics}`);
+  if (!Number.isInteger(dailyHarmonics) || dailyHarmonics < 0 || dailyHarmonics > 100)
+    throw new ConfigError('dailyHarmonics', `must be a whole number from 0 to 100, not ${dailyHarmonics}`);
   if (!Number.isFinite(utcOffsetHours)) throw new ConfigError('utcOffsetHours', `must be a number, not ${utcOffsetHours}`);
   for (const day of weekend) if (!Number.isInteger(day) || day < 0 || day > 6) throw new ConfigError('weekend', `holds days from 0 to 6, not ${day}`);
   return {

@@ -7,7 +7,8 @@ const FEWEST = 6;
 
 /** A straight line by least squares through the last `window` values, drawn on. */
 export function linearTrendMethod(window = 36): ColumnMethod {
-  if (!(Number.isInteger(window) && window >= 2)) throw new ConfigError('window', `must be a whole number of 2 or more steps, not ${window}`);
+  if (!(Number.isInteger(window) && window >= 2 && window <= 1_000_000))
+    throw new ConfigError('window', `must be a whole number from 2 to 1000000 steps, not ${window}`);
   return {
     name: `linear-trend-${window}`,
     // Two points make a line, but not a trend.

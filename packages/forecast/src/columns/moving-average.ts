@@ -5,7 +5,8 @@ import type { ColumnMethod } from './method.js';
 
 /** The mean of the last `window` values. */
 export function movingAverageMethod(window = 6): ColumnMethod {
-  if (!(Number.isInteger(window) && window >= 1)) throw new ConfigError('window', `must be a whole number of 1 or more steps, not ${window}`);
+  if (!(Number.isInteger(window) && window >= 1 && window <= 1_000_000))
+    throw new ConfigError('window', `must be a whole number from 1 to 1000000 steps, not ${window}`);
   return {
     name: `moving-average-${window}`,
     minSteps: () => window,

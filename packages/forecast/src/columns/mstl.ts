@@ -46,7 +46,7 @@ export function decomposeSeasons(values: Float64Array, periods: readonly number[
 /** The seasons of day and week by MSTL, their last cycle repeated, and `trend` for what they leave over. */
 export function mstlMethod(trend: ColumnMethod, options: MstlOptions): ColumnMethod {
   for (const [name, value] of Object.entries({ iterations: options.iterations ?? 2, robustIterations: options.robustIterations ?? 1 }))
-    if (!Number.isInteger(value) || value < 0) throw new ConfigError(name, `must be a whole number of 0 or more, not ${value}`);
+    if (!Number.isInteger(value) || value < 0 || value > 100) throw new ConfigError(name, `must be a whole number from 0 to 100, not ${value}`);
   return {
     name: `mstl-${trend.name}`,
     minSteps: (stepMs) => Math.max(2 * stepsPerDay(stepMs), trend.minSteps(stepMs)),

@@ -32,7 +32,8 @@ export function seasonalNaiveMethod(name: string, seasonOf: (stepMs: number) => 
 }
 
 function checked(season: number): number {
-  if (!(Number.isInteger(season) && season >= 1)) throw new ConfigError('season', `must be a whole number of 1 or more steps, not ${season}`);
+  if (!(Number.isInteger(season) && season >= 1 && season <= 1_000_000))
+    throw new ConfigError('season', `must be a whole number from 1 to 1000000 steps, not ${season}`);
   return season;
 }
 

@@ -11,7 +11,8 @@ const INSTANCES = 4;
 const REQUESTS = 20_000;
 const LEAST_DURATION_S = 900;
 /** Where requests are so short that a pool takes thousands a second, fewer seconds will do. */
-const MOST_REQUESTS = 150_000;
+const MOST_REQUESTS = 300_000;
+const MOST_DURATION_S = 30 * 86_400;
 const STEPS = 6;
 const LOWEST_SHARE = 0.2;
 /** Where no load will do, the objective is out of reach and memory says nothing. */
@@ -72,7 +73,10 @@ async function tryLoad(
   const model = scenario.models.find(({ name }) => name === endpoint.model)!;
   const mix = meanTokens(model.promptTokens ?? scenario.traffic.promptTokens, model.outputTokens ?? scenario.traffic.outputTokens);
   const requestsPerS = (share * endpoint.performance.maxTokensPerS(mix) * INSTANCES) / (mix.promptTokens + mix.outputTokens);
-  const durationS = Math.max(Math.min(LEAST_DURATION_S, Math.ceil(MOST_REQUESTS / requestsPerS)), Math.ceil(REQUESTS / requestsPerS));
+  const durationS = Math.max(
+    Math.min(LEAST_DURATION_S, Math.ceil(MOST_REQUESTS / requestsPerS)),
+    Math.min(MOST_DURATION_S, Math.ceil(REQUESTS / requestsPerS)),
+  );
   const { trace: _trace, format: _format, burst: _burst, ...traffic } = scenario.traffic;
   const trial = parseScenario({
     name: 'capacity',
