@@ -61,6 +61,7 @@ export default tseslint.config(
     files: ['**/*.test.ts'],
     rules: {
       'no-restricted-globals': 'off',
+      'no-restricted-syntax': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/unbound-method': 'off',
       '@typescript-eslint/no-empty-function': 'off',

@@ -196,7 +196,7 @@ async function fuzzPlacement(rng: Rng): Promise<unknown> {
     startUsd: grid(2, 1, 2, 1),
     demandTokensPerS: [grid(2, 2, 1, 5_000)],
     localShare: number(rng, 0.4),
-  } as PlacementProblem;
+  };
   const { status: _, target: __, ...rest } = await createPlacementOptimizer({ solver: 'heuristic' }).solve(problem, { timeLimitMs: 200 });
   return { objectiveUsd: rest.objectiveUsd, cost: rest.cost, shortfall: rest.shortfall };
 }

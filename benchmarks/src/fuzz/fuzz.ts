@@ -93,7 +93,7 @@ function watch(worker: Worker, at: Float64Array, folder: string): Promise<number
     };
     const stop = repeatedly(200, () => {
       if (at[1] !== beat) [beat, sinceMs] = [at[1]!, elapsedMs()];
-      else if (elapsedMs() - sinceMs > HANGS_AFTER_MS) end(at[0]!, 'hang');
+      else if (elapsedMs() - sinceMs > HANGS_AFTER_MS) end(at[0], 'hang');
       if (elapsedMs() >= minutes * 60_000) end(undefined);
     });
     worker.on('message', (message: FuzzMessage) => {
@@ -105,7 +105,7 @@ function watch(worker: Worker, at: Float64Array, folder: string): Promise<number
       else if ('fault' in message) faults.push({ index: message.index, what: `${message.fault.kind}: ${message.fault.detail}` });
       else end(undefined);
     });
-    worker.on('error', (error) => end(at[0]!, `thread died: ${error.message}`));
+    worker.on('error', (error) => end(at[0], `thread died: ${error.message}`));
   });
 }
 

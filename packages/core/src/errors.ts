@@ -129,7 +129,10 @@ export class InvariantError extends SageServeError {
 /** What an error, or whatever else was thrown, says in words. Never throws: `throw null` and objects that can't be read as text have an answer too. */
 export function messageOf(error: unknown): string {
   try {
-    if (error instanceof Error) return error.message === '' ? error.name : String(error.message);
+    if (error instanceof Error) {
+      const said: unknown = error.message;
+      return said === '' ? error.name : String(said);
+    }
     return typeof error === 'string' ? error : `${String(error)} was thrown`;
   } catch {
     return 'something that can’t be put in words was thrown';

@@ -119,7 +119,6 @@ export class ByteSource {
   }
 }
 
-// eslint-disable-next-line require-yield
 const DONE = (async function* (): AsyncGenerator<Uint8Array> {})();
 
 function unpacked(path: string, file: Readable): Readable {

@@ -148,7 +148,7 @@ const guardStrategy: Guard<Strategy> = (strategy, about) => {
     pool.share >= 0 &&
     pool.share <= 1 &&
     Array.isArray(pool.tiers) &&
-    pool.tiers.every((tier) => WORKLOAD_TIERS.includes(tier));
+    pool.tiers.every((tier: unknown) => (WORKLOAD_TIERS as readonly unknown[]).includes(tier));
   if (pools !== undefined && !(Array.isArray(pools) && pools.length > 0 && pools.every(poolIsSound)))
     throw breach(about, 'has pools that are none', `Each has a name, tiers of ${WORKLOAD_TIERS.join(', ')}, and a share from 0 to 1.`);
   const { release, regionRouter } = strategy;
@@ -233,8 +233,8 @@ function forecastBreach(forecast: DemandForecast | null | undefined, horizonStep
     if (!(column?.mean instanceof Float64Array)) return `answered without ${name}mean, a Float64Array`;
     if (!Array.isArray(column.quantiles)) return `answered without ${name}quantiles`;
     for (const [label, values] of [['mean', column.mean] as const, ...column.quantiles.map(({ level, values: of }) => [`quantile ${level}`, of] as const)]) {
-      if (!(values instanceof Float64Array) || values.length !== horizonSteps)
-        return `answered with ${values?.length ?? 'no'} steps in ${name}${label}, not ${horizonSteps}`;
+      const steps = (values as Partial<Float64Array> | undefined)?.length;
+      if (!(values instanceof Float64Array) || steps !== horizonSteps) return `answered with ${steps ?? 'no'} steps in ${name}${label}, not ${horizonSteps}`;
       const odd = values.find((value) => !(value >= 0 && value < Infinity));
       if (odd !== undefined) return `answered with ${odd} in ${name}${label}`;
     }
