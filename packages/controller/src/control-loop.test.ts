@@ -7,10 +7,11 @@ import {
   PlacementGrid,
   type PlacementOptimizer,
   type PlacementProblem,
+  PolicyContractError,
   type ScalingPolicy,
   type TelemetrySource,
 } from '@sageserve/core';
-import { actuatorConformance, controlLoopConformance, createVirtualClock, fakeEndpoint, fakeFleet } from '@sageserve/testing';
+import { actuatorConformance, controlLoopConformance, createVirtualClock, fakeEndpoint, fakeEndpoints, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
 import { createApprovalQueue } from './approvals.js';
 import { type ControlLoopOptions, createControlLoop } from './control-loop.js';
@@ -249,6 +250,130 @@ describe('createControlLoop', () => {
     approvals.propose([], 10 * MINUTE);
     await late.drive(MINUTE);
     expect(late.ports.applied).toEqual([]);
+  });
+
+  it('never shrinks on approval what nothing is known of, and carries out the rest of what was approved', async () => {
+    const [, , , growing, shrinking, level, seen] = fakeEndpoints().map(({ endpointId }) => endpointId);
+    const kvOf = new Map<string, number | undefined>([[growing!, undefined], [shrinking!, undefined], [level!, undefined], [seen!, 0]]); // prettier-ignore
+    const targets = new Map([[growing!, 6], [shrinking!, 4], [level!, 5], [seen!, 4]]); // prettier-ignore
+    // Five of each, two of them on their way.
+    const endpoints = fakeEndpoints().map(({ endpointId, ...rest }) => ({
+      ...rest, endpointId, readyInstances: 3, provisioningInstances: level === endpointId ? 3 : 2, kvCacheUtilization: kvOf.has(endpointId) ? kvOf.get(endpointId) : 0.5,
+    })); // prettier-ignore
+    const approvals = createApprovalQueue();
+    const applied: string[] = [];
+    const loop = createControlLoop({
+      telemetry: { snapshot: () => fakeFleet(endpoints, 0), demand: () => Promise.reject(new Error('no')) },
+      actuator: {
+        apply: (decisions) =>
+          decisions.map(({ endpointId, targetInstances }) => {
+            applied.push(endpointId);
+            return { endpointId, status: 'applied' as const, reachedInstances: targetInstances, detail: undefined };
+          }),
+      },
+      scalingPolicy: { name: 'four', decide: () => [...targets].map(([endpointId, targetInstances]) => ({ endpointId, targetInstances, reason: 'x' })) },
+      mode: 'approve',
+      approvals,
+      cadences: { reactMs: MINUTE },
+    });
+    await loop.tick(0);
+    for (const id of targets.keys()) expect(approvals.approve(id)).toBe(true);
+    await loop.tick(MINUTE);
+    // Six on their way already are more than five: that would be a way down.
+    expect(applied).toEqual([growing, seen]);
+  });
+
+  it('writes down of each endpoint what was seen of it and what the plan says of it, not of its neighbour', async () => {
+    const journal: JournalEntry[] = [];
+    const endpoints = fakeEndpoints(({ m, r, k }) => ({
+      readyInstances: 1 + 4 * m + 2 * r + k,
+      queuedTokens: 10 * m,
+      drainingInstances: r,
+      demandTokensPerS: k,
+    }));
+    const grid = (values: readonly number[]) => new PlacementGrid(2, 2, 2, Float64Array.from(values));
+    const loop = createControlLoop({
+      telemetry: { snapshot: () => fakeFleet(endpoints, 0), demand: fakeFleetPorts().telemetry.demand },
+      actuator: { apply: (all) => all.map(({ endpointId }, i) => ({ endpointId, status: i === 0 ? ('partial' as const) : ('applied' as const), reachedInstances: i, detail: undefined })).reverse() }, // prettier-ignore
+      scalingPolicy: { name: 'plus', decide: (fleet) => fleet.endpoints.map(({ endpointId, readyInstances }) => ({ endpointId, targetInstances: readyInstances + 1, reason: 'x' })) }, // prettier-ignore
+      planning: {
+        forecaster: constantForecaster(() => 5),
+        optimizer: { name: 'fixed', solve: () => ({ status: 'optimal', target: grid([11, 12, 13, 14, 15, 16, 17, 18]), objectiveUsd: 0, relativeGap: 0, solver: 'fixed' }) }, // prettier-ignore
+        problem: () => ({
+          ...problem(),
+          models: [...new Set(endpoints.map((one) => one.modelId))],
+          regions: [...new Set(endpoints.map((one) => one.regionId))],
+          skus: [...new Set(endpoints.map((one) => one.skuId))],
+          current: grid([1, 2, 3, 4, 5, 6, 7, 8]),
+          minInstances: grid(Array<number>(8).fill(0)),
+        }),
+      },
+      journal: (entry) => journal.push(entry),
+    });
+    await loop.tick(0);
+    const decisions = journal.filter((entry) => entry.kind === 'decision');
+    expect(decisions).toMatchObject(
+      endpoints.map(({ endpointId, readyInstances, queuedTokens, drainingInstances, demandTokensPerS }, i) => ({
+        endpointId, seen: { readyInstances, queuedTokens, drainingInstances, demandTokensPerS, provisioningInstances: 0, kvCacheUtilization: 0.5 }, plannedInstances: 11 + i, targetInstances: readyInstances + 1, outcome: i === 0 ? 'partial' : 'applied', reachedInstances: i,
+      })),
+    ); // prettier-ignore
+  });
+
+  it('takes a decision that the actuator is silent about for failed, and one about an endpoint that was not seen for one about nothing', async () => {
+    const { journal, drive: go } = drive({
+      scalingPolicy: { name: 'ghost', decide: () => [{ endpointId: 'ghost' as never, targetInstances: 3, reason: 'x' }] },
+      actuator: { apply: () => [] },
+    });
+    await go(0);
+    expect(journal).toMatchObject([{ endpointId: 'ghost', seen: { readyInstances: 0 }, outcome: 'failed', detail: 'the actuator did not answer' }]);
+  });
+
+  it('says of a recovery what is no longer so', async () => {
+    const { journal, drive: go } = drive({ scalingPolicy: target(() => 4) }, undefined, (nowMs) => nowMs >= MINUTE && nowMs < 10 * MINUTE);
+    await go(12 * MINUTE);
+    const what = 'telemetry is stale: everything is held as it is';
+    expect(journal).toEqual([
+      { kind: 'degradation', atMs: 3 * MINUTE, what },
+      { kind: 'recovery', atMs: 10 * MINUTE, what: `no longer so: ${what}`, ends: what },
+    ]);
+  });
+
+  it('calls telemetry stale when it is older than it may be, and no sooner', async () => {
+    const at = async (staleAfterMs: number) => {
+      const { loop } = drive({ staleAfterMs, scalingPolicy: target(() => 4) });
+      return (await loop.tick(MINUTE)).degradations.length;
+    };
+    expect([await at(MINUTE), await at(MINUTE - 1)]).toEqual([0, 1]);
+    expect(() => drive({ staleAfterMs: 0 })).toThrow('staleAfterMs: must be above 0, not 0');
+    expect(() => drive({ cadences: { planMs: 0 } })).toThrow('cadences.planMs: must be above 0, not 0');
+  });
+
+  it('begins when it is told to, and comes back to its cadence after a tick that was late', async () => {
+    const { loop, ports } = drive({ firstTickAtMs: 500, cadences: { reactMs: MINUTE }, scalingPolicy: target(() => 6) });
+    expect(loop.nextTickAtMs).toBe(500);
+    ports.at(500 + 90_000);
+    await loop.tick(500 + 90_000);
+    expect(loop.nextTickAtMs).toBe(500 + 2 * MINUTE);
+    // One that comes before its time changes nothing.
+    expect((await loop.tick(500 + 91_000)).decisions).toEqual([]);
+    expect(loop.nextTickAtMs).toBe(500 + 2 * MINUTE);
+  });
+
+  it('ends the tick where a policy or a forecaster breaks its contract and that is asked for', async () => {
+    const strict = (decide: ScalingPolicy['decide']) => drive({ onBreach: 'throw', scalingPolicy: { name: 'mine', decide } }).drive(0);
+    const id = fakeEndpoint().endpointId;
+    await expect(strict(() => [{ endpointId: id, targetInstances: NaN, reason: '' }])).rejects.toThrow(PolicyContractError);
+    await expect(strict(() => [{ endpointId: 'elsewhere' as never, targetInstances: 3, reason: '' }])).rejects.toThrow('scaling policy "mine"');
+    await expect(strict(() => 5 as never)).rejects.toThrow(PolicyContractError);
+    await expect(strict(() => [{ endpointId: id, targetInstances: 3, reason: 'x' }])).resolves.toEqual([]);
+    const forecaster: Forecaster = {
+      ...constantForecaster(() => 5),
+      forecast: () => {
+        throw new PolicyContractError('forecaster "mine"', 'answered with NaN', 'never');
+      },
+    };
+    await expect(drive({ onBreach: 'throw' }, { forecaster }).drive(0)).rejects.toThrow('forecaster "mine"');
+    expect(await drive({}, { forecaster }).drive(0)).toHaveLength(2);
   });
 
   it('outlives a policy that throws or asks for what is no count, and says so', async () => {

@@ -169,6 +169,21 @@ describe('what cannot be met', () => {
     expect(await solve(tight, { elastic: false })).toMatchObject({ status: 'infeasible', target: undefined });
   });
 
+  it('counts work that can wait and misses its deadline once, not in each window after it', async () => {
+    // Four instances of 100 tokens/s are all that the GPUs hold, of which 150 are free in each half hour: 270,000 tokens.
+    const half = { ...one, localShare: 0, gpuCapacity: grid(1, 2, 1, () => 8), demandTokensPerS: [grid(1, 2, 1, () => 125), grid(1, 2, 1, () => 125)] };
+    const late = async (tokens: number, dueInMs: number) =>
+      (await solve({ ...half, deferrable: [{ modelId: one.models[0], tokens, dueInMs }] })).shortfall?.map(({ kind, window, amount }) => [
+        kind,
+        window,
+        amount,
+      ]) ?? [];
+    expect(await late(270_000, 1_800_000)).toEqual([]);
+    expect(await late(270_000 + 18_000, 1_800_000)).toEqual([['non-interactive', 0, 10]]);
+    expect(await late(540_000, 3_600_000)).toEqual([]);
+    expect(await late(540_000 + 18_000, 3_600_000)).toEqual([['non-interactive', 1, 10]]);
+  });
+
   it('may be the fewest instances, where GPUs do not hold them', async () => {
     const solution = await solve({ ...one, minInstances: grid(1, 2, 1, () => 3), gpuCapacity: grid(1, 2, 1, (_m, r) => (r === 1 ? 8 : 100)) });
     expect(solution.status).toBe('infeasible');

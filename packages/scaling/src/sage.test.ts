@@ -1,7 +1,9 @@
 import { type BacklogSnapshot, type EndpointSnapshot, type FleetSnapshot, modelId, PlacementGrid, type PlacementPlan, regionId } from '@sageserve/core';
-import { fakeEndpoint, fakeFleet, scalingPolicyConformance } from '@sageserve/testing';
+import { fakeEndpoint, fakeEndpoints, fakeFleet, scalingPolicyConformance } from '@sageserve/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createLtImmediateScaling } from './lt-i.js';
+import { createOracleScaling } from './oracle.js';
 import { createSageScaling, type SageScalingOptions } from './sage.js';
 
 const MINUTE = 60_000;
@@ -128,6 +130,87 @@ describe('createSageScaling', () => {
     expect(burst.at(-1)!.planned).toBe(6);
     const blip = follow({}, flat, 20 * MINUTE, (nowMs) => (nowMs === 5 * MINUTE ? 0.99 : 0.5));
     expect(Math.max(...blip.slice(10).map((c) => c.planned))).toBe(6);
+  });
+
+  it('shrinks to nothing but what it needed at most in the last ten minutes', () => {
+    const counts = follow({ holdDelays: 0 }, () => plan([8, 8, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4]), 50 * MINUTE, calm);
+    // Eight are needed for the last time just before the twentieth minute.
+    const planned = (atMs: number) => counts.find((c) => c.atMs === atMs)!.planned;
+    expect([planned(29 * MINUTE + 45_000), planned(30 * MINUTE)]).toEqual([8, 4]);
+    const hasty = follow({ holdDelays: 0, settleMs: 0 }, () => plan([8, 8, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4]), 50 * MINUTE, calm);
+    expect(hasty.find((c) => c.atMs === 20 * MINUTE)!.planned).toBe(4);
+  });
+
+  it('adds nothing for a burst while what it asked for is on its way, and one at a time', () => {
+    const policy = createSageScaling({ maxOvershoot: 0.5 });
+    const flat = plan(Array<number>(12).fill(6));
+    const asks = (fields: Partial<EndpointSnapshot>, fromMs: number, untilMs: number) => {
+      let asked = 0;
+      for (let nowMs = fromMs; nowMs <= untilMs; nowMs += 15_000)
+        for (const { targetInstances } of policy.decide(fleet({ kvCacheUtilization: 0.99, ...fields }, nowMs), flat, nowMs)) asked = Math.max(asked, targetInstances);
+      return asked;
+    }; // prettier-ignore
+    expect(asks({ readyInstances: 6 }, 0, 45_000)).toBe(0);
+    expect(asks({ readyInstances: 6 }, MINUTE, MINUTE)).toBe(7);
+    expect(asks({ readyInstances: 6, provisioningInstances: 1 }, MINUTE + 15_000, 9 * MINUTE)).toBe(0);
+    expect(asks({ readyInstances: 7 }, 9 * MINUTE + 15_000, 9 * MINUTE + 15_000)).toBe(8);
+  });
+
+  it('sees a burst in prompts that wait, too: more than two seconds of the endpoint’s work', () => {
+    const flat = plan(Array<number>(12).fill(6));
+    const asked = (queuedTokens: number) => {
+      const policy = createSageScaling();
+      let most = 6;
+      for (let nowMs = 0; nowMs <= 2 * MINUTE; nowMs += 15_000)
+        for (const { targetInstances } of policy.decide(fleet({ readyInstances: 6, queuedTokens }, nowMs), flat, nowMs)) most = Math.max(most, targetInstances);
+      return most;
+    };
+    // Six carry 600 tokens/s.
+    expect([asked(1_200), asked(1_201)]).toEqual([6, 7]);
+  });
+
+  it('keeps each of two models, regions and SKUs by its own part of the plan', () => {
+    const endpoints = fakeEndpoints(() => ({ minInstances: 0, maxInstances: 20, readyInstances: 5, kvCacheUtilization: 0.5 }));
+    const counts = Float64Array.of(1, 2, 3, 4, 6, 7, 8, 9);
+    const target = new PlacementGrid(2, 2, 2, counts);
+    const each = <T>(make: () => T) => Array.from({ length: 12 }, make);
+    const made: PlacementPlan = {
+      models: [...new Set(endpoints.map((one) => one.modelId))],
+      regions: [...new Set(endpoints.map((one) => one.regionId))],
+      skus: [...new Set(endpoints.map((one) => one.skuId))],
+      target,
+      validFromMs: 0,
+      validUntilMs: HOUR,
+      schedule: each(() => target),
+      demand: { startMs: 0, stepMs: 10 * MINUTE, expectedTokensPerS: each(() => new PlacementGrid(2, 2, 1)), upperTokensPerS: each(() => new PlacementGrid(2, 2, 1)), mix: [undefined, undefined] },
+    }; // prettier-ignore
+    const decisions = createSageScaling().decide(fakeFleet(endpoints), made, 0);
+    expect(decisions.map(({ endpointId, targetInstances }) => [endpointId, targetInstances])).toEqual(
+      endpoints.map(({ endpointId }, i) => [endpointId, counts[i]]),
+    );
+    const unknown = endpoints.map((endpoint) => ({ ...endpoint, kvCacheUtilization: undefined }));
+    expect(
+      createSageScaling()
+        .decide(fakeFleet(unknown), made, 0)
+        .map(({ targetInstances }) => targetInstances),
+    ).toEqual([6, 7, 8, 9]);
+    expect(
+      createOracleScaling()
+        .decide(fakeFleet(unknown), made, 0)
+        .map(({ targetInstances }) => targetInstances),
+    ).toEqual([6, 7, 8, 9]);
+    expect(
+      createLtImmediateScaling()
+        .decide(fakeFleet(unknown), made, 0)
+        .map(({ targetInstances }) => targetInstances),
+    ).toEqual([6, 7, 8, 9]);
+    // What is on its way counts as held: five and three of it are eight.
+    const coming = endpoints.map((endpoint) => ({ ...endpoint, provisioningInstances: 3 }));
+    for (const policy of [createSageScaling({ settleMs: 0 }), createOracleScaling(), createLtImmediateScaling()])
+      expect(
+        policy.decide(fakeFleet(coming), made, 0).map(({ targetInstances }) => targetInstances),
+        policy.name,
+      ).toEqual([1, 2, 3, 4, 6, 7, 9]);
   });
 
   it('does not swing between two counts, whatever the load', () => {

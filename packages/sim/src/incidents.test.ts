@@ -114,6 +114,22 @@ describe('incidents', () => {
     expect(result.actions.lost).toBe(1);
   });
 
+  it('a request that comes home when it is rerouted is no longer served away', async () => {
+    const seen = outcomes();
+    const away = { name: 'away', route: (_q: unknown, _regions: unknown, nowMs: number) => (nowMs < 1_000 ? 1 : 0) };
+    const config = testConfig({
+      regions: 2,
+      incidents: [{ kind: 'region-outage', atMs: 1_000, durationMs: HOUR, region: regionId('r1') }],
+      policies: { regionRouter: away, scaling: { name: 'none', decide: () => [] } },
+    });
+    const result = await simulate(config, traceFromRequests([request(0, 100, 1_000), request(1, 100, 1_000), request(2_000, 100, 10)]), {
+      ...seen,
+      audit: true,
+    });
+    expect([...seen.byId.values()].map((one) => one.region)).toEqual([0, 0, 0]);
+    expect(result).toMatchObject({ rerouted: 2, servedAway: 0, total: { completed: 3 } });
+  });
+
   it('a request that may run nowhere else is rejected and counted as a miss', async () => {
     const result = await simulate(
       testConfig({ regions: 2, incidents: [{ kind: 'region-outage', atMs: 1_000, durationMs: HOUR, region: r0 }] }),

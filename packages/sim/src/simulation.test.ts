@@ -314,6 +314,55 @@ describe('regions', () => {
   });
 });
 
+describe('two pools that serve one tier', () => {
+  /** The first pool's instance holds 1,000 tokens and the second's 2,000; the second begins with `second` instances. */
+  const poolsOf = (second = 1) => {
+    const base = testConfig({ policies: { scaling: { name: 'none', decide: () => [] } } });
+    const endpoint = base.endpoints[0];
+    return {
+      ...base,
+      gpuCapacity: [[4]],
+      endpoints: [
+        { ...endpoint, pool: 'first', performance: { ...linearPerformance(1_000), iterationMs: () => 10 } },
+        { ...endpoint, pool: 'second', minInstances: 0, initialInstances: second, performance: { ...linearPerformance(2_000), iterationMs: () => 10 } },
+      ],
+    };
+  };
+  const pools = async (config: ReturnType<typeof poolsOf>, list: readonly [atMs: number, prompt: number][]) => {
+    const chosen: string[] = [];
+    const spy = { name: 'spy', route: (_q: unknown, pool: { key: string; count: number }) => (chosen.push(pool.key.split('/')[2]!), pool.count > 0 ? 0 : -1) };
+    await simulate(
+      { ...config, policies: { ...config.policies, instanceRouter: spy } },
+      traceFromRequests(list.map(([atMs, prompt]) => request(atMs, prompt, 200))),
+      { audit: true },
+    );
+    return chosen;
+  };
+
+  it('the first takes what it has room for, and what it has none for goes to the other while that is emptier', async () => {
+    // 560 of 1,000 tokens are not six tenths. 900 are: full, the other empty. 1,500 of 2,000 in the other are less full than the first; 1,950 are not.
+    expect(
+      await pools(poolsOf(), [
+        [0, 550],
+        [100, 320],
+        [200, 1_500],
+        [300, 450],
+        [400, 10],
+      ]),
+    ).toEqual(['first', 'first', 'second', 'second', 'first']);
+  });
+
+  it('a pool without an instance is full, and takes nothing that the other could', async () => {
+    expect(
+      await pools(poolsOf(0), [
+        [0, 900],
+        [100, 50],
+        [200, 10],
+      ]),
+    ).toEqual(['first', 'first', 'first']);
+  });
+});
+
 describe('non-interactive work', () => {
   const batch = (at: number, deadlineMs: number) => request(at, 100, 10, { tier: 'non-interactive', deadlineAtMs: at + deadlineMs });
 

@@ -1,7 +1,9 @@
 export { type ConformanceCase, ConformanceError } from './conformance-case.js';
 export { actuatorConformance, controlLoopConformance, telemetrySourceConformance } from './control-suites.js';
 export {
+  type FakeCell,
   fakeEndpoint,
+  fakeEndpoints,
   fakeFleet,
   fakeHeldQueue,
   type FakeInstance,

@@ -1,0 +1,353 @@
+import { modelId, skuId } from '@sageserve/core';
+import { describe, expect, it } from 'vitest';
+import { resolveConfig, type SimulationConfig } from './config.js';
+import { linearPerformance, testConfig } from './fixtures.js';
+import { Fleet } from './fleet.js';
+import type { InstanceEngine } from './instance-engine.js';
+import { createTopology } from './topology.js';
+
+const MINUTE = 60_000;
+const SLOTS = 64;
+/** Endpoints in their order: region × model × SKU. */
+const [R0_M_SLOW, R0_M_FAST, R0_N_SLOW, , R1_M_SLOW] = [0, 1, 2, 3, 4];
+
+/** Two regions, models and SKUs; an endpoint has three instances and may have eight of sixteen GPUs of its kind, of two GPUs each. */
+function config(fields: Partial<SimulationConfig['endpoints'][number]> = {}, gpus = 32): SimulationConfig {
+  const base = testConfig({ regions: 2 });
+  const models = ['m', 'n'].map(modelId);
+  const skus = ['slow', 'fast'].map((name, k) => ({ ...base.skus[0]!, skuId: skuId(name), reclaimMs: (1 + k) * MINUTE, redeployMs: (10 + k) * MINUTE, newVmMs: (40 + k) * MINUTE }));
+  return {
+    ...base,
+    models,
+    skus,
+    endpoints: base.regions.flatMap((region) =>
+      models.flatMap((model) =>
+        skus.map((sku) => ({ ...base.endpoints[0]!, region, model, sku: sku.skuId, gpusPerInstance: 2, initialInstances: 3, minInstances: 0, maxInstances: 8, ...fields })),
+      ),
+    ),
+    gpuCapacity: [[gpus, gpus], [gpus, gpus]],
+  };
+} // prettier-ignore
+
+/** A fleet whose instances are busy with what the test says. */
+function fleetOf(given = config()) {
+  const outstandingTokens = new Float64Array(SLOTS);
+  const requests = new Map<number, number[]>();
+  const pools = new Map<number, number>();
+  const engine = {
+    outstandingTokens,
+    install: () => undefined,
+    setPool: (instance: number, pool: number) => void pools.set(instance, pool),
+    kvCapacity: () => linearPerformance().kvCapacityTokens,
+    isIdle: (instance: number) => outstandingTokens[instance] === 0,
+    takeAll(instance: number) {
+      outstandingTokens[instance] = 0;
+      return requests.get(instance) ?? [];
+    },
+  };
+  const resolved = resolveConfig(given);
+  const topology = createTopology(resolved);
+  const fleet = new Fleet(resolved, topology, engine as unknown as InstanceEngine, SLOTS);
+  const of = (endpoint: number) => fleet.members[topology.poolOfEndpoint[endpoint]!]!.filter((i) => fleet.endpointOf[i] === endpoint);
+  return {
+    fleet,
+    of,
+    pools,
+    /** Gives an instance work. */
+    work(instance: number, tokens: number, slots: number[] = []) {
+      if (outstandingTokens[instance] === 0 && tokens > 0) fleet.onBusy(instance, 0);
+      outstandingTokens[instance] = tokens;
+      requests.set(instance, slots);
+    },
+    /** It has done all of it. */
+    rest(instance: number, nowMs: number) {
+      outstandingTokens[instance] = 0;
+      fleet.onIdle(instance, nowMs);
+    },
+    to(endpoint: number, targetInstances: number, nowMs = 0) {
+      const gained = fleet.apply(endpoint, { targetInstances }, nowMs);
+      fleet.audit();
+      return gained;
+    },
+    /** Whatever becomes ready by then does. */
+    until(nowMs: number) {
+      const ready: number[] = [];
+      for (let atMs = fleet.becomingReady.peekKey(); atMs <= nowMs; atMs = fleet.becomingReady.peekKey()) {
+        const instance = fleet.becomingReady.peek();
+        fleet.finishProvisioning(instance, atMs);
+        ready.push(instance);
+      }
+      fleet.audit();
+      return ready;
+    },
+  };
+}
+
+const held = ({ fleet }: ReturnType<typeof fleetOf>, e: number) => [fleet.ready[e], fleet.provisioning[e], fleet.draining[e]];
+const spot = ({ fleet }: ReturnType<typeof fleetOf>, region: number, sku: number) => [0, 1].map((model) => fleet.spotInstances(region, sku).get(model) ?? 0);
+
+describe('what is given up', () => {
+  it('is what is not ready yet before anything that is, the newest first', () => {
+    const world = fleetOf();
+    world.to(R0_M_SLOW, 4, 0);
+    world.to(R0_M_SLOW, 5, 5 * MINUTE);
+    world.to(R0_M_SLOW, 6, 10 * MINUTE);
+    world.to(R0_M_SLOW, 4, 11 * MINUTE);
+    expect(held(world, R0_M_SLOW)).toEqual([3, 1, 0]);
+    // The oldest is kept, and is there when it was to be.
+    expect(world.until(40 * MINUTE)).toHaveLength(1);
+    expect(held(world, R0_M_SLOW)).toEqual([4, 0, 0]);
+    expect(world.fleet.actions).toMatchObject({ cancelled: 2, scaleIn: 1, scaleOut: 3 });
+    expect(world.fleet.gpusInUse(0, 0)).toBe(2 * (4 + 3));
+  });
+
+  it('is the ready instance with the least work, which drains; an idle one is donated at once', () => {
+    const world = fleetOf();
+    const [a, b, c] = world.of(R0_M_SLOW) as [number, number, number];
+    world.work(a, 300);
+    world.work(b, 100);
+    world.work(c, 200);
+    world.to(R0_M_SLOW, 2);
+    expect(world.of(R0_M_SLOW)).toEqual([a, c]);
+    expect(held(world, R0_M_SLOW)).toEqual([2, 0, 1]);
+    expect(world.pools.get(b)).toBe(-1);
+    expect(spot(world, 0, 0)).toEqual([0, 0]);
+    world.rest(b, MINUTE);
+    expect(spot(world, 0, 0)).toEqual([1, 0]);
+    world.rest(c, MINUTE);
+    world.to(R0_M_SLOW, 1, MINUTE);
+    expect(world.of(R0_M_SLOW)).toEqual([a]);
+    expect(spot(world, 0, 0)).toEqual([2, 0]);
+    // Nobody else's.
+    expect([held(world, R0_M_FAST), held(world, R0_N_SLOW), held(world, R1_M_SLOW)]).toEqual([[3, 0, 0], [3, 0, 0], [3, 0, 0]]); // prettier-ignore
+  });
+
+  it('is the lowest slot where two have the same', () => {
+    const world = fleetOf();
+    const [a, b, c] = world.of(R0_M_SLOW) as [number, number, number];
+    for (const one of [a, b, c]) world.work(one, 100);
+    world.to(R0_M_SLOW, 2);
+    expect(world.of(R0_M_SLOW)).toEqual([a, b, c].filter((one) => one !== Math.min(a, b, c)));
+  });
+
+  it('gives back weights that a redeployment was to replace, and the GPUs of a VM that was to come', () => {
+    const world = fleetOf(config({}, 14));
+    // Twelve GPUs of fourteen are held; the other model gives one instance away.
+    world.to(R0_N_SLOW, 2);
+    expect(spot(world, 0, 0)).toEqual([0, 1]);
+    world.to(R0_M_SLOW, 4);
+    expect(spot(world, 0, 0)).toEqual([0, 0]);
+    world.to(R0_M_SLOW, 5);
+    expect(world.fleet.actions.acquiredByWay).toMatchObject({ redeploy: 1, 'new-vm': 1 });
+    expect(world.fleet.gpusInUse(0, 0)).toBe(14);
+    world.to(R0_M_SLOW, 4, MINUTE);
+    expect(world.fleet.gpusInUse(0, 0)).toBe(12);
+    expect(spot(world, 0, 0)).toEqual([0, 0]);
+    world.to(R0_M_SLOW, 3, MINUTE);
+    expect(spot(world, 0, 0)).toEqual([0, 1]);
+    expect(world.fleet.gpusInUse(0, 0)).toBe(12);
+  });
+
+  it('is held to the endpoint’s bounds', () => {
+    const world = fleetOf(config({ minInstances: 2, maxInstances: 4 }));
+    world.to(R0_M_SLOW, 0);
+    expect(held(world, R0_M_SLOW)).toEqual([2, 0, 0]);
+    world.to(R0_M_SLOW, 99);
+    expect(held(world, R0_M_SLOW)).toEqual([2, 2, 0]);
+    expect(world.fleet.actions.refused).toBe(0);
+  });
+});
+
+describe('what is taken', () => {
+  it('is the busiest of what drains first, at once and for nothing', () => {
+    const world = fleetOf();
+    const [a, b, c] = world.of(R0_M_SLOW) as [number, number, number];
+    world.work(a, 300);
+    world.work(b, 500);
+    world.work(c, 100);
+    world.to(R0_M_SLOW, 0);
+    expect(held(world, R0_M_SLOW)).toEqual([0, 0, 3]);
+    expect(world.to(R0_M_SLOW, 1, MINUTE)).toBe(1);
+    expect(world.of(R0_M_SLOW)).toEqual([b]);
+    expect(world.to(R0_M_SLOW, 2, MINUTE)).toBe(1);
+    expect(world.of(R0_M_SLOW)).toEqual([b, a]);
+    expect(world.fleet.actions).toMatchObject({ resumed: 2, scaleOut: 2, acquiredByWay: { 'new-vm': 0, reclaim: 0 } });
+    expect(world.pools.get(b)).toBe(world.pools.get(a));
+  });
+
+  it('is then spot of the same model, of the model with the most to spare, and a new VM, each in its own time', () => {
+    const world = fleetOf(config({ maxInstances: 8 }, 16));
+    world.to(R0_M_SLOW, 2);
+    world.to(R0_N_SLOW, 1);
+    expect(spot(world, 0, 0)).toEqual([1, 2]);
+    expect(world.to(R0_M_SLOW, 6, 0)).toBe(0);
+    expect(world.fleet.actions.acquiredByWay).toEqual({ initial: 24, reclaim: 1, redeploy: 2, 'new-vm': 1 });
+    expect(spot(world, 0, 0)).toEqual([0, 0]);
+    expect(world.until(MINUTE)).toHaveLength(1);
+    expect(world.until(10 * MINUTE - 1)).toHaveLength(0);
+    expect(world.until(10 * MINUTE)).toHaveLength(2);
+    expect(world.until(40 * MINUTE - 1)).toHaveLength(0);
+    expect(world.until(40 * MINUTE)).toHaveLength(1);
+    // The other SKU has its own times.
+    world.to(R0_M_FAST, 4, 0);
+    expect(world.until(41 * MINUTE - 1)).toHaveLength(0);
+    expect(world.until(41 * MINUTE)).toHaveLength(1);
+  });
+
+  it('is of the model with the most to spare, not of the first', () => {
+    const base = config({}, 64);
+    const other = modelId('o');
+    const world = fleetOf({ ...base, models: [...base.models, other], endpoints: [...base.endpoints, { ...base.endpoints[0]!, model: other, initialInstances: 0 }] });
+    world.to(R0_M_SLOW, 2);
+    world.to(R0_N_SLOW, 1);
+    world.to(8, 1);
+    expect(spot(world, 0, 0)).toEqual([1, 1]);
+    world.to(8, 2);
+    expect(spot(world, 0, 0)).toEqual([0, 1]);
+  }); // prettier-ignore
+
+  it('never comes from another region or SKU', () => {
+    const world = fleetOf();
+    world.to(R0_M_FAST, 0);
+    world.to(R1_M_SLOW, 0);
+    world.to(R0_M_SLOW, 4);
+    expect(world.fleet.actions.acquiredByWay).toMatchObject({ reclaim: 0, redeploy: 0, 'new-vm': 1 });
+    expect([spot(world, 0, 1), spot(world, 1, 0)]).toEqual([[3, 0], [3, 0]]); // prettier-ignore
+  });
+
+  it('turns spot instances of another size out where a new VM needs their GPUs, and no more of them than it must', () => {
+    const base = config({}, 12);
+    const big = { ...base.endpoints[R0_N_SLOW]!, gpusPerInstance: 4, initialInstances: 0 };
+    const world = fleetOf({ ...base, endpoints: base.endpoints.map((one, e) => (e === R0_N_SLOW ? big : one)) });
+    world.to(R0_M_SLOW, 0);
+    expect([world.fleet.gpusInUse(0, 0), spot(world, 0, 0)]).toEqual([6, [3, 0]]);
+    world.to(R0_N_SLOW, 1);
+    expect([world.fleet.gpusInUse(0, 0), spot(world, 0, 0)]).toEqual([10, [3, 0]]);
+    world.to(R0_N_SLOW, 2);
+    expect([world.fleet.gpusInUse(0, 0), spot(world, 0, 0)]).toEqual([12, [2, 0]]);
+    world.to(R0_N_SLOW, 4);
+    expect([world.fleet.gpusInUse(0, 0), spot(world, 0, 0), world.fleet.actions.refused]).toEqual([12, [0, 0], 1]);
+    // What is refused leaves what is spot where it is.
+    const full = fleetOf({ ...base, endpoints: base.endpoints.map((one, e) => (e === R0_N_SLOW ? { ...big, gpusPerInstance: 8 } : one)) });
+    full.to(R0_M_SLOW, 2);
+    full.to(R0_N_SLOW, 2);
+    expect([spot(full, 0, 0), full.fleet.actions.refused, held(full, R0_N_SLOW)]).toEqual([[0, 0], 1, [0, 1, 0]]);
+  });
+
+  it('may be an instance that an endpoint begins with as spot', () => {
+    const world = fleetOf(config({ initialSpotInstances: 2 }));
+    expect(spot(world, 0, 0)).toEqual([2, 2]);
+    expect(world.fleet.gpusInUse(0, 0)).toBe(2 * (3 + 2) * 2);
+    world.to(R0_M_SLOW, 5);
+    expect(world.fleet.actions.acquiredByWay).toMatchObject({ reclaim: 2, 'new-vm': 0 });
+  });
+});
+
+describe('the delay that was measured', () => {
+  it('is the longest of the last eight, of its own endpoint', () => {
+    const world = fleetOf(config({ maxInstances: 20 }, 64));
+    expect(world.fleet.measuredDelayMs(R0_M_SLOW)).toBeUndefined();
+    world.to(R0_M_SLOW, 4, 0);
+    world.until(40 * MINUTE);
+    expect(world.fleet.measuredDelayMs(R0_M_SLOW)).toBe(40 * MINUTE);
+    expect(world.fleet.measuredDelayMs(R0_N_SLOW)).toBeUndefined();
+    let nowMs = 100 * MINUTE;
+    for (let n = 1; n <= 8; n++) {
+      world.to(R0_M_SLOW, 3, nowMs);
+      world.to(R0_M_SLOW, 4, nowMs);
+      world.until((nowMs += 5 * MINUTE));
+      expect(world.fleet.measuredDelayMs(R0_M_SLOW)).toBe(n < 8 ? 40 * MINUTE : MINUTE);
+    }
+  });
+});
+
+describe('an eviction', () => {
+  it('puts the instances with the least work on notice, which drain and are gone for good', () => {
+    const world = fleetOf();
+    const [a, b, c] = world.of(R0_M_SLOW) as [number, number, number];
+    const [d, e, f] = world.of(R0_N_SLOW) as [number, number, number];
+    for (const [i, one] of [a, b, c, d, e, f].entries()) world.work(one, 600 - 100 * i);
+    const idle = world.of(R1_M_SLOW)[0]!;
+    expect(world.fleet.notice(0, 0, 2, 0)).toEqual([f, e]);
+    expect([world.fleet.awaitsEviction(f), world.fleet.awaitsEviction(d), world.fleet.awaitsEviction(idle)]).toEqual([true, false, false]);
+    expect([held(world, R0_M_SLOW), held(world, R0_N_SLOW), held(world, R0_M_FAST)]).toEqual([[3, 0, 0], [1, 0, 2], [3, 0, 0]]); // prettier-ignore
+    // It is not put back to work, nor donated when it has none left: its GPUs go back to the cloud.
+    world.to(R0_N_SLOW, 2);
+    expect(world.fleet.actions).toMatchObject({ resumed: 0, acquiredByWay: { 'new-vm': 1 } });
+    const before = world.fleet.gpusInUse(0, 0);
+    world.rest(f, MINUTE);
+    expect(spot(world, 0, 0)).toEqual([0, 0]);
+    expect(world.fleet.gpusInUse(0, 0)).toBe(before - 2);
+    expect(world.fleet.actions.lost).toBe(1);
+    // One that is still busy at the end loses what it has.
+    world.work(e, 50, [7, 8]);
+    expect(world.fleet.lose(e, 2 * MINUTE)).toEqual([7, 8]);
+    world.fleet.audit();
+    expect(world.fleet.awaitsEviction(e)).toBe(false);
+  });
+
+  it('takes an idle one at once', () => {
+    const world = fleetOf();
+    world.fleet.notice(0, 0, 1, 0);
+    world.fleet.audit();
+    expect(world.fleet.ready[R0_M_SLOW]! + world.fleet.ready[R0_N_SLOW]!).toBe(5);
+    expect([world.fleet.draining[R0_M_SLOW], world.fleet.actions.lost, world.fleet.gpusInUse(0, 0)]).toEqual([0, 1, 10]);
+  });
+
+  it('takes so many spot instances and no more', () => {
+    const world = fleetOf(config({ initialSpotInstances: 2 }));
+    world.fleet.loseSpot(0, 0, 3, 0);
+    world.fleet.audit();
+    expect(spot(world, 0, 0)).toEqual([0, 1]);
+    expect([world.fleet.actions.lost, world.fleet.gpusInUse(0, 0), world.fleet.gpusInUse(0, 1)]).toEqual([3, 14, 20]);
+  });
+});
+
+describe('an outage', () => {
+  it('takes all of its region, whatever it is doing, and nothing of the other; nothing starts there until the last one is over', () => {
+    const world = fleetOf(config({ initialSpotInstances: 1 }));
+    const [a, b] = world.of(R0_M_SLOW) as [number, number, number];
+    world.work(a, 10, [1]);
+    world.work(b, 20, [2, 3]);
+    world.to(R0_M_SLOW, 1);
+    world.to(R0_M_FAST, 5);
+    const other = [4, 5, 6, 7].map((e) => held(world, e));
+    expect(world.fleet.loseRegion(0, MINUTE).sort()).toEqual([1, 2, 3]);
+    world.fleet.audit();
+    expect([0, 1, 2, 3].map((e) => held(world, e))).toEqual(Array(4).fill([0, 0, 0]));
+    expect([4, 5, 6, 7].map((e) => held(world, e))).toEqual(other);
+    expect([world.fleet.gpusInUse(0, 0), world.fleet.gpusInUse(0, 1), spot(world, 0, 0), spot(world, 1, 0)]).toEqual([0, 0, [0, 0], [1, 1]]);
+    expect([world.fleet.isDown(0), world.fleet.isDown(1)]).toEqual([true, false]);
+    world.fleet.loseRegion(0, MINUTE);
+    world.fleet.restoreRegion(0);
+    world.to(R0_M_SLOW, 2, MINUTE);
+    expect([world.fleet.isDown(0), held(world, R0_M_SLOW), world.fleet.actions.refused]).toEqual([true, [0, 0, 0], 2]);
+    world.fleet.restoreRegion(0);
+    world.to(R0_M_SLOW, 2, MINUTE);
+    expect([world.fleet.isDown(0), held(world, R0_M_SLOW)]).toEqual([false, [0, 2, 0]]);
+    expect(world.until(100 * MINUTE)).toHaveLength(2);
+  });
+});
+
+describe('time that is held', () => {
+  it('is counted as ready, draining, busy, provisioning by way, and spot', () => {
+    const world = fleetOf();
+    const [a] = world.of(R0_M_SLOW) as [number];
+    for (const one of world.of(R0_M_SLOW)) world.work(one, 1_000 - one);
+    world.to(R0_M_SLOW, 2, 10 * MINUTE);
+    const drained = [0, 1, 2].find((i) => !world.of(R0_M_SLOW).includes(i))!;
+    world.rest(drained, 15 * MINUTE);
+    world.to(R0_M_SLOW, 3, 20 * MINUTE);
+    world.until(21 * MINUTE);
+    expect(world.fleet.heldTime(R0_M_SLOW, 30 * MINUTE)).toEqual({
+      gpusPerInstance: 2,
+      usdPerGpuHour: 1,
+      readyMs: (2 * 30 + 10 + 9) * MINUTE,
+      drainingMs: 5 * MINUTE,
+      busyMs: (2 * 30 + 15) * MINUTE,
+      provisioningMs: [0, MINUTE, 0, 0],
+    });
+    expect(world.fleet.spotGpuMs(0, 0, 30 * MINUTE)).toBe(2 * 5 * MINUTE);
+    expect(world.fleet.poolKvCapacity[world.pools.get(a)!]).toBe(3 * linearPerformance().kvCapacityTokens * 2);
+  });
+});
