@@ -338,3 +338,46 @@ describe('wholeLines', () => {
     expect(blocks.slice(0, -1).every((block) => block.endsWith('\n'))).toBe(true);
   });
 });
+
+describe('absurd input', () => {
+  const rows = (...lines: string[]) => `arrived_at_s,prompt_tokens,output_tokens,deadline_s\n${lines.join('\n')}\n`;
+
+  it.each([
+    ['-1e400,1,1,', 'column arrived_at_s: is not a time at or after the start of the trace'],
+    ['1e400,1,1,', 'column arrived_at_s'],
+    ['0,1e400,1,', 'column prompt_tokens'],
+    ['0,1,1,1e308', 'column deadline'],
+    ['0,1,1,-1e400', 'column deadline'],
+    ['1e308,1,1,', 'column arrived_at_s'],
+  ])('is refused with line and column, never written as NaN or Infinity: %s', async (row, message) => {
+    const error = await failure(rows('0,1,1,', row).replace('0,1,1,\n', ''));
+    expect(error.message).toContain(message);
+  });
+
+  it('of a gap that no fleet would sit out is refused with its line, and Unix times with what to do', async () => {
+    expect(await failure(rows('0,1,1,', `${367 * 86_400},1,1,`))).toMatchObject({ line: 3, column: 'arrived_at_s' });
+    expect(await read(rows('0,1,1,', `${365 * 86_400},1,1,`))).toHaveLength(2);
+    const epoch = await failure(rows('1715558400,1,1,', '1715558401,1,1,'));
+    expect(epoch).toMatchObject({ line: 2, column: 'arrived_at_s' });
+    expect(`${epoch.message} ${epoch.hint}`).toContain('1970');
+  });
+
+  it('of one line without an end is refused, packed or not, and told by its line', async () => {
+    const bomb = gzipSync(Buffer.concat([Buffer.from('arrived_at_s,prompt_tokens,output_tokens\n0,1,1\n'), Buffer.alloc(40 << 20, 0x31)]), { level: 1 });
+    const error = await read(bomb, 'bomb.csv.gz').then(
+      () => undefined,
+      (cause: unknown) => cause as TraceFormatError,
+    );
+    expect(error).toBeInstanceOf(TraceFormatError);
+    expect(error).toMatchObject({ line: 3 });
+    expect(error!.message).toContain('16 MB');
+  });
+
+  it('of an unordered trace that is put in order has the same limits', async () => {
+    const far = traceFromRequests([
+      { arrivedAtMs: 0, promptTokens: 1, outputTokens: 1 },
+      { arrivedAtMs: 367 * 86_400_000, promptTokens: 1, outputTokens: 1 },
+    ]);
+    await expect((async () => records(await sortTrace(far)))()).rejects.toThrow('a request comes 367 days after the one before it');
+  });
+});

@@ -35,7 +35,14 @@ export async function explainCommand(file: string, options: ExplainOptions): Pro
 }
 
 const number = z.number();
-const seen = z.looseObject({ readyInstances: number, provisioningInstances: number, drainingInstances: number });
+const seen = z.looseObject({
+  readyInstances: number,
+  provisioningInstances: number,
+  drainingInstances: number,
+  kvCacheUtilization: number.optional(),
+  queuedTokens: number.optional(),
+  demandTokensPerS: number.optional(),
+});
 const series = z.looseObject({
   modelId: z.string(),
   regionId: z.string(),
@@ -48,7 +55,7 @@ const series = z.looseObject({
 });
 /** As much of an entry as an explanation reads. */
 const journalLineSchema = z.discriminatedUnion('kind', [
-  z.looseObject({ kind: z.literal('run'), scenario: z.string(), strategy: z.string() }),
+  z.looseObject({ kind: z.literal('run'), scenario: z.string(), strategy: z.string(), startEpochMs: number.optional() }),
   z.looseObject({
     kind: z.literal('plan'),
     atMs: number,
@@ -56,10 +63,21 @@ const journalLineSchema = z.discriminatedUnion('kind', [
     solver: z.string(),
     targets: z.record(z.string(), z.looseObject({ held: number, target: number })),
     forecasts: z.array(series),
-    shortfall: z.array(z.looseObject({ kind: z.string(), modelId: z.string(), amount: number })),
+    shortfall: z.array(z.looseObject({ kind: z.string(), modelId: z.string(), regionId: z.string().optional(), amount: number })),
   }),
-  z.looseObject({ kind: z.literal('decision'), atMs: number, endpointId: z.string(), seen, targetInstances: number, reason: z.string(), outcome: z.string() }),
-  z.looseObject({ kind: z.enum(['degradation', 'recovery']), atMs: number, what: z.string() }),
+  z.looseObject({
+    kind: z.literal('decision'),
+    atMs: number,
+    endpointId: z.string(),
+    seen,
+    plannedInstances: number.optional(),
+    targetInstances: number,
+    reason: z.string(),
+    outcome: z.string(),
+    reachedInstances: number.optional(),
+    detail: z.string().optional(),
+  }),
+  z.looseObject({ kind: z.enum(['degradation', 'recovery']), atMs: number, what: z.string(), ends: z.string().optional() }),
 ]);
 
 /** Which field is wrong, where that is known. */

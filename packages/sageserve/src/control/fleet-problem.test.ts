@@ -91,7 +91,7 @@ describe('fleetProblem', () => {
   }); // prettier-ignore
 
   it('serves what waits in the strategy’s hours, or the paper’s share of what came in the last one', () => {
-    const queue = (m: number, fields: Partial<BacklogSnapshot>): BacklogSnapshot => ({ modelId: modelId(MODELS[m]!), requests: 0, promptTokens: 0, earliestDeadlineAtMs: Infinity, due: [], ...fields }); // prettier-ignore
+    const queue = (m: number, fields: Partial<BacklogSnapshot>): BacklogSnapshot => ({ modelId: modelId(MODELS[m]!), requests: 0, promptTokens: 0, earliestDeadlineAtMs: Infinity, due: [], arrivedTokensPerS: undefined, ...fields }); // prettier-ignore
     const backlog = [queue(0, { requests: 5, promptTokens: 3_000, arrivedTokensPerS: 10 }), queue(1, { requests: 0, promptTokens: 0, arrivedTokensPerS: 20 })];
     expect(problemOf({}, { backlog }).deferrable).toEqual([{ modelId: MODELS[0], tokens: 4_000, dueInMs: 6 * 3_600_000 }]);
     const share = scenario.placement.nonInteractiveBuffer;

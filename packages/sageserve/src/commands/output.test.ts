@@ -1,0 +1,122 @@
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type CommandRun, runCommand as run } from '../fixtures.js';
+import { preset } from '../presets/presets.js';
+import { fileNames } from './file-name.js';
+import { visible } from './terminal.js';
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sageserve-output-'));
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+
+/** The command where no file may be larger than so many kilobytes: what a full disk is like. */
+function onFullDisk(kilobytes: number, args: readonly string[]): Promise<CommandRun> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('bash', ['-c', `trap '' XFSZ; ulimit -f ${kilobytes}; exec "$0" "$@"`, process.execPath, cli, ...args]);
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+describe.skipIf(process.platform === 'win32')('a disk that takes no more', () => {
+  it.each([
+    ['a trace as text', ['trace', 'generate', 'out.csv', '--preset', 'small', '--duration', '1d'], 'out.csv'],
+    ['a packed trace', ['trace', 'generate', 'out.jsonl.gz', '--preset', 'small', '--duration', '1d'], 'out.jsonl.gz'],
+    ['a trace as Parquet', ['trace', 'generate', 'out.parquet', '--preset', 'small', '--duration', '1d'], 'out.parquet'],
+    ['results', ['simulate', '--duration', '1h', '--strategy', 'static', '--requests', '--out', 'results'], 'results'],
+    ['results as Parquet', ['simulate', '--duration', '1h', '--strategy', 'static', '--requests', '--parquet', '--out', 'packed'], 'packed'],
+    ['a comparison', ['compare', '--duration', '30m', '--strategy', 'static,reactive', '--out', 'compared'], 'compared'],
+    ['a sweep', ['sweep', 'sweep.yaml', '--cores', '1', '--out', 'swept'], 'swept'],
+  ])('is told with the file, and leaves nothing half-written: %s', async (_, args, name) => {
+    await writeFile(join(dir, 'sweep.yaml'), `scenarios: [small]\nstrategies: [static]\nset: { duration: 2m }\nseeds: 60\n`);
+    const at = args.map((arg) => (arg === name || arg === 'sweep.yaml' ? join(dir, arg) : arg));
+    const { code, stderr } = await onFullDisk(16, at);
+    expect(stderr).toContain(`can't write ${join(dir, name)}`);
+    expect(stderr).toContain('the file would be larger than is allowed');
+    expect(stderr).not.toMatch(/\n +at |EFBIG/);
+    expect(code).toBe(1);
+    const left = (await readdir(dir, { recursive: true })).filter((path) => path.startsWith(name));
+    expect(left.filter((path) => path.endsWith('.partial') || path.endsWith('.lock'))).toEqual([]);
+    // A sweep keeps the runs that it has, whole.
+    if (name !== 'swept') expect(left.filter((path) => path !== name)).toEqual([]);
+    else for (const line of (await readFile(join(dir, 'swept', 'runs.jsonl'), 'utf8')).trim().split('\n')) expect(() => JSON.parse(line) as unknown).not.toThrow();
+  }); // prettier-ignore
+});
+
+describe('a folder where a file is to be', () => {
+  it('is told as such', async () => {
+    await mkdir(join(dir, 'folder.csv'));
+    const { code, stderr } = await run(['trace', 'generate', join(dir, 'folder.csv'), '--duration', '1m']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`can't write ${join(dir, 'folder.csv')}: it is a folder`)]);
+    await mkdir(join(dir, 'journal.jsonl'));
+    const explained = await run(['explain', join(dir, 'journal.jsonl'), '--endpoint', 'x']);
+    expect(explained.stderr).not.toMatch(/\n +at /);
+    expect(explained.stderr).toContain('journal.jsonl');
+  });
+});
+
+describe('names', () => {
+  it('of strategies are no paths: what is written stays in its folder', async () => {
+    const base = join(dir, 'names');
+    await mkdir(base);
+    await writeFile(join(base, 'evil.mjs'), `export default { strategies: { '../evil': () => ({ scaling: { name: 'evil', decide: () => [] } }), '/tmp/evil': () => ({ scaling: { name: 'evil', decide: () => [] } }) } };`);
+    await writeFile(join(base, 'evil.json'), JSON.stringify({ ...preset('small'), duration: '2m', plugins: ['./evil.mjs'], strategies: ['../evil', '/tmp/evil'] }));
+    const { code, stderr } = await run(['simulate', join(base, 'evil.json'), '--out', join(base, 'out')]);
+    expect(stderr).not.toMatch(/\n +at /);
+    if (code === 0) {
+      expect((await readdir(base)).sort()).toEqual(['evil.json', 'evil.mjs', 'out']);
+      expect((await readdir(join(base, 'out'))).every((name) => /^[\w.-]+$/.test(name) && !name.startsWith('.'))).toBe(true);
+    } else expect([code, stderr]).toEqual([2, expect.stringContaining('../evil')]);
+    expect(fileNames(['../evil', '/tmp/evil', '..', 'a/b', 'a-b', 'ok.1'])).toEqual(['evil', 'tmp-evil', 'unnamed', 'a-b-4', 'a-b-5', 'ok.1']);
+  }); // prettier-ignore
+
+  it('do not steer a terminal', async () => {
+    expect(visible('a\u001b[2Jb\u0007\u202ec\td\n')).toBe('a\\u001b[2Jb\\u0007\\u202ec\td\n');
+    await writeFile(join(dir, 'escape.csv'), 'arrived_at_s,prompt_tokens,output_tokens,model\n1,10,2,"evil\u001b[2J\u001b]0;x\u0007"\n');
+    for (const args of [
+      ['trace', 'head'],
+      ['trace', 'inspect'],
+      ['simulate', '--trace'],
+    ]) {
+      const { stdout, stderr } = await run([...args, join(dir, 'escape.csv')]);
+      expect(stdout + stderr).toContain('evil\\u001b[2J');
+      expect(stdout + stderr).not.toContain('\u001b');
+    }
+  });
+});
+
+describe('what is read back', () => {
+  const entry = { kind: 'decision', atMs: 0, endpointId: 'r/m/s/p', seen: { readyInstances: 1, provisioningInstances: 0, drainingInstances: 0 }, targetInstances: 2, reason: 'x', outcome: 'applied' }; // prettier-ignore
+  it.each([
+    ['null', 'journal.jsonl:1: is no entry of a journal'],
+    ['{"kind":"decision"}', 'journal.jsonl:1: is no entry of a journal: atMs is missing or wrong'],
+    [JSON.stringify({ ...entry, seen: { ...entry.seen, queuedTokens: null } }), 'journal.jsonl:1: is no entry of a journal: seen.queuedTokens is missing or wrong'],
+    [JSON.stringify({ ...entry, reachedInstances: null }), 'reachedInstances is missing or wrong'],
+    [JSON.stringify({ kind: 'plan', atMs: 0, status: 'optimal', solver: 'x', targets: { a: null }, forecasts: [], shortfall: [] }), 'targets.a is missing or wrong'],
+    ['{"kind":', 'journal.jsonl:1: is no JSON'],
+  ])('is checked: %s', async (line, message) => {
+    const folder = await mkdtemp(join(dir, 'journal-'));
+    await writeFile(join(folder, 'journal.jsonl'), `${line}\n`);
+    const { code, stderr } = await run(['explain', join(folder, 'journal.jsonl'), '--endpoint', 'r/m/s/p']);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toMatch(/\n +at /);
+    expect(code).not.toBe(0);
+  }); // prettier-ignore
+
+  it('is a journal where nothing but what an explanation needs is there', async () => {
+    await writeFile(join(dir, 'least.jsonl'), `${JSON.stringify(entry)}\n`);
+    const { code, stdout } = await run(['explain', join(dir, 'least.jsonl'), '--endpoint', 'r/m/s/p']);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('1 → 2: x')]);
+  });
+});

@@ -1,0 +1,86 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCommand as run } from '../fixtures.js';
+import { preset } from '../presets/presets.js';
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sageserve-plugins-'));
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+let made = 0;
+/** A scenario of ten minutes with a plug-in whose catalogue is this text. */
+async function scenarioWith(catalogue: string, fields: object): Promise<string> {
+  const name = `mine-${made++}`;
+  await writeFile(join(dir, `${name}.mjs`), `export default ${catalogue};\n`);
+  const file = join(dir, `${name}.json`);
+  await writeFile(file, JSON.stringify({ ...preset('small'), duration: '10m', strategies: ['reactive'], plugins: [`./${name}.mjs`], ...fields }));
+  return file;
+}
+
+const router = (answer: string) => `{ regionRouters: { mine: () => ({ name: 'mine', ${answer} }) } }`;
+const strategy = (decide: string) => `{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: ${decide} } }) } }`;
+const forFirst = (target: string) => `(fleet) => [{ endpointId: fleet.endpoints[0].endpointId, targetInstances: ${target}, reason: 'x' }]`;
+const use = { regionRouter: { regionRouter: 'mine' }, strategy: { strategies: ['mine'] } };
+
+describe('a plug-in that breaks its contract', () => {
+  it.each([
+    ['a router that answers 99', router('route: () => 99'), use.regionRouter, 'region router "mine"', 'answered with 99 where there are'],
+    ['a router that answers NaN', router('route: () => NaN'), use.regionRouter, 'region router "mine"', 'answered with NaN'],
+    ['a router that answers half a region', router('route: () => 0.5'), use.regionRouter, 'region router "mine"', 'answered with 0.5'],
+    ['a router that answers text', router("route: () => '0'"), use.regionRouter, 'region router "mine"', 'answered with the text "0"'],
+    ['a router that answers a promise', router('route: async () => 0'), use.regionRouter, 'region router "mine"', 'a promise, and it must answer at once'],
+    ['a router that answers nothing', router('route() {}'), use.regionRouter, 'region router "mine"', 'answered with nothing'],
+    ['a router whose method is misspelt', router('rout: () => 0'), use.regionRouter, 'region router "mine"', 'has no method route()'],
+    ['a router that throws null', router('route() { throw null; }'), use.regionRouter, 'region router "mine"', 'threw in route(): null was thrown'],
+    ['a router that throws what can’t be read', router('route() { throw { toString() { throw 1; } }; }'), use.regionRouter, 'region router "mine"', 'threw in route()'],
+    ['a factory that makes nothing', '{ regionRouters: { mine: () => undefined } }', use.regionRouter, 'region router "mine"', 'is nothing'],
+    ['a strategy with an unknown id', strategy("() => [{ endpointId: 'nowhere', targetInstances: 3, reason: 'x' }]"), use.strategy, 'strategy "mine"', 'which is no endpoint of the fleet'],
+    ['a strategy that asks for NaN', strategy(forFirst('NaN')), use.strategy, 'strategy "mine"', 'wants NaN as the number of instances'],
+    ['a strategy that asks for 1000', strategy(forFirst('1000')), use.strategy, 'strategy "mine"', 'wants 1000 as the number of instances'],
+    ['a strategy that asks for less than none', strategy(forFirst('-1')), use.strategy, 'strategy "mine"', 'wants -1'],
+    ['a strategy that decides nothing at all', strategy('() => undefined'), use.strategy, 'strategy "mine"', 'answered with nothing'],
+    ['a strategy without a policy', '{ strategies: { mine: () => ({}) } }', use.strategy, 'strategy "mine"', 'has no scaling'],
+    ['a strategy that throws', strategy('() => { throw new Error("oops"); }'), use.strategy, 'strategy "mine"', 'threw in decide(): oops'],
+  ])('is told with its file and the contract, as its own mistake: %s', async (_, catalogue, fields, policy, broken) => {
+    const file = await scenarioWith(catalogue, fields);
+    const { code, stderr } = await run(['simulate', file]);
+    expect(stderr).toContain(policy);
+    expect(stderr).toContain(`.mjs)`);
+    expect(stderr).toContain(broken);
+    expect(stderr).toContain('hint: ');
+    expect(stderr).not.toMatch(/\n +at |defect in SageServe/);
+    expect(code).not.toBe(0);
+  }); // prettier-ignore
+});
+
+describe('plan and forecast', () => {
+  const forecaster = (values: string) => `{ forecasters: { mine: () => ({ name: 'mine', minHistorySteps: 1, forecast(history, steps, options) {
+    const column = () => { const mean = new Float64Array(steps).fill(${values}); return { mean, quantiles: (options?.quantileLevels ?? [0.5]).map((level) => ({ level, values: mean })) }; };
+    const answer = { ...column(), startMs: history.startMs + history.promptTokensPerS.length * history.stepMs, stepMs: history.stepMs, promptTokensPerS: column(), outputTokensPerS: column(), method: 'mine' };
+    return { then: (resolve) => resolve(answer) };
+  } }) } }`;
+
+  it('load plug-ins like the rest, and wait for whatever can be waited for', async () => {
+    const file = await scenarioWith(forecaster('4321'), {});
+    const planned = await run(['plan', file, '--method', 'mine', '--json']);
+    expect([planned.stderr.includes('error'), planned.code]).toEqual([false, 0]);
+    const plugin = file.replace('.json', '.mjs');
+    const counts = join(dir, 'counts.csv');
+    await writeFile(counts, `time_s,value\n${Array.from({ length: 300 }, (_, i) => `${i * 600},${100 + (i % 7)}`).join('\n')}\n`);
+    const predicted = await run(['forecast', 'run', '--counts', counts, '--plugins', plugin, '--method', 'mine', '--json']);
+    expect([predicted.code, predicted.stdout]).toEqual([0, expect.stringContaining('4321')]);
+    const unknown = await run(['forecast', 'run', '--counts', counts, '--method', 'mine']);
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('"mine"')]);
+  });
+
+  it('blame a forecaster that answers with what is no number', async () => {
+    const file = await scenarioWith(forecaster('NaN'), {});
+    const { code, stderr } = await run(['plan', file, '--method', 'mine']);
+    expect(stderr).toMatch(/forecaster "mine" of .*\.mjs\) answered with NaN in mean/);
+    expect(code).not.toBe(0);
+  });
+});

@@ -1,0 +1,54 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError, SageServeError } from '@sageserve/core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readScenario } from './parse.js';
+
+let dir: string;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sageserve-document-'));
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+async function failure(text: string): Promise<SageServeError> {
+  const file = join(dir, 'scenario.yaml');
+  await writeFile(file, text);
+  return readScenario(file).then(
+    () => {
+      throw new Error('was read without an error');
+    },
+    (error: unknown) => error as SageServeError,
+  );
+}
+
+const exploding = ['a: &a [x, x, x, x, x, x, x, x, x, x]', ...Array.from({ length: 8 }, (_, i) => `${'bcdefghi'[i]}: &${'bcdefghi'[i]} [${Array(10).fill(`*${'abcdefgh'[i]}`).join(', ')}]`)].join('\n'); // prettier-ignore
+
+describe('a scenario file', () => {
+  it.each([
+    ['an alias of nothing', 'name: *nope\n', 'scenario.yaml:1:7: *nope stands for nothing'],
+    ['aliases that explode', exploding, 'scenario.yaml: '],
+    ['an alias of itself', 'name: x\nregions: &r\n  - *r\n', 'holds itself'],
+    ['a name that means something to the language', 'name: x\n"__proto__": { polluted: 1 }\n', 'scenario.yaml:2:14: __proto__: can’t be a name'],
+    ['one deep within', 'name: x\nstrategyOptions: { sage: { __proto__: { polluted: 1 } } }\n', '__proto__: can’t be a name'],
+    ['lists within lists by the thousand', `name: ${'['.repeat(20_000)}`, 'scenario.yaml'],
+    ['no fields at all', 'just text\n', 'scenario.yaml'],
+    ['a merge key of nothing', 'name: x\n<<: *base\n', '*base stands for nothing'],
+  ])('with %s is an error with the place', async (_, text, message) => {
+    const error = await failure(text);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error.message).toContain(message);
+    expect(error.message.length).toBeLessThan(400);
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+
+  it('of more than 8 MB, and one that is a folder, are refused before they are read', async () => {
+    expect((await failure(`name: x\n# ${'x'.repeat(9 << 20)}`)).message).toContain('it has more than 8 MB');
+    await expect(readScenario(dir)).rejects.toThrow('it is a folder');
+  });
+
+  it('may use aliases', async () => {
+    const error = await failure('name: &n x\nseed: *n\n');
+    expect(error.message).toContain('scenario.yaml: regions: ');
+  });
+});
