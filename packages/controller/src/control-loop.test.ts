@@ -254,8 +254,8 @@ describe('createControlLoop', () => {
 
   it('never shrinks on approval what nothing is known of, and carries out the rest of what was approved', async () => {
     const [, , , growing, shrinking, level, seen] = fakeEndpoints().map(({ endpointId }) => endpointId);
-    const kvOf = new Map<string, number | undefined>([[growing!, undefined], [shrinking!, undefined], [level!, undefined], [seen!, 0]]); // prettier-ignore
-    const targets = new Map([[growing!, 6], [shrinking!, 4], [level!, 5], [seen!, 4]]); // prettier-ignore
+    const kvOf = new Map<string, number | undefined>([[growing, undefined], [shrinking, undefined], [level, undefined], [seen, 0]]); // prettier-ignore
+    const targets = new Map([[growing, 6], [shrinking, 4], [level, 5], [seen, 4]]); // prettier-ignore
     // Five of each, two of them on their way.
     const endpoints = fakeEndpoints().map(({ endpointId, ...rest }) => ({
       ...rest, endpointId, readyInstances: 3, provisioningInstances: level === endpointId ? 3 : 2, kvCacheUtilization: kvOf.has(endpointId) ? kvOf.get(endpointId) : 0.5,

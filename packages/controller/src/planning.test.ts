@@ -153,19 +153,19 @@ describe('a plan for two models, regions and SKUs', () => {
 
   it('is made for 0.9 unless told otherwise', async () => {
     const { plan } = await planningOf().planning.plan(telemetry(), fleet(), NOW);
-    expect(plan!.demand!.upperTokensPerS[0]!.at(0, 1, 0)).toBe(2_000 + 9_000);
+    expect(plan!.demand!.upperTokensPerS[0].at(0, 1, 0)).toBe(2_000 + 9_000);
   });
 
   it('knows each model’s shape of requests by the last day alone', async () => {
     const { planning, inputs } = planningOf();
     const { plan } = await planning.plan(telemetry(), fleet([]), NOW);
     expect(inputs).toHaveLength(1);
-    expect([...inputs[0]!.mix]).toEqual([
+    expect([...inputs[0].mix]).toEqual([
       [models[0], { promptTokens: 150, outputTokens: 20 }],
       [models[1], { promptTokens: 350, outputTokens: 20 }],
     ]);
-    expect(plan!.demand!.mix).toEqual([...inputs[0]!.mix.values()]);
-    expect(inputs[0]!.forecasts.map(({ forecast }) => forecast.mean.length)).toEqual([6, 6, 6, 6]);
+    expect(plan!.demand!.mix).toEqual([...inputs[0].mix.values()]);
+    expect(inputs[0].forecasts.map(({ forecast }) => forecast.mean.length)).toEqual([6, 6, 6, 6]);
   });
 
   it('skips the buckets that are there late, so that its first window is the present one', async () => {
@@ -174,7 +174,7 @@ describe('a plan for two models, regions and SKUs', () => {
     const { plan, entry } = await planning.plan(telemetry(2), fleet(), NOW);
     expect(steps.map(({ horizonSteps }) => horizonSteps)).toEqual([14, 14, 14, 14]);
     expect(entry!.forecasts.map(({ startMs }) => startMs)).toEqual([NOW, NOW, NOW, NOW]);
-    expect(inputs[0]!.forecasts[0]!.forecast.mean[0]).toBe(1_002);
+    expect(inputs[0].forecasts[0].forecast.mean[0]).toBe(1_002);
     expect(plan!.demand!.expectedTokensPerS.map((grid) => grid.at(0, 0, 0))).toEqual(Array.from({ length: 12 }, (_, w) => 1_002 + w));
   });
 
@@ -205,8 +205,8 @@ describe('a plan for two models, regions and SKUs', () => {
     const { planning } = planningOf({ epochMs: () => epochMs });
     steps.length = 0;
     const { entry } = await planning.plan(telemetry(), fleet(), NOW);
-    expect(steps[0]!.startMs).toBe(epochMs + NOW - 150 * STEP);
-    expect(entry!.forecasts[0]!.startMs).toBe(NOW);
+    expect(steps[0].startMs).toBe(epochMs + NOW - 150 * STEP);
+    expect(entry!.forecasts[0].startMs).toBe(NOW);
   });
 });
 
@@ -215,10 +215,10 @@ describe('demand that is not known', () => {
     const { planning, problems } = planningOf();
     const { plan, degradations } = await planning.plan(failing(isLast), fleet(), NOW);
     expect(degradations).toEqual(['demand of model-b in region-b is not known (no route); no plan takes anything away there']);
-    expect([...problems[0]!.minInstances.values]).toEqual([0, 0, 0, 0, 0, 0, 7, 8]);
-    expect(plan!.demand!.expectedTokensPerS[3]!.at(1, 1, 0)).toBeNaN();
-    expect(plan!.demand!.upperTokensPerS[3]!.at(1, 1, 0)).toBeNaN();
-    expect(plan!.demand!.expectedTokensPerS[3]!.at(0, 1, 0)).toBe(2_003);
+    expect([...problems[0].minInstances.values]).toEqual([0, 0, 0, 0, 0, 0, 7, 8]);
+    expect(plan!.demand!.expectedTokensPerS[3].at(1, 1, 0)).toBeNaN();
+    expect(plan!.demand!.upperTokensPerS[3].at(1, 1, 0)).toBeNaN();
+    expect(plan!.demand!.expectedTokensPerS[3].at(0, 1, 0)).toBe(2_003);
   });
 
   it('in one region of one model says nothing of the other region, nor of the other model', async () => {
@@ -229,7 +229,7 @@ describe('demand that is not known', () => {
         fleet(),
         NOW,
       );
-      expect([...problems[0]!.minInstances.values]).toEqual([...held().values].map((n, i) => (i >> 1 === cell ? n : 0)));
+      expect([...problems[0].minInstances.values]).toEqual([...held().values].map((n, i) => (i >> 1 === cell ? n : 0)));
     }
   });
 
@@ -247,14 +247,14 @@ describe('a plan with a program for each window', () => {
     const { planning, inputs, limitsMs } = planningOf({ windows: 'each', planSteps: 2, timeLimitMs: 8_000 }, (w) => ({
       flowTokensPerS: flow(w),
       ...(w === 2
-        ? { status: 'feasible', shortfall: [{ kind: 'interactive-normal', modelId: models[1]!, regionId: regions[0]!, amount: 12.6, binding: [] }] }
+        ? { status: 'feasible', shortfall: [{ kind: 'interactive-normal', modelId: models[1], regionId: regions[0], amount: 12.6, binding: [] }] }
         : {}),
     }));
     const { plan, entry, degradations } = await planning.plan(telemetry(), fleet(), NOW);
     expect(inputs.map(({ forecasts }) => forecasts.map(({ forecast }) => [...forecast.mean]))).toEqual(
       [0, 1, 2, 3].map((w) => [[1_000 + w], [2_000 + w], [3_000 + w], [4_000 + w]]),
     );
-    expect(inputs.map(({ forecasts }) => forecasts[0]!.forecast.startMs)).toEqual([0, 1, 2, 3].map((w) => NOW + w * STEP));
+    expect(inputs.map(({ forecasts }) => forecasts[0].forecast.startMs)).toEqual([0, 1, 2, 3].map((w) => NOW + w * STEP));
     expect(limitsMs).toEqual([2_000, 2_000, 2_000, 2_000]);
     expect(plan!.schedule!.map((grid) => grid.at(1, 1, 1))).toEqual([8, 9, 10, 11]);
     expect(plan!.target.at(1, 1, 1)).toBe(8);

@@ -29,7 +29,7 @@ describe('errors', () => {
     expect([theirs instanceof ConfigError, theirs instanceof SageServeError, theirs instanceof TraceFormatError, theirs instanceof Error]).toEqual([true, true, false, true]); // prettier-ignore
     const ours = new PolicyContractError('router "x"', 'answered with 99', 'an index');
     expect([ours instanceof other.PolicyContractError, ours instanceof other.SageServeError, ours instanceof other.ConfigError]).toEqual([true, true, false]);
-    expect([new Error('x'), { code: 'ERR_CONFIG' }, null, undefined, 'x', 5].map((value) => (value as never) instanceof SageServeError)).toEqual(Array(6).fill(false));
+    expect([new Error('x'), { code: 'ERR_CONFIG' }, null, undefined, 'x', 5].map((value: unknown) => value instanceof SageServeError)).toEqual(Array(6).fill(false));
   }); // prettier-ignore
 
   it('of a class of somebody’s own below one of them are known by that class too', () => {

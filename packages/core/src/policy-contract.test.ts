@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { EndpointId } from './units.js';
 import type { FleetSnapshot } from './fleet.js';
+import type { EndpointId } from './ids.js';
 import { answered, scalingBreach } from './policy-contract.js';
 
 const fleet = {

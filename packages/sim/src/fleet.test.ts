@@ -15,14 +15,14 @@ const [R0_M_SLOW, R0_M_FAST, R0_N_SLOW, , R1_M_SLOW] = [0, 1, 2, 3, 4];
 function config(fields: Partial<SimulationConfig['endpoints'][number]> = {}, gpus = 32): SimulationConfig {
   const base = testConfig({ regions: 2 });
   const models = ['m', 'n'].map(modelId);
-  const skus = ['slow', 'fast'].map((name, k) => ({ ...base.skus[0]!, skuId: skuId(name), reclaimMs: (1 + k) * MINUTE, redeployMs: (10 + k) * MINUTE, newVmMs: (40 + k) * MINUTE }));
+  const skus = ['slow', 'fast'].map((name, k) => ({ ...base.skus[0], skuId: skuId(name), reclaimMs: (1 + k) * MINUTE, redeployMs: (10 + k) * MINUTE, newVmMs: (40 + k) * MINUTE }));
   return {
     ...base,
     models,
     skus,
     endpoints: base.regions.flatMap((region) =>
       models.flatMap((model) =>
-        skus.map((sku) => ({ ...base.endpoints[0]!, region, model, sku: sku.skuId, gpusPerInstance: 2, initialInstances: 3, minInstances: 0, maxInstances: 8, ...fields })),
+        skus.map((sku) => ({ ...base.endpoints[0], region, model, sku: sku.skuId, gpusPerInstance: 2, initialInstances: 3, minInstances: 0, maxInstances: 8, ...fields })),
       ),
     ),
     gpuCapacity: [[gpus, gpus], [gpus, gpus]],
@@ -48,7 +48,7 @@ function fleetOf(given = config()) {
   const resolved = resolveConfig(given);
   const topology = createTopology(resolved);
   const fleet = new Fleet(resolved, topology, engine as unknown as InstanceEngine, SLOTS);
-  const of = (endpoint: number) => fleet.members[topology.poolOfEndpoint[endpoint]!]!.filter((i) => fleet.endpointOf[i] === endpoint);
+  const of = (endpoint: number) => fleet.members[topology.poolOfEndpoint[endpoint]].filter((i) => fleet.endpointOf[i] === endpoint);
   return {
     fleet,
     of,
@@ -197,7 +197,7 @@ describe('what is taken', () => {
   it('is of the model with the most to spare, not of the first', () => {
     const base = config({}, 64);
     const other = modelId('o');
-    const world = fleetOf({ ...base, models: [...base.models, other], endpoints: [...base.endpoints, { ...base.endpoints[0]!, model: other, initialInstances: 0 }] });
+    const world = fleetOf({ ...base, models: [...base.models, other], endpoints: [...base.endpoints, { ...base.endpoints[0], model: other, initialInstances: 0 }] });
     world.to(R0_M_SLOW, 2);
     world.to(R0_N_SLOW, 1);
     world.to(8, 1);
@@ -217,7 +217,7 @@ describe('what is taken', () => {
 
   it('turns spot instances of another size out where a new VM needs their GPUs, and no more of them than it must', () => {
     const base = config({}, 12);
-    const big = { ...base.endpoints[R0_N_SLOW]!, gpusPerInstance: 4, initialInstances: 0 };
+    const big = { ...base.endpoints[R0_N_SLOW], gpusPerInstance: 4, initialInstances: 0 };
     const world = fleetOf({ ...base, endpoints: base.endpoints.map((one, e) => (e === R0_N_SLOW ? big : one)) });
     world.to(R0_M_SLOW, 0);
     expect([world.fleet.gpusInUse(0, 0), spot(world, 0, 0)]).toEqual([6, [3, 0]]);
@@ -267,7 +267,7 @@ describe('an eviction', () => {
     const [a, b, c] = world.of(R0_M_SLOW) as [number, number, number];
     const [d, e, f] = world.of(R0_N_SLOW) as [number, number, number];
     for (const [i, one] of [a, b, c, d, e, f].entries()) world.work(one, 600 - 100 * i);
-    const idle = world.of(R1_M_SLOW)[0]!;
+    const idle = world.of(R1_M_SLOW)[0];
     expect(world.fleet.notice(0, 0, 2, 0)).toEqual([f, e]);
     expect([world.fleet.awaitsEviction(f), world.fleet.awaitsEviction(d), world.fleet.awaitsEviction(idle)]).toEqual([true, false, false]);
     expect([held(world, R0_M_SLOW), held(world, R0_N_SLOW), held(world, R0_M_FAST)]).toEqual([[3, 0, 0], [1, 0, 2], [3, 0, 0]]); // prettier-ignore
@@ -290,7 +290,7 @@ describe('an eviction', () => {
     const world = fleetOf();
     world.fleet.notice(0, 0, 1, 0);
     world.fleet.audit();
-    expect(world.fleet.ready[R0_M_SLOW]! + world.fleet.ready[R0_N_SLOW]!).toBe(5);
+    expect(world.fleet.ready[R0_M_SLOW] + world.fleet.ready[R0_N_SLOW]).toBe(5);
     expect([world.fleet.draining[R0_M_SLOW], world.fleet.actions.lost, world.fleet.gpusInUse(0, 0)]).toEqual([0, 1, 10]);
   });
 

@@ -330,7 +330,7 @@ describe('two pools that serve one tier', () => {
   };
   const pools = async (config: ReturnType<typeof poolsOf>, list: readonly [atMs: number, prompt: number][]) => {
     const chosen: string[] = [];
-    const spy = { name: 'spy', route: (_q: unknown, pool: { key: string; count: number }) => (chosen.push(pool.key.split('/')[2]!), pool.count > 0 ? 0 : -1) };
+    const spy = { name: 'spy', route: (_q: unknown, pool: { key: string; count: number }) => (chosen.push(pool.key.split('/')[2]), pool.count > 0 ? 0 : -1) };
     await simulate(
       { ...config, policies: { ...config.policies, instanceRouter: spy } },
       traceFromRequests(list.map(([atMs, prompt]) => request(atMs, prompt, 200))),

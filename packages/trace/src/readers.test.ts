@@ -375,8 +375,8 @@ describe('absurd input', () => {
 
   it('of an unordered trace that is put in order has the same limits', async () => {
     const far = traceFromRequests([
-      { arrivedAtMs: 0, promptTokens: 1, outputTokens: 1 },
-      { arrivedAtMs: 367 * 86_400_000, promptTokens: 1, outputTokens: 1 },
+      { arrivedAtMs: 0, promptTokens: 1, outputTokens: 1, originRegion: 'r', model: 'm' },
+      { arrivedAtMs: 367 * 86_400_000, promptTokens: 1, outputTokens: 1, originRegion: 'r', model: 'm' },
     ]);
     await expect((async () => records(await sortTrace(far)))()).rejects.toThrow('a request comes 367 days after the one before it');
   });

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -217,6 +218,55 @@ describe('the queue', () => {
     expect(await database!.query(`select measures is not null as done, crashes from sageserve.runs where sweep = 'slow'`)).toEqual([
       { done: true, crashes: 0 },
     ]);
+  });
+
+  it('stores an error that the database can’t hold as it is, and counts the try: no worker ends of it', async () => {
+    await writeFile(
+      join(dir, 'nul.mjs'),
+      `export default { regionRouters: { nul: () => ({ name: 'nul', route() { throw new Error('a \\u0000 byte \\ud800'); } }) } };\n`,
+    );
+    await writeFile(join(dir, 'nul.json'), JSON.stringify({ ...preset('small'), name: 'nul', plugins: ['./nul.mjs'], regionRouter: 'nul' }));
+    const file = await sweepFile('nuls', 'name: nuls\nscenarios: [./nul.json, small]\nstrategies: [static]\nset: { duration: 1m }\n');
+    const out = join(dir, 'poisoned');
+    const busy = worker();
+    const made = await run(['sweep', file, '--out', out, '--queue', database!.url]);
+    expect([made.code, made.stderr]).toEqual([
+      1,
+      expect.stringMatching(/1 of 2 runs failed, the first with: region router "nul" of .* threw in route\(\): a .* byte/),
+    ]);
+    busy.child().kill('SIGTERM');
+    // It ended because it was told to, after three tries.
+    const { stderr } = await busy.ended;
+    expect(stderr.match(/failed: region router "nul"/g)).toHaveLength(3);
+    const results = JSON.parse(await readFile(join(out, 'results.json'), 'utf8')) as { runs: object[]; failed: object[] };
+    expect([results.runs.length, results.failed.length]).toEqual([1, 1]);
+  });
+
+  it('gives up on tables that are locked, with words, and hears Ctrl-C before', async () => {
+    await run(['queue', 'status', '--queue', database!.url]);
+    const unlock = await database!.lock('sageserve_jobs.jobs');
+    try {
+      const { code } = await run(['queue', 'status', '--queue', database!.url], (child) => setTimeout(() => child.kill('SIGINT'), 1_500));
+      expect(code).toBe(130);
+    } finally {
+      await unlock();
+    }
+  });
+
+  it.skipIf(process.platform !== 'linux')('hides an address with a password from whoever lists processes', async () => {
+    const url = new URL(database!.url);
+    url.searchParams.set('application_name', 'x');
+    url.password = 'hush5ecret';
+    let seen = '';
+    const started = run(['worker', '--queue', url.href, '--cores', '1'], (child) => {
+      setTimeout(() => {
+        seen = readFileSync(`/proc/${child.pid}/cmdline`, 'utf8');
+        child.kill('SIGINT');
+      }, 2_500);
+    });
+    const { stdout, stderr } = await started;
+    expect(seen).toMatch(/^sageserve/);
+    expect(seen + stdout + stderr).not.toContain('hush5ecret');
   });
 
   it('says what is wrong with a queue, and never its password', async () => {

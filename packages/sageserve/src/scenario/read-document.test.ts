@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, SageServeError } from '@sageserve/core';
+import { ConfigError, type SageServeError } from '@sageserve/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readScenario } from './parse.js';
 

@@ -81,6 +81,17 @@ describe('buildSimulation', () => {
     expect(() => build({ regions: [minimal.regions[0]!, minimal.regions[0]!] })).toThrow('regions[1].name: "eastus" stands twice');
   });
 
+  it('refuses what no machine could hold before anything is allocated, with the field’s path', () => {
+    const many = (fields: object) => build({ models: [{ name: 'llama-3.1-8b', deployments: [{ ...deployment, ...fields }] }] });
+    expect(() => many({ maxInstances: 100_000_000 })).toThrow('models[0].deployments[0].maxInstances');
+    expect(() => many({ initialSpotInstances: 100_000_000 })).toThrow('models[0].deployments[0].initialSpotInstances');
+    expect(() => build({ duration: '1e9d' })).toThrow('duration');
+    expect(() => build({ duration: '300y' })).toThrow('duration');
+    expect(() => build({ traffic: { requestsPerDay: 1e15 } })).toThrow('traffic.requestsPerDay');
+    expect(() => build({ traffic: { requestsPerDay: Infinity } })).toThrow('traffic.requestsPerDay');
+    expect(() => build({ regions: [{ name: 'eastus', gpus: { 'a100-80gb': 1e300 } }] })).toThrow('regions[0].gpus.a100-80gb');
+  });
+
   it('lists the known policies for an unknown one, and the options of a known one', () => {
     expect(() => build({}, 'magic')).toThrow('unknown strategy "magic"');
     expect(() => build({ regionRouter: 'nearest' })).toThrow('unknown region router "nearest"');

@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
@@ -189,6 +190,12 @@ describe('sageserve sweep', () => {
       ['scenarios: [small]\nparameters: { reactve.scaleOutAbove: [0.5] }\n', '"reactve" is neither a field of the scenario nor a strategy of the sweep'],
       ['scenarios: [small]\nstrategies: [reactive]\nparameters: { reactive.scaleOutAbov: [0.5] }\n', 'scaleOutAbov'],
       ['scenarios: [small]\nparameters: { seed: [1, 2] }\n', 'seeds are listed under seeds'],
+      ['scenarios: [small]\nparameters: { __proto__.polluted: [1] }\n', '__proto__'],
+      ['scenarios: [small]\nparameters: { traffic.__proto__.polluted: [1] }\n', '__proto__'],
+      ['scenarios: [small]\nparameters: { models.constructor.prototype.polluted: [1] }\n', 'constructor'],
+      ['scenarios: [small]\nset: { traffic.constructor.prototype.polluted: 1 }\n', 'constructor'],
+      ['scenarios: [small]\nseeds: 100000000\n', 'seeds: '],
+      [`scenarios: [small]\nseeds: 1000\nparameters: { a: [${Array.from({ length: 999 }, (_, i) => i).join(', ')}] }\n`, 'runs'],
       ["scenarios: [small]\nseeds: [1, '1']\n", 'must be different from one another'],
       ['scenarios: [./one.json, ./other.json]\n', './one.json and ./other.json are both called "scenario"'],
       ['scenarios: [small]\nset: { traffic.trace: absent.csv }\n', `can't read ${join(dir, 'absent.csv')}`],
@@ -208,6 +215,39 @@ describe('sageserve sweep', () => {
     ] as const) {
       const { code, stderr } = await run(['sweep', file, ...args]);
       expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);
+    }
+  });
+
+  it('keeps a folder to itself while it runs, and takes over from a process that is gone', async () => {
+    const file = await sweepFile('locked.yaml', 'scenarios: [small]\nstrategies: [static]\nset: { duration: 1m }\n');
+    const out = join(dir, 'locked');
+    await mkdir(out);
+    const lock = join(out, '.lock');
+    await writeFile(lock, JSON.stringify({ pid: process.pid, host: hostname() }));
+    const second = await run(['sweep', file, '--out', out]);
+    expect([second.code, second.stderr]).toEqual([2, expect.stringContaining(`another sweep is at work in ${out}: process ${process.pid} on ${hostname()}`)]);
+    await writeFile(lock, JSON.stringify({ pid: process.pid, host: 'another-machine' }));
+    expect((await run(['sweep', file, '--out', out])).code).toBe(2);
+    const gone = spawnSync('true').pid;
+    for (const left of [JSON.stringify({ pid: gone, host: hostname() }), '{"pid":']) {
+      await writeFile(lock, left);
+      const { code, stderr } = await run(['sweep', file, '--out', out]);
+      expect([code, stderr.includes('error')]).toEqual([0, false]);
+      expect(await readdir(out)).not.toContain('.lock');
+    }
+  });
+
+  it('says which line of its results is none', async () => {
+    const file = await sweepFile('nulls.yaml', 'scenarios: [small]\nstrategies: [static]\nset: { duration: 1m }\n');
+    const out = join(dir, 'nulls');
+    expect((await run(['sweep', file, '--out', out])).code).toBe(0);
+    const line = JSON.parse((await readFile(join(out, 'runs.jsonl'), 'utf8')).trim()) as Record<string, unknown>;
+    for (const odd of [null, { ...line, measures: null }, { ...line, key: null }, 5]) {
+      await writeFile(join(out, 'runs.jsonl'), `${JSON.stringify(odd)}\n`);
+      const { code, stderr } = await run(['sweep', file, '--out', out]);
+      expect(stderr).toMatch(/runs\.jsonl:1/);
+      expect(stderr).not.toMatch(/\n +at /);
+      expect(code).not.toBe(0);
     }
   });
 

@@ -80,7 +80,7 @@ describe('a Parquet trace', () => {
         output_tokens: 10 + (i % 3),
         origin_region: ['eastus', 'westus'][i % 2],
       });
-    expect([rows[0]!['deadline_s'], rows[1]!['deadline_s']]).toEqual([undefined, 101]);
+    expect([rows[0]['deadline_s'], rows[1]['deadline_s']]).toEqual([undefined, 101]);
   });
 
   it('that is corrupt is an error that names it, whichever byte is wrong, and never a loop', async () => {
@@ -92,7 +92,7 @@ describe('a Parquet trace', () => {
         fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(255)), { minLength: 1, maxLength: 4 }),
         fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { freq: 5 }),
         async (codec, changes, cut) => {
-          const bytes = Uint8Array.from(sound[codec]!);
+          const bytes = Uint8Array.from(sound[codec]);
           // Most of what can be broken stands near the end.
           for (const [at, value] of changes) bytes[Math.floor((1 - at * at) * (bytes.length - 1))] = value;
           try {
@@ -112,7 +112,7 @@ describe('a Parquet trace', () => {
   it.skipIf(!existsSync(cases))('is read as Polars and DuckDB write it, and refused as others wrote it (skipped without ../shared)', async () => {
     const rowsOf = async (name: string) => records(await openTrace(join(cases, 'parquet-codec', name)));
     const expected = await rowsOf('snappy.parquet');
-    expect([expected.length, expected.at(-1)!['arrived_at_s'], expected[6]!['prompt_tokens'], expected[2]!['output_tokens']]).toEqual([100, 49.5, 106, 12]);
+    expect([expected.length, expected.at(-1)!['arrived_at_s'], expected[6]['prompt_tokens'], expected[2]['output_tokens']]).toEqual([100, 49.5, 106, 12]);
     for (const name of ['zstd', 'gzip', 'brotli', 'lz4_raw']) expect(await rowsOf(`${name}.parquet`), name).toEqual(expected);
     await expect(rowsOf('struct.parquet')).rejects.toThrow('struct.parquet');
     await expect(characterize(await openTrace(join(cases, 'attacks', 'parquet-hang.parquet')))).rejects.toThrow('parquet-hang.parquet');
