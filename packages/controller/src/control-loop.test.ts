@@ -359,6 +359,68 @@ describe('createControlLoop', () => {
     expect(loop.nextTickAtMs).toBe(500 + 2 * MINUTE);
   });
 
+  it('ignores what is no count, and carries out the rest', async () => {
+    for (const odd of [-1, 2.5, NaN]) {
+      const endpoints = fakeEndpoints(() => ({ readyInstances: 4 })).slice(0, 3);
+      const applied: number[] = [];
+      const loop = createControlLoop({
+        telemetry: { snapshot: () => fakeFleet(endpoints, 0), demand: fakeFleetPorts().telemetry.demand },
+        actuator: { apply: (all) => all.map(({ endpointId, targetInstances }) => (applied.push(targetInstances), { endpointId, status: 'applied' as const, reachedInstances: targetInstances, detail: undefined })) },
+        scalingPolicy: { name: 'odd', decide: () => [odd, 0, 5].map((targetInstances, i) => ({ endpointId: endpoints[i]!.endpointId, targetInstances, reason: 'x' })) },
+      });
+      const report = await loop.tick(0);
+      expect([applied, report.degradations]).toEqual([[0, 5], [`odd asks for ${odd} instances: that is ignored`]]);
+    }
+  }); // prettier-ignore
+
+  it('needs no journal, and says in its report what it planned and what is not as it should be', async () => {
+    const { loop, ports } = drive({ journal: undefined as never, staleAfterMs: MINUTE }, {});
+    expect((await loop.tick(0)).planned).toBe(true);
+    expect((await loop.tick(MINUTE)).planned).toBe(false);
+    expect(await loop.tick(HOUR)).toMatchObject({
+      planned: false,
+      degradations: ['telemetry is stale: everything is held as it is'],
+      decisions: [],
+      results: [],
+    });
+    ports.at(HOUR + MINUTE);
+    expect(await loop.tick(HOUR + MINUTE)).toMatchObject({ planned: true, degradations: [] });
+    const plain = drive({ journal: undefined as never, scalingPolicy: target(() => 6) });
+    expect(await plain.loop.tick(0)).toMatchObject({ planned: false, decisions: [{ targetInstances: 6 }], results: [{ reachedInstances: 6 }] });
+  });
+
+  it('advises on endpoints of which the plan says nothing, and of which nothing was seen', async () => {
+    const { journal, drive: go } = drive({ mode: 'advise', scalingPolicy: { name: 'x', decide: (fleet) => [{ endpointId: fleet.endpoints[0]!.endpointId, targetInstances: 6, reason: 'x' }, { endpointId: 'ghost' as never, targetInstances: 1, reason: 'x' }] } }, { problem: () => ({ ...problem(), skus: ['other' as never] }) }); // prettier-ignore
+    await go(0);
+    expect(journal.slice(1)).toMatchObject([
+      { targetInstances: 6, plannedInstances: undefined, outcome: 'advised', seen: { readyInstances: 4 } },
+      { endpointId: 'ghost', plannedInstances: undefined, outcome: 'advised', seen: { readyInstances: 0, provisioningInstances: 0, drainingInstances: 0 } },
+    ]);
+    const planned = drive({ mode: 'advise', scalingPolicy: target(() => 6) }, {});
+    await planned.drive(0);
+    expect(planned.journal[1]).toMatchObject({ plannedInstances: 5 });
+  });
+
+  it('asks the actuator for nothing where nothing is to be done, and counts what is on its way as done', async () => {
+    let asked = 0;
+    const actuator: Actuator = {
+      apply: (all) => (asked++, all.map(({ endpointId }) => ({ endpointId, status: 'unchanged' as const, reachedInstances: 0, detail: undefined }))),
+    };
+    const coming = fakeFleetPorts({ readyInstances: 3, provisioningInstances: 3 });
+    for (const mode of ['act', 'approve'] as const) {
+      const loop = createControlLoop({ telemetry: coming.telemetry, actuator, mode, approvals: createApprovalQueue(), scalingPolicy: target(() => 6) });
+      await loop.tick(0);
+    }
+    expect(asked).toBe(0);
+  });
+
+  it('tells of a plan when it changes, not with every tick', async () => {
+    const told: (number | undefined)[] = [];
+    const { drive: go } = drive({ onPlan: (plan) => told.push(plan?.validFromMs) }, {});
+    await go(90 * MINUTE);
+    expect(told).toEqual([0, HOUR]);
+  });
+
   it('ends the tick where a policy or a forecaster breaks its contract and that is asked for', async () => {
     const strict = (decide: ScalingPolicy['decide']) => drive({ onBreach: 'throw', scalingPolicy: { name: 'mine', decide } }).drive(0);
     const id = fakeEndpoint().endpointId;

@@ -241,6 +241,77 @@ describe('demand that is not known', () => {
   });
 });
 
+describe('what does not answer', () => {
+  const broken: Forecaster = { ...rising, forecast: () => Promise.reject(new Error('no memory')) };
+
+  it('is told with the fallback that does not answer either', async () => {
+    const fallbackForecaster: Forecaster = { ...broken, name: 'naive', forecast: () => Promise.reject(new Error('nor here')) };
+    const { planning } = planningOf({ forecaster: broken, fallbackForecaster });
+    const { degradations } = await planning.plan(telemetry(), fleet(), NOW);
+    expect(degradations[1]).toBe('the forecast of model-a in region-b failed (no memory), and so did naive (nor here); no plan takes anything away there');
+    expect(degradations).toHaveLength(5);
+  });
+
+  it('is replaced by its last forecast where telemetry fails, in its own time', async () => {
+    const epochMs = 1_700_000_000_000;
+    const { planning } = planningOf({ epochMs: () => epochMs });
+    await planning.plan(telemetry(), fleet(), NOW);
+    const { plan, degradations } = await planning.plan(failing(isLast), fleet(), NOW);
+    expect(degradations).toEqual(['demand of model-b in region-b is not known (no route); its last forecast stays']);
+    expect(plan!.demand!.expectedTokensPerS[2]!.at(1, 1, 0)).toBe(4_002);
+    // One that lies in the future says nothing of the present.
+    expect((await planning.plan(failing(isLast), fleet(), NOW - HOUR)).degradations[0]).toBe('demand of model-b in region-b is not known (no route); no plan takes anything away there');
+  });
+
+  it('hears the signal wherever it waits, and is handed it', async () => {
+    const end = new AbortController();
+    const heard: (AbortSignal | undefined)[] = [];
+    const forecaster: Forecaster = { ...rising, forecast: (history, steps, options) => (heard.push(options?.signal), rising.forecast(history, steps, options)) };
+    await planningOf({ forecaster }).planning.plan(telemetry(), fleet(), NOW, end.signal);
+    await planningOf({ forecaster }).planning.plan(telemetry(), fleet(), NOW);
+    expect(heard).toEqual([...Array<unknown>(4).fill(end.signal), ...Array<unknown>(4).fill(undefined)]);
+    end.abort(new Error('enough'));
+    for (const options of [{ forecaster: broken }, { forecaster: broken, fallbackForecaster: broken }])
+      await expect(planningOf(options).planning.plan(telemetry(), fleet(), NOW, end.signal)).rejects.toThrow('enough');
+    await expect(planningOf().planning.plan(failing(() => true), fleet(), NOW, end.signal)).rejects.toThrow('enough');
+  });
+
+  it('is no matter where nothing was observed and no history is needed', async () => {
+    const blank: TelemetrySource = { ...telemetry(), demand: async (...args) => ({ ...(await telemetry().demand(...args)), promptTokensPerS: new Float64Array(150).fill(NaN) }) };
+    expect((await planningOf({ needsHistory: false }).planning.plan(blank, fleet(), NOW)).degradations).toEqual([]);
+    expect((await planningOf().planning.plan(blank, fleet(), NOW)).degradations).toHaveLength(5);
+    // One bucket of all is enough, and a quiet one too.
+    const quiet = Float64Array.from({ length: 150 }, (_, t) => (t === 7 ? 0 : NaN));
+    const seen: TelemetrySource = { ...telemetry(), demand: async (...args) => ({ ...(await telemetry().demand(...args)), promptTokensPerS: quiet }) };
+    expect((await planningOf().planning.plan(seen, fleet(), NOW)).degradations).toEqual([]);
+  });
+
+  it('is asked for two weeks of the past, or as much as is said', async () => {
+    const since: number[] = [];
+    const asked: TelemetrySource = { ...telemetry(), demand: (key, sinceMs, stepMs) => (since.push(NOW - sinceMs), telemetry().demand(key, sinceMs, stepMs)) };
+    await planningOf().planning.plan(asked, fleet(), NOW);
+    await planningOf({ historyMs: HOUR }).planning.plan(asked, fleet(), NOW);
+    expect([since[0], since[4]]).toEqual([14 * 24 * HOUR, HOUR]);
+  });
+
+  it('is planned for in full and told in part: what falls short beside the first is counted', async () => {
+    const missing = (amount: number, region?: number) => ({ kind: 'interactive-fast' as const, modelId: models[0]!, ...(region === undefined ? {} : { regionId: regions[region]! }), amount, binding: [] });
+    const { planning } = planningOf({}, () => ({ status: 'infeasible', shortfall: [missing(5), missing(7, 1), missing(9, 0)] }));
+    const { degradations, entry } = await planning.plan(telemetry(), fleet(), NOW);
+    expect(degradations).toEqual(['the plan is elastic: interactive-fast of model-a is short by 5, and 2 more']);
+    expect(entry!.shortfall.map((one) => [one.amount, 'window' in one])).toEqual([[5, false], [7, false], [9, false]]);
+  });
+
+  it('is told of the work that waits, and that is nothing where none is known', async () => {
+    const waiting = [{ modelId: models[0]!, requests: 3, promptTokens: 5, earliestDeadlineAtMs: 0, due: [], arrivedTokensPerS: 1 }];
+    const { planning, inputs } = planningOf();
+    await planning.plan(telemetry(), fleet(waiting), NOW);
+    const { backlog: _, ...rest } = fleet();
+    await planning.plan(telemetry(), rest, NOW);
+    expect(inputs.map(({ backlog }) => backlog)).toEqual([waiting, []]);
+  });
+}); // prettier-ignore
+
 describe('a plan with a program for each window', () => {
   it('solves each for its own demand, within its part of the time, and keeps what each says', async () => {
     const flow = (w: number) => [new PlacementGrid(2, 2, 2, new Float64Array(8).fill(w))];

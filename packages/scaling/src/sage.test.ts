@@ -169,6 +169,54 @@ describe('createSageScaling', () => {
     expect([asked(1_200), asked(1_201)]).toEqual([6, 7]);
   });
 
+  it('is asked every fifteen seconds, and knows a burst by its model’s own limit', () => {
+    const policy = createSageScaling({ burstAbove: (model) => (model === A.modelId ? 0.5 : 0.95), burstLastsMs: 0, maxOvershoot: 0.5 });
+    const flat = plan(Array<number>(12).fill(6));
+    const at = (nowMs: number, fields: Partial<EndpointSnapshot>) =>
+      policy.decide(fleet({ readyInstances: 6, ...fields }, nowMs), flat, nowMs)[0]?.targetInstances;
+    expect([at(0, { kvCacheUtilization: 0.5 }), at(15_000, { kvCacheUtilization: 0.51 })]).toEqual([undefined, 7]);
+    // Not asked for again before its time; then it is held for five minutes after its last sign, and settles for ten.
+    expect([
+      at(16_000, { kvCacheUtilization: 0.6 }),
+      at(29_999, { kvCacheUtilization: 0.6 }),
+      at(30_000, { readyInstances: 7, kvCacheUtilization: 0.6 }),
+    ]).toEqual([undefined, undefined, 8]);
+    expect(at(45_000, { readyInstances: 0, kvCacheUtilization: undefined })).toBe(8);
+  });
+
+  it('lets go of what a burst added one by one, five minutes after its last sign each', () => {
+    const policy = createSageScaling({ burstLastsMs: 0, maxOvershoot: 0.5, settleMs: 0, holdDelays: 0 });
+    const flat = plan(Array<number>(12).fill(6));
+    const counts: [number, number][] = [];
+    let ready = 6;
+    for (let nowMs = 0; nowMs <= 20 * MINUTE; nowMs += 15_000) {
+      const decision = policy.decide(fleet({ readyInstances: ready, kvCacheUtilization: nowMs <= 15_000 ? 0.95 : 0.5 }, nowMs), flat, nowMs)[0];
+      if (decision !== undefined) counts.push([nowMs, (ready = decision.targetInstances)]);
+    }
+    expect(counts).toEqual([[0, 7], [15_000, 8], [5 * MINUTE + 15_000, 7], [10 * MINUTE + 15_000, 6]]); // prettier-ignore
+  });
+
+  it('says what is needed, for how long, and what of it is for a burst', () => {
+    const reason = (fields: Partial<EndpointSnapshot>, schedule: readonly number[]) =>
+      createSageScaling({ burstLastsMs: 0, settleMs: 0 }).decide(fleet(fields, 0), plan(schedule), 0)[0]?.reason;
+    const flat = Array<number>(12).fill(6);
+    expect(reason({ readyInstances: 4, provisioningDelayMs: 2.5 * MINUTE }, flat)).toBe('6 are needed within 4 min');
+    expect(reason({ readyInstances: 6, kvCacheUtilization: 0.95, provisioningDelayMs: undefined }, flat)).toBe(
+      '6 are needed within 4 min, and 1 more for a burst',
+    );
+    expect(reason({ readyInstances: 8, provisioningDelayMs: 2.5 * MINUTE }, flat)).toBe('6 are needed within 4 min; 6 are enough for the next 19 min');
+  });
+
+  it('takes an endpoint without speed or instances for one without a queue', () => {
+    const flat = plan(Array<number>(12).fill(6));
+    const asked = (made: PlacementPlan, fields: Partial<EndpointSnapshot>) =>
+      createSageScaling({ burstLastsMs: 0 }).decide(fleet({ kvCacheUtilization: 0.5, queuedTokens: 1e6, ...fields }, 0), made, 0)[0]?.targetInstances;
+    expect(asked(flat, { readyInstances: 6 })).toBe(7);
+    expect(asked(flat, { readyInstances: 0, provisioningInstances: 6, kvCacheUtilization: undefined })).toBeUndefined();
+    const { tokensPerSPerInstance: _, ...slow } = flat;
+    expect(asked(slow, { readyInstances: 6 })).toBeUndefined();
+  });
+
   it('keeps each of two models, regions and SKUs by its own part of the plan', () => {
     const endpoints = fakeEndpoints(() => ({ minInstances: 0, maxInstances: 20, readyInstances: 5, kvCacheUtilization: 0.5 }));
     const counts = Float64Array.of(1, 2, 3, 4, 6, 7, 8, 9);

@@ -330,24 +330,101 @@ describe('an outage', () => {
 });
 
 describe('time that is held', () => {
-  it('is counted as ready, draining, busy, provisioning by way, and spot', () => {
+  // Of the first endpoint and of one in the middle, in the other region and of the other SKU.
+  it.each([
+    [R0_M_SLOW, 0, 0],
+    [5, 1, 1],
+  ])('is counted as ready, draining, busy, provisioning by way, and spot (endpoint %i)', (e, region, sku) => {
     const world = fleetOf();
-    const [a] = world.of(R0_M_SLOW) as [number];
-    for (const one of world.of(R0_M_SLOW)) world.work(one, 1_000 - one);
-    world.to(R0_M_SLOW, 2, 10 * MINUTE);
-    const drained = [0, 1, 2].find((i) => !world.of(R0_M_SLOW).includes(i))!;
+    const [a] = world.of(e) as [number];
+    for (const one of world.of(e)) world.work(one, 1_000 - one);
+    const all = world.of(e);
+    world.to(e, 2, 10 * MINUTE);
+    const drained = all.find((i) => !world.of(e).includes(i))!;
     world.rest(drained, 15 * MINUTE);
-    world.to(R0_M_SLOW, 3, 20 * MINUTE);
-    world.until(21 * MINUTE);
-    expect(world.fleet.heldTime(R0_M_SLOW, 30 * MINUTE)).toEqual({
+    world.to(e, 3, 20 * MINUTE);
+    world.until(20 * MINUTE + (1 + sku) * MINUTE);
+    expect(world.fleet.heldTime(e, 30 * MINUTE)).toEqual({
       gpusPerInstance: 2,
       usdPerGpuHour: 1,
-      readyMs: (2 * 30 + 10 + 9) * MINUTE,
+      readyMs: (2 * 30 + 10 + 9 - sku) * MINUTE,
       drainingMs: 5 * MINUTE,
       busyMs: (2 * 30 + 15) * MINUTE,
-      provisioningMs: [0, MINUTE, 0, 0],
+      provisioningMs: [0, (1 + sku) * MINUTE, 0, 0],
     });
-    expect(world.fleet.spotGpuMs(0, 0, 30 * MINUTE)).toBe(2 * 5 * MINUTE);
+    expect(world.fleet.spotGpuMs(region, sku, 30 * MINUTE)).toBe(2 * 5 * MINUTE);
+    expect(world.fleet.spotGpuMs(1 - region, sku, 30 * MINUTE)).toBe(0);
+    expect(world.fleet.spotGpuMs(region, 1 - sku, 30 * MINUTE)).toBe(0);
     expect(world.fleet.poolKvCapacity[world.pools.get(a)!]).toBe(3 * linearPerformance().kvCapacityTokens * 2);
+  });
+
+  it.each([
+    [R0_M_SLOW, 0, 0],
+    [5, 1, 1],
+  ])('ends with what is lost, whatever that was doing, and with what is given up (endpoint %i)', (e, region, sku) => {
+    const world = fleetOf();
+    const [a, b, c] = world.of(e) as [number, number, number];
+    world.work(a, 10);
+    world.work(b, 20);
+    world.to(e, 2, 10 * MINUTE);
+    world.work(a, 30);
+    // One drains, one is busy, and one comes new in two ways of which one is given up.
+    world.to(e, 1, 20 * MINUTE);
+    expect(held(world, e)).toEqual([1, 0, 1]);
+    world.fleet.loseSpot(region, sku, 9, 20 * MINUTE);
+    world.to(e, 2, 20 * MINUTE);
+    expect(held(world, e)).toEqual([2, 0, 0]);
+    world.to(e, 4, 25 * MINUTE);
+    world.to(e, 3, 30 * MINUTE);
+    world.fleet.loseRegion(region, 35 * MINUTE);
+    world.fleet.audit();
+    const { readyMs, drainingMs, busyMs, provisioningMs } = world.fleet.heldTime(e, 90 * MINUTE);
+    expect([readyMs, drainingMs, busyMs, provisioningMs].flat().map((ms) => ms / MINUTE)).toEqual([2 * 35 + 10, 0, 2 * 35, 0, 0, 0, 10 + 5]);
+    expect(world.fleet.heldTime(e, 200 * MINUTE)).toEqual(world.fleet.heldTime(e, 90 * MINUTE));
+    expect(c).toBeGreaterThanOrEqual(0);
+    // What was draining when it was lost.
+    const other = fleetOf();
+    const [d] = other.of(e) as [number];
+    for (const one of other.of(e)) other.work(one, 10 + one);
+    other.to(e, 2, 10 * MINUTE);
+    other.fleet.lose(d, 20 * MINUTE);
+    other.fleet.audit();
+    expect(other.fleet.heldTime(e, 90 * MINUTE)).toMatchObject({ readyMs: (2 * 90 + 10) * MINUTE, drainingMs: 10 * MINUTE, busyMs: (2 * 90 + 20) * MINUTE });
+  });
+});
+
+describe('an audit', () => {
+  it('finds instances, GPUs and slots that do not add up', () => {
+    const broken = (change: (world: ReturnType<typeof fleetOf>) => void) => {
+      const world = fleetOf();
+      world.to(R0_M_SLOW, 4);
+      world.fleet.audit();
+      change(world);
+      return () => world.fleet.audit();
+    };
+    expect(broken(({ fleet }) => void fleet.ready[6]!++)).toThrow('endpoint 6 counts its instances wrongly');
+    expect(broken(({ fleet }) => void fleet.provisioning[0]!--)).toThrow('endpoint 0 counts its instances wrongly');
+    expect(broken(({ fleet }) => void fleet.draining[3]!++)).toThrow('endpoint 3 counts its instances wrongly');
+    expect(broken(({ fleet }) => void (fleet.state[fleet.members[0]![0]!] = 0))).toThrow('instance slots were lost');
+    expect(broken(({ fleet, of }) => void (fleet.endpointOf[of(R1_M_SLOW)[0]!] = 5))).toThrow('counts its instances wrongly');
+    // An instance too many of a full region, and one that holds GPUs which nobody counts.
+    const moved = broken(({ fleet, of }) => {
+      fleet.endpointOf[of(R1_M_SLOW)[0]!] = 6;
+      fleet.ready[R1_M_SLOW]!--;
+      fleet.ready[6]!++;
+    });
+    expect(moved).not.toThrow();
+    const elsewhere = broken(({ fleet, of }) => {
+      fleet.endpointOf[of(R1_M_SLOW)[0]!] = 5;
+      fleet.ready[R1_M_SLOW]!--;
+      fleet.ready[5]!++;
+    });
+    expect(elsewhere).toThrow('GPUs of r1 do not add up: 10 against 12');
+    expect(() => fleetOf(config({ initialSpotInstances: 9 }, 12)).fleet.audit()).toThrow();
+  });
+
+  it('is needed by nobody who asks for more than there are slots: that is refused', () => {
+    const world = fleetOf(config({ maxInstances: 100 }, 10_000));
+    expect(() => world.to(R0_M_SLOW, 100)).toThrow('more instances than the endpoints may have');
   });
 });
