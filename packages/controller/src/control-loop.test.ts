@@ -366,7 +366,7 @@ describe('createControlLoop', () => {
       const loop = createControlLoop({
         telemetry: { snapshot: () => fakeFleet(endpoints, 0), demand: fakeFleetPorts().telemetry.demand },
         actuator: { apply: (all) => all.map(({ endpointId, targetInstances }) => (applied.push(targetInstances), { endpointId, status: 'applied' as const, reachedInstances: targetInstances, detail: undefined })) },
-        scalingPolicy: { name: 'odd', decide: () => [odd, 0, 5].map((targetInstances, i) => ({ endpointId: endpoints[i]!.endpointId, targetInstances, reason: 'x' })) },
+        scalingPolicy: { name: 'odd', decide: () => [odd, 0, 5].map((targetInstances, i) => ({ endpointId: endpoints[i].endpointId, targetInstances, reason: 'x' })) },
       });
       const report = await loop.tick(0);
       expect([applied, report.degradations]).toEqual([[0, 5], [`odd asks for ${odd} instances: that is ignored`]]);
@@ -390,7 +390,7 @@ describe('createControlLoop', () => {
   });
 
   it('advises on endpoints of which the plan says nothing, and of which nothing was seen', async () => {
-    const { journal, drive: go } = drive({ mode: 'advise', scalingPolicy: { name: 'x', decide: (fleet) => [{ endpointId: fleet.endpoints[0]!.endpointId, targetInstances: 6, reason: 'x' }, { endpointId: 'ghost' as never, targetInstances: 1, reason: 'x' }] } }, { problem: () => ({ ...problem(), skus: ['other' as never] }) }); // prettier-ignore
+    const { journal, drive: go } = drive({ mode: 'advise', scalingPolicy: { name: 'x', decide: (fleet) => [{ endpointId: fleet.endpoints[0].endpointId, targetInstances: 6, reason: 'x' }, { endpointId: 'ghost' as never, targetInstances: 1, reason: 'x' }] } }, { problem: () => ({ ...problem(), skus: ['other' as never] }) }); // prettier-ignore
     await go(0);
     expect(journal.slice(1)).toMatchObject([
       { targetInstances: 6, plannedInstances: undefined, outcome: 'advised', seen: { readyInstances: 4 } },

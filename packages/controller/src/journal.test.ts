@@ -11,7 +11,7 @@ const seen = {
   queuedTokens: undefined,
   demandTokensPerS: 3,
 };
-const decided = (atMs: number, endpointId: EndpointId = A!): DecisionEntry =>
+const decided = (atMs: number, endpointId: EndpointId = A): DecisionEntry =>
   decisionEntry(atMs, { endpointId, targetInstances: atMs, reason: 'x' }, seen, 4, 'applied', 3);
 const planned = (atMs: number): PlanEntry => ({
   kind: 'plan',
@@ -31,22 +31,22 @@ describe('explain', () => {
   const entries: JournalEntry[] = [broke(0, 'gone'), planned(1), decided(2), decided(3, B), broke(4, 'stale'), mended(5, 'gone'), ...[6, 7, 8, 9, 10, 11].map((atMs) => decided(atMs)), planned(20), broke(21, 'late'), decided(22)];
 
   it('finds the last decision about an endpoint, the five before it, the plan in force and what does not work', () => {
-    const { decision, earlier, plan, degradations } = explain(entries, A!, 11);
+    const { decision, earlier, plan, degradations } = explain(entries, A, 11);
     expect([decision!.atMs, earlier.map(({ atMs }) => atMs), plan!.atMs, degradations.map(({ what }) => what)]).toEqual([11, [6, 7, 8, 9, 10], 1, ['stale']]);
-    const later = explain(entries, A!, 100);
+    const later = explain(entries, A, 100);
     expect([later.decision!.atMs, later.earlier.length, later.plan!.atMs, later.degradations.map(({ what }) => what)]).toEqual([22, 5, 20, ['stale', 'late']]);
   });
 
   it('takes in what happened at the time itself, and nothing after it', () => {
-    expect(explain(entries, A!, 2)).toMatchObject({ decision: { atMs: 2 }, earlier: [], plan: { atMs: 1 }, degradations: [{ what: 'gone' }] });
-    expect(explain(entries, A!, 1)).toEqual({ decision: undefined, earlier: [], plan: planned(1), degradations: [broke(0, 'gone')] });
-    expect(explain(entries, A!, 0).plan).toBeUndefined();
-    expect(explain(entries, B!, 100)).toMatchObject({ decision: { atMs: 3 }, earlier: [] });
-    expect(explain(entries, A!, 7).earlier.map(({ atMs }) => atMs)).toEqual([2, 6]);
+    expect(explain(entries, A, 2)).toMatchObject({ decision: { atMs: 2 }, earlier: [], plan: { atMs: 1 }, degradations: [{ what: 'gone' }] });
+    expect(explain(entries, A, 1)).toEqual({ decision: undefined, earlier: [], plan: planned(1), degradations: [broke(0, 'gone')] });
+    expect(explain(entries, A, 0).plan).toBeUndefined();
+    expect(explain(entries, B, 100)).toMatchObject({ decision: { atMs: 3 }, earlier: [] });
+    expect(explain(entries, A, 7).earlier.map(({ atMs }) => atMs)).toEqual([2, 6]);
   });
 
   it('understands recoveries as they once were: by what the degradation said', () => {
-    expect(explain([broke(0, 'gone'), { kind: 'recovery', atMs: 1, what: 'gone' }], A!, 5).degradations).toEqual([]);
+    expect(explain([broke(0, 'gone'), { kind: 'recovery', atMs: 1, what: 'gone' }], A, 5).degradations).toEqual([]);
   });
 }); // prettier-ignore
 

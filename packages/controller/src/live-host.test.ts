@@ -6,7 +6,7 @@ import { runControlLoop } from './live-host.js';
 function clockOf(times: readonly number[], sleep: (signal?: AbortSignal) => Promise<void> = () => Promise.resolve()) {
   let next = 0;
   const asked: number[] = [];
-  const clock: Clock = { nowMs: () => times[next++]!, sleepUntilMs: (atMs, signal) => (asked.push(atMs), sleep(signal)) };
+  const clock: Clock = { nowMs: () => times[next++], sleepUntilMs: (atMs, signal) => (asked.push(atMs), sleep(signal)) };
   return { clock, asked };
 }
 

@@ -258,7 +258,7 @@ describe('what does not answer', () => {
     await planning.plan(telemetry(), fleet(), NOW);
     const { plan, degradations } = await planning.plan(failing(isLast), fleet(), NOW);
     expect(degradations).toEqual(['demand of model-b in region-b is not known (no route); its last forecast stays']);
-    expect(plan!.demand!.expectedTokensPerS[2]!.at(1, 1, 0)).toBe(4_002);
+    expect(plan!.demand!.expectedTokensPerS[2].at(1, 1, 0)).toBe(4_002);
     // One that lies in the future says nothing of the present.
     expect((await planning.plan(failing(isLast), fleet(), NOW - HOUR)).degradations[0]).toBe('demand of model-b in region-b is not known (no route); no plan takes anything away there');
   });
@@ -295,7 +295,7 @@ describe('what does not answer', () => {
   });
 
   it('is planned for in full and told in part: what falls short beside the first is counted', async () => {
-    const missing = (amount: number, region?: number) => ({ kind: 'interactive-fast' as const, modelId: models[0]!, ...(region === undefined ? {} : { regionId: regions[region]! }), amount, binding: [] });
+    const missing = (amount: number, region?: number) => ({ kind: 'interactive-fast' as const, modelId: models[0], ...(region === undefined ? {} : { regionId: regions[region] }), amount, binding: [] });
     const { planning } = planningOf({}, () => ({ status: 'infeasible', shortfall: [missing(5), missing(7, 1), missing(9, 0)] }));
     const { degradations, entry } = await planning.plan(telemetry(), fleet(), NOW);
     expect(degradations).toEqual(['the plan is elastic: interactive-fast of model-a is short by 5, and 2 more']);
@@ -303,7 +303,7 @@ describe('what does not answer', () => {
   });
 
   it('is told of the work that waits, and that is nothing where none is known', async () => {
-    const waiting = [{ modelId: models[0]!, requests: 3, promptTokens: 5, earliestDeadlineAtMs: 0, due: [], arrivedTokensPerS: 1 }];
+    const waiting = [{ modelId: models[0], requests: 3, promptTokens: 5, earliestDeadlineAtMs: 0, due: [], arrivedTokensPerS: 1 }];
     const { planning, inputs } = planningOf();
     await planning.plan(telemetry(), fleet(waiting), NOW);
     const { backlog: _, ...rest } = fleet();

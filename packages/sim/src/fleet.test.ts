@@ -402,22 +402,42 @@ describe('an audit', () => {
       change(world);
       return () => world.fleet.audit();
     };
-    expect(broken(({ fleet }) => void fleet.ready[6]!++)).toThrow('endpoint 6 counts its instances wrongly');
-    expect(broken(({ fleet }) => void fleet.provisioning[0]!--)).toThrow('endpoint 0 counts its instances wrongly');
-    expect(broken(({ fleet }) => void fleet.draining[3]!++)).toThrow('endpoint 3 counts its instances wrongly');
-    expect(broken(({ fleet }) => void (fleet.state[fleet.members[0]![0]!] = 0))).toThrow('instance slots were lost');
-    expect(broken(({ fleet, of }) => void (fleet.endpointOf[of(R1_M_SLOW)[0]!] = 5))).toThrow('counts its instances wrongly');
+    expect(
+      broken(({ fleet }) => {
+        fleet.ready[6]++;
+      }),
+    ).toThrow('endpoint 6 counts its instances wrongly');
+    expect(
+      broken(({ fleet }) => {
+        fleet.provisioning[0]--;
+      }),
+    ).toThrow('endpoint 0 counts its instances wrongly');
+    expect(
+      broken(({ fleet }) => {
+        fleet.draining[3]++;
+      }),
+    ).toThrow('endpoint 3 counts its instances wrongly');
+    expect(
+      broken(({ fleet }) => {
+        fleet.state[fleet.members[0][0]] = 0;
+      }),
+    ).toThrow('instance slots were lost');
+    expect(
+      broken(({ fleet, of }) => {
+        fleet.endpointOf[of(R1_M_SLOW)[0]] = 5;
+      }),
+    ).toThrow('counts its instances wrongly');
     // An instance too many of a full region, and one that holds GPUs which nobody counts.
     const moved = broken(({ fleet, of }) => {
-      fleet.endpointOf[of(R1_M_SLOW)[0]!] = 6;
-      fleet.ready[R1_M_SLOW]!--;
-      fleet.ready[6]!++;
+      fleet.endpointOf[of(R1_M_SLOW)[0]] = 6;
+      fleet.ready[R1_M_SLOW]--;
+      fleet.ready[6]++;
     });
     expect(moved).not.toThrow();
     const elsewhere = broken(({ fleet, of }) => {
-      fleet.endpointOf[of(R1_M_SLOW)[0]!] = 5;
-      fleet.ready[R1_M_SLOW]!--;
-      fleet.ready[5]!++;
+      fleet.endpointOf[of(R1_M_SLOW)[0]] = 5;
+      fleet.ready[R1_M_SLOW]--;
+      fleet.ready[5]++;
     });
     expect(elsewhere).toThrow('GPUs of r1 do not add up: 10 against 12');
     expect(() => fleetOf(config({ initialSpotInstances: 9 }, 12)).fleet.audit()).toThrow();
