@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { contentHash } from './content-hash.js';
 import { runCommand as run } from './fixtures.js';
 
 let dir: string;
@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true }));
 
-const sha256 = async (...path: string[]) => createHash('sha256').update(await readFile(join(dir, ...path))).digest('hex').slice(0, 16); // prettier-ignore
+const sha256 = async (...path: string[]) => (await contentHash(join(dir, ...path))).slice(0, 16);
 
 // Node 20, 22 and 24 must give these: a seed means the same everywhere. Whoever changes one on purpose says why in its changeset.
 describe('the same bytes on every Node', () => {
