@@ -14,7 +14,7 @@ export function cellOf(plan: PlacementPlan, endpoint: Pick<EndpointSnapshot, 'mo
   return cell.m === -1 || cell.r === -1 || cell.k === -1 ? undefined : cell;
 }
 
-/** The same, and never none while the endpoint has work: a plan is a target, and what is there to be done outranks it. */
+/** A count held to the endpoint's bounds, and never none while the endpoint has work: a plan is a target, and what is there to be done outranks it. */
 export function boundedByWork(count: number, endpoint: EndpointSnapshot): number {
   const target = bounded(count, endpoint);
   return target === 0 && endpoint.maxInstances > 0 && (endpoint.queuedRequests ?? 0) + (endpoint.runningRequests ?? 0) > 0 ? 1 : target;

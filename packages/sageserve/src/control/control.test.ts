@@ -2,6 +2,7 @@ import { createVirtualClock } from '@sageserve/testing';
 import { type FleetSnapshot, modelId, regionId, type TelemetrySource } from '@sageserve/core';
 import { createControlLoop, createDryRunActuator, type JournalEntry, journalLine, runControlLoop } from '@sageserve/controller';
 import { simulate } from '@sageserve/sim';
+import { cutTrace } from '@sageserve/trace';
 import { describe, expect, it } from 'vitest';
 import { compareStrategies } from '../compare/run-comparison.js';
 import { buildSimulation, buildTraffic } from '../scenario/build.js';
@@ -113,7 +114,7 @@ describe('no strategy but the oracle sees the future', () => {
           }
         },
       };
-      await simulate(config, changed);
+      await simulate({ ...config, durationMs: cutMs + 600_000 }, cutTrace(changed, cutMs + 600_000));
       return journal.filter(({ atMs }) => atMs < cutMs).map(journalLine).join('\n'); // prettier-ignore
     };
     for (const strategy of ['lt-i', 'lt-u', 'lt-ua', 'sage']) {
