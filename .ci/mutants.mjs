@@ -14,7 +14,7 @@ const used = new Set();
 
 /** The reason given for a mutant: by file, and by a part of the line that it changes. */
 function reasonOf(file, line) {
-  const at = reasons.findIndex((one) => file.endsWith(one.file) && (one.line === undefined || line.includes(one.line)));
+  const at = reasons.findIndex((one) => file.includes(one.file) && (one.line === undefined || line.includes(one.line)));
   if (at !== -1) used.add(at);
   return reasons[at]?.reason;
 }

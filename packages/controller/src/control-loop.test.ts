@@ -349,14 +349,14 @@ describe('createControlLoop', () => {
   });
 
   it('begins when it is told to, and comes back to its cadence after a tick that was late', async () => {
-    const { loop, ports } = drive({ firstTickAtMs: 500, cadences: { reactMs: MINUTE }, scalingPolicy: target(() => 6) });
-    expect(loop.nextTickAtMs).toBe(500);
-    ports.at(500 + 90_000);
-    await loop.tick(500 + 90_000);
-    expect(loop.nextTickAtMs).toBe(500 + 2 * MINUTE);
+    const { loop, ports } = drive({ firstTickAtMs: 40_000, cadences: { reactMs: MINUTE }, scalingPolicy: target(() => 6) });
+    expect(loop.nextTickAtMs).toBe(40_000);
+    ports.at(40_000 + 90_000);
+    await loop.tick(40_000 + 90_000);
+    expect(loop.nextTickAtMs).toBe(40_000 + 2 * MINUTE);
     // One that comes before its time changes nothing.
-    expect((await loop.tick(500 + 91_000)).decisions).toEqual([]);
-    expect(loop.nextTickAtMs).toBe(500 + 2 * MINUTE);
+    expect((await loop.tick(40_000 + 91_000)).decisions).toEqual([]);
+    expect(loop.nextTickAtMs).toBe(40_000 + 2 * MINUTE);
   });
 
   it('ignores what is no count, and carries out the rest', async () => {
@@ -399,6 +399,47 @@ describe('createControlLoop', () => {
     const planned = drive({ mode: 'advise', scalingPolicy: target(() => 6) }, {});
     await planned.drive(0);
     expect(planned.journal[1]).toMatchObject({ plannedInstances: 5 });
+  });
+
+  it('goes on after a breach where it is to degrade, and after any other error where it is not', async () => {
+    const throwing = (error: Error) => ({ name: 'mine', decide: () => { throw error; } }); // prettier-ignore
+    const breach = new PolicyContractError('router "mine"', 'answered with NaN', 'never');
+    expect(await drive({ scalingPolicy: throwing(breach) }).drive(0)).toEqual(['mine failed (router "mine" answered with NaN): nothing is decided']);
+    expect(await drive({ onBreach: 'throw', scalingPolicy: throwing(new Error('oops')) }).drive(0)).toEqual(['mine failed (oops): nothing is decided']);
+  });
+
+  it('carries out what was approved of an endpoint that is not seen, and what changes nothing', async () => {
+    const approvals = createApprovalQueue();
+    const endpoint = fakeEndpoint({ readyInstances: 3, kvCacheUtilization: undefined });
+    let held = 3;
+    const applied: [string, number][] = [];
+    const loop = createControlLoop({
+      telemetry: { snapshot: () => fakeFleet([{ ...endpoint, readyInstances: held }], 0), demand: fakeFleetPorts().telemetry.demand },
+      actuator: { apply: (all) => all.map(({ endpointId, targetInstances }) => (applied.push([endpointId, targetInstances]), { endpointId, status: 'applied' as const, reachedInstances: targetInstances, detail: undefined })) },
+      scalingPolicy: { name: 'x', decide: () => [{ endpointId: endpoint.endpointId, targetInstances: 5, reason: 'x' }, { endpointId: 'ghost' as never, targetInstances: 1, reason: 'x' }] },
+      mode: 'approve',
+      approvals,
+      cadences: { reactMs: MINUTE },
+    });
+    await loop.tick(0);
+    approvals.approve(endpoint.endpointId);
+    approvals.approve('ghost' as never);
+    held = 5;
+    await loop.tick(MINUTE);
+    expect(applied).toEqual([[endpoint.endpointId, 5], ['ghost', 1]]);
+  }); // prettier-ignore
+
+  it('writes down each time that something was done, also when it is the same as before', async () => {
+    const { journal, ports, drive: go } = drive({ scalingPolicy: target((nowMs) => (nowMs === MINUTE ? 4 : 6)) });
+    await go(2 * MINUTE);
+    expect(ports.applied.map(([, count]) => count)).toEqual([6, 4, 6]);
+    expect(journal.map((entry) => entry.kind === 'decision' && [entry.targetInstances, entry.detail])).toEqual([[6, undefined], [4, undefined], [6, undefined]]); // prettier-ignore
+    const again = drive({
+      scalingPolicy: target(() => 6),
+      actuator: { apply: (all) => all.map(({ endpointId }) => ({ endpointId, status: 'applied' as const, reachedInstances: 4, detail: undefined })) },
+    });
+    await again.drive(2 * MINUTE);
+    expect(again.journal).toHaveLength(3);
   });
 
   it('asks the actuator for nothing where nothing is to be done, and counts what is on its way as done', async () => {

@@ -75,6 +75,7 @@ interface Seen {
 function planningOf(
   options: Partial<PlanningOptions> = {},
   answer: (w: number) => Partial<PlacementSolution> = () => ({}),
+  current = held,
 ): Seen & { readonly planning: Planning } {
   const seen: Seen = { inputs: [], problems: [], limitsMs: [] };
   const one = new PlacementGrid(2, 1, 2, new Float64Array(4).fill(1));
@@ -106,7 +107,7 @@ function planningOf(
       seen.inputs.push(input);
       return {
         models, regions, skus,
-        current: held(),
+        current: current(),
         minInstances: new PlacementGrid(2, 2, 2),
         maxInstances: new PlacementGrid(2, 2, 2, new Float64Array(8).fill(20)),
         tokensPerSPerInstance: one,
@@ -359,6 +360,16 @@ describe('what is written down of a plan', () => {
     expect(entry!.notes).toEqual(['said']);
     const band = entry!.forecasts.find(({ modelId, regionId }) => modelId === models[1] && regionId === regions[0])!;
     expect([band.expected[2], band.low[2], band.high[2], band.method]).toEqual([3_002, 4_002, 12_002, 'rising']);
+  });
+
+  it('says nothing of what is neither held nor wanted', async () => {
+    const none = (): PlacementGrid => new PlacementGrid(2, 2, 2, Float64Array.of(0, 0, 3, 0, 0, 0, 0, 0));
+    const target = new PlacementGrid(2, 2, 2, Float64Array.of(2, 0, 0, 0, 0, 0, 0, 0));
+    const { planning } = planningOf({}, () => ({ target }), none);
+    expect((await planning.plan(telemetry(), fleet(), NOW)).entry!.targets).toEqual({
+      'region-a/model-a/sku-a': { held: 0, target: 2 },
+      'region-b/model-a/sku-a': { held: 3, target: 0 },
+    });
   });
 
   it('says where the optimiser had no plan, and goes on with the last for three hours', async () => {

@@ -119,8 +119,8 @@ describe('thresholds', () => {
 
 describe('a cooldown', () => {
   it('is of each endpoint by itself, and begins with a change alone', () => {
-    const [a, b] = fakeEndpoints(() => ({ readyInstances: 4 }));
-    const targets = new Map([[a!.endpointId, 5], [b!.endpointId, 4]]); // prettier-ignore
+    const [a, b] = fakeEndpoints(({ k }) => ({ readyInstances: 4 + k }));
+    const targets = new Map([[a!.endpointId, 5], [b!.endpointId, 5]]); // prettier-ignore
     const policy = withCooldown({ name: 'x', decide: () => [...targets].map(([endpointId, targetInstances]) => ({ endpointId, targetInstances, reason: 'x' })) }, { cooldownMs: 1_000 });
     const asked = (nowMs: number) => policy.decide(fakeFleet([a!, b!]), undefined, nowMs).map(({ endpointId }) => (endpointId === a!.endpointId ? 'a' : 'b'));
     // A decision that changes nothing is no change.

@@ -151,6 +151,28 @@ describe('work that can wait', () => {
   });
 });
 
+describe('work that can wait, later in the day', () => {
+  const plan = planOf([0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0]);
+  it('has its deadlines counted from now, and is nothing where none is there to be due', () => {
+    const at = (nowMs: number, backlog: Partial<BacklogSnapshot>) => needOf(plan, { backlog: [backlog] }, 11, nowMs).slice(0, 4).reduce((sum, n, i) => sum + n * [100, 200][i & 1]!, 0); // prettier-ignore
+    const tokens = 3_600_000;
+    const due = { requests: 100, promptTokens: 0.8 * tokens, due: [{ atMs: 4 * HOUR, requests: 100 }] };
+    expect([at(0, due), at(HOUR, due), at(1.5 * HOUR, due)]).toEqual([600, 1_000, 2_000]);
+    expect(at(0, { requests: 0, arrivedTokensPerS: 800, due: [{ atMs: 4 * HOUR, requests: 0 }] })).toBe(400);
+    const { demand } = plan;
+    const blind = { ...plan, demand: { ...demand!, mix: [undefined, undefined] } };
+    expect(needOf(blind, { backlog: [{ requests: 1, promptTokens: 4 * 3_600 * 600 }] }).slice(0, 4)).toEqual([0, 2, 0, 1]);
+  });
+
+  it('asks for nothing of a SKU on which the model does not run, nor of what stands on it', () => {
+    const slow = planOf([5, 5, 0, 0, 0, 0, 0, 0], [700, 0, 0, 0], { tokensPerSPerInstance: new PlacementGrid(2, 1, 2, Float64Array.of(100, 0, 50, 100)) });
+    expect(needOf(slow)).toEqual([7, 5, 0, 0, 0, 0, 0, 0]);
+    expect(needOf({ ...slow, demand: { ...slow.demand!, upperTokensPerS: slow.demand!.upperTokensPerS.map(() => new PlacementGrid(2, 2, 1)) } })).toEqual([
+      0, 5, 0, 0, 0, 0, 0, 0,
+    ]);
+  });
+});
+
 describe('DemandCorrection', () => {
   const plan = planOf(Array<number>(8).fill(1), [100, 200, 300, 400]);
   const watched = (observed: readonly (number | undefined)[], untilMs: number) => {
@@ -207,6 +229,14 @@ describe('DemandCorrection', () => {
     expect(at(10 * MINUTE, 300)).toBeCloseTo(2, 9);
     expect(at(0, 200)).toBeCloseTo(2, 9);
     expect(at(2 * HOUR, 600)).toBeCloseTo(0.5, 9);
+    // In a plan that begins later, and of demand that is expected to be none.
+    const later = new DemandCorrection();
+    later.observe(
+      fleetOf({ observed: [300, 5] }),
+      { ...rising, demand: { ...demand!, startMs: HOUR, expectedTokensPerS: expectedTokensPerS.map((grid) => (grid.set(0, 1, 0, 0), grid)) } },
+      HOUR + 10 * MINUTE + 150_000,
+    );
+    expect([1 + (later.factor(0, 0, 0) - 1) / 0.12, later.factor(0, 1, 0)]).toEqual([expect.closeTo(2, 9), 1]);
   });
 
   it('multiplies the need of the windows to come, the first the most', () => {

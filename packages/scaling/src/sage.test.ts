@@ -196,6 +196,13 @@ describe('createSageScaling', () => {
     expect(counts).toEqual([[0, 7], [15_000, 8], [5 * MINUTE + 15_000, 7], [10 * MINUTE + 15_000, 6]]); // prettier-ignore
   });
 
+  it('reads a plan by its own clock', () => {
+    const schedule = [4, 4, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8];
+    const at = (nowMs: number) =>
+      createSageScaling({ settleMs: 0, holdDelays: 0 }).decide(fleet({ readyInstances: 6 }, nowMs), plan(schedule, 5 * HOUR), nowMs)[0]?.targetInstances;
+    expect([at(5 * HOUR), at(5 * HOUR + 17.4 * MINUTE), at(5 * HOUR + 17.5 * MINUTE), at(8 * HOUR)]).toEqual([4, 4, 8, 8]);
+  });
+
   it('says what is needed, for how long, and what of it is for a burst', () => {
     const reason = (fields: Partial<EndpointSnapshot>, schedule: readonly number[]) =>
       createSageScaling({ burstLastsMs: 0, settleMs: 0 }).decide(fleet(fields, 0), plan(schedule), 0)[0]?.reason;

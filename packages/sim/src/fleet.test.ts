@@ -234,6 +234,20 @@ describe('what is taken', () => {
     expect([spot(full, 0, 0), full.fleet.actions.refused, held(full, R0_N_SLOW)]).toEqual([[0, 0], 1, [0, 1, 0]]);
   });
 
+  it('keeps apart what is donated on different numbers of GPUs, also of one model, and turns out what is still there', () => {
+    const base = config({}, 20);
+    const wide = { ...base.endpoints[R0_M_SLOW]!, pool: 'wide', gpusPerInstance: 4, initialInstances: 1 };
+    const world = fleetOf({ ...base, endpoints: [...base.endpoints, wide] });
+    world.to(R0_M_SLOW, 2);
+    world.to(8, 0);
+    expect(spot(world, 0, 0)).toEqual([2, 0]);
+    // An instance of two GPUs is had back as one, and then none is left of that size: a new VM turns the wide one out.
+    world.to(R0_M_SLOW, 3);
+    expect([spot(world, 0, 0), world.fleet.gpusInUse(0, 0)]).toEqual([[1, 0], 16]);
+    world.to(R0_N_SLOW, 8);
+    expect([spot(world, 0, 0), world.fleet.gpusInUse(0, 0), world.fleet.actions.acquiredByWay.redeploy]).toEqual([[0, 0], 20, 0]);
+  });
+
   it('may be an instance that an endpoint begins with as spot', () => {
     const world = fleetOf(config({ initialSpotInstances: 2 }));
     expect(spot(world, 0, 0)).toEqual([2, 2]);
@@ -286,6 +300,26 @@ describe('an eviction', () => {
     expect(world.fleet.awaitsEviction(e)).toBe(false);
   });
 
+  it('is of what is ready, not of what drains or is on its way', () => {
+    const world = fleetOf();
+    for (const one of world.of(R0_M_SLOW)) world.work(one, 10);
+    for (const one of world.of(R0_N_SLOW)) world.work(one, 500);
+    world.to(R0_M_SLOW, 1);
+    world.to(R0_N_SLOW, 4);
+    expect(world.fleet.notice(0, 0, 99, 0)).toHaveLength(1 + 3);
+    world.fleet.audit();
+    expect([held(world, R0_M_SLOW), held(world, R0_N_SLOW)]).toEqual([
+      [0, 0, 3],
+      [0, 1, 3],
+    ]);
+  });
+
+  it('of an idle instance ends no work', () => {
+    const world = fleetOf();
+    world.fleet.lose(world.of(R0_M_SLOW)[0]!, MINUTE);
+    expect(world.fleet.heldTime(R0_M_SLOW, 9 * MINUTE)).toMatchObject({ busyMs: 0, readyMs: (2 * 9 + 1) * MINUTE });
+  });
+
   it('takes an idle one at once', () => {
     const world = fleetOf();
     world.fleet.notice(0, 0, 1, 0);
@@ -300,6 +334,33 @@ describe('an eviction', () => {
     world.fleet.audit();
     expect(spot(world, 0, 0)).toEqual([0, 1]);
     expect([world.fleet.actions.lost, world.fleet.gpusInUse(0, 0), world.fleet.gpusInUse(0, 1)]).toEqual([3, 14, 20]);
+  });
+});
+
+describe('what is done', () => {
+  it('is counted once, and not where nothing is to be done', () => {
+    const world = fleetOf();
+    world.to(R0_M_SLOW, 3);
+    expect(world.fleet.actions).toMatchObject({ scaleIn: 0, scaleOut: 0 });
+    world.to(R0_M_SLOW, 1);
+    world.to(R0_M_SLOW, 3);
+    expect(world.fleet.actions).toMatchObject({ scaleIn: 1, scaleOut: 1, resumed: 0, cancelled: 0, refused: 0, lost: 0 });
+  });
+
+  it('in the last region and of the last SKU is done there', () => {
+    const world = fleetOf();
+    const busy = world.of(7);
+    for (const one of [...world.of(5), ...busy]) world.work(one, 100 - one);
+    expect(world.fleet.notice(1, 1, 2, 0)).toEqual([...world.of(5), ...busy].sort((a, b) => b - a).slice(0, 2));
+    expect([world.fleet.gpusInUse(1, 1), world.fleet.gpusInUse(1, 0), world.fleet.gpusInUse(0, 1)]).toEqual([12, 12, 12]);
+    world.to(5, 0);
+    world.to(4, 8);
+    expect([world.fleet.gpusInUse(1, 0), world.fleet.gpusInUse(0, 1)]).toEqual([22, 12]);
+    // Where two have the same work the lower slot goes first.
+    const even = fleetOf();
+    for (const one of [...even.of(R0_M_SLOW), ...even.of(R0_N_SLOW)]) even.work(one, 5);
+    const [first, second] = [...even.of(R0_M_SLOW), ...even.of(R0_N_SLOW)].sort((a, b) => a - b);
+    expect(even.fleet.notice(0, 0, 2, 0)).toEqual([first, second]);
   });
 });
 
@@ -440,7 +501,16 @@ describe('an audit', () => {
       fleet.ready[5]++;
     });
     expect(elsewhere).toThrow('GPUs of r1 do not add up: 10 against 12');
-    expect(() => fleetOf(config({ initialSpotInstances: 9 }, 12)).fleet.audit()).toThrow();
+    // Capacity that is no longer there.
+    for (const [region, sku] of [
+      [0, 1],
+      [1, 0],
+    ] as const) {
+      const shrunk = config();
+      const world = fleetOf(shrunk);
+      (shrunk.gpuCapacity as number[][])[region]![sku] = 11;
+      expect(() => world.fleet.audit()).toThrow(`r${region} holds 12 GPUs, above its capacity`);
+    }
   });
 
   it('is needed by nobody who asks for more than there are slots: that is refused', () => {
