@@ -236,7 +236,7 @@ describe('what is taken', () => {
 
   it('keeps apart what is donated on different numbers of GPUs, also of one model, and turns out what is still there', () => {
     const base = config({}, 20);
-    const wide = { ...base.endpoints[R0_M_SLOW]!, pool: 'wide', gpusPerInstance: 4, initialInstances: 1 };
+    const wide = { ...base.endpoints[R0_M_SLOW], pool: 'wide', gpusPerInstance: 4, initialInstances: 1 };
     const world = fleetOf({ ...base, endpoints: [...base.endpoints, wide] });
     world.to(R0_M_SLOW, 2);
     world.to(8, 0);
@@ -316,7 +316,7 @@ describe('an eviction', () => {
 
   it('of an idle instance ends no work', () => {
     const world = fleetOf();
-    world.fleet.lose(world.of(R0_M_SLOW)[0]!, MINUTE);
+    world.fleet.lose(world.of(R0_M_SLOW)[0], MINUTE);
     expect(world.fleet.heldTime(R0_M_SLOW, 9 * MINUTE)).toMatchObject({ busyMs: 0, readyMs: (2 * 9 + 1) * MINUTE });
   });
 
@@ -508,7 +508,7 @@ describe('an audit', () => {
     ] as const) {
       const shrunk = config();
       const world = fleetOf(shrunk);
-      (shrunk.gpuCapacity as number[][])[region]![sku] = 11;
+      (shrunk.gpuCapacity as number[][])[region][sku] = 11;
       expect(() => world.fleet.audit()).toThrow(`r${region} holds 12 GPUs, above its capacity`);
     }
   });
