@@ -120,7 +120,7 @@ describe('the neural forecaster', () => {
     await expect(createNeuralForecaster(SMALL).forecast(waves(1, 'short'), 6)).rejects.toThrow(
       /neural needs 327 observed buckets, and short in region has 144/,
     );
-    expect(() => createNeuralForecaster({ units: 0 })).toThrow(/units: must be a whole number of 1 or more, not 0/);
+    expect(() => createNeuralForecaster({ units: 0 })).toThrow(/units: must be a whole number from 1 to 100000, not 0/);
   });
 });
 

@@ -7,7 +7,7 @@ import { explainCommand } from './commands/explain.js';
 import { forecastBacktestCommand, forecastRunCommand } from './commands/forecast.js';
 import { planCommand } from './commands/plan.js';
 import { queueCancelCommand, queueRetryCommand, queueStatusCommand, workerCommand } from './commands/queue.js';
-import { removeUnfinished, replaceFile } from './commands/output-file.js';
+import { removeUnfinished, replaceFile, withPlaces } from './commands/output-file.js';
 import { profilesCommand } from './commands/profiles.js';
 import { simulateCommand } from './commands/simulate.js';
 import { sweepCommand } from './commands/sweep.js';
@@ -306,6 +306,7 @@ function report(error: unknown): number {
   return FAILED;
 }
 
-function shown(text: string): string {
+function shown(message: string): string {
+  const text = withPlaces(message);
   return text.length <= MOST_SHOWN ? text : `${text.slice(0, MOST_SHOWN)}… (${text.length} characters)`;
 }

@@ -240,7 +240,7 @@ class OutFolder {
   readonly #complete: () => void;
 
   private constructor(path: string, partial: string, takeBack: () => Promise<void>) {
-    this.#complete = notComplete(partial);
+    this.#complete = notComplete(partial, path);
     this.#path = path;
     this.partial = partial;
     this.#takeBack = takeBack;

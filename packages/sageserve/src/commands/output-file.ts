@@ -50,13 +50,23 @@ export class OutputFile {
 
 /** Files and folders that are not complete yet. Whoever ends the process by force takes them with it. */
 const unfinished = new Set<string>();
+/** Where what is not complete is to stand: names beside that are nothing to tell anybody. */
+const places = new Map<string, string>();
 
-/** Notes a file or folder as not complete; returns how to say that it is, or is gone. */
-export function notComplete(path: string): () => void {
+/** Notes a file or folder as not complete, and where it is moved when it is; returns how to say that it is, or is gone. */
+export function notComplete(path: string, place?: string): () => void {
   unfinished.add(path);
+  if (place !== undefined) places.set(path, place);
   return () => {
     unfinished.delete(path);
   };
+}
+
+/** A message in which what was not complete has the name that it was to have. */
+export function withPlaces(message: string): string {
+  let told = message;
+  for (const [path, place] of places) told = told.replaceAll(path, place);
+  return told;
 }
 
 /** To be called before the process ends by force. */

@@ -37,7 +37,7 @@ export class ResultFolder {
     this.#path = path;
     this.#partial = partial;
     this.#config = config;
-    this.#complete = notComplete(partial);
+    this.#complete = notComplete(partial, path);
     const form = options.parquet === true ? 'parquet' : 'csv';
     this.#timeseries = openResultTable(join(partial, 'timeseries'), form, TIMESERIES_COLUMNS);
     this.#requests = options.requests === true ? openResultTable(join(partial, 'requests'), form, REQUEST_COLUMNS) : undefined;
