@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { messageOf, SageServeError } from '@sageserve/core';
-import { TRACE_FORMATS } from '@sageserve/trace';
+import { cantWrite, TRACE_FORMATS } from '@sageserve/trace';
 import { Command, CommanderError, Option } from 'commander';
 import { compareCommand } from './commands/compare.js';
 import { explainCommand } from './commands/explain.js';
@@ -11,7 +11,7 @@ import { removeUnfinished, replaceFile, withPlaces } from './commands/output-fil
 import { profilesCommand } from './commands/profiles.js';
 import { simulateCommand } from './commands/simulate.js';
 import { sweepCommand } from './commands/sweep.js';
-import { guardConsole } from './commands/terminal.js';
+import { guardConsole, writeOut } from './commands/terminal.js';
 import { convertCommand, generateCommand, headCommand, inspectCommand } from './commands/trace.js';
 import { DEFAULT_CATALOGUE } from './catalogue.js';
 import { PRESET_NAMES } from './presets/presets.js';
@@ -21,6 +21,8 @@ import { later } from './wall-clock.js';
 
 const FAILED = 1;
 const WRONG_USE = 2;
+/** What Node ends with where a module waits for what never comes. */
+const UNSETTLED = 13;
 const INTERRUPTED = 130;
 /** Errors in what the user asked for, as against a run that went wrong. */
 const WRONG_USE_CODES = new Set([
@@ -266,15 +268,22 @@ program
   .option('-o, --out <file>', 'write it to a file')
   .action(async (options: { sweep?: boolean; out?: string }) => {
     const text = `${JSON.stringify(options.sweep === true ? sweepJsonSchema() : scenarioJsonSchema(), null, 2)}\n`;
-    if (options.out === undefined) process.stdout.write(text);
+    if (options.out === undefined) writeOut(text);
     else await replaceFile(options.out, text);
   });
 
 // A closed pipe (`… | head`) is the reader's choice, not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  console.error(`error: can't write to standard output: ${error.message}`);
+  console.error(`error: ${cantWrite('to standard output', error).message}`);
   process.exit(FAILED);
+});
+
+// What awaits a plug-in that never finishes loading ends without a word otherwise.
+process.on('exit', (code) => {
+  if (code !== UNSETTLED && process.exitCode !== UNSETTLED) return;
+  console.error('error: nothing goes on: a plug-in waits for what never comes while it is loaded');
+  process.exitCode = WRONG_USE;
 });
 
 try {

@@ -7,7 +7,10 @@ const known = new Map<string, { readonly size: number; readonly mtimeMs: number;
 
 /** SHA-256 of a file, as hexadecimal digits, in constant memory. Throws what the file system throws. */
 export async function contentHash(path: string): Promise<string> {
-  const { size, mtimeMs } = await stat(path);
+  const about = await stat(path);
+  // A pipe would be waited for without an end, and be empty for whoever reads it then.
+  if (!about.isFile()) throw new Error(about.isDirectory() ? 'it is a folder' : 'it is no plain file');
+  const { size, mtimeMs } = about;
   const before = known.get(path);
   if (before?.size === size && before.mtimeMs === mtimeMs) return before.hash;
   const digest = createHash('sha256');

@@ -128,6 +128,14 @@ function unpacked(path: string, file: Readable): Readable {
   return file.pipe(gunzip);
 }
 
+/** The bytes of a file or a pipe as they are, in chunks. Nothing holds a thread while a pipe is silent: a process can end then. Throws what the system throws, and for a folder. */
+export async function* readBytes(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  const about = await stat(path);
+  if (about.isDirectory()) throw new Error('it is a folder');
+  if (about.isFile()) yield* createReadStream(path) as AsyncIterable<Uint8Array>;
+  else yield* readPipe(path, about.isFIFO() || about.isSocket(), signal);
+}
+
 /** What a file that can't be read is told as. */
 export function cantRead(path: string, cause: unknown): SageServeError {
   const { code } = (cause ?? {}) as { code?: string };

@@ -1,3 +1,4 @@
+export { readBytes } from './byte-source.js';
 export { characterize, type TokenSummary, type TraceSummary, type TrafficSummary } from './characterize.js';
 export {
   AZURE_2024_OUTPUT_TOKENS,

@@ -1,9 +1,11 @@
-import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import { ConfigError, type EndpointId, SageServeError } from '@sageserve/core';
 import { type DecisionEntry, explain, type Explanation, type JournalEntry } from '@sageserve/controller';
 import { parseDurationMs } from '../scenario/schema.js';
+import { readBytes } from '@sageserve/trace';
 import { z } from 'zod';
+import { readFailure } from '../input-file.js';
 import { decimal, NONE, percent } from './format.js';
 import type { JournalHead } from './journal-file.js';
 
@@ -91,7 +93,7 @@ async function readJournal(file: string): Promise<{ head: JournalHead | undefine
   let head: JournalHead | undefined;
   let line = 0;
   try {
-    for await (const text of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
+    for await (const text of createInterface({ input: Readable.from(readBytes(file), { objectMode: false }), crlfDelay: Infinity })) {
       line++;
       if (text.trim() === '') continue;
       let entry: JournalEntry | JournalHead;
@@ -110,7 +112,7 @@ async function readJournal(file: string): Promise<{ head: JournalHead | undefine
     }
   } catch (cause) {
     if (cause instanceof SageServeError) throw cause;
-    throw new SageServeError('ERR_JOURNAL', `can't read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new SageServeError('ERR_JOURNAL', `can't read ${file}: ${readFailure(cause)}`, { cause });
   }
   return { head, entries };
 }

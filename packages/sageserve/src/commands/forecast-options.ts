@@ -4,7 +4,7 @@ import { type Catalogue, createPolicy, DEFAULT_CATALOGUE } from '../catalogue.js
 import { parseDurationMs } from '../scenario/schema.js';
 
 /** Most steps of a horizon or a history. */
-const MAX_STEPS = 1_000_000;
+const MAX_STEPS = 10_000;
 
 /** Length of a bucket. */
 export function stepOf(text: string): number {
@@ -17,7 +17,8 @@ export function stepOf(text: string): number {
 export function stepsOf(option: string, text: string, stepMs: number): number {
   const ms = /^\d+$/.test(text) ? Number(text) * stepMs : parseDurationMs(text);
   const steps = ms === undefined ? NaN : Math.round(ms / stepMs);
-  if (!(steps >= 1 && steps <= MAX_STEPS)) throw new ConfigError(option, `must be a number of steps or a duration such as 2h, not "${text}"`);
+  if (!(steps >= 1 && steps <= MAX_STEPS))
+    throw new ConfigError(option, `must be a number of steps from 1 to ${MAX_STEPS}, or a duration such as 2h, not "${text}"`);
   return steps;
 }
 

@@ -2,7 +2,7 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, type DemandForecast, type DemandSeries } from '@sageserve/core';
 import { type Accuracy, backtest, type BacktestResult, poolBacktests, stepsPerDay } from '@sageserve/forecast';
-import { openTrace, type SkippedRows, type TraceFormat } from '@sageserve/trace';
+import { cantWrite, openTrace, type SkippedRows, type TraceFormat } from '@sageserve/trace';
 import { type Catalogue, DEFAULT_CATALOGUE } from '../catalogue.js';
 import { readDemandCsv } from '../demand/demand-csv.js';
 import { demandOfTrace } from '../demand/demand-of-trace.js';
@@ -366,7 +366,7 @@ async function tryOut(path: string): Promise<void> {
   try {
     await writeFile(probe, '');
   } catch (cause) {
-    throw new ConfigError('--out', `can't write to ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw cantWrite(path, cause);
   } finally {
     await rm(probe, { force: true });
   }
@@ -380,7 +380,7 @@ async function writeResults(path: string, summary: object, results: readonly Bac
     // All are complete before the first takes its place.
     for (const name of OUT_FILES) await rename(partial(name), join(path, name));
   } catch (cause) {
-    throw new ConfigError('--out', `can't write the results to ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw cantWrite(path, cause);
   } finally {
     for (const name of OUT_FILES) await rm(partial(name), { force: true });
   }

@@ -37,6 +37,7 @@ describe.skipIf(process.platform === 'win32')('a disk that takes no more', () =>
     ['results', ['simulate', '--duration', '1h', '--strategy', 'static', '--requests', '--out', 'results'], 'results'],
     ['results as Parquet', ['simulate', '--duration', '1h', '--strategy', 'static', '--requests', '--parquet', '--out', 'packed'], 'packed'],
     ['a comparison', ['compare', '--duration', '30m', '--strategy', 'static,reactive', '--out', 'compared'], 'compared'],
+    ['a backtest', ['forecast', 'backtest', '--preset', 'small', '--duration', '3d', '-m', 'last-value', '--out', 'tested'], 'tested'],
     ['a sweep', ['sweep', 'sweep.yaml', '--cores', '1', '--out', 'swept'], 'swept'],
   ])('is told with the file, and leaves nothing half-written: %s', async (_, args, name) => {
     await writeFile(join(dir, 'sweep.yaml'), `scenarios: [small]\nstrategies: [static]\nset: { duration: 2m }\nseeds: 60\n`);
@@ -56,12 +57,31 @@ describe.skipIf(process.platform === 'win32')('a disk that takes no more', () =>
   }); // prettier-ignore
 });
 
+describe.skipIf(process.platform !== 'linux')('standard output', () => {
+  it('that takes no more is told, whether it is a file or not', async () => {
+    const { code, stderr } = await new Promise<CommandRun>((resolve) => {
+      const child = spawn('bash', ['-c', `trap '' XFSZ; ulimit -f 4; "$0" "$1" schema > "$2"; echo "$?" >&2`, process.execPath, cli, join(dir, 'schema.json')]);
+      let text = '';
+      child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      child.on('close', () => resolve({ code: Number(text.trim().split('\n').at(-1)), stdout: '', stderr: text }));
+    });
+    expect([code, stderr]).toEqual([1, expect.stringContaining("can't write to standard output: the file would be larger than is allowed")]);
+  });
+});
+
 describe('a folder where a file is to be', () => {
   it('is told as such', async () => {
     await mkdir(join(dir, 'folder.csv'));
     const { code, stderr } = await run(['trace', 'generate', join(dir, 'folder.csv'), '--duration', '1m']);
     expect([code, stderr]).toEqual([2, expect.stringContaining(`can't write ${join(dir, 'folder.csv')}: it is a folder`)]);
     await mkdir(join(dir, 'journal.jsonl'));
+    for (const args of [['forecast', 'run', '-c'], ['plan', '-d'], ['plan', '--current'], ['simulate'], ['sweep']]) {
+      const { code: refused, stderr: said } = await run([...args, join(dir, 'folder.csv')]);
+      expect(said).toContain('it is a folder');
+      expect(said).not.toMatch(/EISDIR|defect/);
+      expect(refused).toBe(2);
+    }
+    expect((await run(['plan', '-d', join(dir, 'folder.csv')])).stderr).toContain('--demand');
     const explained = await run(['explain', join(dir, 'journal.jsonl'), '--endpoint', 'x']);
     expect(explained.stderr).not.toMatch(/\n +at /);
     expect(explained.stderr).toContain('journal.jsonl');

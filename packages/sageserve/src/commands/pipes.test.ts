@@ -55,6 +55,15 @@ describe.skipIf(!posix)('a trace from a pipe', () => {
     expect([planning.code, planning.stderr]).toEqual([2, expect.stringContaining('is a pipe')]);
   });
 
+  it.each(['forecast run -c', 'explain --endpoint x', 'simulate', 'sweep', 'plan -d', 'plan --current'])(
+    'or anything else that is a pipe to which nobody writes is let go of at Ctrl-C: %s',
+    async (command) => {
+      const path = fifo(`silent-${command.replaceAll(' ', '')}`);
+      const { code } = await run([...command.split(' '), path], (child) => setTimeout(() => child.kill('SIGINT'), 1_500));
+      expect(code).toBe(130);
+    },
+  );
+
   it('that nobody writes to is let go of at Ctrl-C', async () => {
     const path = fifo('silent.csv');
     const { code } = await run(['trace', 'inspect', path], (child) => setTimeout(() => child.kill('SIGINT'), 1_500));

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { ConfigError, type DeferrableWork, modelId, type PlacementGrid, type PlacementProblem, regionId, skuId, type TokenMix } from '@sageserve/core';
 import { createPlacementOptimizer, explainPlan, formatLp, PLACEMENT_SOLVERS, placementProgram, type PlacementVariant } from '@sageserve/optimize';
 import type { SkippedRows } from '@sageserve/trace';
@@ -14,6 +13,7 @@ import { loadPlugins } from '../scenario/plugins.js';
 import { parseDurationMs, type Scenario } from '../scenario/schema.js';
 import { wallClockMs } from '../wall-clock.js';
 import { type Forecasts, type Observed, planJson, printPlan } from './plan-report.js';
+import { readFailure, readWhole } from '../input-file.js';
 import { forecasterOf, stepOf, stepsOf } from './forecast-options.js';
 import { replaceFile } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';
@@ -143,7 +143,7 @@ async function observe(scenario: Scenario, options: PlanOptions, signal: AbortSi
       throw new ConfigError(name, 'is for a trace, and there is none');
   if (options.demand !== undefined) {
     if (options.trace !== undefined) throw new ConfigError('--demand', 'give a file of demand or a trace, not both');
-    const { series } = await readDemandCsv(options.demand);
+    const { series } = await readDemandCsv(options.demand, undefined, '--demand');
     return { source: options.demand, series, nonInteractiveTokensPerS: new Map() };
   }
   const skipped: SkippedRows = { count: 0, examples: [] };
@@ -232,9 +232,9 @@ function bufferOf({ series, nonInteractiveTokensPerS }: Observed, scenario: Scen
 async function readHeld(file: string, names: Pick<PlacementProblem, 'models' | 'regions' | 'skus'>): Promise<PlacementGrid> {
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = (await readWhole(file, 16)).toString('utf8');
   } catch (cause) {
-    throw new ConfigError('--current', `can't read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new ConfigError('--current', `can't read ${file}: ${readFailure(cause)}`, { cause });
   }
   const [head, ...rows] = csvParseRows(text);
   const at = ['model', 'region', 'sku', 'instances'].map((name) => head?.map((column) => column.trim().toLowerCase()).indexOf(name) ?? -1);

@@ -1,4 +1,6 @@
+import { fstatSync, writeSync } from 'node:fs';
 import { format } from 'node:util';
+import { cantWrite } from '@sageserve/trace';
 
 /** Control characters but for line breaks and tabs, and those that turn the direction of text: names in files may hold anything, and a terminal does what they say. */
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
@@ -8,8 +10,24 @@ export function visible(text: string): string {
   return text.replaceAll(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+/** Writes all of a text to standard output. A file takes what fits, and only then says that nothing more does: the runtime would not ask again. */
+export function writeOut(text: string): void {
+  if (!fstatSync(1).isFile()) {
+    process.stdout.write(text);
+    return;
+  }
+  const bytes = Buffer.from(text);
+  try {
+    for (let at = 0; at < bytes.length;) at += writeSync(1, bytes, at);
+  } catch (cause) {
+    throw cantWrite('to standard output', cause);
+  }
+}
+
 /** Lets the console of this process show text as {@link visible} makes it. */
 export function guardConsole(): void {
-  console.log = (...parts: readonly unknown[]) => void process.stdout.write(`${visible(format(...parts))}\n`);
+  console.log = (...parts: readonly unknown[]) => {
+    writeOut(`${visible(format(...parts))}\n`);
+  };
   console.error = (...parts: readonly unknown[]) => void process.stderr.write(`${visible(format(...parts))}\n`);
 }

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { ConfigError, type DemandSeries, modelId, regionId, TraceFormatError } from '@sageserve/core';
 import { csvParseRows } from 'd3-dsv';
+import { readFailure, readWhole } from '../input-file.js';
 
 const PROMPT = 'prompt_tokens_per_s';
 const OUTPUT = 'output_tokens_per_s';
@@ -12,6 +12,10 @@ const MS_FROM = 1e11;
 const LATEST_MS = Date.UTC(2200, 0, 1);
 /** Most buckets between the first and the last row. */
 const MAX_BUCKETS = 10_000_000;
+/** Two weeks of a thousand series in buckets of ten minutes are two million lines, of 120 MB. */
+const MOST_LINES = 2_000_000;
+const MOST_MB = 128;
+const LF = 10;
 
 /** Series as a CSV of demand, one row for each bucket: `time,model,region,requests_per_s,prompt_tokens_per_s,output_tokens_per_s`. A bucket that was not observed has empty fields. */
 export function demandCsv(series: readonly DemandSeries[]): string {
@@ -38,14 +42,19 @@ export interface DemandTable {
  * Demand from a CSV, plain or `.gz`: what {@link demandCsv} writes, or a column of times and one of counts or rates. Buckets without a row, and empty fields, are not observed.
  * Throws `TraceFormatError` with line and column for a field that can't be read, a negative number, a time that is there twice or off the step.
  */
-export async function readDemandCsv(file: string, columnName?: string): Promise<DemandTable> {
+export async function readDemandCsv(file: string, columnName?: string, option = '--counts'): Promise<DemandTable> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(file);
-    if (file.endsWith('.gz')) bytes = gunzipSync(bytes);
+    bytes = await readWhole(file, MOST_MB);
+    if (file.endsWith('.gz')) bytes = gunzipSync(bytes, { maxOutputLength: MOST_MB << 20 });
   } catch (cause) {
-    throw new ConfigError('--counts', `can't read ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    const tooLarge = (cause as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE';
+    throw new ConfigError(option, `can't read ${file}: ${tooLarge ? `unpacked it has more than ${MOST_MB} MB` : readFailure(cause)}`, { cause });
   }
+  let lines = 0;
+  for (let i = bytes.indexOf(LF); i !== -1; i = bytes.indexOf(LF, i + 1)) lines++;
+  if (lines > MOST_LINES)
+    throw new ConfigError(option, `${file} has more than ${MOST_LINES.toLocaleString('en-US')} lines`, { hint: 'Give longer buckets, or fewer of them.' });
   const rows = csvParseRows(bytes.toString('utf8').replace(/^\uFEFF/, ''));
   const head = rows[0]?.map((name) => name.trim()) ?? [];
   if (rows.length < 2 || head.length < 2)

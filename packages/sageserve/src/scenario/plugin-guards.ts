@@ -178,9 +178,12 @@ const guardPerformance: Guard<PerformanceModel> = (model, about) => {
   return {
     name: model.name,
     forDeployment(deployment): DeploymentPerformance {
-      const made = call(about, 'forDeployment', SPEED, () => model.forDeployment(deployment));
-      requireMethod(made, 'iterationMs', about);
-      requireMethod(made, 'maxTokensPerS', about);
+      const made = call(about, 'forDeployment', SPEED, () => {
+        const answer = model.forDeployment(deployment);
+        requireMethod(answer, 'iterationMs', about);
+        requireMethod(answer, 'maxTokensPerS', about);
+        return answer;
+      });
       return {
         kvCapacityTokens: positive(made.kvCapacityTokens, 'kvCapacityTokens'),
         maxTokensPerS: (mix) =>
@@ -273,7 +276,8 @@ export function guarded<K extends keyof Catalogue>(kind: K, factories: Catalogue
             if (cause instanceof ConfigError) throw cause;
             throw blamed(cause, about, 'its factory', 'A factory takes options, and throws ConfigError for those that it does not take.');
           }
-          return guard(made, about);
+          // What it is made of may throw when it is looked at.
+          return call(about, 'its factory', 'A factory returns a plain object with its methods.', () => guard(made, about));
         },
       ];
     }),

@@ -44,6 +44,7 @@ describe('a plug-in that breaks its contract', () => {
     ['a strategy that asks for less than none', strategy(forFirst('-1')), use.strategy, 'strategy "mine"', 'wants -1'],
     ['a strategy that decides nothing at all', strategy('() => undefined'), use.strategy, 'strategy "mine"', 'answered with nothing'],
     ['a strategy without a policy', '{ strategies: { mine: () => ({}) } }', use.strategy, 'strategy "mine"', 'has no scaling'],
+    ['a router that throws when it is looked at', "{ regionRouters: { mine: () => ({ get name() { throw new Error('boo'); }, route: () => 0 }) } }", use.regionRouter, 'region router "mine"', 'boo'],
     ['a strategy that throws', strategy('() => { throw new Error("oops"); }'), use.strategy, 'strategy "mine"', 'threw in decide(): oops'],
   ])('is told with its file and the contract, as its own mistake: %s', async (_, catalogue, fields, policy, broken) => {
     const file = await scenarioWith(catalogue, fields);
@@ -55,6 +56,18 @@ describe('a plug-in that breaks its contract', () => {
     expect(stderr).not.toMatch(/\n +at |defect in SageServe/);
     expect(code).not.toBe(0);
   }); // prettier-ignore
+});
+
+describe('a plug-in that can’t be loaded', () => {
+  it.each([
+    ['throws when its tables are looked at', '{ get strategies() { throw null; } }', 'null was thrown'],
+    ['never finishes loading', '{ strategies: await new Promise(() => {}) }', 'waits for what never comes'],
+  ])('is told: one that %s', async (_, catalogue, message) => {
+    const { code, stderr } = await run(['simulate', await scenarioWith(catalogue, {})]);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain('defect');
+    expect(code).toBe(2);
+  });
 });
 
 describe('plan and forecast', () => {

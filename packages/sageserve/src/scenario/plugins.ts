@@ -51,7 +51,11 @@ export async function loadPluginFiles(
     } catch (cause) {
       throw new SageServeError('ERR_PLUGIN', `${where} can't be loaded: ${messageOf(cause)}`, { cause });
     }
-    extended = extend(extended, loaded.default, where);
+    try {
+      extended = extend(extended, loaded.default, where);
+    } catch (cause) {
+      throw cause instanceof SageServeError ? cause : new SageServeError('ERR_PLUGIN', `${where} can't be looked at: ${messageOf(cause)}`, { cause });
+    }
   }
   return extended;
 }

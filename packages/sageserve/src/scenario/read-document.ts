@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs';
 import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
 import { type Document, isNode, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
+import { readFailure, readWhole } from '../input-file.js';
 
 /** Checks what a user wrote against a schema. `what` names the whole, `where` gives file, line and column of a field, to put before its path. Throws `ConfigError` with the path of the first wrong field. */
 export function checkDocument<S extends z.ZodType>(
@@ -43,7 +43,7 @@ function pathText(path: readonly PropertyKey[], what: string): string {
 }
 
 /** A scenario of hundreds of models is under a megabyte. */
-const MOST_BYTES = 8 << 20;
+const MOST_MB = 8;
 
 /** Reads a file, YAML or JSON, and checks it. Throws `SageServeError` (ERR_SCENARIO_FILE) for one that can't be read, `ConfigError` with file, line and column for what is wrong in it. */
 export async function readDocument<S extends z.ZodType>(file: string, schema: S, what: string): Promise<z.output<S>> {
@@ -63,20 +63,11 @@ export async function readDocument<S extends z.ZodType>(file: string, schema: S,
 }
 
 async function readText(file: string, what: string): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
   try {
-    for await (const chunk of createReadStream(file)) {
-      chunks.push(chunk as Buffer);
-      size += (chunk as Buffer).length;
-      if (size > MOST_BYTES) throw new Error(`it has more than ${MOST_BYTES >> 20} MB`);
-    }
+    return (await readWhole(file, MOST_MB)).toString('utf8');
   } catch (cause) {
-    const { code } = cause as { code?: string };
-    const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : messageOf(cause);
-    throw new SageServeError('ERR_SCENARIO_FILE', `can't read the ${what} ${file}: ${reason}`, { cause });
+    throw new SageServeError('ERR_SCENARIO_FILE', `can't read the ${what} ${file}: ${readFailure(cause)}`, { cause });
   }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function at(file: string, lines: LineCounter, offset: number): string {

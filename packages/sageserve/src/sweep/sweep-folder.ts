@@ -25,10 +25,13 @@ export interface FinishedRun {
   readonly busySeconds: number;
 }
 
+/** No measure of a run comes near; sums of them stay numbers. */
+const MOST = 1e18;
+
 /** A line of `runs.jsonl`, as far as results are made of it. */
 const finishedRun = z.looseObject({
   key: z.string(),
-  measures: z.record(z.string(), z.number().nullable()),
+  measures: z.looseObject(Object.fromEntries(MEASURES.map(({ key }) => [key, z.number().min(-MOST).max(MOST).nullable()]))),
   busySeconds: z.number().min(0),
 });
 
@@ -72,10 +75,9 @@ export class SweepFolder {
 
   async #read(): Promise<void> {
     const file = join(this.#path, 'runs.jsonl');
-    const text = await readFile(file, 'utf8').catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-      throw error;
-    });
+    const about = await stat(file).catch(() => undefined);
+    if (about?.isFile() === false) throw new ConfigError('--out', `${file} is no plain file`, { hint: 'Name another folder.' });
+    const text = about === undefined ? '' : await readFile(file, 'utf8');
     const lines = text.split('\n');
     // A last line without its end was being written when somebody pulled the plug: its run is made again.
     const torn = lines.pop()!;

@@ -242,7 +242,14 @@ describe('sageserve sweep', () => {
     const out = join(dir, 'nulls');
     expect((await run(['sweep', file, '--out', out])).code).toBe(0);
     const line = JSON.parse((await readFile(join(out, 'runs.jsonl'), 'utf8')).trim()) as Record<string, unknown>;
-    for (const odd of [null, { ...line, measures: null }, { ...line, key: null }, 5]) {
+    for (const odd of [
+      null,
+      { ...line, measures: null },
+      { ...line, measures: {} },
+      { ...line, measures: { ...(line['measures'] as object), 'gpu-hours': 1e308 } },
+      { ...line, key: null },
+      5,
+    ]) {
       await writeFile(join(out, 'runs.jsonl'), `${JSON.stringify(odd)}\n`);
       const { code, stderr } = await run(['sweep', file, '--out', out]);
       expect(stderr).toMatch(/runs\.jsonl:1/);
