@@ -15,6 +15,7 @@ import { guardConsole, writeOut } from './commands/terminal.js';
 import { convertCommand, generateCommand, headCommand, inspectCommand } from './commands/trace.js';
 import { DEFAULT_CATALOGUE } from './catalogue.js';
 import { PRESET_NAMES } from './presets/presets.js';
+import { pluginBehind } from './scenario/plugins.js';
 import { scenarioJsonSchema } from './scenario/schema.js';
 import { sweepJsonSchema } from './sweep/definition.js';
 import { later } from './wall-clock.js';
@@ -307,6 +308,12 @@ function report(error: unknown): number {
     return WRONG_USE_CODES.has(error.code) ? WRONG_USE : FAILED;
   }
   const { syscall, path } = (error ?? {}) as { syscall?: unknown; path?: unknown };
+  const plugin = pluginBehind(error);
+  if (plugin !== undefined) {
+    console.error(`error: ${shown(`${plugin} left something behind that failed: ${messageOf(error)}`)}`);
+    console.error('hint: A plug-in takes the errors of what it starts: await its promises, and guard its timers.');
+    return WRONG_USE;
+  }
   console.error(`error: ${shown(messageOf(error))}`);
   if (process.env['SAGESERVE_STACK'] !== undefined && error instanceof Error) console.error(error.stack);
   // What the system refuses says by itself what and where.

@@ -15,6 +15,9 @@ const MAX_BUCKETS = 10_000_000;
 /** Two weeks of a thousand series in buckets of ten minutes are two million lines, of 120 MB. */
 const MOST_LINES = 2_000_000;
 const MOST_MB = 128;
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+/** Tokens or requests of a bucket, or a second, beyond any fleet; what forecasters make of it stays a number. */
+const MOST_A_BUCKET = 1e15;
 const LF = 10;
 
 /** Series as a CSV of demand, one row for each bucket: `time,model,region,requests_per_s,prompt_tokens_per_s,output_tokens_per_s`. A bucket that was not observed has empty fields. */
@@ -79,9 +82,10 @@ export async function readDemandCsv(file: string, columnName?: string, option = 
       throw new TraceFormatError({ file, line, column: head[timeAt] }, `"${row[timeAt]}" is no time`, { hint: 'Write 2024-05-12T00:10Z, or seconds.' });
     const values = valueColumns.map(({ index }) => {
       const text = row[index]!.trim();
-      const value = text === '' || text.toLowerCase() === 'nan' ? NaN : Number(text);
-      if (text !== '' && text.toLowerCase() !== 'nan' && !(value >= 0 && value < Infinity))
-        throw new TraceFormatError({ file, line, column: head[index] }, `"${text}" is not a number of 0 or more`, {
+      if (text === '' || text.toLowerCase() === 'nan') return NaN;
+      const value = DECIMAL.test(text) ? Number(text) : NaN;
+      if (!(value >= 0 && value <= MOST_A_BUCKET))
+        throw new TraceFormatError({ file, line, column: head[index] }, `"${text}" is not a number from 0 to ${MOST_A_BUCKET}`, {
           hint: 'Leave the field empty where nothing was observed.',
         });
       return value;

@@ -42,7 +42,9 @@ describe('a CSV of demand', () => {
   });
 
   it.each([
-    ['a negative count', 'time,n\n0,1\n600,-3\n', /demand\.csv:3, column n: "-3" is not a number of 0 or more/],
+    ['a negative count', 'time,n\n0,1\n600,-3\n', /demand\.csv:3, column n: "-3" is not a number from 0 to/],
+    ['a count in hexadecimal', 'time,n\n0,1\n600,0x10\n', /demand\.csv:3, column n: "0x10" is not a number/],
+    ['a count beyond any fleet', 'time,n\n0,1\n600,1e308\n', /demand\.csv:3, column n: "1e308" is not a number from 0 to/],
     ['a time that is none', 'time,n\n0,1\nlater,3\n', /demand\.csv:3, column time: "later" is no time/],
     ['an irregular step', 'time,n\n0,1\n600,2\n900,3\n1300,4\n', /demand\.csv:5, column time: is no multiple of the step, 300 s/],
     ['a time twice', 'time,n\n0,1\n600,2\n600,3\n', /demand\.csv:4, column time: the time of line 3 again/],

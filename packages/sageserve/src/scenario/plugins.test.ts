@@ -58,6 +58,18 @@ describe('a plug-in that breaks its contract', () => {
   }); // prettier-ignore
 });
 
+describe('a plug-in that leaves something behind', () => {
+  it.each([
+    ['a promise', "Promise.reject(new Error('left'))"],
+    ['a timer', "setTimeout(() => { throw new Error('left'); }, 0)"],
+  ])('is told when that fails: %s', async (_, leave) => {
+    const { code, stderr } = await run(['simulate', await scenarioWith(router(`route() { ${leave}; return 0; }`), use.regionRouter)]);
+    expect(stderr).toMatch(/error: plugins\[0\] \(.*\.mjs\) left something behind that failed: left/);
+    expect(stderr).not.toMatch(/\n +at |defect in SageServe/);
+    expect(code).toBe(2);
+  });
+});
+
 describe('a plug-in that can’t be loaded', () => {
   it.each([
     ['throws when its tables are looked at', '{ get strategies() { throw null; } }', 'null was thrown'],

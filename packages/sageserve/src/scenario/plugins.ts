@@ -15,6 +15,16 @@ const KINDS = [
   'forecasters',
 ] as const satisfies readonly (keyof Catalogue)[];
 
+/** What was loaded: address of the module → where it is named. */
+const loadedFrom = new Map<string, string>();
+
+/** Where the plug-in is named from whose code an error came that nobody took, as far as its stack tells. */
+export function pluginBehind(error: unknown): string | undefined {
+  const stack = error instanceof Error ? String(error.stack) : '';
+  for (const [url, where] of loadedFrom) if (stack.includes(url)) return where;
+  return undefined;
+}
+
 /** A module that a scenario names exports by default what it adds to the catalogue: names → factories, by kind. */
 export type Plugin = { readonly [K in (typeof KINDS)[number]]?: Catalogue[K] };
 
@@ -47,6 +57,7 @@ export async function loadPluginFiles(
       const url = pathToFileURL(resolve(folder, path));
       const hash = hashOf(path);
       if (hash !== undefined) url.searchParams.set('hash', hash);
+      loadedFrom.set(url.href, where);
       loaded = (await import(url.href)) as typeof loaded;
     } catch (cause) {
       throw new SageServeError('ERR_PLUGIN', `${where} can't be loaded: ${messageOf(cause)}`, { cause });

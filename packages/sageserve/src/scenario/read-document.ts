@@ -81,17 +81,21 @@ function parse(file: string, text: string, lines: LineCounter): { document: Docu
   try {
     document = parseDocument(text, { lineCounter: lines });
     const error = document.errors[0];
-    if (error !== undefined) throw new ConfigError(`${file}:${error.linePos?.[0].line ?? 1}:${error.linePos?.[0].col ?? 1}`, error.message.split('\n')[0]!);
+    if (error !== undefined) {
+      const { line, col } = error.linePos?.[0] ?? { line: 1, col: 1 };
+      throw new ConfigError(`${file}:${line}:${col}`, error.code === 'RESOURCE_EXHAUSTION' ? TOO_DEEP : error.message.split('\n')[0]!);
+    }
     refuseUnresolved(document, file, lines);
     return { document, value: document.toJS({ maxAliasCount: MOST_ALIASES }) };
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
     // Aliases that stand for more and more aliases, or lists within lists by the thousand.
-    throw new ConfigError(file, cause instanceof RangeError ? 'is nested too deeply' : messageOf(cause), { cause });
+    throw new ConfigError(file, cause instanceof RangeError ? TOO_DEEP : messageOf(cause), { cause });
   }
 }
 
 const MOST_ALIASES = 100;
+const TOO_DEEP = 'is nested too deeply';
 
 function refuseUnresolved(document: Document.Parsed, file: string, lines: LineCounter): void {
   visit(document, {

@@ -84,6 +84,9 @@ describe('buildSimulation', () => {
   it('refuses what no machine could hold before anything is allocated, with the field’s path', () => {
     const many = (fields: object) => build({ models: [{ name: 'llama-3.1-8b', deployments: [{ ...deployment, ...fields }] }] });
     expect(() => many({ maxInstances: 100_000_000 })).toThrow('models[0].deployments[0].maxInstances');
+    const hosts = { regions: ['eastus', 'westus'].map((name) => ({ name, gpus: { 'a100-80gb': 1e6 } })) };
+    const wide = { ...hosts, models: [{ name: 'llama-3.1-8b', deployments: [{ ...deployment, maxInstances: 25_001 }] }] };
+    expect(() => build(wide)).toThrow('models[0].deployments[0].maxInstances: makes up to 50002 instances in all; the most is 50000');
     expect(() => many({ initialSpotInstances: 100_000_000 })).toThrow('models[0].deployments[0].initialSpotInstances');
     expect(() => build({ duration: '1e9d' })).toThrow('duration');
     expect(() => build({ duration: '300y' })).toThrow('duration');

@@ -34,7 +34,7 @@ export const plainName = z.string().min(1).max(200).regex(PLAIN, 'must not have 
 const name = plainName;
 const path = z.string().min(1).max(4_096).regex(PLAIN, 'must not have control characters');
 /** Instances of an endpoint: each has a place in tables that are made before a run. */
-const instances = z.number().int().min(0).max(100_000);
+const instances = z.number().int().min(0).max(50_000);
 const policy = z.union([name, z.looseObject({ name })]).describe('A name, or a table with a name and the options of the policy.');
 const quantiles = z
   .array(z.tuple([z.number().min(0).max(1), z.number().min(1).max(MOST_TOKENS)]))
