@@ -37,6 +37,8 @@ export async function explainCommand(file: string, options: ExplainOptions): Pro
 }
 
 const number = z.number();
+/** What a date can be made of. */
+const time = number.min(-8.64e15).max(8.64e15);
 const seen = z.looseObject({
   readyInstances: number,
   provisioningInstances: number,
@@ -49,7 +51,7 @@ const series = z.looseObject({
   modelId: z.string(),
   regionId: z.string(),
   method: z.string(),
-  startMs: number,
+  startMs: time,
   stepMs: number,
   expected: z.array(number),
   low: z.array(number),
@@ -57,10 +59,10 @@ const series = z.looseObject({
 });
 /** As much of an entry as an explanation reads. */
 const journalLineSchema = z.discriminatedUnion('kind', [
-  z.looseObject({ kind: z.literal('run'), scenario: z.string(), strategy: z.string(), startEpochMs: number.optional() }),
+  z.looseObject({ kind: z.literal('run'), scenario: z.string(), strategy: z.string(), startEpochMs: time.optional() }),
   z.looseObject({
     kind: z.literal('plan'),
-    atMs: number,
+    atMs: time,
     status: z.string(),
     solver: z.string(),
     targets: z.record(z.string(), z.looseObject({ held: number, target: number })),
@@ -69,7 +71,7 @@ const journalLineSchema = z.discriminatedUnion('kind', [
   }),
   z.looseObject({
     kind: z.literal('decision'),
-    atMs: number,
+    atMs: time,
     endpointId: z.string(),
     seen,
     plannedInstances: number.optional(),
@@ -79,7 +81,7 @@ const journalLineSchema = z.discriminatedUnion('kind', [
     reachedInstances: number.optional(),
     detail: z.string().optional(),
   }),
-  z.looseObject({ kind: z.enum(['degradation', 'recovery']), atMs: number, what: z.string(), ends: z.string().optional() }),
+  z.looseObject({ kind: z.enum(['degradation', 'recovery']), atMs: time, what: z.string(), ends: z.string().optional() }),
 ]);
 
 /** Which field is wrong, where that is known. */

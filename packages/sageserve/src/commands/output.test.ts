@@ -125,6 +125,7 @@ describe('what is read back', () => {
     ['{"kind":"decision"}', 'journal.jsonl:1: is no entry of a journal: atMs is missing or wrong'],
     [JSON.stringify({ ...entry, seen: { ...entry.seen, queuedTokens: null } }), 'journal.jsonl:1: is no entry of a journal: seen.queuedTokens is missing or wrong'],
     [JSON.stringify({ ...entry, reachedInstances: null }), 'reachedInstances is missing or wrong'],
+    [JSON.stringify({ kind: 'run', scenario: 'x', strategy: 'x', startEpochMs: 1e300 }), 'startEpochMs is missing or wrong'],
     [JSON.stringify({ kind: 'plan', atMs: 0, status: 'optimal', solver: 'x', targets: { a: null }, forecasts: [], shortfall: [] }), 'targets.a is missing or wrong'],
     ['{"kind":', 'journal.jsonl:1: is no JSON'],
   ])('is checked: %s', async (line, message) => {
