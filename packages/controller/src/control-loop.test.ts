@@ -593,13 +593,15 @@ describe('degraded modes', () => {
         return planFor(() => 7).solve(...args);
       },
     };
-    const { ports, drive: go, loop } = drive({}, { optimizer });
+    const told: (number | undefined)[] = [];
+    const { ports, drive: go, loop } = drive({ onPlan: (plan) => told.push(plan?.validFromMs) }, { optimizer });
     await go(0);
     broken = true;
     expect(await go(3 * HOUR)).toEqual(['no plan could be made: out of time; the last valid plan stays']);
     expect(loop.plan?.validFromMs).toBe(0);
     expect((await go(4 * HOUR)).at(-1)).toBe('no plan could be made: out of time; scaling is reactive only');
     expect(loop.plan).toBeUndefined();
+    expect(told).toEqual([0, undefined]);
     expect(ports.applied).toEqual([
       [0, 7],
       [3 * HOUR + 5 * MINUTE, 3],

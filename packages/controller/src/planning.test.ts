@@ -208,6 +208,9 @@ describe('a plan for two models, regions and SKUs', () => {
     const { entry } = await planning.plan(telemetry(), fleet(), NOW);
     expect(steps[0].startMs).toBe(epochMs + NOW - 150 * STEP);
     expect(entry!.forecasts[0].startMs).toBe(NOW);
+    const late = await planning.plan(telemetry(3), fleet(), NOW);
+    expect(steps.at(-1)!.horizonSteps).toBe(steps[0].horizonSteps + 3);
+    expect(late.entry!.forecasts.at(-1)!.startMs).toBe(NOW);
   });
 });
 
@@ -257,8 +260,9 @@ describe('what does not answer', () => {
     const epochMs = 1_700_000_000_000;
     const { planning } = planningOf({ epochMs: () => epochMs });
     await planning.plan(telemetry(), fleet(), NOW);
-    const { plan, degradations } = await planning.plan(failing(isLast), fleet(), NOW);
+    const { plan, entry, degradations } = await planning.plan(failing(isLast), fleet(), NOW);
     expect(degradations).toEqual(['demand of model-b in region-b is not known (no route); its last forecast stays']);
+    expect(entry!.forecasts.map(({ startMs }) => startMs)).toEqual([NOW, NOW, NOW, NOW]);
     expect(plan!.demand!.expectedTokensPerS[2].at(1, 1, 0)).toBe(4_002);
     // One that lies in the future says nothing of the present.
     expect((await planning.plan(failing(isLast), fleet(), NOW - HOUR)).degradations[0]).toBe('demand of model-b in region-b is not known (no route); no plan takes anything away there');

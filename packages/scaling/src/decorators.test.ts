@@ -18,6 +18,9 @@ describe('withCooldown', () => {
     expect([0, 500, 999, 1_000].map((at) => policy.decide(fleet, undefined, at).length)).toEqual([1, 0, 0, 1]);
     const idle = withCooldown(always(4), { cooldownMs: 1_000 });
     expect([0, 500].map((at) => idle.decide(fleet, undefined, at).length)).toEqual([1, 1]);
+    // What is decided for an endpoint that is not there is for whoever carries it out to refuse.
+    const blind = withCooldown({ name: 'blind', decide: () => always(6).decide(fleet, undefined, 0) }, { cooldownMs: 1_000 });
+    expect([0, 500].map((at) => blind.decide(fakeFleet([]), undefined, at).length)).toEqual([1, 1]);
   });
 });
 

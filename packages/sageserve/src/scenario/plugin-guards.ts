@@ -142,7 +142,7 @@ const STRATEGY = 'A factory of a strategy returns { scaling }, a policy with dec
 const guardStrategy: Guard<Strategy> = (strategy, about) => {
   if (typeof strategy !== 'object' || strategy === null) throw breach(about, `is ${answered(strategy)}`, STRATEGY);
   if (typeof strategy.scaling !== 'object' || strategy.scaling === null) throw breach(about, 'has no scaling', STRATEGY);
-  const { pools } = strategy;
+  const { pools, release, regionRouter, planning } = strategy;
   const poolIsSound = (pool: NonNullable<Strategy['pools']>[number]): boolean =>
     typeof pool?.pool === 'string' &&
     pool.share >= 0 &&
@@ -151,9 +151,17 @@ const guardStrategy: Guard<Strategy> = (strategy, about) => {
     pool.tiers.every((tier: unknown) => (WORKLOAD_TIERS as readonly unknown[]).includes(tier));
   if (pools !== undefined && !(Array.isArray(pools) && pools.length > 0 && pools.every(poolIsSound)))
     throw breach(about, 'has pools that are none', `Each has a name, tiers of ${WORKLOAD_TIERS.join(', ')}, and a share from 0 to 1.`);
-  const { release, regionRouter } = strategy;
+  if (regionRouter !== undefined) requireMethod(strategy, 'regionRouter', about);
+  if (planning !== undefined && !planningIsSound(planning))
+    throw breach(
+      about,
+      'has planning that is none',
+      "It has windows ('peak' or 'each'), deferrable ('buffer' or { drainHours }), headroom under 1, and where it likes demandQuantile between 0 and 1, everyMs and foresight.",
+    );
+  // Each by its name: what an object has from its class is not copied with it.
   return {
-    ...strategy,
+    ...(pools === undefined ? {} : { pools }),
+    ...(planning === undefined ? {} : { planning }),
     scaling: guardScaling(strategy.scaling, about),
     ...(release === undefined ? {} : { release: guardRelease(release, about) }),
     ...(regionRouter === undefined
@@ -161,12 +169,24 @@ const guardStrategy: Guard<Strategy> = (strategy, about) => {
       : {
           regionRouter: (otherwise: RegionRouter) =>
             guardRegionRouter(
-              call(about, 'regionRouter', STRATEGY, () => regionRouter(otherwise)),
+              call(about, 'regionRouter', STRATEGY, () => strategy.regionRouter!(otherwise)),
               about,
             ),
         }),
   };
 };
+
+function planningIsSound({ windows, deferrable, headroom, demandQuantile, everyMs, foresight }: NonNullable<Strategy['planning']>): boolean {
+  return (
+    ['peak', 'each'].includes(windows) &&
+    (deferrable === 'buffer' || (deferrable?.drainHours > 0 && deferrable.drainHours < Infinity)) &&
+    headroom > -Infinity &&
+    headroom < 1 &&
+    (demandQuantile === undefined || (demandQuantile > 0 && demandQuantile < 1)) &&
+    (everyMs === undefined || (everyMs > 0 && everyMs < Infinity)) &&
+    (foresight === undefined || typeof foresight === 'boolean')
+  );
+}
 
 const SPEED = 'iterationMs() and maxTokensPerS() return at once finite numbers above 0, and kvCapacityTokens is one.';
 const guardPerformance: Guard<PerformanceModel> = (model, about) => {

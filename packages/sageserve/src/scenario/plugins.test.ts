@@ -45,6 +45,8 @@ describe('a plug-in that breaks its contract', () => {
     ['a strategy that decides nothing at all', strategy('() => undefined'), use.strategy, 'strategy "mine"', 'answered with nothing'],
     ['a strategy without a policy', '{ strategies: { mine: () => ({}) } }', use.strategy, 'strategy "mine"', 'has no scaling'],
     ['a router that throws when it is looked at', "{ regionRouters: { mine: () => ({ get name() { throw new Error('boo'); }, route: () => 0 }) } }", use.regionRouter, 'region router "mine"', 'boo'],
+    ['a strategy whose plans are none', "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, planning: { windows: 'peak', deferrable: 'buffer', headroom: NaN } }) } }", use.strategy, 'strategy "mine"', 'has planning that is none'],
+    ['a strategy whose router is none', "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, regionRouter: { route: () => 0 } }) } }", use.strategy, 'strategy "mine"', 'has no method regionRouter()'],
     ['a strategy that throws', strategy('() => { throw new Error("oops"); }'), use.strategy, 'strategy "mine"', 'threw in decide(): oops'],
   ])('is told with its file and the contract, as its own mistake: %s', async (_, catalogue, fields, policy, broken) => {
     const file = await scenarioWith(catalogue, fields);
@@ -56,6 +58,20 @@ describe('a plug-in that breaks its contract', () => {
     expect(stderr).not.toMatch(/\n +at |defect in SageServe/);
     expect(code).not.toBe(0);
   }); // prettier-ignore
+});
+
+describe('a plug-in of classes', () => {
+  it('keeps what its objects have from them, and their this', async () => {
+    const classes = `{ strategies: { mine: () => new (class {
+      #away = 0;
+      get pools() { return [{ pool: 'quick', tiers: ['interactive-fast', 'interactive-normal', 'non-interactive'], share: 1 }]; }
+      get scaling() { return new (class { name = 'mine'; #calls = 0; decide() { this.#calls++; return []; } })(); }
+      regionRouter(otherwise) { this.#away++; return new (class { name = 'mine'; #inner = otherwise; route(...given) { return this.#inner.route(...given); } })(); }
+    })() } }`;
+    const { code, stdout, stderr } = await run(['simulate', await scenarioWith(classes, use.strategy), '--detail']);
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
+    expect(stdout).toContain('quick');
+  });
 });
 
 describe('a plug-in that leaves something behind', () => {
