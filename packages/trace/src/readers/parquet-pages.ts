@@ -1,7 +1,7 @@
 import type { ColumnMetaData, SchemaElement } from 'hyparquet';
 import { MalformedBytes, readThrift, readVarint, readZigZag, type ThriftStruct } from './thrift.js';
 
-/** Values of a page at most: writers make pages of up to a million. What is larger is not read, since a few wrong bytes can ask for any amount of memory. */
+/** Values of a page at most: most writers make pages of up to a million. What is larger is not read, since a few wrong bytes can ask for any amount of memory. */
 const MOST_VALUES = 1 << 23;
 const MOST_PAGE_BYTES = 1 << 28;
 /** Runs may go beyond the values that there are: a group of bits is filled up, and some writers add an empty block. */
@@ -13,12 +13,15 @@ const INDEX_PAGE = 1;
 const DICTIONARY_PAGE = 2;
 const DATA_PAGE_V2 = 3;
 
+const PLAIN = 0;
 const PLAIN_DICTIONARY = 2;
 const RLE = 3;
 const DELTA_BINARY_PACKED = 5;
 const DELTA_LENGTH_BYTE_ARRAY = 6;
 const DELTA_BYTE_ARRAY = 7;
 const RLE_DICTIONARY = 8;
+const BYTE_STREAM_SPLIT = 9;
+const SPLIT_BYTES: Partial<Record<ColumnMetaData['type'], number>> = { INT32: 4, FLOAT: 4, INT64: 8, DOUBLE: 8 };
 
 /** A column chunk as it lies in the file, and what is known of its place in the schema. */
 export interface ColumnChunkBytes {
@@ -85,7 +88,8 @@ export function checkPages({ bytes, meta, rows, levels, decompress }: ColumnChun
   };
   let values = 0;
   let at = 0;
-  while (at < bytes.length - 1 && values < Number(meta.num_values)) {
+  // The decoder goes on to the end of a column within a group, and takes of others as many values as there are rows.
+  while (at < bytes.length - 1 && (levels.nested || values < rows)) {
     const header = readThrift(bytes, at);
     const type = number(header, 1);
     const plainBytes = number(header, 2);
@@ -117,9 +121,14 @@ export function checkPages({ bytes, meta, rows, levels, decompress }: ColumnChun
 
 function checkDataPage(page: Uint8Array, count: number, encoding: number, { type }: ColumnMetaData, levels: Levels): void {
   let at = 0;
-  if (levels.nested && levels.repetition > 0) at = checkPrefixedRuns(page, at, bitsOf(levels.repetition), count);
-  if (levels.definition > 0) at = checkPrefixedRuns(page, at, bitsOf(levels.definition), count);
-  checkValues(page, at, count, encoding, type);
+  let present = count;
+  if (levels.nested && levels.repetition > 0) at = checkPrefixedRuns(page, at, bitsOf(levels.repetition), count).end;
+  // The count of a page is that of its levels: what is null has no value after them.
+  if (levels.definition > 0) ({ end: at, equal: present } = checkPrefixedRuns(page, at, bitsOf(levels.definition), count, levels.definition));
+  // The decoder makes booleans of runs, and takes indices of no bits for nothing but zeros.
+  if (type === 'BOOLEAN' && (encoding === PLAIN_DICTIONARY || encoding === RLE_DICTIONARY)) throw new MalformedBytes('booleans are in a dictionary');
+  if ((encoding === PLAIN_DICTIONARY || encoding === RLE_DICTIONARY) && page[at] === 0) return;
+  checkValues(page, at, present, encoding, type);
 }
 
 function checkDataPageV2(
@@ -142,7 +151,7 @@ function checkDataPageV2(
   // A decoder takes what comes after the levels that it knows of.
   const from = levels.definition > 0 ? levelBytes : repetitionBytes;
   const rest = body.subarray(from);
-  const plain = about.numbers.get(7) === 0 ? rest : plainOf(rest, plainBytes - levelBytes);
+  const plain = about.flags.get(7) === false ? rest : plainOf(rest, plainBytes - levelBytes);
   checkValues(plain, 0, count - nulls, number(about, 4), meta.type);
 }
 
@@ -160,7 +169,7 @@ function checkValues(page: Uint8Array, at: number, count: number, encoding: numb
     }
     case RLE:
       if (type !== 'BOOLEAN') throw new MalformedBytes('runs stand for values that are no booleans');
-      checkPrefixedRuns(page, at, 1, count);
+      if (count > 0) checkPrefixedRuns(page, at, 1, count);
       return;
     case DELTA_BINARY_PACKED:
     case DELTA_LENGTH_BYTE_ARRAY:
@@ -168,24 +177,30 @@ function checkValues(page: Uint8Array, at: number, count: number, encoding: numb
       return;
     case DELTA_BYTE_ARRAY:
       throw new MalformedBytes('its encoding is DELTA_BYTE_ARRAY, which is not read: write PLAIN or dictionaries');
+    case BYTE_STREAM_SPLIT:
+      if (at + count * (SPLIT_BYTES[type] ?? Infinity) > page.length) throw new MalformedBytes('a page ends before its values');
+      return;
+    case PLAIN:
+      // It takes what it needs from the page, and that ends where it ends.
+      return;
     default:
-    // PLAIN and BYTE_STREAM_SPLIT take what they need from the page, and it ends where it ends.
+      throw new MalformedBytes(`there is no encoding ${encoding}`);
   }
 }
 
-/** Runs after their length in four bytes. Returns where they end. */
-function checkPrefixedRuns(page: Uint8Array, at: number, bits: number, count: number): number {
+/** Runs after their length in four bytes. Returns where they end, and how many of the values equal `wanted`. */
+function checkPrefixedRuns(page: Uint8Array, at: number, bits: number, count: number, wanted?: number): { end: number; equal: number } {
   if (at + 4 > page.length) throw new MalformedBytes('a page ends before its levels');
   const length = page[at] + page[at + 1] * 0x100 + page[at + 2] * 0x10000 + page[at + 3] * 0x1000000;
   const end = at + 4 + length;
   if (end > page.length) throw new MalformedBytes('the levels of a page are longer than the page');
-  checkRuns(page, at + 4, end, bits, count);
-  return end;
+  return { end, equal: checkRuns(page, at + 4, end, bits, count, wanted) };
 }
 
-/** Runs of the hybrid of run lengths and packed bits: none is longer than the values that there are, and all lie within the page. */
-function checkRuns(page: Uint8Array, from: number, end: number, bits: number, count: number): void {
+/** Runs of the hybrid of run lengths and packed bits: none is longer than the values that there are, and all lie within the page. Returns how many of the values equal `wanted`. */
+function checkRuns(page: Uint8Array, from: number, end: number, bits: number, count: number, wanted?: number): number {
   let at = from;
+  let equal = 0;
   for (let seen = 0; seen < count;) {
     if (at >= end) throw new MalformedBytes('runs end before the values do');
     const [head, start] = readVarint(page, at);
@@ -195,8 +210,31 @@ function checkRuns(page: Uint8Array, from: number, end: number, bits: number, co
     at = start + bytes;
     // The last group of bits need not be whole.
     if (at > end && !(head % 2 === 1 && seen + length >= count)) throw new MalformedBytes('a run is longer than the page');
+    if (wanted !== undefined)
+      equal +=
+        head % 2 === 1
+          ? countPacked(page, start, bits, Math.min(length, count - seen), wanted)
+          : countRun(page, start, bits, Math.min(length, count - seen), wanted);
     seen += length;
   }
+  return equal;
+}
+
+function countRun(page: Uint8Array, at: number, bits: number, length: number, wanted: number): number {
+  let value = 0;
+  for (let i = (bits + 7) >> 3; i-- > 0;) value = value * 256 + page[at + i];
+  return value === wanted ? length : 0;
+}
+
+/** Levels have few bits: each lies within two bytes. */
+function countPacked(page: Uint8Array, at: number, bits: number, length: number, wanted: number): number {
+  const mask = (1 << bits) - 1;
+  let equal = 0;
+  for (let i = 0, bit = 8 * at; i < length; i++, bit += bits) {
+    const byte = bit >> 3;
+    if ((((page[byte] | (page[byte + 1] << 8)) >> (bit & 7)) & mask) === wanted) equal++;
+  }
+  return equal;
 }
 
 /** The blocks of delta encoding. */
@@ -229,7 +267,8 @@ const bitsOf = (level: number): number => 32 - Math.clz32(level);
 /** Values of a page by the first field of its own header. */
 function countOf(header: ThriftStruct, field: number): number {
   const count = number(struct(header, field), 1);
-  if (!(count >= 0 && count <= MOST_VALUES)) throw new MalformedBytes(`a page says that it has ${count} values`);
+  if (!(count >= 0 && count <= MOST_VALUES))
+    throw new MalformedBytes(`a page says that it has ${count} values; the most is ${MOST_VALUES}: write smaller pages or row groups`);
   return count;
 }
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import { SageServeError } from '@sageserve/core';
 import fc from 'fast-check';
 import { ByteWriter, type ColumnSource, parquetWrite } from 'hyparquet-writer';
@@ -12,6 +12,7 @@ import { characterize } from '../characterize.js';
 import { openTrace } from '../open-trace.js';
 import type { TraceStream } from '../request-batch.js';
 import { toRecord } from '../writers/write-trace.js';
+import { WRITTEN_ELSEWHERE } from './fixtures.js';
 
 const cases = fileURLToPath(new URL('../../../../../shared/cases/', import.meta.url));
 
@@ -70,6 +71,18 @@ async function read(bytes: Uint8Array): Promise<Record<string, unknown>[]> {
 }
 
 describe('a Parquet trace', () => {
+  it.each(Object.keys(WRITTEN_ELSEWHERE))('of another writer is read with what is missing in it: %s', async (writer) => {
+    const rows = await read(gunzipSync(Buffer.from(WRITTEN_ELSEWHERE[writer], 'base64')));
+    expect(rows).toHaveLength(20);
+    for (const [i, row] of rows.entries()) {
+      expect(row).toMatchObject({ arrived_at_s: i * 0.5, prompt_tokens: 100 + i, output_tokens: 10 + (i % 3) });
+      expect(row['priority'] ?? 0).toBe(i % 4 === 1 ? 0 : i % 5);
+      expect(row['tenant']).toBe(i % 3 === 0 ? undefined : `T${i % 2}`);
+      expect(row['deadline_s']).toBe(i % 2 === 1 ? undefined : i * 0.5 + 100);
+      expect(row['allowed_regions']).toEqual(i % 5 === 0 ? undefined : ['westus', 'eastus'].slice(0, 1 + (i % 2)));
+    }
+  });
+
   it.each(CODECS)('is read in %s', async (codec) => {
     const rows = await read(fileOf(codec));
     expect(rows).toHaveLength(100);
