@@ -7,6 +7,7 @@ import { explainCommand } from './commands/explain.js';
 import { forecastBacktestCommand, forecastRunCommand } from './commands/forecast.js';
 import { planCommand } from './commands/plan.js';
 import { queueCancelCommand, queueRetryCommand, queueStatusCommand, workerCommand } from './commands/queue.js';
+import { putAwayMs } from './ending.js';
 import { removeUnfinished, replaceFile, withPlaces } from './commands/output-file.js';
 import { profilesCommand } from './commands/profiles.js';
 import { simulateCommand } from './commands/simulate.js';
@@ -18,7 +19,7 @@ import { PRESET_NAMES } from './presets/presets.js';
 import { pluginBehind } from './scenario/plugins.js';
 import { scenarioJsonSchema } from './scenario/schema.js';
 import { sweepJsonSchema } from './sweep/definition.js';
-import { later } from './wall-clock.js';
+import { later, repeatedly } from './wall-clock.js';
 
 const FAILED = 1;
 const WRONG_USE = 2;
@@ -38,6 +39,7 @@ const WRONG_USE_CODES = new Set([
 ]);
 /** What was interrupted has so long to end by itself. */
 const GRACE_MS = 800;
+const PUT_AWAY_LOOK_MS = 100;
 /** Errors may quote what they were given, which can be of any length. */
 const MOST_SHOWN = 2_000;
 guardConsole();
@@ -50,8 +52,16 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
     // A second one ends at once.
     if (signal.aborted) endByForce();
     controller.abort(new Interrupted());
-    // What waits for a pipe, a lock or a network hears nothing.
-    later(GRACE_MS, endByForce);
+    // What waits for a pipe, a lock or a network hears nothing; what is held for others is put away.
+    later(GRACE_MS, () => {
+      if (putAwayMs() === 0) endByForce();
+      else {
+        repeatedly(PUT_AWAY_LOOK_MS, () => {
+          if (putAwayMs() === 0) later(GRACE_MS, endByForce);
+        });
+        later(putAwayMs(), endByForce);
+      }
+    });
   });
 // What a plug-in started and nobody awaits.
 for (const name of ['unhandledRejection', 'uncaughtException'] as const)
@@ -64,7 +74,11 @@ for (const name of ['unhandledRejection', 'uncaughtException'] as const)
 /** Ends the process whatever it is at. */
 function endByForce(): never {
   removeUnfinished();
-  console.error(NOTHING_LEFT);
+  console.error(
+    putAwayMs() === 0
+      ? NOTHING_LEFT
+      : 'interrupted: what was held for others could not be given back, and is taken by them when it is seen that this process is gone',
+  );
   process.exit(INTERRUPTED);
 }
 

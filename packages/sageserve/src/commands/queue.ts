@@ -1,4 +1,3 @@
-import { SageServeError } from '@sageserve/core';
 import type { RunQueue } from '../queue/run-queue.js';
 import type { SweepRun } from '../sweep/definition.js';
 import { count, decimal, plural, table } from './format.js';
@@ -51,13 +50,11 @@ export async function workerCommand(options: WorkerOptions, version: string, sig
 }
 
 async function withQueue(url: string | undefined, action: (queue: RunQueue) => Promise<void>): Promise<void> {
-  const [{ RunQueue }, { queueFailure }] = await Promise.all([import('../queue/run-queue.js'), import('../queue/database.js')]);
-  const queue = await RunQueue.open(urlOf(url));
+  const [{ RunQueue }, { askDatabase }] = await Promise.all([import('../queue/run-queue.js'), import('../queue/database.js')]);
+  const address = urlOf(url);
+  const queue = await RunQueue.open(address);
   try {
-    await action(queue);
-  } catch (cause) {
-    if (cause instanceof SageServeError) throw cause;
-    throw new SageServeError('ERR_QUEUE', `the queue did not answer: ${queueFailure(cause)}`);
+    await askDatabase(address, () => action(queue));
   } finally {
     await queue.close();
   }

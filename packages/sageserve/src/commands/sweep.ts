@@ -61,7 +61,7 @@ async function runSweep(
   const known = sweep.runs.length - missing.length;
   if (known > 0) console.error(`${count(known)} of ${plural(sweep.runs.length, 'run')} are in ${out} already`);
   if (options.detach === true) {
-    await putOnQueue(urlOf(options.queue), sweep, version, missing);
+    await putOnQueue(urlOf(options.queue), sweep, version, missing, signal);
     return;
   }
   const failures =
@@ -114,11 +114,11 @@ async function runMissing(missing: readonly SweepRun[], folder: SweepFolder, cor
 /** How often results are asked for. */
 const POLL_MS = 500;
 
-async function putOnQueue(url: string, sweep: Sweep, version: string, missing: readonly SweepRun[]): Promise<void> {
-  const { RunQueue } = await import('../queue/run-queue.js');
+async function putOnQueue(url: string, sweep: Sweep, version: string, missing: readonly SweepRun[], signal: AbortSignal): Promise<void> {
+  const [{ RunQueue }, { askDatabase }] = await Promise.all([import('../queue/run-queue.js'), import('../queue/database.js')]);
   const queue = await RunQueue.open(url);
   try {
-    const added = await queue.submit(sweep.name, version, missing);
+    const added = await askDatabase(url, () => queue.submit(sweep.name, version, missing), signal);
     console.error(`put on the queue: ${plural(added, 'run')}; the same command without --detach waits for what they come to`);
   } finally {
     await queue.close();
@@ -134,20 +134,25 @@ async function waitForQueue(
   folder: SweepFolder,
   signal: AbortSignal,
 ): Promise<Failure[]> {
-  const { RunQueue } = await import('../queue/run-queue.js');
+  const [{ RunQueue }, { askDatabase }] = await Promise.all([import('../queue/run-queue.js'), import('../queue/database.js')]);
   const queue = await RunQueue.open(url);
   const total = sweep.runs.length;
   const open = new Map(missing.map((run) => [run.key, run]));
   let progress: SweepProgress | undefined;
   try {
-    const added = await queue.submit(sweep.name, version, missing);
+    const added = await askDatabase(url, () => queue.submit(sweep.name, version, missing), signal);
     console.error(`put on the queue: ${plural(added, 'run')}, beside ${count(missing.length - added)} that it knows: sageserve worker --queue … makes them`);
     progress = new SweepProgress({ cores: 0, threads: () => [] }, total, total - missing.length);
     const failures: Failure[] = [];
     for (;;) {
+      const keys = [...open.keys()];
       // Failures first: what has failed by then and has no result afterwards will have none.
-      const failed = await queue.failed([...open.keys()]);
-      for (const { key, measures, busySeconds } of await queue.results([...open.keys()])) {
+      const [failed, results, unknown] = await askDatabase(
+        url,
+        async () => [await queue.failed(keys), await queue.results(keys), await queue.unknown(keys)] as const,
+        signal,
+      );
+      for (const { key, measures, busySeconds } of results) {
         const run = open.get(key)!;
         open.delete(key);
         folder.add(run, measures, busySeconds);
@@ -161,7 +166,7 @@ async function waitForQueue(
         progress!.failed(run, message);
       };
       for (const { key, error } of failed) fail(key, error);
-      for (const key of await queue.unknown([...open.keys()])) fail(key, 'it was taken off the queue');
+      for (const key of unknown) fail(key, 'it was taken off the queue');
       if (open.size === 0) return failures;
       await pause(POLL_MS, signal);
     }

@@ -1,4 +1,4 @@
-import { ConfigError, messageOf } from '@sageserve/core';
+import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
 import pg from 'pg';
 import { shownUrl, withoutSecrets } from './shown-url.js';
 
@@ -60,6 +60,17 @@ const LOCKED = `its tables are locked by somebody else, for more than ${LOCK_TIM
 /** What a question came to that the database did not answer, in words. */
 export function queueFailure(cause: unknown): string {
   return (cause as { code?: string } | null)?.code === LOCK_NOT_AVAILABLE ? LOCKED : messageOf(cause);
+}
+
+/** Asks a database. Throws `SageServeError` (ERR_QUEUE) where it did not answer, with nothing of what is secret in its address; the signal's reason where it has aborted; and what is no failure of a database as it is. */
+export async function askDatabase<T>(url: string, questions: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  try {
+    return await questions();
+  } catch (cause) {
+    signal?.throwIfAborted();
+    if (cause instanceof SageServeError || cause instanceof TypeError || cause instanceof RangeError) throw cause;
+    throw new SageServeError('ERR_QUEUE', `the queue did not answer: ${withoutSecrets(queueFailure(cause), url)}`);
+  }
 }
 
 async function makeTables(pool: pg.Pool): Promise<void> {

@@ -5,8 +5,9 @@ import pg from 'pg';
 import { SweepPool } from '../sweep/pool.js';
 import type { SweepTask } from '../sweep/definition.js';
 import type { SweepMeasures } from '../sweep/run-task.js';
+import { holdForOthers } from '../ending.js';
 import { pause, repeatedly, wallClockMs, within } from '../wall-clock.js';
-import { inTransaction, JOBS_SCHEMA, openDatabase, queueFailure } from './database.js';
+import { askDatabase, inTransaction, JOBS_SCHEMA, openDatabase, queueFailure } from './database.js';
 import { announce, giveBack, type QueuedRun, releaseDead, RunQueue, SILENT, storable, taskName } from './run-queue.js';
 import { withoutSecrets } from './shown-url.js';
 
@@ -74,7 +75,7 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
     }
   };
   try {
-    await alive.connect();
+    await askDatabase(url, () => alive.connect(), signal);
     const ask = <T>(question: () => Promise<T>): Promise<T> => {
       const sinceMs = wallClockMs();
       return untilAnswered(question, stopped, (error) => {
@@ -106,12 +107,15 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
     };
     const work = async (key: string, worker: string): Promise<void> => {
       id = worker;
+      const putAway = holdForOthers(2 * GIVE_BACK_MS);
       try {
         await take(key, worker);
       } catch (error) {
         // What goes back to the queue is no failure: once it is back, nothing that this worker says of it counts.
         if (stopped.aborted) await giveAllBack();
         throw error;
+      } finally {
+        putAway();
       }
     };
     const runner = await run({

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type CommandRun, runCommand as run } from '../fixtures.js';
 import { preset } from '../presets/presets.js';
-import { type TestDatabase, testDatabase } from './fixtures.js';
+import { slowLine, type TestDatabase, testDatabase } from './fixtures.js';
 
 let dir: string;
 let database: TestDatabase | undefined;
@@ -107,6 +107,37 @@ describe('the queue', () => {
     const cancelled = await run(['queue', 'cancel', '--queue', database!.url, '--sweep', 'polite']);
     expect(cancelled.stdout).toContain('taken off the queue: 1 run;');
     expect(await database!.query(`select from sageserve.runs where sweep = 'polite'`)).toEqual([]);
+  });
+
+  it('gives back what it holds over a slow line too, and says so where that line is cut', async () => {
+    const file = await sweepFile('far', 'name: far\nscenarios: [small]\nstrategies: [reactive]\nset: { duration: 3d, traffic.requestsPerDay: 4000000 }\n');
+    const line = await slowLine(database!.url);
+    try {
+      const first = worker('--queue', line.url);
+      expect((await run(['sweep', file, '--out', join(dir, 'far'), '--queue', database!.url, '--detach'])).code).toBe(0);
+      await until(async () => (await running()) === 1 && (await database!.query('select from sageserve.workers')).length === 1);
+      line.delayMs = 150;
+      first.child().kill('SIGTERM');
+      expect((await first.ended).code).toBe(130);
+      line.delayMs = 0;
+      expect(await database!.query('select attempts, locked_by from sageserve_jobs.jobs')).toEqual([{ attempts: 0, locked_by: null }]);
+      expect(await database!.query(`select crashes from sageserve.runs where sweep = 'far'`)).toEqual([{ crashes: 0 }]);
+      let waits: ChildProcess | undefined;
+      const waiting = run(['sweep', file, '--out', join(dir, 'far'), '--queue', line.url.replace('@', ':hush@')], (child) => (waits = child));
+      await new Promise<void>((resolve) =>
+        waits!.stderr!.on('data', (text: Buffer) => {
+          if (text.includes('put on the queue')) resolve();
+        }),
+      );
+      line.cut();
+      const { code, stderr } = await waiting;
+      expect(stderr).toContain('error: the queue did not answer: ');
+      expect(stderr).not.toMatch(/defect|hush/);
+      expect(code).toBe(1);
+    } finally {
+      line.cut();
+      await run(['queue', 'cancel', '--queue', database!.url, '--sweep', 'far']);
+    }
   });
 
   it('gives up a run that fails three times, keeps its error even where the database can’t hold that as it is, and tries it again when asked to', async () => {

@@ -167,7 +167,8 @@ export class RunQueue {
   async elsewhere(version: string): Promise<number> {
     const { rows } = await this.#pool.query<{ waiting: number }>(
       `select count(*)::int as waiting from ${JOBS_SCHEMA}.jobs
-       where (task_identifier = $2 or task_identifier like $2 || '-%') and task_identifier <> $1 and attempts < max_attempts and locked_at is null`,
+       where (task_identifier = $2 or (starts_with(task_identifier, $2 || '-') and substr(task_identifier, length($2) + 2) ~ '^[0-9a-f]{8}$'))
+         and task_identifier <> $1 and attempts < max_attempts and locked_at is null`,
       [taskName(version), `run-${version}`],
     );
     return rows[0]!.waiting;
@@ -238,10 +239,14 @@ export async function announce(client: pg.ClientBase, id: string, host: string, 
 
 /** Gives back what a worker holds that is about to end, as if it had not been taken. */
 export async function giveBack(client: pg.ClientBase, id: string): Promise<void> {
-  const { rows } = await client.query<{ id: string; attempts: number }>(`select id, attempts from ${JOBS_SCHEMA}.jobs where locked_by = $1`, [id]);
+  const { rows } = await client.query<{ id: string }>(`select id from ${JOBS_SCHEMA}.jobs where locked_by = $1`, [id]);
   await client.query(`select ${JOBS_SCHEMA}.force_unlock_workers(array[$1])`, [id]);
-  for (const job of rows)
-    await client.query(`select ${JOBS_SCHEMA}.reschedule_jobs(array[$1::bigint], attempts := $2::int)`, [job.id, Math.max(0, job.attempts - 1)]);
+  // Those with as many tries together: what is far away is not asked for each.
+  await client.query(
+    `select ${JOBS_SCHEMA}.reschedule_jobs(ids, attempts := greatest(0, tries - 1))
+     from (select array_agg(id) as ids, attempts::int as tries from ${JOBS_SCHEMA}.jobs where id = any($1::bigint[]) group by attempts) as held`,
+    [rows.map((job) => job.id)],
+  );
   await client.query('delete from sageserve.workers where id = $1', [id]);
 }
 
