@@ -13,6 +13,8 @@ export interface EndpointSnapshot {
   readonly gpusPerInstance: number;
   readonly minInstances: number;
   readonly maxInstances: number;
+  /** How many it began with, where that is known: a simulated fleet knows it. */
+  readonly initialInstances?: number | undefined;
   readonly readyInstances: number;
   readonly provisioningInstances: number;
   readonly drainingInstances: number;

@@ -294,10 +294,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(FAILED);
 });
 
-// What awaits a plug-in that never finishes loading ends without a word otherwise.
+// What awaits a promise that nothing is going to settle ends without a word otherwise.
 process.on('exit', (code) => {
   if (code !== UNSETTLED && process.exitCode !== UNSETTLED) return;
-  console.error('error: nothing goes on: a plug-in waits for what never comes while it is loaded');
+  console.error('error: nothing goes on: what is waited for never comes');
+  console.error('hint: A promise that a plug-in never settles does this: one that it awaits while it is loaded, or that it answers with.');
   process.exitCode = WRONG_USE;
 });
 
@@ -305,6 +306,8 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
+  // What was opened and is no longer wanted must not keep the process: a pipe to which somebody may still write.
+  later(GRACE_MS, () => process.exit());
 }
 
 /** Says what went wrong on standard error; returns the exit code. */

@@ -63,6 +63,7 @@ export class FleetTelemetry {
         gpusPerInstance: spec.gpusPerInstance,
         minInstances: spec.minInstances,
         maxInstances: spec.maxInstances,
+        initialInstances: spec.initialInstances,
         readyInstances: 0,
         provisioningInstances: 0,
         drainingInstances: 0,

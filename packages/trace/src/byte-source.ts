@@ -94,8 +94,10 @@ export class ByteSource {
     const { path } = this;
     const signal = this.#signal;
     signal?.throwIfAborted();
+    // A pipe that says nothing is let go of by a signal alone: whoever closes it is waiting for its next bytes.
+    const end = new AbortController();
     const file = this.once
-      ? Readable.from(readPipe(path, this.#isPipe, signal), { objectMode: false })
+      ? Readable.from(readPipe(path, this.#isPipe, signal === undefined ? end.signal : AbortSignal.any([signal, end.signal])), { objectMode: false })
       : createReadStream(path, { highWaterMark: Math.min(CHUNK_BYTES, Math.max(LEAST_BYTES, this.#size)) });
     const stream = unpacked(path, file);
     const stop = (): void => {
@@ -115,6 +117,7 @@ export class ByteSource {
       signal?.removeEventListener('abort', stop);
       file.destroy();
       stream.destroy();
+      end.abort();
     }
   }
 }

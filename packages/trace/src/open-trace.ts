@@ -38,8 +38,10 @@ export async function openTrace(path: string, options: OpenTraceOptions = {}): P
   if (options.format !== undefined && !TRACE_FORMATS.includes(options.format)) throw new UnknownPolicyError('trace format', options.format, TRACE_FORMATS);
   const source = await ByteSource.open(path, options.signal);
   const format = options.format ?? (await detectFormat(source));
-  if (source.once && format === 'sageserve-parquet')
+  if (source.once && format === 'sageserve-parquet') {
+    await source.close();
     throw new SageServeError('ERR_TRACE_FILE', `${path} is a pipe: Parquet is read from its end`, { hint: 'Save it as a file first.' });
+  }
   const start: { epochMs: number | undefined } = { epochMs: undefined };
   const dictionaries = createDictionaries();
   const progress: ReadProgress = { share: undefined };
@@ -75,7 +77,10 @@ async function detectFormat(source: ByteSource): Promise<TraceFormat> {
   const head = await source.look((bytes) => bytes.length >= FIRST_LINE_WITHIN || firstLine(bytes) !== undefined);
   if (decoder.decode(head.subarray(0, 4)) === PARQUET_MAGIC) return 'sageserve-parquet';
   const line = firstLine(head) ?? lastLine(head);
-  if (line === '') throw new SageServeError('ERR_TRACE_FILE', `${path} is empty`);
+  if (line === '') {
+    await source.close();
+    throw new SageServeError('ERR_TRACE_FILE', `${path} is empty`);
+  }
   if (line.startsWith('{') && line.includes('"input_length"')) return 'mooncake';
   if (line.startsWith('{') && line.includes('"prompt_tokens"')) return 'sageserve-jsonl';
   const header = line

@@ -155,6 +155,10 @@ describe('public formats', () => {
     const images = await read('TIMESTAMP,NumImages,ContextTokens,GeneratedTokens\n2024-10-15T00:00:00+00:00,2,900,10\n2024-10-15T01:00:01+01:00,0,10,10\n');
     expect(images.map((r) => r['arrived_at_s'])).toEqual([0, 1]);
     expect((await failure('TIMESTAMP,ContextTokens,GeneratedTokens\n2023-02-30 18:15:46,374,44\n')).column).toBe('TIMESTAMP');
+    for (const year of ['2823', '0023'])
+      expect((await failure(`TIMESTAMP,ContextTokens,GeneratedTokens\n${year}-02-10 18:15:46,374,44\n`)).message).toContain(
+        'is not a time between 1900 and 2200',
+      );
   });
 
   it('reads BurstGPT’s, where failures are bad rows', async () => {

@@ -31,7 +31,12 @@ export const NO_START = 'is not an ISO 8601 time between 1900 and 2200';
 /** The time at which a trace says that it began, in milliseconds since 1970; undefined where that is none. */
 export function startTimeMs(text: string): number | undefined {
   const epochMs = Date.parse(text);
-  return epochMs >= EARLIEST_START_MS && epochMs <= LATEST_START_MS ? epochMs : undefined;
+  return mayBeStart(epochMs) ? epochMs : undefined;
+}
+
+/** Whether a trace may begin then: what it is written as is read again. */
+export function mayBeStart(epochMs: number): boolean {
+  return epochMs >= EARLIEST_START_MS && epochMs <= LATEST_START_MS;
 }
 
 /** Columns hold tokens and priorities as 32-bit integers, regions and models as 16-bit ones. */

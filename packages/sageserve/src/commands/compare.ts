@@ -1,5 +1,5 @@
-import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ConfigError } from '@sageserve/core';
 import { type ComparedRun, compareStrategies, strategyLabels } from '../compare/run-comparison.js';
 import { compareRuns } from '../compare/comparison-rows.js';
@@ -14,11 +14,11 @@ import { loadPlugins } from '../scenario/plugins.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
 import { parseDurationMs, type Scenario } from '../scenario/schema.js';
 import { wallClockMs } from '../wall-clock.js';
-import { fileName } from './file-name.js';
+import { fileName, FileNames } from './file-name.js';
 import { count, decimal, time } from './format.js';
 import { JournalFile } from './journal-file.js';
 import { cantWrite } from '@sageserve/trace';
-import { notComplete, replaceFile } from './output-file.js';
+import { makeBeside, notComplete, replaceFile } from './output-file.js';
 import { Progress } from './progress.js';
 import { makeFolder } from './result-folder.js';
 
@@ -50,7 +50,9 @@ export async function compareCommand(files: readonly string[], options: CompareO
     // Every strategy is built before the first one runs, so that a wrong name or an impossible fleet costs nothing.
     strategyLabels(choices);
     for (const choice of choices) buildSimulation(scenario, choice, catalogue);
-    await refusePipe(scenario, choices.length * (seeds?.length ?? 1) + (choices.some((choice) => needsPlanning(scenario, choice, catalogue)) ? 1 : 0));
+    // Each threshold is a run of lt-ua, which plans.
+    const plans = thresholds.length > 0 || choices.some((choice) => needsPlanning(scenario, choice, catalogue));
+    await refusePipe(scenario, choices.length * (seeds?.length ?? 1) + thresholds.length + (plans ? 1 : 0));
     prepared.push({ scenario, catalogue, choices, seeds: seeds ?? [scenario.seed] });
   }
   const target =
@@ -68,6 +70,7 @@ export async function compareCommand(files: readonly string[], options: CompareO
       const folder = target === undefined ? undefined : join(target.partial, fileName(scenario.name));
       if (folder !== undefined) await makeFolder(folder);
       const journals = new Map<string, JournalFile>();
+      const journalNames = new FileNames();
       let progress: Progress | undefined;
       let current = '';
       let startMs = wallClockMs();
@@ -111,9 +114,10 @@ export async function compareCommand(files: readonly string[], options: CompareO
             : {
                 onStart(strategy, seed, startEpochMs) {
                   const head = { kind: 'run' as const, scenario: scenario.name, strategy, seed, startEpochMs };
-                  journals.set(journalName(strategy, seed), new JournalFile(join(folder, `${journalName(strategy, seed)}.jsonl`), () => head));
+                  const name = `journal-${fileName(strategy).slice(0, MOST_OF_LABEL)}-${seed}`;
+                  journals.set(runOf(strategy, seed), new JournalFile(join(folder, `${journalNames.take(name)}.jsonl`), () => head));
                 },
-                onJournal: (strategy, seed, entry) => journals.get(journalName(strategy, seed))!.write(entry),
+                onJournal: (strategy, seed, entry) => journals.get(runOf(strategy, seed))!.write(entry),
               }),
         });
         gaps = await gapSensitivity(scenario, thresholds, own[0]!, common);
@@ -228,9 +232,10 @@ function thresholdsOf(text: string): number[] {
   });
 }
 
-function journalName(strategy: string, seed: number | string): string {
-  return fileName(`journal-${strategy}-${seed}`);
-}
+/** So much of a strategy's label stands in a file's name, before the seed. */
+const MOST_OF_LABEL = 90;
+
+const runOf = (strategy: string, seed: number | string): string => JSON.stringify([strategy, seed]);
 
 /** Where results go: written beside their place and moved there when all are complete. */
 class OutFolder {
@@ -255,7 +260,7 @@ class OutFolder {
     }
     const takeBack = await makeFolder(path);
     try {
-      return new OutFolder(path, await mkdtemp(join(dirname(path), `.${basename(path)}-`)), takeBack);
+      return new OutFolder(path, await makeBeside(path), takeBack);
     } catch (cause) {
       await takeBack();
       throw cantWrite(path, cause);

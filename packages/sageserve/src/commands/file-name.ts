@@ -8,8 +8,16 @@ export function fileName(name: string): string {
   );
 }
 
-/** File names for several names, told apart by their position where two become the same. */
-export function fileNames(names: readonly string[]): string[] {
-  const plain = names.map(fileName);
-  return plain.map((name, i) => (plain.indexOf(name) === i && plain.lastIndexOf(name) === i ? name : `${name}-${i + 1}`));
+/** File names for several names, told apart by a number where two become the same. */
+export class FileNames {
+  readonly #taken = new Set<string>();
+
+  take(name: string): string {
+    const plain = fileName(name);
+    let own = plain;
+    // Some file systems do not tell capitals apart.
+    for (let n = 2; this.#taken.has(own.toLowerCase()); n++) own = `${plain}-${n}`;
+    this.#taken.add(own.toLowerCase());
+    return own;
+  }
 }

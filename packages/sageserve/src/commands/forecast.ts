@@ -14,6 +14,7 @@ import { loadPluginFiles } from '../scenario/plugins.js';
 import { parseDurationMs } from '../scenario/schema.js';
 import { wallClockMs, yieldToEventLoop } from '../wall-clock.js';
 import { forecasterOf, stepOf, stepsOf } from './forecast-options.js';
+import { notComplete } from './output-file.js';
 import { count, decimal, NONE, percent, sparkline, table, time } from './format.js';
 import { Progress, reportSkippedRows } from './progress.js';
 import { makeFolder } from './result-folder.js';
@@ -363,18 +364,21 @@ const OUT_FILES = ['report.html', 'forecasts.csv', 'summary.json'];
 
 async function tryOut(path: string): Promise<void> {
   const probe = join(path, '.sageserve.partial');
+  const gone = notComplete(probe);
   try {
     await writeFile(probe, '');
   } catch (cause) {
     throw cantWrite(path, cause);
   } finally {
     await rm(probe, { force: true });
+    gone();
   }
 }
 
 async function writeResults(path: string, summary: object, results: readonly BacktestResult[], demand: Demand): Promise<void> {
   const contents = [await backtestPage(results, demand.source, demand.unit), backtestCsv(results), `${JSON.stringify(summary, null, 2)}\n`];
   const partial = (name: string): string => join(path, `.${name}.partial`);
+  const complete = OUT_FILES.map((name) => notComplete(partial(name), join(path, name)));
   try {
     for (const [i, name] of OUT_FILES.entries()) await writeFile(partial(name), contents[i]!);
     // All are complete before the first takes its place.
@@ -383,5 +387,6 @@ async function writeResults(path: string, summary: object, results: readonly Bac
     throw cantWrite(path, cause);
   } finally {
     for (const name of OUT_FILES) await rm(partial(name), { force: true });
+    for (const done of complete) done();
   }
 }

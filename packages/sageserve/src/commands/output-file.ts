@@ -1,6 +1,8 @@
 import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
-import { cantWrite } from '@sageserve/trace';
+import { chmod, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { messageOf } from '@sageserve/core';
+import { cantWrite, writeTarget } from '@sageserve/trace';
 
 /** A file that is written piece by piece, from the event loop of a simulation. Throws `SageServeError` (ERR_OUTPUT). */
 export class OutputFile {
@@ -71,17 +73,49 @@ export function withPlaces(message: string): string {
 
 /** To be called before the process ends by force. */
 export function removeUnfinished(): void {
-  for (const path of unfinished) rmSync(path, { recursive: true, force: true });
+  for (const path of unfinished) {
+    try {
+      rmSync(path, { recursive: true, force: true });
+    } catch (error) {
+      console.error(`could not remove ${path}: ${messageOf(error)}`);
+    }
+  }
 }
 
-/** Writes a file beside its place and moves it there when it is complete, after what `before` does. A failed write leaves the file that was there. Throws `SageServeError` (ERR_OUTPUT). */
+/** Makes a folder for results beside their place, of a name of its own: two runs may write to one place at once. It may be read by whoever may read others here. */
+export async function makeBeside(path: string): Promise<string> {
+  for (let n = 1; ; n++) {
+    const partial = join(dirname(path), `.${basename(path)}-${process.pid}-${n}`);
+    try {
+      await mkdir(partial);
+      return partial;
+    } catch (cause) {
+      if ((cause as { code?: string }).code !== 'EEXIST') throw cause;
+    }
+  }
+}
+
+/**
+ * Writes a file beside its place and moves it there when it is complete, after what `before` does. A failed write leaves the file that was there; a pipe or a device is written to as it is. Throws `SageServeError` (ERR_OUTPUT,
+ * or ERR_OUTPUT_PATH for a folder and what is read-only).
+ */
 export async function replaceFile(path: string, text: string, before?: () => Promise<void>): Promise<void> {
-  const partial = `${path}.partial`;
+  const about = await stat(path).catch(() => undefined);
+  if (about?.isFile() === false && !about.isDirectory()) {
+    await before?.();
+    await writeFile(path, text).catch((cause: unknown) => {
+      throw cantWrite(path, cause);
+    });
+    return;
+  }
+  const target = await writeTarget(path);
+  const partial = `${target.path}.partial`;
   const complete = notComplete(partial);
   try {
     await writeFile(partial, text);
+    if (target.mode !== undefined) await chmod(partial, target.mode);
     await before?.();
-    await rename(partial, path);
+    await rename(partial, target.path);
   } catch (cause) {
     await rm(partial, { force: true }).catch(() => undefined);
     throw cantWrite(path, cause);

@@ -1,12 +1,13 @@
-import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { spawn, spawnSync } from 'node:child_process';
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CommandRun, runCommand as run } from '../fixtures.js';
 import { preset } from '../presets/presets.js';
-import { fileNames } from './file-name.js';
+import { FileNames } from './file-name.js';
+import { replaceFile } from './output-file.js';
 import { visible } from './terminal.js';
 
 let dir: string;
@@ -69,6 +70,59 @@ describe.skipIf(process.platform !== 'linux')('standard output', () => {
   });
 });
 
+describe.skipIf(process.platform === 'win32')('a place', () => {
+  it('that others may read is read by them when results stand there', async () => {
+    const out = join(dir, 'shared');
+    expect((await run(['simulate', '--duration', '1m', '--strategy', 'static', '--out', out])).code).toBe(0);
+    const modes = await Promise.all(['', 'static'].map(async (name) => (await stat(join(out, name))).mode & 0o777));
+    expect(modes[1]).toBe(modes[0]);
+  });
+
+  it('that is a link, a pipe, private or read-only stays that', async () => {
+    const at = (name: string): string => join(dir, name);
+    await writeFile(at('real.txt'), 'old', { mode: 0o600 });
+    await symlink(at('real.txt'), at('link.txt'));
+    await replaceFile(at('link.txt'), 'new');
+    expect(await readFile(at('real.txt'), 'utf8')).toBe('new');
+    expect((await lstat(at('link.txt'))).isSymbolicLink()).toBe(true);
+    expect((await stat(at('real.txt'))).mode & 0o777).toBe(0o600);
+    spawnSync('mkfifo', [at('pipe')]);
+    const reader = spawn('cat', [at('pipe')]);
+    const poured = new Promise<string>((resolve) => reader.stdout.on('data', (bytes: Buffer) => resolve(bytes.toString())));
+    await replaceFile(at('pipe'), 'poured');
+    expect(await poured).toBe('poured');
+    expect((await stat(at('pipe'))).isFIFO()).toBe(true);
+    await writeFile(at('kept.txt'), 'kept', { mode: 0o444 });
+    await expect(replaceFile(at('kept.txt'), 'new')).rejects.toThrow(`can't write ${at('kept.txt')}: it is read-only`);
+    expect(await readFile(at('kept.txt'), 'utf8')).toBe('kept');
+    await symlink(at('trace-real.csv'), at('trace-link.csv'));
+    await writeFile(at('trace-real.csv'), '');
+    expect((await run(['trace', 'generate', at('trace-link.csv'), '--duration', '1m'])).code).toBe(0);
+    expect((await lstat(at('trace-link.csv'))).isSymbolicLink()).toBe(true);
+    expect((await stat(at('trace-real.csv'))).size).toBeGreaterThan(0);
+  }); // prettier-ignore
+});
+
+describe('journals of a comparison', () => {
+  it('are one for each run, however long its strategy is called', async () => {
+    const strategies = [1, 2].map((cooldownMs) => ({
+      name: 'reactive',
+      scaleOutAbove: 0.12345678901234567,
+      scaleInBelow: 0.012345678901234567,
+      cooldownMs: 60_000 + cooldownMs / 3,
+    }));
+    await writeFile(join(dir, 'long.json'), JSON.stringify({ ...preset('small'), name: 'long', duration: '2m', strategies }));
+    const { code, stderr } = await run(['compare', join(dir, 'long.json'), '--seeds', '2', '--out', join(dir, 'long')]);
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
+    const journals = (await readdir(join(dir, 'long', 'long'))).filter((name) => name.startsWith('journal'));
+    expect(journals).toHaveLength(4);
+    const heads = await Promise.all(
+      journals.map(async (name) => JSON.parse((await readFile(join(dir, 'long', 'long', name), 'utf8')).split('\n')[0]!) as { strategy: string; seed: number }),
+    );
+    expect(new Set(heads.map(({ strategy, seed }) => `${strategy} ${seed}`)).size).toBe(4);
+  });
+});
+
 describe('a folder where a file is to be', () => {
   it('is told as such', async () => {
     await mkdir(join(dir, 'folder.csv'));
@@ -100,7 +154,9 @@ describe('names', () => {
       expect((await readdir(base)).sort()).toEqual(['evil.json', 'evil.mjs', 'out']);
       expect((await readdir(join(base, 'out'))).every((name) => /^[\w.-]+$/.test(name) && !name.startsWith('.'))).toBe(true);
     } else expect([code, stderr]).toEqual([2, expect.stringContaining('../evil')]);
-    expect(fileNames(['../evil', '/tmp/evil', '..', 'a/b', 'a-b', 'ok.1'])).toEqual(['evil', 'tmp-evil', 'unnamed', 'a-b-4', 'a-b-5', 'ok.1']);
+    const names = new FileNames();
+    const taken = ['../evil', '/tmp/evil', '..', 'a/b', 'a-b', 'a-b-2', 'A-b', 'ok.1'].map((name) => names.take(name));
+    expect(taken).toEqual(['evil', 'tmp-evil', 'unnamed', 'a-b', 'a-b-2', 'a-b-2-2', 'A-b-3', 'ok.1']);
   }); // prettier-ignore
 
   it('do not steer a terminal', async () => {

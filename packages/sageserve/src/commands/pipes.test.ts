@@ -47,12 +47,29 @@ describe.skipIf(!posix)('a trace from a pipe', () => {
     expect((JSON.parse(stdout) as { total: { requests: number } }).total.requests).toBe(5_000);
   });
 
+  it.each([
+    ['a bad row', 'arrived_at_s,prompt_tokens,output_tokens\\n1,x,2\\n', 'trace.csv'],
+    ['a format that nobody knows', 'what,is,this\\n1,2,3\\n', 'trace.csv'],
+    ['a Parquet file', '', 'trace.parquet'],
+  ])('is let go of when it has %s, though more may come', async (_, text, name) => {
+    const path = fifo(`open-${name.length}-${text.length}.${name}`);
+    // Until it is ended, the pipe stays open.
+    const writer = spawn('sh', ['-c', `exec 3> "$0"; printf '${text}' >&3; exec sleep 60`, path]);
+    const { code, stderr } = await run(['trace', 'inspect', path]);
+    const open = writer.exitCode === null;
+    writer.kill();
+    expect([code, open, stderr]).toEqual([expect.any(Number), true, expect.stringContaining('error: ')]);
+    expect(code).not.toBe(0);
+  });
+
   it('can be read once: what would read it again is refused before anything runs', async () => {
     const several = await poured(['simulate', '--trace', '/dev/stdin', '--strategy', 'static,reactive']);
     expect(several.code).toBe(2);
     expect(several.stderr).toMatch(/\/dev\/stdin is a pipe, which can be read once; here it is read \d times/);
     const planning = await poured(['simulate', '--trace', '/dev/stdin', '--strategy', 'sage']);
     expect([planning.code, planning.stderr]).toEqual([2, expect.stringContaining('is a pipe')]);
+    const swept = await poured(['compare', '--preset', 'small', '--trace', '/dev/stdin', '--strategy', 'static', '--gap-thresholds', '2,5']);
+    expect([swept.code, swept.stderr]).toEqual([2, expect.stringContaining('here it is read 4 times')]);
   });
 
   it.each(['forecast run -c', 'explain --endpoint x', 'simulate', 'sweep', 'plan -d', 'plan --current'])(

@@ -1,5 +1,5 @@
-import { mkdir, mkdtemp, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { ConfigError, type DemandSeries, WORKLOAD_TIERS } from '@sageserve/core';
 import type { EndpointSample, RequestOutcome, RequestTable, SimulationConfig, SimulationResult } from '@sageserve/sim';
 import type { JournalSink } from '@sageserve/controller';
@@ -7,7 +7,7 @@ import { demandCsv } from '../demand/demand-csv.js';
 import type { Scenario } from '../scenario/schema.js';
 import { JournalFile } from './journal-file.js';
 import { cantWrite } from '@sageserve/trace';
-import { notComplete, OutputFile } from './output-file.js';
+import { makeBeside, notComplete, OutputFile } from './output-file.js';
 import { openResultTable, REQUEST_COLUMNS, type ResultTable, TIMESERIES_COLUMNS } from './result-table.js';
 
 const RESULT_FILES = ['summary.json', 'timeseries.csv', 'timeseries.parquet', 'demand.csv', 'requests.csv', 'requests.parquet', 'journal.jsonl'];
@@ -49,8 +49,13 @@ export class ResultFolder {
       const foreign = (await readdir(path).catch(() => [])).filter((name) => !RESULT_FILES.includes(name));
       if (foreign.length > 0)
         throw new ConfigError('--out', `${path} holds files that are not results, such as ${foreign[0]}`, { hint: 'Name another folder.' });
-      // A name of its own: two runs may write to one place at once, and the last one's results stay.
-      return new ResultFolder(path, await mkdtemp(join(dirname(path), `.${basename(path)}-`)), config, options);
+      const partial = await makeBeside(path);
+      try {
+        return new ResultFolder(path, partial, config, options);
+      } catch (cause) {
+        await rm(partial, { recursive: true, force: true });
+        throw cause;
+      }
     } catch (cause) {
       if (cause instanceof ConfigError) throw cause;
       throw cantWrite(path, cause);

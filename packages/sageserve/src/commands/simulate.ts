@@ -13,7 +13,7 @@ import { parseScenario, readScenario } from '../scenario/parse.js';
 import { parseDurationMs, type Scenario } from '../scenario/schema.js';
 import { wallClockMs } from '../wall-clock.js';
 import { comparisonTable, detailTables, type StrategyResult } from './comparison-table.js';
-import { fileNames } from './file-name.js';
+import { FileNames } from './file-name.js';
 import { count, decimal, sparkline, time } from './format.js';
 import { replaceFile } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';
@@ -46,7 +46,8 @@ export async function simulateCommand(file: string | undefined, options: Simulat
     if (given === true && options.out === undefined) throw new ConfigError(option, 'is about files and needs --out DIR');
   const names = choices.map((choice) => (typeof choice === 'string' ? choice : choice.name));
   const labels = names.map((name, i) => (names.indexOf(name) === i && names.lastIndexOf(name) === i ? name : `${name}-${i + 1}`));
-  const folderNames = fileNames(labels);
+  const fileNames = new FileNames();
+  const folderNames = labels.map((label) => fileNames.take(label));
   // Every strategy is built before the first one runs, so that a wrong name or an impossible fleet costs nothing.
   const catalogue = await loadPlugins(scenario, file, DEFAULT_CATALOGUE);
   const configs = choices.map((choice) => buildSimulation(scenario, choice, catalogue));

@@ -160,13 +160,15 @@ const MOST_INSTANCES = 50_000;
 
 /** Counts before anything is made. Throws `ConfigError` for a fleet that is too large. */
 function refuseTooMany({ models, regions }: Scenario): void {
+  const gpusOf = new Map(regions.map(({ name, gpus }) => [name, gpus]));
   let endpoints = 0;
   let instances = 0;
   for (const [m, model] of models.entries()) {
-    for (const [d, { maxInstances }] of model.deployments.entries()) {
-      const hosts = model.regions?.length ?? regions.length;
-      endpoints += hosts;
-      instances += hosts * maxInstances;
+    for (const [d, { maxInstances, gpusPerInstance, sku }] of model.deployments.entries()) {
+      const hosts = model.regions ?? regions.map(({ name }) => name);
+      endpoints += hosts.length;
+      // No more than there are GPUs for: the largest number may stand for no limit.
+      for (const host of hosts) instances += Math.min(maxInstances, Math.floor((gpusOf.get(host)?.[sku] ?? 0) / gpusPerInstance));
       if (endpoints > MOST_ENDPOINTS) throw new ConfigError(`models[${m}].deployments[${d}]`, `makes more than ${MOST_ENDPOINTS} endpoints`);
       if (instances > MOST_INSTANCES)
         throw new ConfigError(`models[${m}].deployments[${d}].maxInstances`, `makes up to ${instances} instances in all; the most is ${MOST_INSTANCES}`);

@@ -89,7 +89,7 @@ describe('a plug-in that leaves something behind', () => {
 describe('a plug-in that can’t be loaded', () => {
   it.each([
     ['throws when its tables are looked at', '{ get strategies() { throw null; } }', 'null was thrown'],
-    ['never finishes loading', '{ strategies: await new Promise(() => {}) }', 'waits for what never comes'],
+    ['never finishes loading', '{ strategies: await new Promise(() => {}) }', 'what is waited for never comes'],
   ])('is told: one that %s', async (_, catalogue, message) => {
     const { code, stderr } = await run(['simulate', await scenarioWith(catalogue, {})]);
     expect(stderr).toContain(message);

@@ -86,6 +86,9 @@ describe('buildSimulation', () => {
     expect(() => many({ maxInstances: 100_000_000 })).toThrow('models[0].deployments[0].maxInstances');
     const hosts = { regions: ['eastus', 'westus'].map((name) => ({ name, gpus: { 'a100-80gb': 1e6 } })) };
     const wide = { ...hosts, models: [{ name: 'llama-3.1-8b', deployments: [{ ...deployment, maxInstances: 25_001 }] }] };
+    // As many as there are GPUs for: the largest number may stand for no limit.
+    const few = { ...wide, regions: ['eastus', 'westus'].map((name) => ({ name, gpus: { 'a100-80gb': 40 } })) };
+    expect(() => build(few)).not.toThrow();
     expect(() => build(wide)).toThrow('models[0].deployments[0].maxInstances: makes up to 50002 instances in all; the most is 50000');
     expect(() => many({ initialSpotInstances: 100_000_000 })).toThrow('models[0].deployments[0].initialSpotInstances');
     expect(() => build({ duration: '1e9d' })).toThrow('duration');

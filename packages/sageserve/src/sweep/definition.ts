@@ -132,10 +132,10 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
       if (!runs.has(key)) runs.set(key, { key, scenario: scenario.name, strategy: labelOf(choice), parameters: varied, seed, task });
     }
   };
+  await refuseTooMany(document, scenarioNamed);
   for (const scenario of document.scenarios ?? []) {
     const base = await scenarioNamed(scenario);
     for (const choice of document.strategies ?? base.strategies) {
-      refuseTooMany(document, choice, document.strategies ?? base.strategies, document.seeds);
       for (const varied of combinations(document.parameters, choice, document.strategies ?? base.strategies))
         await add(base, choice, document.set, varied, document.seeds);
     }
@@ -167,25 +167,26 @@ function labelOf(choice: PolicyChoice): string {
 /** Runs of a sweep at most: more would take a machine for years. */
 const MOST_RUNS = 200_000;
 
-/** Counts before anything is made. Throws `ConfigError` for a grid that is too large. */
-function refuseTooMany(
-  { parameters, scenarios }: z.output<typeof sweepSchema>,
-  choice: PolicyChoice,
-  strategies: readonly PolicyChoice[],
-  own: z.output<typeof seeds> | undefined,
-): void {
-  const lists = Object.entries(parameters).filter(([path]) => concerns(path, choice, strategies));
-  const settings = lists.reduce((product, [, list]) => product * list.length, 1);
-  const perSetting = own === undefined ? 1 : typeof own === 'number' ? own : own.length;
-  const runs = settings * perSetting * strategies.length * (scenarios?.length ?? 1);
-  if (runs > MOST_RUNS)
-    throw new ConfigError(
-      'parameters',
-      `make ${runs.toLocaleString('en-US')} runs with the strategies and seeds; the most is ${MOST_RUNS.toLocaleString('en-US')}`,
-      {
-        hint: `Values: ${lists.map(([path, list]) => `${list.length} of ${path}`).join(', ')}.`,
-      },
-    );
+/** Counts before anything is made. Throws `ConfigError` for a sweep that is too large. */
+async function refuseTooMany(document: z.output<typeof sweepSchema>, scenarioNamed: (source: string) => Promise<Scenario>): Promise<void> {
+  const { parameters } = document;
+  const seedsOf = (own: z.output<typeof seeds> | undefined): number => (own === undefined ? 1 : typeof own === 'number' ? own : own.length);
+  let runs = 0;
+  for (const scenario of document.scenarios ?? []) {
+    const strategies = document.strategies ?? (await scenarioNamed(scenario)).strategies;
+    for (const choice of strategies) {
+      const settings = Object.entries(parameters).reduce((product, [path, list]) => product * (concerns(path, choice, strategies) ? list.length : 1), 1);
+      runs += settings * seedsOf(document.seeds);
+    }
+  }
+  for (const one of document.runs) runs += seedsOf(one.seeds ?? document.seeds);
+  if (runs <= MOST_RUNS) return;
+  const lists = Object.entries(parameters).map(([path, list]) => `${list.length} of ${path}`);
+  throw new ConfigError(
+    lists.length > 0 ? 'parameters' : 'seeds',
+    `make ${runs.toLocaleString('en-US')} runs with the scenarios, strategies and seeds; the most is ${MOST_RUNS.toLocaleString('en-US')}`,
+    lists.length > 0 ? { hint: `Values: ${lists.join(', ')}.` } : {},
+  );
 }
 
 /** Whether a path is one of the scenario or of this strategy, and not of another. */

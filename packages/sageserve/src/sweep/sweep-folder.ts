@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ConfigError, messageOf } from '@sageserve/core';
 import { ParquetTable, type ParquetColumn } from '@sageserve/trace';
 import { z } from 'zod';
-import { OutputFile, replaceFile } from '../commands/output-file.js';
+import { notComplete, OutputFile, replaceFile } from '../commands/output-file.js';
 import { makeFolder } from '../commands/result-folder.js';
 import { MEASURES } from '../compare/comparison-rows.js';
 import type { SweepRun } from './definition.js';
@@ -28,9 +28,10 @@ export interface FinishedRun {
 /** No measure of a run comes near; sums of them stay numbers. */
 const MOST = 1e18;
 
-/** A line of `runs.jsonl`, as far as results are made of it. */
+/** A line of `runs.jsonl`. */
+const finishedLine = z.looseObject({ key: z.string() });
+/** The same, as far as results are made of it. */
 const finishedRun = z.looseObject({
-  key: z.string(),
   measures: z.looseObject(Object.fromEntries(MEASURES.map(({ key }) => [key, z.number().min(-MOST).max(MOST).nullable()]))),
   busySeconds: z.number().min(0),
 });
@@ -42,6 +43,8 @@ const finishedRun = z.looseObject({
 export class SweepFolder {
   readonly #path: string;
   readonly #finished = new Map<string, FinishedRun>();
+  /** Lines that nobody has asked for yet: rows of other sweeps and of other versions may be anything. */
+  readonly #read = new Map<string, { readonly run: FinishedRun; readonly wrong: (what: string) => ConfigError }>();
   readonly #unlock: () => void;
   #runs: OutputFile | undefined;
   #size = 0;
@@ -59,7 +62,7 @@ export class SweepFolder {
       throw new ConfigError('--out', `${path} holds files that are not results of a sweep, such as ${foreign}`, { hint: 'Name another folder.' });
     const folder = new SweepFolder(path, lockFolder(join(path, LOCK), path));
     try {
-      await folder.#read();
+      await folder.#readAll();
       return folder;
     } catch (error) {
       folder.close();
@@ -73,7 +76,7 @@ export class SweepFolder {
     this.#unlock();
   }
 
-  async #read(): Promise<void> {
+  async #readAll(): Promise<void> {
     const file = join(this.#path, 'runs.jsonl');
     const about = await stat(file).catch(() => undefined);
     if (about?.isFile() === false) throw new ConfigError('--out', `${file} is no plain file`, { hint: 'Name another folder.' });
@@ -91,16 +94,24 @@ export class SweepFolder {
       } catch (cause) {
         throw wrong(`is not JSON: ${messageOf(cause)}`, cause);
       }
-      const parsed = finishedRun.safeParse(run);
-      if (!parsed.success) throw wrong(`is not a run: ${parsed.error.issues[0]!.path.map(String).join('.') || 'it'} is missing or wrong`);
+      const parsed = finishedLine.safeParse(run);
+      if (!parsed.success) throw wrong(notARun(parsed.error));
       // As it stands there, its fields in their order: the same bytes are made of it.
-      this.#finished.set(parsed.data.key, run as FinishedRun);
+      this.#read.set(parsed.data.key, { run: run as FinishedRun, wrong });
     }
     if (torn !== '') await replaceFile(file, text.slice(0, text.length - torn.length));
     this.#size = (await stat(file).catch(() => undefined))?.size ?? 0;
   }
 
+  /** A run that has ended. Throws `ConfigError` with the line where what stands there is none. */
   finished(key: string): FinishedRun | undefined {
+    const line = this.#read.get(key);
+    if (line !== undefined) {
+      const parsed = finishedRun.safeParse(line.run);
+      if (!parsed.success) throw line.wrong(notARun(parsed.error));
+      this.#finished.set(key, line.run);
+      this.#read.delete(key);
+    }
     return this.#finished.get(key);
   }
 
@@ -108,7 +119,7 @@ export class SweepFolder {
   add(run: SweepRun, measures: SweepMeasures, busySeconds: number): FinishedRun {
     const { key, scenario, strategy, parameters, seed } = run;
     const finished: FinishedRun = { key, scenario, strategy, parameters, seed, measures, busySeconds };
-    if (!this.#finished.has(key)) {
+    if (this.finished(key) === undefined) {
       this.#runs ??= new OutputFile(join(this.#path, 'runs.jsonl'), 'a', this.#size);
       this.#runs.write(`${JSON.stringify(finished)}\n`);
       this.#finished.set(key, finished);
@@ -120,14 +131,20 @@ export class SweepFolder {
   async publish(runs: readonly FinishedRun[], results: Readonly<Record<string, unknown>>, page: string): Promise<void> {
     await replaceFile(join(this.#path, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
     const partial = join(this.#path, 'results.parquet.partial');
+    const complete = notComplete(partial);
     try {
       writeParquet(partial, runs);
       await rename(partial, join(this.#path, 'results.parquet'));
     } finally {
       await rm(partial, { force: true });
+      complete();
     }
     await replaceFile(join(this.#path, 'report.html'), page);
   }
+}
+
+function notARun({ issues }: z.ZodError): string {
+  return `is not a run: ${issues[0]!.path.map(String).join('.') || 'it'} is missing or wrong`;
 }
 
 /** A measure's column: `gpu-hours` is `gpu_hours`. */

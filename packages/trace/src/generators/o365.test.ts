@@ -203,6 +203,21 @@ describe('generateO365Trace', () => {
     expect(inBurst / outside).toBeLessThan(9.5);
   });
 
+  it('lets others have their turn, however little there is in a long time', async () => {
+    const quiet = generateO365Trace({ ...base, durationMs: 3 * 365 * DAY, requestsPerDay: 0.01 });
+    let turns = 0;
+    let ended = false;
+    const turn = (): void => {
+      turns++;
+      if (!ended) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await arrivals(quiet);
+    ended = true;
+    // Half a second of work or more, with a turn every 50 ms.
+    expect(turns).toBeGreaterThan(2);
+  });
+
   it('says which option is wrong', () => {
     expect(() => generateO365Trace({ ...base, requestsPerDay: 0 })).toThrow('requestsPerDay: must be above 0, not 0');
     expect(() => generateO365Trace({ ...base, shape: [1] })).toThrow('shape: needs 168 values');

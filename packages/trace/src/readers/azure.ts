@@ -1,4 +1,5 @@
 import { parseTimestampMs, parseWhole } from '../bytes-to-values.js';
+import { mayBeStart } from '../row-sink.js';
 import { type CsvFormat, locate } from './csv.js';
 
 const COLUMNS = { arrival: 'TIMESTAMP', prompt: 'ContextTokens', output: 'GeneratedTokens' } as const;
@@ -18,6 +19,7 @@ export function azureFormat(file: string): CsvFormat {
         let atMs = parseTimestampMs(bytes, from[time], to[time], originMs);
         if (!(atMs === atMs)) return sink.fail(COLUMNS.arrival, 'is not a timestamp such as 2023-11-16 18:15:46.680');
         if (firstMs === undefined) {
+          if (!mayBeStart(atMs)) return sink.fail(COLUMNS.arrival, 'is not a time between 1900 and 2200');
           originMs = Math.floor(atMs / 1_000) * 1_000;
           atMs = firstMs = parseTimestampMs(bytes, from[time], to[time], originMs);
           start.epochMs = originMs + firstMs;

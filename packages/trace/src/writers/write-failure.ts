@@ -1,3 +1,4 @@
+import { realpath, stat } from 'node:fs/promises';
 import { messageOf, SageServeError } from '@sageserve/core';
 
 /** Why something could not be written, in words for the reasons that are met most. */
@@ -21,4 +22,18 @@ export function cantWrite(path: string, cause: unknown): SageServeError {
   return new SageServeError(code !== undefined && WRONG_PLACE.has(code) ? 'ERR_OUTPUT_PATH' : 'ERR_OUTPUT', `can't write ${path}: ${writeFailure(cause)}`, {
     cause,
   });
+}
+
+/**
+ * What is replaced when a file is written beside its place and moved there: the file that a link leads to, and who may do what with it. Renaming over a file asks the folder for permission, not the file: throws `SageServeError`
+ * (ERR_OUTPUT_PATH) for what is marked read-only, and for what is no file.
+ */
+export async function writeTarget(path: string): Promise<{ readonly path: string; readonly mode: number | undefined }> {
+  const entry = await stat(path).catch(() => undefined);
+  if (entry === undefined) return { path, mode: undefined };
+  const refuse = (why: string): SageServeError => new SageServeError('ERR_OUTPUT_PATH', `can't write ${path}: ${why}`);
+  if (entry.isDirectory()) throw refuse('it is a folder');
+  if (!entry.isFile()) throw refuse('it is no plain file');
+  if ((entry.mode & 0o222) === 0) throw refuse('it is read-only');
+  return { path: await realpath(path), mode: entry.mode & 0o777 };
 }

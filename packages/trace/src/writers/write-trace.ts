@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { chmod, rename, rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
@@ -10,7 +10,7 @@ import { shortened } from '../in-memory.js';
 import { UNSPECIFIED } from '../mapping.js';
 import { TRACE_COLUMNS } from '../readers/sageserve.js';
 import { type ParquetColumn, ParquetTable } from './parquet-table.js';
-import { cantWrite } from './write-failure.js';
+import { cantWrite, writeTarget } from './write-failure.js';
 
 export interface WriteTraceOptions {
   readonly signal?: AbortSignal;
@@ -27,11 +27,12 @@ export async function writeTrace(path: string, trace: TraceStream, options: Writ
   const plain = path.replace(/\.gz$/, '');
   const form = plain.endsWith('.csv') ? 'csv' : plain.endsWith('.jsonl') ? 'jsonl' : path.endsWith('.parquet') ? 'parquet' : undefined;
   if (form === undefined) throw new SageServeError('ERR_TRACE_FILE', `${path}: the name must end in .csv, .jsonl (both also .gz) or .parquet`);
-  await refuseTarget(path);
-  const partial = `${path}.partial`;
+  const target = await writeTarget(path);
+  const partial = `${target.path}.partial`;
   try {
     const written = form === 'parquet' ? await writeParquet(partial, trace, options) : await writeLines(path, partial, form, trace, options);
-    await rename(partial, path);
+    if (target.mode !== undefined) await chmod(partial, target.mode);
+    await rename(partial, target.path);
     return written;
   } catch (error) {
     await rm(partial, { force: true }).catch(() => undefined);
@@ -39,14 +40,6 @@ export async function writeTrace(path: string, trace: TraceStream, options: Writ
     const refused = error instanceof SageServeError && error.code.startsWith('ERR_OUTPUT') ? error.cause : error;
     throw isOfFileSystem(refused) ? cantWrite(path, refused) : error;
   }
-}
-
-/** Renaming over a file asks the folder for permission, not the file: what is marked read-only is left alone here, and what is no file. */
-async function refuseTarget(path: string): Promise<void> {
-  const entry = await stat(path).catch(() => undefined);
-  if (entry?.isDirectory() === true) throw new SageServeError('ERR_OUTPUT_PATH', `can't write ${path}: it is a folder`);
-  if (entry?.isFile() === false) throw new SageServeError('ERR_OUTPUT_PATH', `can't write ${path}: it is no plain file`);
-  if (entry !== undefined && (entry.mode & 0o222) === 0) throw new SageServeError('ERR_OUTPUT_PATH', `can't write ${path}: it is read-only`);
 }
 
 /** An error of the disk or the system, as against one of the trace. */

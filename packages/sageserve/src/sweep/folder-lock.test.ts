@@ -1,0 +1,56 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lockFolder, takeOver } from './folder-lock.js';
+
+let dir: string;
+let lock: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'sageserve-lock-'));
+  lock = join(dir, '.lock');
+});
+afterEach(() => rm(dir, { recursive: true }));
+
+describe('the lock of a folder', () => {
+  it('is held by one, and nothing is left of it', async () => {
+    const unlock = lockFolder(lock, dir);
+    expect(await readdir(dir)).toEqual(['.lock']);
+    expect(() => lockFolder(lock, dir)).toThrow(`another sweep is at work in ${dir}: process ${process.pid} on ${hostname()}`);
+    expect(await readdir(dir)).toEqual(['.lock']);
+    unlock();
+    expect(await readdir(dir)).toEqual([]);
+    lockFolder(lock, dir)();
+  });
+
+  it('is taken over from an earlier process of the same number, as in a container that was started again', async () => {
+    await writeFile(lock, JSON.stringify({ pid: process.pid, host: hostname() }));
+    const unlock = lockFolder(lock, dir);
+    expect(JSON.parse(await readFile(lock, 'utf8'))).toMatchObject({ pid: process.pid, id: expect.any(String) as string });
+    expect(await readdir(dir)).toEqual(['.lock']);
+    unlock();
+  });
+
+  it.runIf(process.platform === 'linux')('is taken over where its number now is another process, which began at another time', async () => {
+    await writeFile(lock, JSON.stringify({ pid: process.ppid, host: hostname() }));
+    expect(() => lockFolder(lock, dir)).toThrow('another sweep is at work');
+    await writeFile(lock, JSON.stringify({ pid: process.ppid, host: hostname(), began: '1' }));
+    lockFolder(lock, dir)();
+  });
+
+  it('of a process that is gone is taken over by one of those that see it', async () => {
+    const dead = JSON.stringify({ pid: 2 ** 22 + 1, host: hostname() });
+    await writeFile(lock, dead);
+    lockFolder(lock, dir)();
+    expect(await readdir(dir)).toEqual([]);
+    await writeFile(lock, dead);
+    const written = join(dir, 'mine.partial');
+    await writeFile(written, 'mine');
+    // What was seen is no longer there: somebody has taken it over since.
+    expect(takeOver(lock, '{"pid":1}', written)).toBe(false);
+    expect(await readFile(lock, 'utf8')).toBe(dead);
+    expect(takeOver(lock, dead, written)).toBe(true);
+    expect(await readFile(lock, 'utf8')).toBe('mine');
+    expect(await readdir(dir)).toEqual(['.lock']);
+  });
+});
