@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import type { Rng } from 'sageserve';
 import { characterize, openTrace } from 'sageserve';
 import { type ColumnSource, ByteWriter, parquetWrite } from 'hyparquet-writer';
+import { WRITTEN_ELSEWHERE } from '../../../packages/trace/src/readers/written-elsewhere.js';
 import { chance, mutateBytes, pick, whole } from './mutate.js';
 
 /** LZ4 and Zstandard without packing anything: literals alone, and a frame of one raw block. */
@@ -38,9 +39,12 @@ function zstd(bytes: Uint8Array): Uint8Array {
 const COMPRESSORS = { GZIP: (bytes: Uint8Array) => gzipSync(bytes), BROTLI: (bytes: Uint8Array) => brotliCompressSync(bytes), ZSTD: zstd, LZ4_RAW: lz4 };
 const CODECS = ['UNCOMPRESSED', 'SNAPPY', 'GZIP', 'BROTLI', 'ZSTD', 'LZ4_RAW'] as const;
 
-/** Sound files, made once: few rows and many, with and without what is optional, in every codec. */
+/** Files of other writers: pages of version 1, lists within groups, deltas. */
+const elsewhere = Object.values(WRITTEN_ELSEWHERE).map((packed) => new Uint8Array(gunzipSync(Buffer.from(packed, 'base64'))));
+/** Sound files, made once: few rows and many, with and without what is optional, in every codec; and those of other writers. */
 const sound = new Map<string, Uint8Array>();
 function soundFile(rng: Rng): Uint8Array {
+  if (chance(rng, 0.4)) return pick(rng, elsewhere);
   const codec = pick(rng, CODECS);
   const rows = pick(rng, [0, 1, 3, 100, 700]);
   const full = chance(rng, 0.6);

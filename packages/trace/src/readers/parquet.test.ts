@@ -12,7 +12,7 @@ import { characterize } from '../characterize.js';
 import { openTrace } from '../open-trace.js';
 import type { TraceStream } from '../request-batch.js';
 import { toRecord } from '../writers/write-trace.js';
-import { WRITTEN_ELSEWHERE } from './fixtures.js';
+import { WRITTEN_ELSEWHERE } from './written-elsewhere.js';
 
 const cases = fileURLToPath(new URL('../../../../../shared/cases/', import.meta.url));
 
