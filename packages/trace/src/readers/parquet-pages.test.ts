@@ -74,6 +74,42 @@ describe('pages of a column', () => {
     expect(() => check(page(2, 9, [...prefixed([4, 1]), ...Array<number>(99).fill(0)]), 2, FLAT, 'FIXED_LEN_BYTE_ARRAY')).toThrow('ends before its values');
   });
 
+  it('of texts that begin as the one before have that much of it, and no more than a page may hold', () => {
+    const zigzag = (value: number): number[] => varint(value < 0 ? -2 * value - 1 : 2 * value);
+    // A block of 128 in four parts of 32, of which the first holds all.
+    const deltas = (count: number, first: number, least: number, bits: number, packed: readonly number[]): number[] => [
+      ...varint(128), 4, ...varint(count), ...zigzag(first), ...zigzag(least), bits, 0, 0, 0, ...Array.from({ length: 4 * bits }, (_, i) => packed[i] ?? 0),
+    ]; // prettier-ignore
+    const two = (count: number, body: readonly number[]): number[] => [
+      ...i32(1, 3), ...i32(1, body.length), ...i32(1, body.length),
+      0x5c, ...i32(1, count), ...i32(1, 0), ...i32(1, count), ...i32(1, 7), ...i32(1, 0), ...i32(1, 0), 0, 0,
+      ...body,
+    ]; // prettier-ignore
+    const REQUIRED: Levels = { repetition: 0, definition: 0, nested: false };
+    const texts = (shared: readonly number[], own: readonly number[], bytes: string): unknown =>
+      check(two(3, [...shared, ...own, ...Buffer.from(bytes)]), 3, REQUIRED);
+    // aa, aab, ab: they share 0, 2 and 1, and have 2, 1 and 1 of their own.
+    const [shared, own] = [deltas(3, 0, -1, 2, [0b0011]), deltas(3, 2, -1, 1, [0b10])];
+    expect(texts(shared, own, 'aabb')).toEqual([]);
+    expect(() => texts(shared, own, 'aab')).toThrow('ends before its values');
+    expect(() => texts(deltas(3, 0, -1, 2, [0b0111]), own, 'aabb')).not.toThrow();
+    expect(() => texts(deltas(3, 0, 0, 2, [0b0011]), own, 'aabb')).toThrow('shares more with the one before than that has');
+    expect(() => texts(deltas(3, -1, 0, 2, []), own, 'aabb')).toThrow('shares more');
+    expect(() => texts(shared, deltas(3, 2, -3, 1, []), 'aabb')).toThrow('shares more');
+    expect(() => check(page(3, 7, [...prefixed([6, 1]), ...shared, ...own, ...Buffer.from('aabb')]), 3)).toThrow('in pages of version 2 alone');
+    // Each of many texts has all of the one before: a megabyte stands for gigabytes.
+    const many = 40_000;
+    const blocks = (value: number): number[] => [
+      ...varint(128),
+      4,
+      ...varint(many),
+      ...zigzag(value),
+      ...Array.from({ length: Math.ceil((many - 1) / 128) }, () => [0, 0, 0, 0, 0]).flat(),
+    ];
+    const all = [...varint(128), 4, ...varint(many), ...zigzag(0), ...Array.from({ length: Math.ceil((many - 1) / 128) }, () => [2, 0, 0, 0, 0]).flat()];
+    expect(() => check(two(many, [...all, ...blocks(1), ...Array<number>(many).fill(97)]), many, REQUIRED)).toThrow('the texts of a page are 800020000 bytes');
+  });
+
   it('have no lists within lists without an end', () => {
     expect(() => readThrift(Uint8Array.from([0x19, ...Array<number>(5_000).fill(0x19), 0]), 0)).toThrow('nested too deeply');
   });

@@ -128,6 +128,8 @@ function checkDataPage(page: Uint8Array, count: number, encoding: number, { type
   // The decoder makes booleans of runs, and takes indices of no bits for nothing but zeros.
   if (type === 'BOOLEAN' && (encoding === PLAIN_DICTIONARY || encoding === RLE_DICTIONARY)) throw new MalformedBytes('booleans are in a dictionary');
   if ((encoding === PLAIN_DICTIONARY || encoding === RLE_DICTIONARY) && page[at] === 0) return;
+  if (encoding === DELTA_BYTE_ARRAY)
+    throw new MalformedBytes('its encoding is DELTA_BYTE_ARRAY, which is read in pages of version 2 alone: write PLAIN or dictionaries');
   checkValues(page, at, present, encoding, type);
 }
 
@@ -176,7 +178,8 @@ function checkValues(page: Uint8Array, at: number, count: number, encoding: numb
       checkDeltas(page, at, count);
       return;
     case DELTA_BYTE_ARRAY:
-      throw new MalformedBytes('its encoding is DELTA_BYTE_ARRAY, which is not read: write PLAIN or dictionaries');
+      checkPrefixes(page, at, count);
+      return;
     case BYTE_STREAM_SPLIT:
       if (at + count * (SPLIT_BYTES[type] ?? Infinity) > page.length) throw new MalformedBytes('a page ends before its values');
       return;
@@ -237,29 +240,70 @@ function countPacked(page: Uint8Array, at: number, bits: number, length: number,
   return equal;
 }
 
-/** The blocks of delta encoding. */
-function checkDeltas(page: Uint8Array, from: number, count: number): void {
-  if (count === 0) return;
+/** Texts that begin as the one before: how much of that, how much of their own, and that itself. A page of a few bytes can stand for texts without an end. */
+function checkPrefixes(page: Uint8Array, from: number, count: number): void {
+  const shared: number[] = [];
+  const own: number[] = [];
+  const at = checkDeltas(page, checkDeltas(page, from, count, shared), count, own);
+  let last = 0;
+  let ownBytes = 0;
+  let bytes = 0;
+  for (const [i, length] of own.entries()) {
+    const prefix = shared[i];
+    if (!(length >= 0 && prefix >= 0 && prefix <= last)) throw new MalformedBytes('a text shares more with the one before than that has');
+    last = prefix + length;
+    ownBytes += length;
+    bytes += last;
+  }
+  if (at + ownBytes > page.length) throw new MalformedBytes('a page ends before its values');
+  if (bytes > MOST_PAGE_BYTES) throw new MalformedBytes(`the texts of a page are ${bytes} bytes`);
+}
+
+/** The blocks of delta encoding. Returns where they end; `into` is given the numbers, of 32 bits. */
+function checkDeltas(page: Uint8Array, from: number, count: number, into?: number[]): number {
+  if (count === 0) return from;
   const [blockValues, second] = readVarint(page, from);
   const [miniblocks, third] = readVarint(page, second);
   const perMiniblock = blockValues / miniblocks;
   if (!(miniblocks >= 1 && miniblocks <= MOST_MINIBLOCKS && perMiniblock >= 8 && perMiniblock % 8 === 0 && blockValues <= MOST_VALUES))
     throw new MalformedBytes(`blocks of ${blockValues} values in ${miniblocks} parts`);
   let [, at] = readVarint(page, third);
-  at = readZigZag(page, at)[1];
+  let value: number;
+  [value, at] = readZigZag(page, at);
+  into?.push(value);
   for (let seen = 1; seen < count;) {
-    at = readZigZag(page, at)[1];
+    let least: number;
+    [least, at] = readZigZag(page, at);
     const widths = page.subarray(at, at + miniblocks);
     if (widths.length < miniblocks) throw new MalformedBytes('a page ends within a block');
     at += miniblocks;
     for (const width of widths) {
       if (width > 64) throw new MalformedBytes(`a block has numbers of ${width} bits`);
       if (seen >= count) break;
+      if (into !== undefined) {
+        if (width > 32 || at + (width * Math.min(perMiniblock, count - seen)) / 8 > page.length) throw new MalformedBytes('a page ends within a block');
+        for (let i = 0; i < perMiniblock && seen + i < count; i++) into.push((value += least + packedAt(page, 8 * at + i * width, width)));
+      }
       at += (width * perMiniblock) / 8;
       seen += perMiniblock;
       if (at > page.length && seen < count) throw new MalformedBytes('a page ends within a block');
     }
   }
+  return at;
+}
+
+/** A number of so many bits from a bit on, the lowest first. */
+function packedAt(page: Uint8Array, bit: number, width: number): number {
+  let value = 0;
+  let scale = 1;
+  for (let at = bit, left = width; left > 0;) {
+    const taken = Math.min(8 - (at & 7), left);
+    value += ((page[at >> 3] >> (at & 7)) & ((1 << taken) - 1)) * scale;
+    scale *= 1 << taken;
+    at += taken;
+    left -= taken;
+  }
+  return value;
 }
 
 const bitsOf = (level: number): number => 32 - Math.clz32(level);
