@@ -287,6 +287,8 @@ program
     else await replaceFile(options.out, text);
   });
 
+// Nobody has to hear of progress: what is written elsewhere is no worse for that.
+process.stderr.on('error', () => undefined);
 // A closed pipe (`… | head`) is the reader's choice, not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);

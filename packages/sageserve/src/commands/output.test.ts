@@ -103,6 +103,14 @@ describe.skipIf(process.platform === 'win32')('a place', () => {
   }); // prettier-ignore
 });
 
+describe.skipIf(process.platform === 'win32')('a standard error that nobody reads', () => {
+  it('loses no results', async () => {
+    const ended = spawnSync('bash', ['-c', 'cd "$2"; "$0" "$1" simulate --duration 2m --strategy static,reactive --out unheard 2>&1 >/dev/null | true; echo "${PIPESTATUS[0]}"', process.execPath, cli, dir]);
+    expect(ended.stdout.toString().trim()).toBe('0');
+    expect((await readdir(join(dir, 'unheard'))).sort()).toEqual(['comparison.json', 'reactive', 'static']);
+  }); // prettier-ignore
+});
+
 describe('journals of a comparison', () => {
   it('are one for each run, however long its strategy is called', async () => {
     const strategies = [1, 2].map((cooldownMs) => ({
