@@ -1,7 +1,8 @@
-import { closeSync, constants, createReadStream, openSync } from 'node:fs';
+import { closeSync, constants, createReadStream, fstatSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { isatty, ReadStream as TerminalStream } from 'node:tty';
+import { isMainThread } from 'node:worker_threads';
 import { shortPause } from './wall-clock.js';
 
 /** How often it is seen whether somebody writes to a named pipe yet. */
@@ -40,13 +41,28 @@ export async function* readPipe(path: string, isPipe: boolean, signal: AbortSign
 }
 
 function open(path: string, isPipe: boolean): Readable {
-  if (STANDARD_INPUT.has(path)) return process.stdin;
+  if (STANDARD_INPUT.has(path)) return standardInput();
   if (!isPipe && !path.startsWith('/dev/tty')) return createReadStream(path);
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    return isatty(file) ? new TerminalStream(file) : new Socket({ fd: file, readable: true, writable: false });
+    return ofDescriptor(file);
   } catch (error) {
     closeSync(file);
     throw error;
   }
+}
+
+function ofDescriptor(file: number): Readable {
+  return isatty(file) ? new TerminalStream(file) : new Socket({ fd: file, readable: true, writable: false });
+}
+
+/** What has been read of it is gone. */
+let standardInputTaken = false;
+
+/** The runtime gives a thread none of its own. */
+function standardInput(): Readable {
+  if (standardInputTaken) throw new Error('it has been read already');
+  standardInputTaken = true;
+  if (isMainThread) return process.stdin;
+  return fstatSync(0).isFile() ? createReadStream('', { fd: 0, autoClose: false }) : ofDescriptor(0);
 }

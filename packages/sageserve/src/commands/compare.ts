@@ -18,7 +18,8 @@ import { fileName, FileNames } from './file-name.js';
 import { count, decimal, time } from './format.js';
 import { JournalFile } from './journal-file.js';
 import { cantWrite } from '@sageserve/trace';
-import { makeBeside, notComplete, replaceFile } from './output-file.js';
+import { notComplete } from '../ending.js';
+import { makeBeside, replaceFile } from './output-file.js';
 import { Progress } from './progress.js';
 import { makeFolder } from './result-folder.js';
 

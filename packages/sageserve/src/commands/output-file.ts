@@ -1,8 +1,8 @@
-import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { chmod, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { messageOf } from '@sageserve/core';
 import { cantWrite, writeTarget } from '@sageserve/trace';
+import { notComplete } from '../ending.js';
 
 /** A file that is written piece by piece, from the event loop of a simulation. Throws `SageServeError` (ERR_OUTPUT). */
 export class OutputFile {
@@ -47,38 +47,6 @@ export class OutputFile {
     if (this.#closed) return;
     this.#closed = true;
     closeSync(this.#file);
-  }
-}
-
-/** Files and folders that are not complete yet. Whoever ends the process by force takes them with it. */
-const unfinished = new Set<string>();
-/** Where what is not complete is to stand: names beside that are nothing to tell anybody. */
-const places = new Map<string, string>();
-
-/** Notes a file or folder as not complete, and where it is moved when it is; returns how to say that it is, or is gone. */
-export function notComplete(path: string, place?: string): () => void {
-  unfinished.add(path);
-  if (place !== undefined) places.set(path, place);
-  return () => {
-    unfinished.delete(path);
-  };
-}
-
-/** A message in which what was not complete has the name that it was to have. */
-export function withPlaces(message: string): string {
-  let told = message;
-  for (const [path, place] of places) told = told.replaceAll(path, place);
-  return told;
-}
-
-/** To be called before the process ends by force. */
-export function removeUnfinished(): void {
-  for (const path of unfinished) {
-    try {
-      rmSync(path, { recursive: true, force: true });
-    } catch (error) {
-      console.error(`could not remove ${path}: ${messageOf(error)}`);
-    }
   }
 }
 

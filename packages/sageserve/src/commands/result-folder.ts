@@ -7,7 +7,8 @@ import { demandCsv } from '../demand/demand-csv.js';
 import type { Scenario } from '../scenario/schema.js';
 import { JournalFile } from './journal-file.js';
 import { cantWrite } from '@sageserve/trace';
-import { makeBeside, notComplete, OutputFile } from './output-file.js';
+import { notComplete } from '../ending.js';
+import { makeBeside, OutputFile } from './output-file.js';
 import { openResultTable, REQUEST_COLUMNS, type ResultTable, TIMESERIES_COLUMNS } from './result-table.js';
 
 const RESULT_FILES = ['summary.json', 'timeseries.csv', 'timeseries.parquet', 'demand.csv', 'requests.csv', 'requests.parquet', 'journal.jsonl'];

@@ -31,3 +31,18 @@ export function guardConsole(): void {
   };
   console.error = (...parts: readonly unknown[]) => void process.stderr.write(`${visible(format(...parts))}\n`);
 }
+
+/** What the terminal is, of each stream; threads can't see it. */
+export interface Terminals {
+  readonly columns: number | undefined;
+  readonly stderrIsTty: boolean;
+}
+
+export function terminals(): Terminals {
+  return { columns: process.stderr.columns, stderrIsTty: process.stderr.isTTY };
+}
+
+/** Lets this thread's standard error pass for the terminal that the process has. */
+export function wearTerminal({ columns, stderrIsTty }: Terminals): void {
+  Object.assign(process.stderr, { isTTY: stderrIsTty, columns });
+}

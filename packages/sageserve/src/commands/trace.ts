@@ -17,7 +17,7 @@ import { buildTraffic } from '../scenario/build.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
 import { parseDurationMs } from '../scenario/schema.js';
 import { count, decimal, NONE, percent, sparkline, table, time } from './format.js';
-import { notComplete } from './output-file.js';
+import { notComplete } from '../ending.js';
 import { Progress, reportSkippedRows } from './progress.js';
 
 export interface TraceReadOptions {

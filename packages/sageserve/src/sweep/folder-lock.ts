@@ -4,7 +4,7 @@ import { ConfigError, murmur3x86128 } from '@sageserve/core';
 import { z } from 'zod';
 import { cantWrite } from '@sageserve/trace';
 import { fileName } from '../commands/file-name.js';
-import { notComplete } from '../commands/output-file.js';
+import { notComplete } from '../ending.js';
 
 const holder = z.object({
   pid: z.number().int().positive(),
