@@ -26,9 +26,9 @@ export function repeatedly(everyMs: number, action: () => void): () => void {
 }
 
 /** Waits. Throws the signal's reason when it aborts. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await setTimeout(ms, undefined, { signal }).catch(() => {
-    signal.throwIfAborted();
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {
+    signal?.throwIfAborted();
   });
 }
 

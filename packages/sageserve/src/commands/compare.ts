@@ -1,4 +1,4 @@
-import { readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '@sageserve/core';
 import { type ComparedRun, compareStrategies, strategyLabels } from '../compare/run-comparison.js';
@@ -17,9 +17,9 @@ import { wallClockMs } from '../wall-clock.js';
 import { fileName, FileNames } from './file-name.js';
 import { count, decimal, time } from './format.js';
 import { JournalFile } from './journal-file.js';
-import { cantWrite } from '@sageserve/trace';
+import { cantWrite, makeBeside } from '@sageserve/trace';
 import { notComplete } from '../ending.js';
-import { makeBeside, replaceFile } from './output-file.js';
+import { refuseForeign, replaceFile, takePlace } from './output-file.js';
 import { Progress } from './progress.js';
 import { makeFolder } from './result-folder.js';
 
@@ -38,6 +38,7 @@ export interface CompareOptions {
 
 const MOST_SEEDS = 1_000;
 const RESULT_FILE = /^(report\.html|comparison\.json|journal-.*\.jsonl)$/;
+const isResult = (name: string): boolean => RESULT_FILE.test(name);
 
 /** `sageserve compare`: scenarios × strategies × seeds, one table each, and a page with the paper's figures. */
 export async function compareCommand(files: readonly string[], options: CompareOptions, signal: AbortSignal): Promise<void> {
@@ -254,14 +255,10 @@ class OutFolder {
 
   /** Throws `ConfigError` where nothing can be written, or where a folder of a scenario's name holds files that are not results. */
   static async create(path: string, names: readonly string[]): Promise<OutFolder> {
-    for (const name of names) {
-      const foreign = (await readdir(join(path, name)).catch(() => [])).find((file) => !RESULT_FILE.test(file));
-      if (foreign !== undefined)
-        throw new ConfigError('--out', `${join(path, name)} holds files that are not results, such as ${foreign}`, { hint: 'Name another folder.' });
-    }
+    for (const name of names) await refuseForeign(join(path, name), isResult);
     const takeBack = await makeFolder(path);
     try {
-      return new OutFolder(path, await makeBeside(path), takeBack);
+      return new OutFolder(path, await makeBeside(path, 'folder'), takeBack);
     } catch (cause) {
       await takeBack();
       throw cantWrite(path, cause);
@@ -271,8 +268,7 @@ class OutFolder {
   /** Each scenario's folder takes the place of an earlier one of its name; what else is there stays. */
   async publish(): Promise<void> {
     for (const name of await readdir(this.partial)) {
-      await rm(join(this.#path, name), { recursive: true, force: true });
-      await rename(join(this.partial, name), join(this.#path, name));
+      await takePlace(join(this.partial, name), join(this.#path, name), isResult);
     }
     await rm(this.partial, { recursive: true });
     this.#complete();

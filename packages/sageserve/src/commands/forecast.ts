@@ -1,8 +1,8 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, type DemandForecast, type DemandSeries } from '@sageserve/core';
 import { type Accuracy, backtest, type BacktestResult, poolBacktests, stepsPerDay } from '@sageserve/forecast';
-import { cantWrite, openTrace, type SkippedRows, type TraceFormat } from '@sageserve/trace';
+import { cantWrite, makeBeside, openTrace, type SkippedRows, type TraceFormat, writeTarget } from '@sageserve/trace';
 import { type Catalogue, DEFAULT_CATALOGUE } from '../catalogue.js';
 import { readDemandCsv } from '../demand/demand-csv.js';
 import { demandOfTrace } from '../demand/demand-of-trace.js';
@@ -14,8 +14,8 @@ import { loadPluginFiles } from '../scenario/plugins.js';
 import { parseDurationMs } from '../scenario/schema.js';
 import { wallClockMs, yieldToEventLoop } from '../wall-clock.js';
 import { forecasterOf, stepOf, stepsOf } from './forecast-options.js';
-import { notComplete } from '../ending.js';
 import { count, decimal, NONE, percent, sparkline, table, time } from './format.js';
+import { replaceFile } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';
 import { makeFolder } from './result-folder.js';
 
@@ -363,30 +363,18 @@ function accuracyTable(rows: readonly AccuracyRow[]): string {
 const OUT_FILES = ['report.html', 'forecasts.csv', 'summary.json'];
 
 async function tryOut(path: string): Promise<void> {
-  const probe = join(path, '.sageserve.partial');
-  const gone = notComplete(probe);
+  for (const name of OUT_FILES) await writeTarget(join(path, name));
   try {
-    await writeFile(probe, '');
+    await rm(await makeBeside(join(path, 'probe'), 'file'));
   } catch (cause) {
     throw cantWrite(path, cause);
-  } finally {
-    await rm(probe, { force: true });
-    gone();
   }
 }
 
 async function writeResults(path: string, summary: object, results: readonly BacktestResult[], demand: Demand): Promise<void> {
   const contents = [await backtestPage(results, demand.source, demand.unit), backtestCsv(results), `${JSON.stringify(summary, null, 2)}\n`];
-  const partial = (name: string): string => join(path, `.${name}.partial`);
-  const complete = OUT_FILES.map((name) => notComplete(partial(name), join(path, name)));
-  try {
-    for (const [i, name] of OUT_FILES.entries()) await writeFile(partial(name), contents[i]!);
-    // All are complete before the first takes its place.
-    for (const name of OUT_FILES) await rename(partial(name), join(path, name));
-  } catch (cause) {
-    throw cantWrite(path, cause);
-  } finally {
-    for (const name of OUT_FILES) await rm(partial(name), { force: true });
-    for (const done of complete) done();
-  }
+  // All are complete before the first takes its place.
+  const write = (i: number): Promise<void> =>
+    i === OUT_FILES.length ? Promise.resolve() : replaceFile(join(path, OUT_FILES[i]!), contents[i]!, () => write(i + 1));
+  await write(0);
 }

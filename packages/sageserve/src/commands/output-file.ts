@@ -1,8 +1,12 @@
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { chmod, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { cantWrite, writeTarget } from '@sageserve/trace';
+import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { chmod, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { finished } from 'node:stream/promises';
+import { ConfigError } from '@sageserve/core';
+import { cantWrite, makeBeside, writeTarget } from '@sageserve/trace';
 import { notComplete } from '../ending.js';
+import { pause } from '../wall-clock.js';
 
 /** A file that is written piece by piece, from the event loop of a simulation. Throws `SageServeError` (ERR_OUTPUT). */
 export class OutputFile {
@@ -50,44 +54,93 @@ export class OutputFile {
   }
 }
 
-/** Makes a folder for results beside their place, of a name of its own: two runs may write to one place at once. It may be read by whoever may read others here. */
-export async function makeBeside(path: string): Promise<string> {
-  for (let n = 1; ; n++) {
-    const partial = join(dirname(path), `.${basename(path)}-${process.pid}-${n}`);
-    try {
-      await mkdir(partial);
-      return partial;
-    } catch (cause) {
-      if ((cause as { code?: string }).code !== 'EEXIST') throw cause;
-    }
-  }
-}
-
 /**
- * Writes a file beside its place and moves it there when it is complete, after what `before` does. A failed write leaves the file that was there; a pipe or a device is written to as it is. Throws `SageServeError` (ERR_OUTPUT,
- * or ERR_OUTPUT_PATH for a folder and what is read-only).
+ * Writes a file beside its place and moves it there when it is complete, after what `before` does. A failed write leaves the file that was there; a pipe or a device is written to as it is, once somebody reads it. Throws `SageServeError`
+ * (ERR_OUTPUT, or ERR_OUTPUT_PATH for a folder and what is read-only).
  */
 export async function replaceFile(path: string, text: string, before?: () => Promise<void>): Promise<void> {
   const about = await stat(path).catch(() => undefined);
-  if (about?.isFile() === false && !about.isDirectory()) {
-    await before?.();
-    await writeFile(path, text).catch((cause: unknown) => {
-      throw cantWrite(path, cause);
-    });
-    return;
-  }
-  const target = await writeTarget(path);
-  const partial = `${target.path}.partial`;
-  const complete = notComplete(partial);
   try {
-    await writeFile(partial, text);
+    if (about?.isFIFO() === true) {
+      await before?.();
+      await pour(path, text);
+    } else if (about?.isFile() === false && !about.isDirectory()) {
+      await before?.();
+      await writeFile(path, text);
+    } else await replace(path, (partial) => writeFile(partial, text), before);
+  } catch (cause) {
+    throw cantWrite(path, cause);
+  }
+}
+
+/** Has a file written beside its place and moves it there when it is complete, after what `before` does. Throws what the system throws, and `SageServeError` (ERR_OUTPUT_PATH) for a folder and what is read-only. */
+export async function replace(path: string, write: (partial: string) => Promise<void> | void, before?: () => Promise<void>): Promise<void> {
+  const target = await writeTarget(path);
+  const partial = await makeBeside(target.path, 'file');
+  const complete = notComplete(partial, path);
+  try {
+    await write(partial);
     if (target.mode !== undefined) await chmod(partial, target.mode);
     await before?.();
     await rename(partial, target.path);
-  } catch (cause) {
-    await rm(partial, { force: true }).catch(() => undefined);
-    throw cantWrite(path, cause);
   } finally {
+    await rm(partial, { force: true }).catch(() => undefined);
     complete();
+  }
+}
+
+/** How often it is seen whether somebody reads a named pipe yet. */
+const LOOK_MS = 50;
+
+/** Writes to a named pipe. Waiting for its reader in the system would hold a thread, which the process could not end with. */
+async function pour(path: string, text: string): Promise<void> {
+  let file: number | undefined;
+  while (file === undefined) {
+    try {
+      file = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (cause) {
+      if ((cause as { code?: string }).code !== 'ENXIO') throw cause;
+      await pause(LOOK_MS);
+    }
+  }
+  const pipe = new Socket({ fd: file, readable: false, writable: true });
+  pipe.end(text);
+  await finished(pipe, { readable: false });
+}
+
+/** Looks whether results may take a place: nothing stands there, or a folder with nothing but results. Throws `ConfigError`. */
+export async function refuseForeign(path: string, isResult: (name: string) => boolean): Promise<void> {
+  const hint = 'Name another folder.';
+  const about = await stat(path).catch(() => undefined);
+  if (about === undefined) return;
+  if (!about.isDirectory()) throw new ConfigError('--out', `${path} is there, and no folder of results`, { hint });
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    if (!isResult(entry.name)) throw new ConfigError('--out', `${path} holds files that are not results, such as ${entry.name}`, { hint });
+    if (!entry.isFile()) throw new ConfigError('--out', `${join(path, entry.name)} is no plain file`, { hint });
+  }
+}
+
+/** So often another may put its results there at the same time. */
+const MOST_ATTEMPTS = 100;
+
+/** Moves a complete folder to its place. The results of an earlier run there give way to it; what came there meanwhile and is none goes with it. Throws what the system throws. */
+export async function takePlace(partial: string, path: string, isResult: (name: string) => boolean): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const beside = await makeBeside(path, 'folder');
+    const away = join(beside, 'earlier');
+    try {
+      const about = await stat(path).catch(() => undefined);
+      // Where there is none any more another has moved it.
+      if (about?.isDirectory() === true) await rename(path, away).catch(() => undefined);
+      for (const name of await readdir(away).catch(() => [])) if (!isResult(name)) await rename(join(away, name), join(partial, name));
+      await rename(partial, path);
+      return;
+    } catch (cause) {
+      await rename(away, path).catch(() => undefined);
+      const { code } = cause as { code?: string };
+      if (attempt === MOST_ATTEMPTS || (code !== 'ENOTEMPTY' && code !== 'EEXIST')) throw cause;
+    } finally {
+      await rm(beside, { recursive: true, force: true });
+    }
   }
 }

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CommandRun, runCommand as run } from '../fixtures.js';
 import { preset } from '../presets/presets.js';
 import { FileNames } from './file-name.js';
-import { replaceFile } from './output-file.js';
+import { replaceFile, takePlace } from './output-file.js';
 import { visible } from './terminal.js';
 
 let dir: string;
@@ -102,6 +102,88 @@ describe.skipIf(process.platform === 'win32')('a place', () => {
     expect((await stat(at('trace-real.csv'))).size).toBeGreaterThan(0);
   }); // prettier-ignore
 });
+
+describe.skipIf(process.platform === 'win32')('what stands where results go', () => {
+  const short = ['--duration', '1m', '--strategy', 'static'];
+
+  it.each([
+    ['simulate', 'static'],
+    ['compare', 'small'],
+  ])('is kept, and said before anything runs: %s', async (command, name) => {
+    const out = await mkdtemp(join(dir, 'kept-'));
+    await writeFile(join(out, name), 'mine');
+    const over = await run([command, ...short, '--out', out]);
+    expect([over.code, over.stderr]).toEqual([2, expect.stringContaining(`${join(out, name)} is there, and no folder of results`)]);
+    expect(await readFile(join(out, name), 'utf8')).toBe('mine');
+    await rm(join(out, name));
+    await mkdir(join(out, name, 'comparison.json'), { recursive: true });
+    await mkdir(join(out, name, 'summary.json'), { recursive: true });
+    await writeFile(join(out, name, 'comparison.json', 'mine'), '');
+    const within = await run([command, ...short, '--out', out]);
+    expect([within.code, within.stderr]).toEqual([2, expect.stringMatching(/files that are not results|is no plain file/)]);
+    expect(await readdir(join(out, name, 'comparison.json'))).toEqual(['mine']);
+  });
+
+  it('is kept where it came while the run was at work', async () => {
+    const out = await mkdtemp(join(dir, 'came-'));
+    const isResult = (name: string): boolean => name === 'result';
+    await mkdir(join(out, 'place'));
+    await writeFile(join(out, 'place', 'result'), 'old');
+    await writeFile(join(out, 'place', 'mine'), 'mine');
+    await mkdir(join(out, 'new'));
+    await writeFile(join(out, 'new', 'result'), 'new');
+    await takePlace(join(out, 'new'), join(out, 'place'), isResult);
+    expect(await readdir(out)).toEqual(['place']);
+    expect(await readFile(join(out, 'place', 'mine'), 'utf8')).toBe('mine');
+    expect(await readFile(join(out, 'place', 'result'), 'utf8')).toBe('new');
+    // What can't be replaced stays, too.
+    await writeFile(join(out, 'file'), 'mine');
+    await expect(takePlace(join(out, 'place'), join(out, 'file'), isResult)).rejects.toThrow();
+    expect(await readFile(join(out, 'file'), 'utf8')).toBe('mine');
+    expect(await readdir(out)).toEqual(['file', 'place']);
+  });
+
+  it('is the complete result of one, where several write there at once', async () => {
+    const out = join(dir, 'together');
+    const runs = await Promise.all(Array.from({ length: 4 }, (_, i) => run([i % 2 === 0 ? 'simulate' : 'compare', ...short, '--out', out])));
+    expect(runs.map(({ code, stderr }) => [code, stderr.includes('error')])).toEqual(runs.map(() => [0, false]));
+    expect((await readdir(out)).sort()).toEqual(['comparison.json', 'small', 'static']);
+    expect((await readdir(join(out, 'static'))).sort()).toEqual(['demand.csv', 'journal.jsonl', 'summary.json', 'timeseries.csv']);
+    const trace = join(dir, 'together.csv');
+    await writeFile(`${trace}.partial`, 'mine');
+    const traces = await Promise.all(['1', '2', '3'].map((seed) => run(['trace', 'generate', trace, '--preset', 'small', '--duration', '2h', '--seed', seed])));
+    expect(traces.map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect((await run(['trace', 'inspect', trace])).code).toBe(0);
+    expect(await readFile(`${trace}.partial`, 'utf8')).toBe('mine');
+    expect((await readdir(dir)).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  it('is looked at before the work: folders and pipes in the place of files', async () => {
+    const out = await mkdtemp(join(dir, 'odd-'));
+    await mkdir(join(out, 'comparison.json'));
+    const simulated = await run(['simulate', ...short, '--out', out]);
+    expect([simulated.code, simulated.stderr]).toEqual([2, expect.stringContaining("comparison.json: it is a folder")]);
+    expect(await readdir(out)).toEqual(['comparison.json']);
+    await writeFile(join(dir, 'one.yaml'), 'scenarios: [small]\nstrategies: [static]\nset: { duration: 1m }\n');
+    for (const name of ['results.parquet', 'report.html', '.lock', 'runs.jsonl', 'results.json']) {
+      const swept = await mkdtemp(join(dir, 'odd-'));
+      if (name.endsWith('k') || name.endsWith('n')) spawnSync('mkfifo', [join(swept, name)]);
+      else await mkdir(join(swept, name));
+      const { code, stderr } = await run(['sweep', join(dir, 'one.yaml'), '--out', swept]);
+      expect([name, code, stderr]).toEqual([name, 2, expect.stringContaining(`${join(swept, name)} is no plain file`)]);
+      expect(await readdir(swept)).toEqual([name]);
+    }
+    spawnSync('mkfifo', [join(dir, 'plugin.mjs')]);
+    const plugged = await run(['forecast', 'run', '--preset', 'small', '--plugins', join(dir, 'plugin.mjs')]);
+    expect([plugged.code, plugged.stderr]).toEqual([2, expect.stringContaining('it is no plain file')]);
+  });
+
+  it('may be a pipe that nobody reads: that is let go of at Ctrl-C', async () => {
+    spawnSync('mkfifo', [join(dir, 'unread')]);
+    const { code } = await run(['schema', '--out', join(dir, 'unread')], (child) => setTimeout(() => child.kill('SIGINT'), 1_000));
+    expect(code).toBe(130);
+  });
+}); // prettier-ignore
 
 describe.skipIf(process.platform === 'win32')('a standard error that nobody reads', () => {
   it('loses no results', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ConfigError, type DemandSeries, WORKLOAD_TIERS } from '@sageserve/core';
 import type { EndpointSample, RequestOutcome, RequestTable, SimulationConfig, SimulationResult } from '@sageserve/sim';
@@ -6,12 +6,13 @@ import type { JournalSink } from '@sageserve/controller';
 import { demandCsv } from '../demand/demand-csv.js';
 import type { Scenario } from '../scenario/schema.js';
 import { JournalFile } from './journal-file.js';
-import { cantWrite } from '@sageserve/trace';
+import { cantWrite, makeBeside } from '@sageserve/trace';
 import { notComplete } from '../ending.js';
-import { makeBeside, OutputFile } from './output-file.js';
+import { OutputFile, refuseForeign, takePlace } from './output-file.js';
 import { openResultTable, REQUEST_COLUMNS, type ResultTable, TIMESERIES_COLUMNS } from './result-table.js';
 
 const RESULT_FILES = ['summary.json', 'timeseries.csv', 'timeseries.parquet', 'demand.csv', 'requests.csv', 'requests.parquet', 'journal.jsonl'];
+const isResult = (name: string): boolean => RESULT_FILES.includes(name);
 
 export interface ResultFolderOptions {
   /** Write a row for every request. */
@@ -47,10 +48,8 @@ export class ResultFolder {
   /** Throws `ConfigError` where the folder can't be made, or where one of its name holds files that are not results. */
   static async create(path: string, config: SimulationConfig, options: ResultFolderOptions = {}): Promise<ResultFolder> {
     try {
-      const foreign = (await readdir(path).catch(() => [])).filter((name) => !RESULT_FILES.includes(name));
-      if (foreign.length > 0)
-        throw new ConfigError('--out', `${path} holds files that are not results, such as ${foreign[0]}`, { hint: 'Name another folder.' });
-      const partial = await makeBeside(path);
+      await refuseForeign(path, isResult);
+      const partial = await makeBeside(path, 'folder');
       try {
         return new ResultFolder(path, partial, config, options);
       } catch (cause) {
@@ -134,8 +133,7 @@ export class ResultFolder {
 
   /** Puts the complete folder in its place, over the results of an earlier run. */
   async publish(): Promise<void> {
-    await rm(this.#path, { recursive: true, force: true });
-    await rename(this.#partial, this.#path);
+    await takePlace(this.#partial, this.#path, isResult);
     this.#complete();
   }
 

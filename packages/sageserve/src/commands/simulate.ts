@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { ConfigError, maxOf, minOf } from '@sageserve/core';
 import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
-import type { SkippedRows } from '@sageserve/trace';
+import { type SkippedRows, writeTarget } from '@sageserve/trace';
 import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
 import { measureCapacity } from '../control/measure-capacity.js';
 import { demandAround, needsForesight, needsPlanning, type PrepareOptions, prepareRun, type RunDemand } from '../control/prepare-run.js';
@@ -57,6 +57,8 @@ export async function simulateCommand(file: string | undefined, options: Simulat
   const runs: StrategyResult[] = [];
   const report = () => ({ scenario: scenario.name, seed: scenario.seed, strategies: runs.map(({ strategy, result }) => ({ strategy, ...result })) });
   try {
+    // That it can be written to is seen now, not after hours.
+    if (options.out !== undefined) await writeTarget(join(options.out, 'comparison.json'));
     if (options.out !== undefined)
       for (const [i, config] of configs.entries()) folders.push(await ResultFolder.create(join(options.out, folderNames[i]!), config, options));
     const common = { catalogue, signal, ...(await readAndMeasure(scenario, choices, catalogue, options.skipBadRows === true, signal)) };

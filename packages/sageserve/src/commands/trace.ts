@@ -164,9 +164,15 @@ export async function generateCommand(to: string, options: GenerateOptions, sign
 async function write(trace: TraceStream, to: string, label: string, limitText: string | undefined, signal: AbortSignal, durationMs?: number): Promise<void> {
   const limit = limitText === undefined ? undefined : wholeNumber('--limit', limitText);
   const progress = new Progress(label, 'requests');
-  const complete = notComplete(`${to}.partial`);
+  let complete = (): void => undefined;
   try {
-    const written = await writeTrace(to, watched(trace, progress, signal, durationMs), { signal, ...(limit === undefined ? {} : { limit }) });
+    const written = await writeTrace(to, watched(trace, progress, signal, durationMs), {
+      signal,
+      ...(limit === undefined ? {} : { limit }),
+      onPartial(path) {
+        complete = notComplete(path, to);
+      },
+    });
     progress.stop();
     console.log(`${count(written)} requests in ${to}`);
   } finally {

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { messageOf, SageServeError } from '@sageserve/core';
@@ -55,6 +56,8 @@ export async function loadPluginFiles(
     let loaded: { readonly default?: unknown };
     try {
       const url = pathToFileURL(resolve(folder, path));
+      // The runtime would wait for whoever writes to a pipe, and nothing could end that.
+      if ((await stat(url)).isFile() === false) throw new Error('it is no plain file');
       const hash = hashOf(path);
       if (hash !== undefined) url.searchParams.set('hash', hash);
       loadedFrom.set(url.href, where);

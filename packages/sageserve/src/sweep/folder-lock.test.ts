@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockFolder, takeOver } from './folder-lock.js';
+import { claimOf, lockFolder, takeOver } from './folder-lock.js';
 
 let dir: string;
 let lock: string;
@@ -47,10 +47,30 @@ describe('the lock of a folder', () => {
     const written = join(dir, 'mine.partial');
     await writeFile(written, 'mine');
     // What was seen is no longer there: somebody has taken it over since.
-    expect(takeOver(lock, '{"pid":1}', written)).toBe(false);
+    expect(takeOver(lock, '{"pid":1}', written, 'mine')).toBe(false);
     expect(await readFile(lock, 'utf8')).toBe(dead);
-    expect(takeOver(lock, dead, written)).toBe(true);
+    expect(takeOver(lock, dead, written, 'mine')).toBe(true);
     expect(await readFile(lock, 'utf8')).toBe('mine');
     expect(await readdir(dir)).toEqual(['.lock']);
+  });
+
+  it('is taken over where the one that took it over was killed at that, or the one after', async () => {
+    const gone = (id: number): string => JSON.stringify({ pid: 2 ** 22 + id, host: hostname() });
+    await writeFile(lock, gone(1));
+    const first = claimOf(lock, gone(1));
+    await writeFile(first, gone(2));
+    await writeFile(claimOf(first, gone(2)), gone(3));
+    const unlock = lockFolder(lock, dir);
+    expect(JSON.parse(await readFile(lock, 'utf8'))).toMatchObject({ pid: process.pid });
+    expect(await readdir(dir)).toEqual(['.lock']);
+    unlock();
+  });
+
+  it('is taken over where a claim of an earlier version stands there, which says nothing', async () => {
+    const dead = JSON.stringify({ pid: 2 ** 22 + 1, host: hostname() });
+    await writeFile(lock, dead);
+    await writeFile(claimOf(lock, dead), '');
+    lockFolder(lock, dir)();
+    expect(await readdir(dir)).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-import { closeSync, linkSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { ConfigError, murmur3x86128 } from '@sageserve/core';
 import { z } from 'zod';
@@ -38,7 +38,7 @@ export function lockFolder(path: string, folder: string): () => void {
         throw new ConfigError('--out', `another sweep is at work in ${folder}: process ${other?.pid ?? 'unknown'} on ${other?.host ?? 'this machine'}`, {
           hint: `Wait for it, or name another folder. If it is gone, remove ${path}.`,
         });
-      if (takeOver(path, found, written)) break;
+      if (takeOver(path, found, written, text)) break;
     }
   } catch (cause) {
     throw cantWrite(path, cause);
@@ -79,14 +79,22 @@ function take(path: string, written: string, text: string): boolean {
 /** File systems that have no two names for a file. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
-/** Takes the place of a lock whose process is gone. Of several that saw the same lock one may: it claims what the lock says, looks again, and puts its own over it. */
-export function takeOver(path: string, found: string, written: string): boolean {
-  const claim = `${path}.${hashOf(found)}.partial`;
-  try {
-    closeSync(openSync(claim, 'wx'));
-  } catch (cause) {
-    if ((cause as { code?: string }).code === 'EEXIST') return false;
-    throw cause;
+/**
+ * Takes the place of a lock whose process is gone, with a file in which one's own is written. Of several that saw the same lock one may: it claims what the lock says, looks again, and puts its own over it. A claim is a lock itself: that of
+ * a process which is gone is taken over alike.
+ */
+export function takeOver(path: string, found: string, written: string, text: string): boolean {
+  const claim = claimOf(path, found);
+  if (!take(claim, written, text)) {
+    const claimed = textOf(claim);
+    if (claimed === undefined || !isGone(holderOf(claimed), claimed)) return false;
+    const own = `${written}.claim`;
+    writeFileSync(own, text);
+    try {
+      if (!takeOver(claim, claimed, own, text)) return false;
+    } finally {
+      rmSync(own, { force: true });
+    }
   }
   try {
     if (textOf(path) !== found) return false;
@@ -97,10 +105,15 @@ export function takeOver(path: string, found: string, written: string): boolean 
   }
 }
 
-const hashOf = (text: string): string => [...murmur3x86128(text)].map((word) => word.toString(16)).join('');
+/** Where whoever takes over a lock that says this stands until it has. */
+export function claimOf(path: string, found: string): string {
+  return `${path}.${[...murmur3x86128(found)].map((word) => word.toString(16)).join('')}.partial`;
+}
 
 function textOf(path: string): string | undefined {
   try {
+    // Nobody may be at the other end of a pipe.
+    if (!statSync(path).isFile()) throw new ConfigError('--out', `${path} is no plain file`, { hint: 'Name another folder.' });
     return readFileSync(path, 'utf8');
   } catch (cause) {
     if ((cause as { code?: string }).code === 'ENOENT') return undefined;

@@ -1,10 +1,9 @@
-import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, messageOf } from '@sageserve/core';
-import { ParquetTable, type ParquetColumn } from '@sageserve/trace';
+import { cantWrite, ParquetTable, type ParquetColumn } from '@sageserve/trace';
 import { z } from 'zod';
-import { OutputFile, replaceFile } from '../commands/output-file.js';
-import { notComplete } from '../ending.js';
+import { OutputFile, refuseForeign, replace, replaceFile } from '../commands/output-file.js';
 import { makeFolder } from '../commands/result-folder.js';
 import { MEASURES } from '../compare/comparison-rows.js';
 import type { SweepRun } from './definition.js';
@@ -58,9 +57,7 @@ export class SweepFolder {
   /** Takes the folder until {@link close}. Throws `ConfigError` where it can't be made, holds files that are not results of a sweep, or another sweep is at work in it. */
   static async open(path: string): Promise<SweepFolder> {
     await makeFolder(path);
-    const foreign = (await readdir(path)).find((file) => !FILES.includes(file) && !file.endsWith('.partial'));
-    if (foreign !== undefined)
-      throw new ConfigError('--out', `${path} holds files that are not results of a sweep, such as ${foreign}`, { hint: 'Name another folder.' });
+    await refuseForeign(path, (name) => FILES.includes(name) || name.endsWith('.partial'));
     const folder = new SweepFolder(path, lockFolder(join(path, LOCK), path));
     try {
       await folder.#readAll();
@@ -131,15 +128,12 @@ export class SweepFolder {
   /** Writes what is made of the runs, in the order of the sweep: the same bytes for the same runs, however they were made. */
   async publish(runs: readonly FinishedRun[], results: Readonly<Record<string, unknown>>, page: string): Promise<void> {
     await replaceFile(join(this.#path, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
-    const partial = join(this.#path, 'results.parquet.partial');
-    const complete = notComplete(partial);
-    try {
+    const table = join(this.#path, 'results.parquet');
+    await replace(table, (partial) => {
       writeParquet(partial, runs);
-      await rename(partial, join(this.#path, 'results.parquet'));
-    } finally {
-      await rm(partial, { force: true });
-      complete();
-    }
+    }).catch((cause: unknown) => {
+      throw cantWrite(table, cause);
+    });
     await replaceFile(join(this.#path, 'report.html'), page);
   }
 }

@@ -211,7 +211,7 @@ describe('sageserve sweep', () => {
     const file = await sweepFile('fine.yaml', 'scenarios: [small]\n');
     for (const [args, message] of [
       [['--cores', 'all'], '--cores: must be a whole number from 1 to 256, not "all"'],
-      [['--out', join(dir, 'mine')], 'holds files that are not results of a sweep, such as notes.txt'],
+      [['--out', join(dir, 'mine')], 'holds files that are not results, such as notes.txt'],
     ] as const) {
       const { code, stderr } = await run(['sweep', file, ...args]);
       expect([code, stderr]).toEqual([2, expect.stringContaining(message)]);

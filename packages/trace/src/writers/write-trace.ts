@@ -10,6 +10,7 @@ import { shortened } from '../in-memory.js';
 import { UNSPECIFIED } from '../mapping.js';
 import { TRACE_COLUMNS } from '../readers/sageserve.js';
 import { type ParquetColumn, ParquetTable } from './parquet-table.js';
+import { makeBeside } from './beside.js';
 import { cantWrite, writeTarget } from './write-failure.js';
 
 export interface WriteTraceOptions {
@@ -17,6 +18,8 @@ export interface WriteTraceOptions {
   /** Stop after this many requests. */
   readonly limit?: number;
   readonly onProgress?: (requests: number, lastArrivalMs: number) => void;
+  /** Told where the file stands until it is complete: for whoever ends the process before that. */
+  readonly onPartial?: (path: string) => void;
 }
 
 /**
@@ -28,7 +31,10 @@ export async function writeTrace(path: string, trace: TraceStream, options: Writ
   const form = plain.endsWith('.csv') ? 'csv' : plain.endsWith('.jsonl') ? 'jsonl' : path.endsWith('.parquet') ? 'parquet' : undefined;
   if (form === undefined) throw new SageServeError('ERR_TRACE_FILE', `${path}: the name must end in .csv, .jsonl (both also .gz) or .parquet`);
   const target = await writeTarget(path);
-  const partial = `${target.path}.partial`;
+  const partial = await makeBeside(target.path, 'file').catch((cause: unknown) => {
+    throw cantWrite(path, cause);
+  });
+  options.onPartial?.(partial);
   try {
     const written = form === 'parquet' ? await writeParquet(partial, trace, options) : await writeLines(path, partial, form, trace, options);
     if (target.mode !== undefined) await chmod(partial, target.mode);
