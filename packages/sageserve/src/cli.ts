@@ -34,14 +34,17 @@ thread.on('error', (error: Error & { code?: string }) => {
   } else console.error(`error: ${messageOf(error)}`);
 });
 const told = Promise.all([finished(thread.stdout), finished(thread.stderr)]).catch(() => undefined);
-thread.on('exit', async (code) => {
+thread.on('exit', (code) => {
   removeUnfinished();
-  await told;
+  void told.then(() => exit(code));
+});
+
+function exit(code: number): never {
   if (ended !== undefined || code !== UNSETTLED) process.exit(ended ?? code);
   console.error('error: nothing goes on: what is waited for never comes');
   console.error('hint: A promise that a plug-in never settles does this: one that it awaits while it is loaded, or that it answers with.');
   process.exit(WRONG_USE);
-});
+}
 
 let interrupted = false;
 for (const name of ['SIGINT', 'SIGTERM'] as const)

@@ -13,7 +13,7 @@ import { FAILED, INTERRUPTED, NOTHING_LEFT, removeUnfinished, tellOfEnding, with
 import { profilesCommand } from './commands/profiles.js';
 import { simulateCommand } from './commands/simulate.js';
 import { sweepCommand } from './commands/sweep.js';
-import { guardConsole, type Terminals, wearTerminal, writeOut } from './commands/terminal.js';
+import { guardConsole, outTaken, type Terminals, wearTerminal, writeOut } from './commands/terminal.js';
 import { convertCommand, generateCommand, headCommand, inspectCommand } from './commands/trace.js';
 import { DEFAULT_CATALOGUE } from './catalogue.js';
 import { PRESET_NAMES } from './presets/presets.js';
@@ -266,7 +266,7 @@ try {
   process.exitCode = report(error);
 }
 // What a plug-in left running, or a pipe to which somebody may still write, must not keep the process: what was printed is waited for.
-for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write('', resolve));
+await outTaken();
 process.exit();
 
 /** Says what went wrong on standard error; returns the exit code. */
@@ -278,7 +278,7 @@ function report(error: unknown): number {
   }
   if (error instanceof SageServeError) {
     console.error(`error: ${shown(error.message)}`);
-    if (error.hint !== undefined) console.error(`hint: ${error.hint}`);
+    if (error.hint !== undefined) console.error(`hint: ${shown(error.hint)}`);
     return WRONG_USE_CODES.has(error.code) ? WRONG_USE : FAILED;
   }
   const { syscall, path } = (error ?? {}) as { syscall?: unknown; path?: unknown };

@@ -1,5 +1,6 @@
 import { messageOf } from '@sageserve/core';
 import { readBytes } from '@sageserve/trace';
+import { csvParseRows } from 'd3-dsv';
 
 /** All of a file or a pipe. Throws what the system throws, and an error for more than `mostMb` megabytes. */
 export async function readWhole(path: string, mostMb: number): Promise<Buffer> {
@@ -17,4 +18,15 @@ export async function readWhole(path: string, mostMb: number): Promise<Buffer> {
 export function readFailure(cause: unknown): string {
   const { code } = (cause ?? {}) as { code?: string };
   return code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : messageOf(cause);
+}
+
+/** Rows of a CSV, each with the line on which it begins; fields in quotes may have several. */
+export function csvRows(text: string): { readonly line: number; readonly fields: readonly string[] }[] {
+  let line = 1;
+  return csvParseRows(text.replace(/^\uFEFF/, ''), (fields) => {
+    const row = { line, fields };
+    line++;
+    for (const field of fields) line += field.match(/\r\n|\n|\r/g)?.length ?? 0;
+    return row;
+  });
 }

@@ -43,14 +43,16 @@ export interface TraceSummary {
 const FINEST_BIN_MS = 10_000;
 /** Bins of a group at most: 30 days at the finest. For longer traces they are made coarser, two into one. */
 const MAX_BINS = 1 << 18;
-/** Token counts up to this are counted in an array, larger ones in a map. */
-const MANY_TOKENS = 1 << 20;
+/** Bins of all groups together at most: hundreds of models over a year are counted more coarsely than one. */
+const MOST_CELLS = 1 << 23;
+/** A group begins with so many bins. */
+const FIRST_BINS = 16;
 const COARSE_MS = 600_000;
 /** A trace that is shorter, a nanosecond, has no rate. */
 const SHORTEST_MS = 1e-6;
 
 /**
- * Describes a trace in one pass. Token quantiles are exact; memory depends neither on the number of requests nor on the duration.
+ * Describes a trace in one pass. Token quantiles are exact; memory depends neither on the number of requests nor on the duration, and of each group it takes what its different token counts do.
  * Throws what reading the trace throws.
  */
 export async function characterize(
@@ -62,20 +64,23 @@ export async function characterize(
   const regions: Group[] = [];
   const models: Group[] = [];
   let finestMs = FINEST_BIN_MS;
+  let cells = 0;
+  const coarsen = (): void => {
+    finestMs *= 2;
+    for (const group of [total, ...tiers, ...regions, ...models]) if (group !== undefined) cells += group.halveBins();
+  };
   for await (const batch of trace.batches()) {
     options.signal?.throwIfAborted();
     for (let i = 0; i < batch.length; i++) {
       const atMs = batch.arrivedAtMs[i];
-      while (atMs >= finestMs * MAX_BINS) {
-        finestMs *= 2;
-        for (const group of [total, ...tiers, ...regions, ...models]) group?.halveBins();
-      }
+      while (atMs >= finestMs * MAX_BINS) coarsen();
       const prompt = batch.promptTokens[i];
       const output = batch.outputTokens[i];
-      total.add(atMs, finestMs, prompt, output);
-      tiers[batch.tier[i]].add(atMs, finestMs, prompt, output);
-      (regions[batch.originRegion[i]] ??= new Group()).add(atMs, finestMs, prompt, output);
-      (models[batch.model[i]] ??= new Group()).add(atMs, finestMs, prompt, output);
+      cells += total.add(atMs, finestMs, prompt, output);
+      cells += tiers[batch.tier[i]].add(atMs, finestMs, prompt, output);
+      cells += (regions[batch.originRegion[i]] ??= new Group()).add(atMs, finestMs, prompt, output);
+      cells += (models[batch.model[i]] ??= new Group()).add(atMs, finestMs, prompt, output);
+      while (cells > MOST_CELLS) coarsen();
     }
     options.onProgress?.(total.requests);
   }
@@ -104,20 +109,23 @@ export async function characterize(
 class Group {
   requests = 0;
   lastMs = 0;
-  #bins = new Float64Array(256);
+  #bins = new Float64Array(0);
   #gapMean = 0;
   #gapSquares = 0;
   readonly #prompt = new TokenCounts();
   readonly #output = new TokenCounts();
 
-  /** Halves the number of bins, for when each is to be twice as long. */
-  halveBins(): void {
-    const bins = new Float64Array(this.#bins.length);
+  /** Halves the number of bins, for when each is to be twice as long. Returns by how many there are more now. */
+  halveBins(): number {
+    const before = this.#bins.length;
+    const bins = new Float64Array(Math.max(FIRST_BINS, Math.ceil(before / 2)));
     for (const [i, n] of this.#bins.entries()) bins[i >> 1] += n;
     this.#bins = bins;
+    return bins.length - before;
   }
 
-  add(atMs: number, finestMs: number, prompt: number, output: number): void {
+  /** Counts a request. Returns by how many bins there are more now. */
+  add(atMs: number, finestMs: number, prompt: number, output: number): number {
     if (this.requests > 0) {
       // Welford's running mean and sum of squared deviations.
       const gap = atMs - this.lastMs;
@@ -127,15 +135,17 @@ class Group {
     }
     this.requests++;
     this.lastMs = atMs;
+    this.#prompt.add(prompt);
+    this.#output.add(output);
     const bin = Math.floor(atMs / finestMs);
-    if (bin >= this.#bins.length) {
-      const bins = new Float64Array(Math.max(bin + 1, this.#bins.length * 2));
+    const before = this.#bins.length;
+    if (bin >= before) {
+      const bins = new Float64Array(Math.max(bin + 1, before * 2, FIRST_BINS));
       bins.set(this.#bins);
       this.#bins = bins;
     }
     this.#bins[bin]++;
-    this.#prompt.add(prompt);
-    this.#output.add(output);
+    return this.#bins.length - before;
   }
 
   summary(durationMs: number, finestMs: number, perBin: number, all: number): TrafficSummary {
@@ -165,8 +175,12 @@ class Group {
   }
 }
 
+/** A count of tokens that is far from all others takes as much room as its place in an array of so many. */
+const ROOM = 4;
+
 class TokenCounts {
-  #counts = new Float64Array(4_096);
+  /** Counts up to its length; what is larger is in the map, until there is enough of it for the array to be worth its room. */
+  #counts = new Float64Array(16);
   readonly #large = new Map<number, number>();
   #total = 0;
   #sum = 0;
@@ -176,37 +190,46 @@ class TokenCounts {
     this.#total++;
     this.#sum += tokens;
     if (tokens > this.#max) this.#max = tokens;
-    if (tokens >= MANY_TOKENS) {
-      this.#large.set(tokens, (this.#large.get(tokens) ?? 0) + 1);
+    if (tokens < this.#counts.length) {
+      this.#counts[tokens]++;
       return;
     }
-    if (tokens >= this.#counts.length) {
-      const counts = new Float64Array(Math.max(tokens + 1, this.#counts.length * 2));
-      counts.set(this.#counts);
-      this.#counts = counts;
+    this.#large.set(tokens, (this.#large.get(tokens) ?? 0) + 1);
+    while (this.#large.size * ROOM > this.#counts.length) this.#grow();
+  }
+
+  #grow(): void {
+    const counts = new Float64Array(this.#counts.length * 2);
+    counts.set(this.#counts);
+    for (const [tokens, n] of this.#large) {
+      if (tokens >= counts.length) continue;
+      counts[tokens] = n;
+      this.#large.delete(tokens);
     }
-    this.#counts[tokens]++;
+    this.#counts = counts;
   }
 
   summary(): TokenSummary {
+    const large = [...this.#large].sort((a, b) => a[0] - b[0]);
+    const quantile = (q: number): number => this.#quantile(q, large);
     return {
       mean: this.#total === 0 ? 0 : this.#sum / this.#total,
-      p5: this.#quantile(0.05),
-      p50: this.#quantile(0.5),
-      p95: this.#quantile(0.95),
-      p99: this.#quantile(0.99),
+      p5: quantile(0.05),
+      p50: quantile(0.5),
+      p95: quantile(0.95),
+      p99: quantile(0.99),
       max: this.#max,
     };
   }
 
   /** The smallest count of tokens that at least a share q of the requests do not exceed. */
-  #quantile(q: number): number {
+  #quantile(q: number, large: readonly (readonly [tokens: number, n: number])[]): number {
     let seen = 0;
     for (let tokens = 0; tokens < this.#counts.length; tokens++) {
       seen += this.#counts[tokens];
       if (seen >= q * this.#total) return tokens;
     }
-    for (const [tokens, n] of [...this.#large].sort((a, b) => a[0] - b[0])) {
+    for (const [tokens, n] of large) {
       seen += n;
       if (seen >= q * this.#total) return tokens;
     }

@@ -321,6 +321,47 @@ describe('characterize', () => {
   });
 });
 
+describe('characterize, of many groups', () => {
+  it('counts all models more coarsely rather than one finer than another, and loses nothing', async () => {
+    const requests = Array.from({ length: 3_000 }, (_, i) => ({
+      arrivedAtMs: i * 2e8,
+      promptTokens: 1_000_000 + (i % 7),
+      outputTokens: 1,
+      originRegion: 'r',
+      model: `m${i % 300}`,
+    }));
+    const { byModel, binMs, total } = await characterize(traceFromRequests(requests));
+    const models = Object.values(byModel);
+    expect(models).toHaveLength(300);
+    expect(models.map(({ bins }) => bins.reduce((a, b) => a + b, 0))).toEqual(models.map(() => 10));
+    expect(models.every(({ bins }) => bins.length === total.bins.length)).toBe(true);
+    expect(binMs * (total.bins.length - 1)).toBeLessThanOrEqual(requests.at(-1)!.arrivedAtMs + 1);
+    expect(300 * total.bins.length).toBeLessThan(1 << 24);
+  });
+
+  it('has exact quantiles, whatever the counts', async () => {
+    const tokens = fc.array(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 5_000 }), fc.integer({ min: 1, max: 2 ** 31 - 1 })), {
+      minLength: 1,
+      maxLength: 300,
+    });
+    await fc.assert(
+      fc.asyncProperty(tokens, async (counts) => {
+        const trace = traceFromRequests(counts.map((promptTokens, i) => ({ arrivedAtMs: i, promptTokens, outputTokens: 1, originRegion: 'r', model: 'm' })));
+        const { promptTokens: found } = (await characterize(trace)).total;
+        const sorted = counts.toSorted((a, b) => a - b);
+        for (const [name, q] of [
+          ['p5', 0.05],
+          ['p50', 0.5],
+          ['p95', 0.95],
+          ['p99', 0.99],
+        ] as const)
+          expect(found[name]).toBe(sorted[Math.max(0, Math.ceil(q * counts.length) - 1)]);
+        expect(found.max).toBe(sorted.at(-1));
+      }),
+    );
+  });
+});
+
 describe('cutTrace', () => {
   it('ends a trace before its time is up', async () => {
     const trace = traceFromRequests(

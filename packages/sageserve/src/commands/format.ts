@@ -31,10 +31,14 @@ export function time(ms: number | undefined): string {
   return `${decimal(ms / 86_400_000, 1)} d`;
 }
 
+/** Names may be of any length; of what is longer the beginning is shown. */
+const MOST_OF_CELL = 200;
+export const cell = (text: string): string => (text.length <= MOST_OF_CELL ? text : `${text.slice(0, MOST_OF_CELL)}…`);
+
 /** Rows under a head, first column left, the others right; without lines between rows. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const t = new Table({
-    head: [...head],
+    head: head.map(cell),
     colAligns: head.map((_, i) => (i === 0 ? 'left' : 'right')),
     style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 2 },
     chars: {
@@ -55,7 +59,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
       middle: '',
     },
   });
-  for (const row of rows) t.push([...row]);
+  for (const row of rows) t.push(row.map(cell));
   return t
     .toString()
     .split('\n')

@@ -1,7 +1,6 @@
 import { ConfigError, type DeferrableWork, modelId, type PlacementGrid, type PlacementProblem, regionId, skuId, type TokenMix } from '@sageserve/core';
 import { createPlacementOptimizer, explainPlan, formatLp, PLACEMENT_SOLVERS, placementProgram, type PlacementVariant } from '@sageserve/optimize';
 import type { SkippedRows } from '@sageserve/trace';
-import { csvParseRows } from 'd3-dsv';
 import { type Catalogue, DEFAULT_CATALOGUE } from '../catalogue.js';
 import { readDemandCsv } from '../demand/demand-csv.js';
 import { demandOfTrace } from '../demand/demand-of-trace.js';
@@ -13,7 +12,7 @@ import { loadPlugins } from '../scenario/plugins.js';
 import { parseDurationMs, type Scenario } from '../scenario/schema.js';
 import { wallClockMs } from '../wall-clock.js';
 import { type Forecasts, type Observed, planJson, printPlan } from './plan-report.js';
-import { readFailure, readWhole } from '../input-file.js';
+import { csvRows, readFailure, readWhole } from '../input-file.js';
 import { forecasterOf, stepOf, stepsOf } from './forecast-options.js';
 import { replaceFile } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';
@@ -236,16 +235,16 @@ async function readHeld(file: string, names: Pick<PlacementProblem, 'models' | '
   } catch (cause) {
     throw new ConfigError('--current', `can't read ${file}: ${readFailure(cause)}`, { cause });
   }
-  const [head, ...rows] = csvParseRows(text);
-  const at = ['model', 'region', 'sku', 'instances'].map((name) => head?.map((column) => column.trim().toLowerCase()).indexOf(name) ?? -1);
+  const [head, ...rows] = csvRows(text);
+  const at = ['model', 'region', 'sku', 'instances'].map((name) => head?.fields.map((column) => column.trim().toLowerCase()).indexOf(name) ?? -1);
   if (at.includes(-1)) throw new ConfigError('--current', `${file} must have the columns model, region, sku and instances`);
   return heldInstances(
     names,
     rows
-      .filter((row) => row.some((cell) => cell.trim() !== ''))
-      .map((row, i) => {
-        const [model, region, sku, instances] = at.map((column) => row[column] ?? '');
-        return { model: model!, region: region!, sku: sku!, instances: instances!, at: `${file}:${i + 2}` };
+      .filter(({ fields }) => fields.some((cell) => cell.trim() !== ''))
+      .map(({ line, fields }) => {
+        const [model, region, sku, instances] = at.map((column) => fields[column] ?? '');
+        return { model: model!, region: region!, sku: sku!, instances: instances!, at: `${file}:${line}` };
       }),
   );
 }

@@ -24,6 +24,12 @@ export function writeOut(text: string): void {
   }
 }
 
+/** Waits until what was printed has been taken: a reader may be slow. Throws the signal's reason. */
+export async function outTaken(signal?: AbortSignal): Promise<void> {
+  await new Promise((resolve) => process.stdout.write('', resolve));
+  signal?.throwIfAborted();
+}
+
 /** Lets the console of this process show text as {@link visible} makes it. */
 export function guardConsole(): void {
   console.log = (...parts: readonly unknown[]) => {

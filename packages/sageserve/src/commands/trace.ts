@@ -16,9 +16,10 @@ import { preset } from '../presets/presets.js';
 import { buildTraffic } from '../scenario/build.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
 import { parseDurationMs } from '../scenario/schema.js';
-import { count, decimal, NONE, percent, sparkline, table, time } from './format.js';
+import { cell, count, decimal, NONE, percent, sparkline, table, time } from './format.js';
 import { notComplete } from '../ending.js';
 import { Progress, reportSkippedRows } from './progress.js';
+import { outTaken } from './terminal.js';
 
 export interface TraceReadOptions {
   readonly format?: string;
@@ -61,6 +62,9 @@ function watched(trace: TraceStream, progress: Progress, signal: AbortSignal, du
   };
 }
 
+/** Regions and models in a table, those with the most requests. */
+const MOST_GROUPS = 50;
+
 /** `sageserve trace inspect`. */
 export async function inspectCommand(file: string, options: TraceReadOptions, signal: AbortSignal): Promise<void> {
   const skipped: SkippedRows = { count: 0, examples: [] };
@@ -81,12 +85,17 @@ export async function inspectCommand(file: string, options: TraceReadOptions, si
   if (summary.startEpochMs !== undefined) console.log(`starts ${new Date(summary.startEpochMs).toISOString()}`);
   console.log(`${count(summary.total.requests)} requests over ${time(summary.durationMs)}, counted in bins of ${time(summary.binMs)}\n`);
   const groups: [string, TrafficSummary][] = [['all', summary.total]];
+  const leftOut: string[] = [];
   for (const [kind, part] of [
     ['tier', summary.byTier],
     ['region', summary.byRegion],
     ['model', summary.byModel],
-  ] as const)
-    for (const [name, group] of Object.entries(part)) groups.push([`${kind} ${name}`, group]);
+  ] as const) {
+    const all = Object.entries(part);
+    const most = new Set(all.toSorted((a, b) => b[1].requests - a[1].requests).slice(0, MOST_GROUPS));
+    for (const entry of all) if (most.has(entry)) groups.push([cell(`${kind} ${entry[0]}`), entry[1]]);
+    if (all.length > MOST_GROUPS) leftOut.push(`${count(all.length - MOST_GROUPS)} ${kind}s`);
+  }
   console.log(
     table(
       ['', 'share', 'requests/s', 'peak ÷ trough', 'CV of gaps', 'daily autocorr.', 'weekly autocorr.'],
@@ -112,6 +121,7 @@ export async function inspectCommand(file: string, options: TraceReadOptions, si
   console.log(`\nprompt tokens\n${tokens((g) => g.promptTokens)}\n\noutput tokens\n${tokens((g) => g.outputTokens)}\n\nrate over time (from 0)`);
   const width = maxOf(groups.map(([name]) => name.length));
   for (const [name, g] of groups) console.log(`${name.padEnd(width)}  ${sparkline(g.bins, 72)}`);
+  if (leftOut.length > 0) console.log(`\n${leftOut.join(' and ')} with fewer requests are not shown (--json has all)`);
 }
 
 export interface ConvertOptions extends TraceReadOptions {
@@ -185,21 +195,29 @@ export interface HeadOptions extends TraceReadOptions {
   readonly rows?: string;
 }
 
+/** Rows of a table. */
+const MOST_ROWS = 10_000;
+
 /** `sageserve trace head`: the first requests as they are understood. */
 export async function headCommand(file: string, options: HeadOptions, signal: AbortSignal): Promise<void> {
   const rows = wholeNumber('--rows', options.rows ?? '10');
   const skipped: SkippedRows = { count: 0, examples: [] };
   const trace = await open(file, options, skipped, signal);
+  if (options.json !== true && rows > MOST_ROWS)
+    throw new ConfigError('--rows', `must be ${count(MOST_ROWS)} at most for a table`, { hint: 'With --json there may be any number.' });
   const records: Record<string, unknown>[] = [];
+  let shown = 0;
   for await (const batch of trace.batches()) {
-    for (let i = 0; i < batch.length && records.length < rows; i++) records.push(toRecord(batch, i, trace.dictionaries));
-    if (records.length >= rows) break;
+    for (let i = 0; i < batch.length && shown < rows; i++, shown++) {
+      const record = toRecord(batch, i, trace.dictionaries);
+      if (options.json === true) console.log(JSON.stringify(record));
+      else records.push(record);
+    }
+    if (options.json === true) await outTaken(signal);
+    if (shown >= rows) break;
   }
   reportSkippedRows(skipped);
-  if (options.json === true) {
-    for (const record of records) console.log(JSON.stringify(record));
-    return;
-  }
+  if (options.json === true) return;
   const columns = [...new Set(records.flatMap((record) => Object.keys(record)))];
   console.log(
     table(

@@ -1,7 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { ConfigError, type DemandSeries, modelId, regionId, TraceFormatError } from '@sageserve/core';
-import { csvParseRows } from 'd3-dsv';
-import { readFailure, readWhole } from '../input-file.js';
+import { csvRows, readFailure, readWhole } from '../input-file.js';
+import { MOST_CELLS } from './demand-of-trace.js';
 
 const PROMPT = 'prompt_tokens_per_s';
 const OUTPUT = 'output_tokens_per_s';
@@ -10,8 +10,6 @@ const TIME_NAMES = /^(time|timestamp|datetime|date|start|bucket)(_utc|_ms|_s)?$|
 /** Numbers from here on are milliseconds since 1970, not seconds. */
 const MS_FROM = 1e11;
 const LATEST_MS = Date.UTC(2200, 0, 1);
-/** Most buckets between the first and the last row. */
-const MAX_BUCKETS = 10_000_000;
 /** Two weeks of a thousand series in buckets of ten minutes are two million lines, of 120 MB. */
 const MOST_LINES = 2_000_000;
 const MOST_MB = 128;
@@ -58,8 +56,8 @@ export async function readDemandCsv(file: string, columnName?: string, option = 
   for (let i = bytes.indexOf(LF); i !== -1; i = bytes.indexOf(LF, i + 1)) lines++;
   if (lines > MOST_LINES)
     throw new ConfigError(option, `${file} has more than ${MOST_LINES.toLocaleString('en-US')} lines`, { hint: 'Give longer buckets, or fewer of them.' });
-  const rows = csvParseRows(bytes.toString('utf8').replace(/^\uFEFF/, ''));
-  const head = rows[0]?.map((name) => name.trim()) ?? [];
+  const rows = csvRows(bytes.toString('utf8'));
+  const head = rows[0]?.fields.map((name) => name.trim()) ?? [];
   if (rows.length < 2 || head.length < 2)
     throw new TraceFormatError({ file, line: 1 }, 'has no rows of demand', { hint: 'It needs a header, a column of times and one of counts.' });
   const timeAt = Math.max(
@@ -69,8 +67,7 @@ export async function readDemandCsv(file: string, columnName?: string, option = 
   const at = (name: string): number => head.findIndex((column) => column.toLowerCase() === name);
   const valueColumns = valuesOf(head, timeAt, columnName, file);
   const groups = new Map<string, { model: string; region: string; rows: { line: number; ms: number; values: number[] }[] }>();
-  for (const [i, row] of rows.slice(1).entries()) {
-    const line = i + 2;
+  for (const { line, fields: row } of rows.slice(1)) {
     if (row.length === 1 && row[0]!.trim() === '') continue;
     if (row.length !== head.length) throw new TraceFormatError({ file, line }, `has ${row.length} fields where the header has ${head.length}`);
     const ms = timeOf(row[timeAt]!.trim(), head[timeAt]!);
@@ -112,12 +109,18 @@ export async function readDemandCsv(file: string, columnName?: string, option = 
     throw new TraceFormatError({ file, line: sortedGroups[0]!.sorted[0]!.line }, 'a single row does not tell how long a bucket is', {
       hint: 'Give two at least.',
     });
+  let cells = 0;
   const series = sortedGroups.map((group): DemandSeries => {
     const { sorted } = group;
     const startMs = sorted[0]!.ms;
     const length = Math.round((sorted.at(-1)!.ms - startMs) / stepMs) + 1;
-    if (length > MAX_BUCKETS)
-      throw new TraceFormatError({ file, line: sorted.at(-1)!.line, column: head[timeAt] }, `lies ${length} buckets of ${stepMs} ms after the first`);
+    cells += length;
+    if (cells > MOST_CELLS)
+      throw new TraceFormatError(
+        { file, line: sorted.at(-1)!.line, column: head[timeAt] },
+        `lies ${length} buckets of ${stepMs} ms after the first, which makes more than ${MOST_CELLS.toLocaleString('en-US')} in all series`,
+        { hint: 'The two rows that are nearest to each other say how long a bucket is: give longer ones, or fewer series.' },
+      );
     const columns = valueColumns.map(() => new Float64Array(length).fill(NaN));
     for (const { line, ms, values } of sorted) {
       const bucket = (ms - startMs) / stepMs;

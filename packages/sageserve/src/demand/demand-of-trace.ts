@@ -23,6 +23,8 @@ export interface TraceDemand {
 
 /** Buckets that a trace may span: more is a wrong time rather than a long trace. */
 const MAX_BUCKETS = 1_000_000;
+/** Buckets of all series together: two weeks of a thousand in buckets of ten minutes are two million. */
+export const MOST_CELLS = 10_000_000;
 
 /**
  * Demand by model and region of origin in buckets of `stepMs` from the start of the trace, both kinds of tokens in the bucket of the arrival. The last bucket is left out unless it is the only one,
@@ -41,6 +43,12 @@ export async function demandOfTrace(trace: TraceStream, file: string, options: T
       if (bucket >= MAX_BUCKETS)
         throw new ConfigError('--step', `${file} spans more than ${MAX_BUCKETS} buckets of ${stepMs / 1_000} s`, { hint: 'Choose a longer one.' });
       buckets = Math.max(buckets, bucket + 1);
+      if ((cells.size + waiting.size) * buckets > MOST_CELLS)
+        throw new ConfigError(
+          '--step',
+          `${file} has ${cells.size + waiting.size} series over ${buckets} buckets of ${stepMs / 1_000} s: more than ${MOST_CELLS.toLocaleString('en-US')} in all`,
+          { hint: 'Choose a longer one, or give a part of the trace.' },
+        );
       if (batch.tier[i] === TIER_NON_INTERACTIVE && options.allTiers !== true) {
         leftOut++;
         let column = waiting.get(batch.model[i]!);

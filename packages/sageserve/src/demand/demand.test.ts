@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { simulate } from '@sageserve/sim';
+import { traceFromRequests } from '@sageserve/trace';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { preset } from '../presets/presets.js';
 import { buildSimulation, buildTraffic } from '../scenario/build.js';
@@ -52,6 +53,13 @@ describe('a CSV of demand', () => {
     ['a day in another order', 'time,n\n12-05-2024,1\n13-05-2024,2\n', /demand\.csv:2, column time: "12-05-2024" is no time/],
     ['microseconds', 'time,n\n1715472000000000,1\n1715472600000000,2\n', /lies beyond the year 2200/],
     ['a single row', 'time,n\n0,1\n', /a single row does not tell how long a bucket is/],
+    ['a wrong count after a name of two lines and an empty line', 'time,model,n\n0,"a\nb",1\n\n600,c,x\n', /demand\.csv:5, column n: "x" is not a number/],
+    ['gaps of ages', 'time,n\n0,1\n1,2\n19999990,5\n', /demand\.csv:4, column time: lies 19999991 buckets of 1000 ms after the first/],
+    [
+      'many series with long gaps',
+      `time,model,n\n0,a,1\n1,a,1\n${Array.from({ length: 20 }, (_, i) => `0,m${i},1\n999999,m${i},1\n`).join('')}`,
+      /more than 10,000,000 in all series/,
+    ],
     ['no rows', 'time,n\n', /has no rows of demand/],
     ['several columns', 'time,a,b\n0,1,2\n600,2,3\n', /--column: .* has 2 columns that could be the counts/],
   ])('refuses %s, and says where', async (_, text, message) => {
@@ -79,6 +87,14 @@ describe('a CSV of demand', () => {
 });
 
 describe('demand of traffic', () => {
+  it('of many models over a long time is refused before it is held, with what to do', async () => {
+    const requests = Array.from({ length: 40 }, (_, i) => ({ arrivedAtMs: i * 1e10, promptTokens: 1, outputTokens: 1, originRegion: 'r', model: `m${i}` }));
+    await expect(demandOfTrace(traceFromRequests(requests), 'long.csv', { stepMs: 600_000 })).rejects.toThrow(
+      /--step: long\.csv has \d+ series over \d+ buckets of 600 s: more than 10,000,000 in all/,
+    );
+    expect((await demandOfTrace(traceFromRequests(requests), 'long.csv', { stepMs: 86_400_000 })).series).toHaveLength(40);
+  });
+
   const scenario = parseScenario({ ...preset('small'), duration: '1h', traffic: { ...preset('small').traffic, requestsPerDay: 50_000 } });
 
   it('counts every interactive token of a trace, by model and region', async () => {

@@ -57,7 +57,7 @@ export async function loadPluginFiles(
     try {
       const url = pathToFileURL(resolve(folder, path));
       // The runtime would wait for whoever writes to a pipe, and nothing could end that.
-      if ((await stat(url)).isFile() === false) throw new Error('it is no plain file');
+      if (!(await stat(url)).isFile()) throw new Error('it is no plain file');
       const hash = hashOf(path);
       if (hash !== undefined) url.searchParams.set('hash', hash);
       loadedFrom.set(url.href, where);

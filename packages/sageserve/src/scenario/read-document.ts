@@ -1,5 +1,5 @@
 import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
-import { type Document, isNode, LineCounter, parseDocument, visit } from 'yaml';
+import { type Document, isAlias, isNode, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { readFailure, readWhole } from '../input-file.js';
 
@@ -97,11 +97,21 @@ function parse(file: string, text: string, lines: LineCounter): { document: Docu
 const MOST_ALIASES = 100;
 const TOO_DEEP = 'is nested too deeply';
 
+/** Each is looked for among all names before it. */
+const MOST_ALIASES_IN_ALL = 10_000;
+
 function refuseUnresolved(document: Document.Parsed, file: string, lines: LineCounter): void {
+  const names = new Set<string>();
+  let aliases = 0;
   visit(document, {
-    Alias(_, node) {
-      if (node.resolve(document) === undefined)
-        throw new ConfigError(at(file, lines, node.range?.[0] ?? 0), `*${node.source} stands for nothing: there is no &${node.source} before it`);
+    Node(_, node) {
+      if (!isAlias(node)) {
+        if (node.anchor !== undefined) names.add(node.anchor);
+        return;
+      }
+      const where = at(file, lines, node.range?.[0] ?? 0);
+      if (!names.has(node.source)) throw new ConfigError(where, `*${node.source} stands for nothing: there is no &${node.source} before it`);
+      if (++aliases > MOST_ALIASES_IN_ALL) throw new ConfigError(where, `is one of more than ${MOST_ALIASES_IN_ALL.toLocaleString('en-US')} aliases`);
     },
   });
 }

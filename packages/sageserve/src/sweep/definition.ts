@@ -101,6 +101,7 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
   const odd = oddArithmetic();
   const arithmetic = odd === undefined ? [] : [odd];
   const checked = new Set<string>();
+  let held = 0;
   const add = async (
     base: Scenario,
     choice: PolicyChoice,
@@ -121,8 +122,16 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
     const scenario = trace === undefined ? parsed : { ...parsed, traffic: { ...parsed.traffic, trace: resolve(dirname(file), trace) } };
     const setting = JSON.stringify([scenario, made.choice]);
     if (pacer.due) await pacer.turn(signal);
-    if (!checked.has(setting)) buildSimulation(scenario, made.choice, await loadPlugins(scenario, undefined, DEFAULT_CATALOGUE));
-    checked.add(setting);
+    const settingHash = hashOf(setting);
+    if (!checked.has(settingHash)) {
+      held += setting.length;
+      if (held > MOST_TEXT)
+        throw new ConfigError('parameters', `make runs whose scenarios hold more than ${MOST_TEXT / 1e9} GB of text together`, {
+          hint: 'Make a sweep of fewer runs at a time: several may have one folder.',
+        });
+      buildSimulation(scenario, made.choice, await loadPlugins(scenario, undefined, DEFAULT_CATALOGUE));
+    }
+    checked.add(settingHash);
     const inputs = await files.of(scenario);
     const list = own === undefined ? [scenario.seed] : typeof own === 'number' ? Array.from({ length: own }, (_, i) => i + 1) : own;
     for (const seed of list) {
@@ -164,6 +173,8 @@ function labelOf(choice: PolicyChoice): string {
     : `${choice.name} (${options.map(([key, option]) => `${key} ${typeof option === 'string' ? option : JSON.stringify(option)}`).join(', ')})`;
 }
 
+/** Every setting is held as a scenario of its own: so many characters of JSON together. */
+const MOST_TEXT = 1e9;
 /** Runs of a sweep at most: more would take a machine for years. */
 const MOST_RUNS = 200_000;
 
