@@ -121,7 +121,7 @@ describe('ARIMA', () => {
   });
 
   it('refuses orders that are none', () => {
-    expect(() => arimaMethod({ p: -1, d: 0, q: 0 })).toThrow(/order\.p: must be a whole number from 0 to 24, not -1/);
+    expect(() => arimaMethod({ p: -1, d: 0, q: 0 })).toThrow(/order\.p: must be a whole number of 0 or more, up to 24, not -1/);
     expect(() => arimaMethod({ p: 1, d: 0, q: 0, seasonalD: 1 })).toThrow(/order\.season: must be 2 or more steps/);
   });
 });

@@ -105,14 +105,14 @@ function minimumLength({ p, d, q, seasonalP, seasonalD, seasonalQ, season }: Req
 
 /** Coefficients are fitted by search: more than these take hours. */
 const MOST_ORDER = 24;
-const MOST_SEASON = 100_000;
 
 /** Throws `ConfigError` where an order is not a whole number of 0 or more, or a season is missing. */
 function checkedOrder(order: ArimaOrder): Required<ArimaOrder> {
   const full = { seasonalP: 0, seasonalD: 0, seasonalQ: 0, season: 1, ...order };
   for (const [name, value] of Object.entries(full))
-    if (!Number.isInteger(value) || value < 0 || value > (name === 'season' ? MOST_SEASON : MOST_ORDER))
-      throw new ConfigError(`order.${name}`, `must be a whole number from 0 to ${name === 'season' ? MOST_SEASON : MOST_ORDER}, not ${value}`);
+    // A season takes nothing until there is a history of that length.
+    if (!Number.isSafeInteger(value) || value < 0 || (name !== 'season' && value > MOST_ORDER))
+      throw new ConfigError(`order.${name}`, `must be a whole number of 0 or more${name === 'season' ? '' : `, up to ${MOST_ORDER}`}, not ${value}`);
   const seasonal = full.seasonalP + full.seasonalD + full.seasonalQ;
   if (seasonal > 0 && full.season < 2) throw new ConfigError('order.season', 'must be 2 or more steps where the model is seasonal');
   return seasonal === 0 ? { ...full, season: 1 } : full;

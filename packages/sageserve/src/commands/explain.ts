@@ -52,7 +52,7 @@ const series = z.looseObject({
   regionId: z.string(),
   method: z.string(),
   startMs: time,
-  stepMs: number,
+  stepMs: number.positive().max(8.64e15),
   expected: z.array(number),
   low: z.array(number),
   high: z.array(number),
@@ -140,7 +140,9 @@ function explanationText(
   { decision, earlier, plan, degradations }: Explanation,
   head: JournalHead | undefined,
 ): string[] {
-  const lines = [`${endpointId} at ${clock(atMs)}${head === undefined ? '' : ` (${head.scenario}, ${head.strategy}, seed ${head.seed})`}`];
+  const lines = [
+    `${endpointId} at ${clock(atMs)}${head === undefined ? '' : ` (${head.scenario}, ${head.strategy}${head.seed === undefined ? '' : `, seed ${head.seed}`})`}`,
+  ];
   if (decision === undefined) lines.push('  nothing was decided for it by then');
   else {
     lines.push(`  ${decisionText(decision)}`);
@@ -152,12 +154,15 @@ function explanationText(
   }
   if (plan === undefined) lines.push('  no plan was in force');
   else {
-    const [region, model, sku] = endpointId.split('/');
-    const target = plan.targets[`${region}/${model}/${sku}`];
+    // A plan knows no pools; names may have slashes.
+    const key = longest(Object.keys(plan.targets), (one) => endpointId === one || endpointId.startsWith(`${one}/`));
+    const target = key === undefined ? undefined : plan.targets[key];
     lines.push(
       `  plan of ${clock(plan.atMs)} (${plan.status}, by ${plan.solver}): ${target === undefined ? 'says nothing of it' : `${target.held} held then, ${target.target} planned`}`,
     );
-    const forecast = plan.forecasts.find((one) => one.modelId === model && one.regionId === region);
+    const of = ({ regionId, modelId }: (typeof plan.forecasts)[number]): string => `${regionId}/${modelId}/`;
+    const name = longest(plan.forecasts.map(of), (one) => endpointId.startsWith(one));
+    const forecast = plan.forecasts.find((one) => of(one) === name);
     if (forecast !== undefined) {
       lines.push(`  forecast by ${forecast.method}`);
       for (const [h, expected] of forecast.expected.slice(0, 6).entries())
@@ -173,6 +178,11 @@ function explanationText(
   for (const { what, atMs: since } of degradations) lines.push(`  degraded since ${clock(since)}: ${what}`);
   if (earlier.length > 0) lines.push('  before that:', ...[...earlier].reverse().map((one) => `    ${decisionText(one)}`));
   return lines;
+}
+
+/** The longest of the names that fit. */
+function longest(names: readonly string[], fits: (name: string) => boolean): string | undefined {
+  return names.filter(fits).sort((a, b) => b.length - a.length)[0];
 }
 
 function decisionText({ atMs, seen, targetInstances, reason, outcome, reachedInstances }: DecisionEntry): string {

@@ -4,6 +4,7 @@ import type { SkippedRows } from '@sageserve/trace';
 import { type Catalogue, DEFAULT_CATALOGUE } from '../catalogue.js';
 import { readDemandCsv } from '../demand/demand-csv.js';
 import { demandOfTrace } from '../demand/demand-of-trace.js';
+import { sideBySide } from '../demand/side-by-side.js';
 import { heldInstances, meanMix, placementProblem } from '../placement/placement-problem.js';
 import { preset } from '../presets/presets.js';
 import { buildSimulation, buildTraffic } from '../scenario/build.js';
@@ -143,7 +144,7 @@ async function observe(scenario: Scenario, options: PlanOptions, signal: AbortSi
   if (options.demand !== undefined) {
     if (options.trace !== undefined) throw new ConfigError('--demand', 'give a file of demand or a trace, not both');
     const { series } = await readDemandCsv(options.demand, undefined, '--demand');
-    return { source: options.demand, series, nonInteractiveTokensPerS: new Map() };
+    return { source: options.demand, series: sideBySide(series, options.demand), nonInteractiveTokensPerS: new Map() };
   }
   const skipped: SkippedRows = { count: 0, examples: [] };
   const trace = await buildTraffic(scenario, options.skipBadRows === true ? skipped : undefined, signal);
@@ -205,6 +206,10 @@ async function forecastAll({ series }: Observed, options: PlanOptions, scenario:
   try {
     for (const one of series) {
       signal.throwIfAborted();
+      if (one.promptTokensPerS.every(Number.isNaN))
+        throw new ConfigError('--at', `by then nothing was observed of ${one.key.modelId} in ${one.key.regionId}`, {
+          hint: 'A plan without it would take its demand for none: choose a later time, or leave its rows out.',
+        });
       const forecaster = forecasterOf(options.method ?? 'auto', stepMs, windows, 'bucket', true, catalogue);
       forecasts.push({ key: one.key, forecast: await forecaster.forecast(one, windows, { signal, quantileLevels: levels }) });
       await progress.update(forecasts.length, forecasts.length / series.length);

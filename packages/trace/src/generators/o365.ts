@@ -139,6 +139,7 @@ function check(options: O365TraceOptions): Checked {
   const shape = options.shape ?? HOUR_OF_WEEK_SHAPE;
   if (shape.length !== 168) throw new ConfigError('shape', `needs 168 values, one for each hour of the week, not ${shape.length}`);
   for (const [i, value] of shape.entries()) share(`shape[${i}]`, value);
+  if (!(mean(shape) > 0)) throw new ConfigError('shape', 'needs at least one value above 0');
   const nonInteractiveShape = options.nonInteractiveShape ?? 0.25;
   const warmupMs = options.warmupMs ?? 0;
   if (!(warmupMs >= 0 && warmupMs < Infinity)) throw new ConfigError('warmupMs', `must be 0 or more milliseconds, not ${warmupMs}`);

@@ -70,6 +70,48 @@ async function read(bytes: Uint8Array): Promise<Record<string, unknown>[]> {
   return records(await openTrace(path));
 }
 
+/** A file of three rows in which one column is declared as something else. */
+function declared(column: string, element: Record<string, unknown>, data: unknown[]): Uint8Array {
+  const columns: Record<string, [Record<string, unknown>, unknown[]]> = {
+    arrived_at_s: [{ type: 'DOUBLE' }, [0, 1, 2]],
+    prompt_tokens: [{ type: 'INT32' }, [10, 20, 30]],
+    output_tokens: [{ type: 'INT32' }, [1, 2, 3]],
+    [column]: [element, data],
+  };
+  const writer = new ByteWriter();
+  void parquetWrite({
+    writer,
+    schema: [
+      { name: 'root', num_children: Object.keys(columns).length },
+      ...Object.entries(columns).map(([name, [about]]) => ({ name, repetition_type: 'REQUIRED', ...about })),
+    ] as never,
+    columnData: Object.entries(columns).map(([name, [, values]]) => ({ name, data: values as never })),
+  });
+  return new Uint8Array(writer.getBuffer());
+}
+
+describe('a column of numbers in Parquet', () => {
+  it.each([
+    ['arrived_at_s', { type: 'INT32', converted_type: 'TIME_MILLIS' }],
+    ['arrived_at_s', { type: 'INT64', converted_type: 'TIME_MICROS' }],
+    ['deadline_s', { type: 'INT64', converted_type: 'TIMESTAMP_MILLIS' }],
+    ['prompt_tokens', { type: 'INT32', converted_type: 'DATE' }],
+  ])('%s is refused where it is declared as %o', async (column, element) => {
+    const wide = element.type === 'INT64';
+    const bytes = declared(
+      column,
+      element,
+      [1_073, 2_000, 3_000].map((value) => (wide ? BigInt(value) : value)),
+    );
+    await expect(read(bytes)).rejects.toThrow(`column ${column}: is declared as ${element.converted_type}, and must hold numbers`);
+  });
+
+  it('may hold decimals, which are the nearest numbers', async () => {
+    const rows = await read(declared('arrived_at_s', { type: 'INT64', converted_type: 'DECIMAL', precision: 18, scale: 3 }, [1_073n, 1_100n, 4_035n]));
+    expect(rows.map((row) => row['arrived_at_s'])).toEqual([1.073, 1.1, 4.035]);
+  });
+});
+
 describe('a Parquet trace', () => {
   it.each(Object.keys(WRITTEN_ELSEWHERE))('of another writer is read with what is missing in it: %s', async (writer) => {
     const rows = await read(gunzipSync(Buffer.from(WRITTEN_ELSEWHERE[writer], 'base64')));

@@ -1,6 +1,15 @@
 import { type FileHandle, open as openFile } from 'node:fs/promises';
 import { messageOf, Pacer, SageServeError, TraceFormatError } from '@sageserve/core';
-import { type ColumnMetaData, type CompressionCodec, type Compressors, type FileMetaData, parquetMetadata, parquetRead, type RowGroup } from 'hyparquet';
+import {
+  type ColumnMetaData,
+  type CompressionCodec,
+  type Compressors,
+  type FileMetaData,
+  parquetMetadata,
+  parquetRead,
+  type RowGroup,
+  type SchemaElement,
+} from 'hyparquet';
 import { cantRead, type ReadProgress } from '../byte-source.js';
 import type { BatchColumns } from '../request-batch.js';
 import { NO_START, type RowSink, startTimeMs } from '../row-sink.js';
@@ -43,6 +52,7 @@ export async function* readParquet(
           hint: `The file has ${[...present, ...grouped].join(', ')}.${grouped.length > 0 ? ' Columns within a group are not read: write them beside it.' : ''}`,
         });
     }
+    refuseTypes(path, metadata);
     // One object for all rows: a row costs no garbage.
     const record: SageserveRecord = {};
     for (const [g, group] of metadata.row_groups.entries()) {
@@ -126,6 +136,33 @@ function columnsOf({ schema }: FileMetaData): { present: string[]; grouped: stri
   return { present, grouped };
 }
 
+const SECONDS = ['arrived_at_s', 'deadline_s'];
+const NUMBERS = [...SECONDS, 'prompt_tokens', 'output_tokens', 'request_id', 'priority'];
+/** What columns of numbers may be declared as; DECIMAL stands for numbers too. */
+const NUMBER_TYPES = /^(U?INT|INTEGER|DECIMAL|FLOAT16)/;
+
+function topLevel({ schema }: FileMetaData, name: string): SchemaElement | undefined {
+  return schema.find((element, i) => i > 0 && element.name === name);
+}
+
+/** A time of day is stored as a number too, in a unit of its own. Throws `TraceFormatError` for columns that are declared as something other than numbers. */
+function refuseTypes(file: string, metadata: FileMetaData): void {
+  for (const column of NUMBERS) {
+    const element = topLevel(metadata, column);
+    const type = element?.logical_type?.type ?? element?.converted_type;
+    if (type !== undefined && !NUMBER_TYPES.test(type))
+      throw new TraceFormatError({ file, line: 1, column }, `is declared as ${type}, and must hold numbers`, {
+        hint: SECONDS.includes(column) ? 'Write it as DOUBLE: seconds since the start of the trace.' : 'Write it as INT32 or INT64.',
+      });
+  }
+}
+
+/** Decimals as the numbers that are nearest to them: the decoder multiplies, and errs in the last place. */
+function nearest(decimals: ArrayLike<unknown>, scale: number): unknown[] {
+  const factor = 10 ** scale;
+  return Array.from(decimals, (value) => (typeof value === 'number' ? Math.round(value * factor) / factor : value));
+}
+
 interface GroupReader {
   readonly rows: number;
   /** Columns of {@link TRACE_COLUMNS} for some rows of the group, each as an array. */
@@ -169,6 +206,12 @@ async function openGroup(file: FileHandle, size: number, metadata: FileMetaData,
       (bytes: Uint8Array, plainBytes: number) => unpacked.find(bytes) ?? decompress(bytes, plainBytes),
     ]),
   );
+  const scaleOf = new Map(
+    NUMBERS.flatMap((name) => {
+      const { converted_type: type, scale = 0 } = topLevel(metadata, name) ?? {};
+      return type === 'DECIMAL' ? [[name, scale] as const] : [];
+    }),
+  );
   const alone: FileMetaData = { ...metadata, row_groups: [group], num_rows: group.num_rows };
   const buffer = { byteLength: size, slice: (from: number, to = size) => sliceOf(chunks, from, to) };
   return {
@@ -185,7 +228,9 @@ async function openGroup(file: FileHandle, size: number, metadata: FileMetaData,
         rowEnd: rowStart + count,
         onChunk({ columnName, columnData, rowStart: first }) {
           const c = (TRACE_COLUMNS as readonly string[]).indexOf(columnName);
-          const chunk = columnData instanceof BigInt64Array ? asDoubles(columnData) : (columnData as ArrayLike<unknown>);
+          const scale = scaleOf.get(columnName);
+          const raw = columnData instanceof BigInt64Array ? asDoubles(columnData) : (columnData as ArrayLike<unknown>);
+          const chunk = scale === undefined ? raw : nearest(raw, scale);
           if (first === rowStart && chunk.length === count) {
             data[c] = chunk;
             return;
