@@ -20,7 +20,20 @@ describe('createOracleScaling', () => {
     expect(target(30)).toBe(3);
   });
 
-  it('changes nothing without a plan', () => {
-    expect(createOracleScaling().decide(fakeFleet([fakeEndpoint({ kvCacheUtilization: 0.99 })]), undefined, 0)).toEqual([]);
+  it('keeps the fleet as it began without a plan, and asks for what was lost', () => {
+    const oracle = createOracleScaling();
+    expect(oracle.decide(fakeFleet([fakeEndpoint({ readyInstances: 4, kvCacheUtilization: 0.99 })]), undefined, 0)).toEqual([]);
+    expect(oracle.decide(fakeFleet([fakeEndpoint({ readyInstances: 1 })]), undefined, 60_000)).toMatchObject([
+      { targetInstances: 4, reason: '1 are left of 4' },
+    ]);
+    const { demand: _, ...undated } = fakePlan(9, { schedule });
+    expect(oracle.decide(fakeFleet([fakeEndpoint({ readyInstances: 4 })]), undated, 120_000)).toEqual([]);
+  });
+
+  it('may be told what decides then', () => {
+    const other = createOracleScaling({
+      withoutPlan: { name: 'other', decide: (fleet) => [{ endpointId: fleet.endpoints[0]!.endpointId, targetInstances: 7, reason: 'x' }] },
+    });
+    expect(other.decide(fakeFleet([fakeEndpoint({ readyInstances: 4 })]), undefined, 0)).toMatchObject([{ targetInstances: 7 }]);
   });
 });

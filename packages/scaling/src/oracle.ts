@@ -1,24 +1,27 @@
 import { ConfigError, MS_PER_MIN, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
 import { plannedInstances } from './decorators.js';
 import { boundedByWork, cellOf, isUnknown, windowAt } from './planned.js';
+import { createStaticScaling } from './static.js';
 
 export interface OracleScalingOptions {
   /** How far ahead of a window its instances are asked for, at least (ms, default 2 min); the longest measured provisioning delay where that is longer. */
   readonly leadMs?: number;
+  /** Decides while there is no plan; by default the fleet is kept as it began. */
+  readonly withoutPlan?: ScalingPolicy;
 }
 
 /**
  * Follows a plan whose forecasts are the truth: each window's instances are there when it begins, and gone when it ends. Given perfect foresight it is the bound that nothing real can beat;
- * given forecasts it is what a schedule by itself is worth. Without a plan nothing changes.
+ * given forecasts it is what a schedule by itself is worth.
  */
 export function createOracleScaling(options: OracleScalingOptions = {}): ScalingPolicy {
-  const { leadMs = 2 * MS_PER_MIN } = options;
+  const { leadMs = 2 * MS_PER_MIN, withoutPlan = createStaticScaling() } = options;
   if (!(leadMs >= 0)) throw new ConfigError('leadMs', `must be 0 or more milliseconds, not ${leadMs}`);
   return {
     name: 'oracle',
     decide(fleet, plan, nowMs) {
       const demand = plan?.demand;
-      if (plan === undefined || demand === undefined) return [];
+      if (plan === undefined || demand === undefined) return withoutPlan.decide(fleet, plan, nowMs);
       const schedule = plan.schedule ?? [plan.target];
       const decisions: ScalingDecision[] = [];
       for (const endpoint of fleet.endpoints) {

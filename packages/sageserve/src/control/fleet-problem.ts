@@ -1,4 +1,4 @@
-import { type DeferrableWork, type FleetSnapshot, MS_PER_HOUR, PlacementGrid, type PlacementProblem } from '@sageserve/core';
+import { type DeferrableWork, type FleetSnapshot, type ModelId, MS_PER_HOUR, PlacementGrid, type PlacementProblem, type TokenMix } from '@sageserve/core';
 import type { PlanningInput } from '@sageserve/controller';
 import type { SimulationConfig } from '@sageserve/sim';
 import type { StrategyPlanning } from '../catalogue.js';
@@ -18,10 +18,19 @@ export function fleetProblem(
 ): (input: PlanningInput) => PlacementProblem {
   const adjusted: Scenario = { ...scenario, placement: { ...scenario.placement, demandQuantile } };
   return (input) => {
-    const { forecasts, mix } = input;
-    const problem = placementProblem(adjusted, { forecasts, mix, deferrable: deferrableWork(input, planning, scenario) }, fleet);
+    const { forecasts } = input;
+    // Of a model whose requests can all wait nothing interactive is seen: it is planned with the requests that it was measured with.
+    const mix = new Map([...measuredMix(fleet, capacity), ...input.mix]);
+    const problem = placementProblem(adjusted, { forecasts, mix, deferrable: deferrableWork({ ...input, mix }, planning, scenario) }, fleet);
     return withFleet({ ...problem, tokensPerSPerInstance: speeds(problem, fleet, mix, capacity, planning.headroom) }, input.fleet);
   };
+}
+
+function measuredMix(fleet: SimulationConfig, capacity: MeasuredCapacities): [ModelId, TokenMix][] {
+  return fleet.endpoints.flatMap(({ model, sku, gpusPerInstance }) => {
+    const measured = capacity.get(deploymentKey(model, sku, gpusPerInstance));
+    return measured === undefined ? [] : [[model, measured.mix]];
+  });
 }
 
 /** Tokens/s within the objectives, less the strategy's headroom, for the shape of requests that is seen now. */

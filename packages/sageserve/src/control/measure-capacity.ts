@@ -1,4 +1,4 @@
-import { type RegionId, WORKLOAD_TIERS } from '@sageserve/core';
+import { type RegionId, type TokenMix, WORKLOAD_TIERS } from '@sageserve/core';
 import { createHeadroomRelease, createLeastOutstandingTokensRouter, createOriginOnlyRouter, createPfScheduler } from '@sageserve/routing';
 import { createStaticScaling } from '@sageserve/scaling';
 import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
@@ -28,6 +28,8 @@ export interface MeasuredCapacity {
   readonly throughputShare: number;
   /** Mean KV-cache utilisation at that load: models differ in how much of their memory they fill before they are slow. */
   readonly kvCacheUtilization: number;
+  /** Mean tokens of the requests that it was measured with: those of the scenario. */
+  readonly mix: TokenMix;
 }
 
 /** By `model/sku/gpus`. */
@@ -58,9 +60,14 @@ export async function measureCapacity(scenario: Scenario, fleet: SimulationConfi
         kvCacheUtilization = trial.kvCacheUtilization;
       } else high = share;
     }
-    measured.set(key, { throughputShare: low, kvCacheUtilization });
+    measured.set(key, { throughputShare: low, kvCacheUtilization, mix: mixOf(scenario, endpoint.model) });
   }
   return measured;
+}
+
+function mixOf({ models, traffic }: Scenario, name: string): TokenMix {
+  const model = models.find((one) => one.name === name)!;
+  return meanTokens(model.promptTokens ?? traffic.promptTokens, model.outputTokens ?? traffic.outputTokens);
 }
 
 async function tryLoad(
@@ -71,7 +78,7 @@ async function tryLoad(
   signal: AbortSignal | undefined,
 ): Promise<{ result: SimulationResult; kvCacheUtilization: number }> {
   const model = scenario.models.find(({ name }) => name === endpoint.model)!;
-  const mix = meanTokens(model.promptTokens ?? scenario.traffic.promptTokens, model.outputTokens ?? scenario.traffic.outputTokens);
+  const mix = mixOf(scenario, endpoint.model);
   const requestsPerS = (share * endpoint.performance.maxTokensPerS(mix) * INSTANCES) / (mix.promptTokens + mix.outputTokens);
   const durationS = Math.max(
     Math.min(LEAST_DURATION_S, Math.ceil(MOST_REQUESTS / requestsPerS)),
@@ -144,7 +151,7 @@ function meetsObjectives(result: SimulationResult, fleet: SimulationConfig): boo
 }
 
 /** Means of distributions given by quantiles, linear between them; those of the Azure 2024 week where a scenario gives none. */
-function meanTokens(prompt: Scenario['traffic']['promptTokens'], output: Scenario['traffic']['outputTokens']): { promptTokens: number; outputTokens: number } {
+function meanTokens(prompt: Scenario['traffic']['promptTokens'], output: Scenario['traffic']['outputTokens']): TokenMix {
   const mean = (quantiles: readonly (readonly [number, number])[] | undefined, otherwise: number): number => {
     if (quantiles === undefined) return otherwise;
     let sum = quantiles[0]![0] * quantiles[0]![1] + (1 - quantiles.at(-1)![0]) * quantiles.at(-1)![1];
