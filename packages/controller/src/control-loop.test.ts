@@ -12,6 +12,7 @@ import {
   type TelemetrySource,
 } from '@sageserve/core';
 import { actuatorConformance, controlLoopConformance, createVirtualClock, fakeEndpoint, fakeEndpoints, fakeFleet } from '@sageserve/testing';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createApprovalQueue } from './approvals.js';
 import { type ControlLoopOptions, createControlLoop } from './control-loop.js';
@@ -140,6 +141,20 @@ function drive(options: Partial<ControlLoopOptions>, planning?: Partial<Planning
 
 describe('createControlLoop', () => {
   for (const check of controlLoopConformance(() => drive({}, {}).loop)) it(check.name, check.run);
+
+  it('ticks once for each multiple of a cadence, whatever its length and wherever it begins', () =>
+    fc.assert(
+      fc.asyncProperty(fc.double({ min: 0.01, max: 1e5, noNaN: true }), fc.constantFrom(0, 0.1, 1_700_000_000_000), async (reactMs, firstTickAtMs) => {
+        const loop = createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, cadences: { reactMs }, firstTickAtMs });
+        for (let n = 0; n < 60; n++) {
+          const atMs = loop.nextTickAtMs;
+          expect(Math.abs(atMs - (firstTickAtMs + n * reactMs))).toBeLessThan(Math.max(0.002, 1e-9 * reactMs));
+          await loop.tick(atMs);
+        }
+      }),
+      { examples: [[33.3, 0], [16.7, 0], [100.1, 0], [0.1, 0], [0.3, 0], [10.1, 0]] },
+    ),
+  ); // prettier-ignore
 
   it('keeps its cadences: observe, react, plan', async () => {
     const { loop, drive: go, journal } = drive({ cadences: { observeMs: 10_000, reactMs: MINUTE, planMs: HOUR } }, {});
@@ -345,7 +360,7 @@ describe('createControlLoop', () => {
     };
     expect([await at(MINUTE), await at(MINUTE - 1)]).toEqual([0, 1]);
     expect(() => drive({ staleAfterMs: 0 })).toThrow('staleAfterMs: must be above 0, not 0');
-    expect(() => drive({ cadences: { planMs: 0 } })).toThrow('cadences.planMs: must be above 0, not 0');
+    expect(() => drive({ cadences: { planMs: 0 } })).toThrow('cadences.planMs: must be 0.001 milliseconds or more, not 0');
   });
 
   it('begins when it is told to, and comes back to its cadence after a tick that was late', async () => {

@@ -71,6 +71,8 @@ export interface MultiTimescaleLoop extends ControlLoop {
   readonly plan: PlacementPlan | undefined;
 }
 
+/** Times since 1970 are told apart by a quarter of it. */
+const SHORTEST_CADENCE_MS = 0.001;
 /** How soon a plan that could not be made is tried again. */
 const RETRY_MS = 5 * MS_PER_MIN;
 
@@ -99,7 +101,8 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
   } = options;
   const { reactMs = MS_PER_S, observeMs = reactMs, planMs = MS_PER_HOUR } = options.cadences ?? {};
   for (const [name, value] of Object.entries({ observeMs, reactMs, planMs }))
-    if (!(value > 0 && value < Infinity)) throw new ConfigError(`cadences.${name}`, `must be above 0, not ${value}`);
+    if (!(value >= SHORTEST_CADENCE_MS && value < Infinity))
+      throw new ConfigError(`cadences.${name}`, `must be ${SHORTEST_CADENCE_MS} milliseconds or more, not ${value}`);
   if (reactMs % observeMs !== 0) throw new ConfigError('cadences.reactMs', `must be a multiple of observeMs (${observeMs}), not ${reactMs}`);
   if (!(staleAfterMs > 0)) throw new ConfigError('staleAfterMs', `must be above 0, not ${staleAfterMs}`);
   if (mode === 'approve' && approvals === undefined)
@@ -280,7 +283,10 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
 
 /** The first multiple of a cadence after `nowMs`, counted from the first tick. */
 function after(nowMs: number, firstMs: number, everyMs: number): number {
-  return firstMs + (Math.floor((nowMs - firstMs) / everyMs) + 1) * everyMs;
+  const passed = Math.floor((nowMs - firstMs) / everyMs);
+  const next = firstMs + (passed + 1) * everyMs;
+  // Of a length that is no sum of halves the quotient may be rounded below the multiple that it is.
+  return next > nowMs ? next : firstMs + (passed + 2) * everyMs;
 }
 
 function seenOf(endpoint: EndpointSnapshot | undefined): SeenEndpoint {

@@ -6,6 +6,7 @@ import {
   type PlacementGrid,
   type PlacementProblem,
   type PlacementSolution,
+  type TokenMix,
 } from '@sageserve/core';
 import { explainPlan } from '@sageserve/optimize';
 import { count, decimal, NONE, percent, table, time } from './format.js';
@@ -15,6 +16,7 @@ export interface Observed {
   readonly source: string;
   readonly series: readonly DemandSeries[];
   readonly nonInteractiveTokensPerS: ReadonlyMap<ModelId, Float64Array>;
+  readonly nonInteractiveMix: ReadonlyMap<ModelId, TokenMix>;
 }
 
 export interface Forecasts {

@@ -1,7 +1,18 @@
-import { ConfigError, type DeferrableWork, modelId, type PlacementGrid, type PlacementProblem, regionId, skuId, type TokenMix } from '@sageserve/core';
+import {
+  ConfigError,
+  type DeferrableWork,
+  type ModelId,
+  modelId,
+  type PlacementGrid,
+  type PlacementProblem,
+  regionId,
+  skuId,
+  type TokenMix,
+} from '@sageserve/core';
 import { createPlacementOptimizer, explainPlan, formatLp, PLACEMENT_SOLVERS, placementProgram, type PlacementVariant } from '@sageserve/optimize';
 import type { SkippedRows } from '@sageserve/trace';
 import { type Catalogue, DEFAULT_CATALOGUE } from '../catalogue.js';
+import { scenarioMix } from '../control/measure-capacity.js';
 import { readDemandCsv } from '../demand/demand-csv.js';
 import { demandOfTrace } from '../demand/demand-of-trace.js';
 import { sideBySide } from '../demand/side-by-side.js';
@@ -70,7 +81,7 @@ export async function planCommand(file: string | undefined, options: PlanOptions
   const names = { models, regions: scenario.regions.map(({ name }) => regionId(name)), skus: scenario.skus.map(({ name }) => skuId(name)) };
   const input = {
     forecasts,
-    mix: mix === undefined ? meanMix(observed.series) : new Map(models.map((id) => [id, mix])),
+    mix: mix === undefined ? observedMix(observed, scenario, models) : new Map(models.map((id) => [id, mix])),
     ...(options.current === undefined ? {} : { current: await readHeld(options.current, names) }),
     deferrable: bufferOf(observed, scenario),
   };
@@ -144,7 +155,7 @@ async function observe(scenario: Scenario, options: PlanOptions, signal: AbortSi
   if (options.demand !== undefined) {
     if (options.trace !== undefined) throw new ConfigError('--demand', 'give a file of demand or a trace, not both');
     const { series } = await readDemandCsv(options.demand, undefined, '--demand');
-    return { source: options.demand, series: sideBySide(series, options.demand), nonInteractiveTokensPerS: new Map() };
+    return { source: options.demand, series: sideBySide(series, options.demand), nonInteractiveTokensPerS: new Map(), nonInteractiveMix: new Map() };
   }
   const skipped: SkippedRows = { count: 0, examples: [] };
   const trace = await buildTraffic(scenario, options.skipBadRows === true ? skipped : undefined, signal);
@@ -152,7 +163,8 @@ async function observe(scenario: Scenario, options: PlanOptions, signal: AbortSi
   const durationMs = scenario.duration === undefined ? undefined : parseDurationMs(scenario.duration);
   const progress = new Progress('reading', 'requests');
   try {
-    const { series, leftOutTokensPerS } = await demandOfTrace(trace, source, {
+    const { series, leftOutTokensPerS, leftOutMix } = await demandOfTrace(trace, source, {
+      allowNone: true,
       stepMs: stepOf(options.step ?? DEFAULT_STEP),
       // Generated traffic is whole to its end; a trace breaks off within its last bucket.
       ...(scenario.traffic.trace === undefined && durationMs !== undefined ? { wholeUntilMs: durationMs } : {}),
@@ -161,7 +173,11 @@ async function observe(scenario: Scenario, options: PlanOptions, signal: AbortSi
         return progress.update(requests, trace.progress ?? (durationMs === undefined ? undefined : lastMs / durationMs));
       },
     });
-    return { source, series, nonInteractiveTokensPerS: leftOutTokensPerS };
+    if (series.length === 0)
+      throw new ConfigError('--trace', `${source} has no interactive requests, and so no demand to forecast`, {
+        hint: 'A plan is made for requests that cannot wait; those that can are planned beside them.',
+      });
+    return { source, series, nonInteractiveTokensPerS: leftOutTokensPerS, nonInteractiveMix: leftOutMix };
   } finally {
     progress.stop();
     reportSkippedRows(skipped);
@@ -218,6 +234,12 @@ async function forecastAll({ series }: Observed, options: PlanOptions, scenario:
     progress.stop();
   }
   return forecasts;
+}
+
+/** Mean requests of each model as observed, of those that can wait where nothing else was seen; a model of which nothing was is that of the scenario. */
+function observedMix({ series, nonInteractiveMix }: Observed, scenario: Scenario, models: readonly ModelId[]): Map<ModelId, TokenMix> {
+  const unseen = models.filter((id) => !series.some(({ key }) => key.modelId === id));
+  return new Map([...unseen.map((id) => [id, scenarioMix(scenario, id)] as const), ...nonInteractiveMix, ...meanMix(series)]);
 }
 
 /** Of what came in the last hour that may wait, the share that is to be served within the next. */

@@ -60,12 +60,13 @@ export async function measureCapacity(scenario: Scenario, fleet: SimulationConfi
         kvCacheUtilization = trial.kvCacheUtilization;
       } else high = share;
     }
-    measured.set(key, { throughputShare: low, kvCacheUtilization, mix: mixOf(scenario, endpoint.model) });
+    measured.set(key, { throughputShare: low, kvCacheUtilization, mix: scenarioMix(scenario, endpoint.model) });
   }
   return measured;
 }
 
-function mixOf({ models, traffic }: Scenario, name: string): TokenMix {
+/** Mean tokens of a model's requests, as the scenario describes them. */
+export function scenarioMix({ models, traffic }: Scenario, name: string): TokenMix {
   const model = models.find((one) => one.name === name)!;
   return meanTokens(model.promptTokens ?? traffic.promptTokens, model.outputTokens ?? traffic.outputTokens);
 }
@@ -78,7 +79,7 @@ async function tryLoad(
   signal: AbortSignal | undefined,
 ): Promise<{ result: SimulationResult; kvCacheUtilization: number }> {
   const model = scenario.models.find(({ name }) => name === endpoint.model)!;
-  const mix = mixOf(scenario, endpoint.model);
+  const mix = scenarioMix(scenario, endpoint.model);
   const requestsPerS = (share * endpoint.performance.maxTokensPerS(mix) * INSTANCES) / (mix.promptTokens + mix.outputTokens);
   const durationS = Math.max(
     Math.min(LEAST_DURATION_S, Math.ceil(MOST_REQUESTS / requestsPerS)),

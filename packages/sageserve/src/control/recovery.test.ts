@@ -91,6 +91,9 @@ describe('a model of which all may wait, beside one of which nothing may', () =>
       expect([strategy, entries.some(({ kind }) => kind === 'plan')]).toEqual([strategy, true]);
       expect(entries.filter(({ what }) => what?.includes('no plan could be made') === true)).toEqual([]);
     }
+    const planned = await run(['plan', join(dir, 'mixed.json'), '--json']);
+    expect(planned).toMatchObject({ code: 0, stderr: '' });
+    expect((JSON.parse(planned.stdout) as { shortfall?: unknown[] }).shortfall ?? []).toEqual([]);
   }); // prettier-ignore
 });
 

@@ -1,4 +1,4 @@
-import { ConfigError, type DemandSeries, type ModelId, modelId, regionId, TIER_NON_INTERACTIVE, TraceFormatError } from '@sageserve/core';
+import { ConfigError, type DemandSeries, type ModelId, modelId, regionId, TIER_NON_INTERACTIVE, type TokenMix, TraceFormatError } from '@sageserve/core';
 import type { TraceStream } from '@sageserve/trace';
 
 export interface TraceDemandOptions {
@@ -19,6 +19,8 @@ export interface TraceDemand {
   readonly leftOut: number;
   /** Their tokens/s by model, all regions together, in the same buckets. */
   readonly leftOutTokensPerS: ReadonlyMap<ModelId, Float64Array>;
+  /** Their mean shape by model. */
+  readonly leftOutMix: ReadonlyMap<ModelId, TokenMix>;
 }
 
 /** Buckets that a trace may span: more is a wrong time rather than a long trace. */
@@ -37,6 +39,7 @@ export async function demandOfTrace(trace: TraceStream, file: string, options: T
   let requests = 0;
   let leftOut = 0;
   const waiting = new Map<number, number[]>();
+  const shapes = new Map<number, { prompt: number; output: number; requests: number }>();
   for await (const batch of trace.batches()) {
     for (let i = 0; i < batch.length; i++) {
       const bucket = Math.floor(batch.arrivedAtMs[i]! / stepMs);
@@ -55,6 +58,11 @@ export async function demandOfTrace(trace: TraceStream, file: string, options: T
         if (column === undefined) waiting.set(batch.model[i]!, (column = []));
         while (column.length <= bucket) column.push(0);
         column[bucket]! += batch.promptTokens[i]! + batch.outputTokens[i]!;
+        let shape = shapes.get(batch.model[i]!);
+        if (shape === undefined) shapes.set(batch.model[i]!, (shape = { prompt: 0, output: 0, requests: 0 }));
+        shape.prompt += batch.promptTokens[i]!;
+        shape.output += batch.outputTokens[i]!;
+        shape.requests++;
         continue;
       }
       requests++;
@@ -104,5 +112,11 @@ export async function demandOfTrace(trace: TraceStream, file: string, options: T
       Float64Array.from({ length }, (_, t) => ((column[t] ?? 0) * 1_000) / stepMs),
     ]),
   );
-  return { series, requests, leftOut, leftOutTokensPerS };
+  const leftOutMix = new Map(
+    [...shapes].map(([model, { prompt, output, requests: n }]) => [
+      modelId(trace.dictionaries.models[model]!),
+      { promptTokens: prompt / n, outputTokens: output / n },
+    ]),
+  );
+  return { series, requests, leftOut, leftOutTokensPerS, leftOutMix };
 }

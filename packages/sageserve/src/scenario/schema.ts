@@ -24,8 +24,10 @@ const duration = z
   .refine((value) => parseDurationMs(value)! <= MOST_DAYS * UNIT_MS['d']!, `must be at most ${MOST_DAYS}d`)
   .describe('A duration such as 90s, 15m, 24h or 7d, or a number of seconds.');
 const positiveDuration = duration.refine((value) => parseDurationMs(value)! > 0, 'must be longer than 0');
+/** How often something happens. */
+const cadence = duration.refine((value) => parseDurationMs(value)! >= 1, 'must be 1ms or more');
 /** The same, no longer than forecasts and plans make sense for. */
-const shortDuration = positiveDuration.refine((value) => parseDurationMs(value)! <= MOST_PLANNED_DAYS * UNIT_MS['d']!, `must be at most ${MOST_PLANNED_DAYS}d`);
+const shortDuration = cadence.refine((value) => parseDurationMs(value)! <= MOST_PLANNED_DAYS * UNIT_MS['d']!, `must be at most ${MOST_PLANNED_DAYS}d`);
 const share = z.number().min(0).max(1e9);
 const count = z.number().int().min(0).max(1_000_000_000);
 const usd = z.number().min(0).max(1e9);
@@ -135,7 +137,7 @@ export const scenarioSchema = z
     batchScheduler: policy.default('pf'),
     release: policy.default('utilization'),
     strategies: z.array(policy).min(1).max(200).default(['reactive']),
-    scalingInterval: positiveDuration.default('1s').describe('How often the strategy is asked between plans, and releases of held work are looked at.'),
+    scalingInterval: cadence.default('1s').describe('How often the strategy is asked between plans, and releases of held work are looked at.'),
     endpointDelay: duration.default(0).describe("Time from the region's front door to an instance."),
     engine: z
       .strictObject({

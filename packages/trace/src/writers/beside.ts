@@ -19,7 +19,7 @@ export async function makeBeside(path: string, kind: 'file' | 'folder'): Promise
       return partial;
     } catch (cause) {
       const { code } = cause as { code?: string };
-      if (code === 'ENOENT' && folders++ < MOST_FOLDERS) await mkdir(dirname(path)).catch(ignoreExisting);
+      if (code === 'ENOENT' && kind === 'folder' && folders++ < MOST_FOLDERS) await mkdir(dirname(path)).catch(ignoreExisting);
       else if (code !== 'EEXIST') throw cause;
     }
   }
