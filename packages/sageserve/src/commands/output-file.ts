@@ -1,5 +1,5 @@
 import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { chmod, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
@@ -70,6 +70,26 @@ export async function replaceFile(path: string, text: string, before?: () => Pro
     } else await replace(path, (partial) => writeFile(partial, text), before);
   } catch (cause) {
     throw cantWrite(path, cause);
+  }
+}
+
+const PIECE_CHARACTERS = 1 << 20;
+
+/** Writes pieces of text to a file, a megabyte at a time, and ends it as a line. Throws what the system throws, and the signal's reason. */
+export async function writePieces(path: string, pieces: Iterable<string>, signal?: AbortSignal): Promise<void> {
+  const file = await open(path, 'w');
+  try {
+    let text = '';
+    for (const piece of pieces) {
+      text += piece;
+      if (text.length < PIECE_CHARACTERS) continue;
+      signal?.throwIfAborted();
+      await file.writeFile(text);
+      text = '';
+    }
+    await file.writeFile(`${text}\n`);
+  } finally {
+    await file.close();
   }
 }
 

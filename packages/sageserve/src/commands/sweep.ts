@@ -9,8 +9,10 @@ import { type FinishedRun, SweepFolder } from '../sweep/sweep-folder.js';
 import { sweepText } from '../sweep/sweep-text.js';
 import { pause, wallClockMs } from '../wall-clock.js';
 import { count, decimal, plural } from './format.js';
+import { jsonPieces } from './json-pieces.js';
 import { urlOf } from './queue-url.js';
 import { SweepProgress } from './sweep-progress.js';
+import { printPieces } from './terminal.js';
 
 export interface SweepOptions {
   readonly out?: string;
@@ -30,17 +32,11 @@ export async function sweepCommand(file: string, options: SweepOptions, version:
   if (options.detach === true && options.queue === undefined) throw new ConfigError('--detach', 'goes with --queue');
   const sweep = await readSweep(file, version, signal);
   if (options.list === true) {
-    console.log(
-      JSON.stringify(
-        sweep.runs.map(({ task: _, ...run }) => run),
-        null,
-        2,
-      ),
-    );
+    await printPieces(jsonPieces(sweep.runs.map(({ task: _, ...run }) => run)), signal);
     return;
   }
   const out = options.out ?? basename(file, extname(file));
-  const folder = await SweepFolder.open(out);
+  const folder = await SweepFolder.open(out, signal);
   try {
     await runSweep(sweep, folder, out, cores, options, version, signal);
   } finally {
@@ -70,7 +66,7 @@ async function runSweep(
       : options.queue === undefined
         ? await runMissing(missing, folder, cores, sweep.runs.length, signal)
         : await waitForQueue(urlOf(options.queue), sweep, version, missing, folder, signal);
-  await publish(sweep, folder, out, failures, options);
+  await publish(sweep, folder, out, failures, options, signal);
   if (failures.length > 0)
     throw new SageServeError('ERR_RUN', `${count(failures.length)} of ${plural(sweep.runs.length, 'run')} failed, the first with: ${failures[0]!.message}`, {
       hint: options.queue === undefined ? 'A second call makes them again.' : 'sageserve queue retry tries them again.',
@@ -178,7 +174,14 @@ async function waitForQueue(
 }
 
 /** Writes and prints what is made of the runs that there are. */
-async function publish(sweep: Sweep, folder: SweepFolder, out: string, failures: readonly Failure[], options: SweepOptions): Promise<void> {
+async function publish(
+  sweep: Sweep,
+  folder: SweepFolder,
+  out: string,
+  failures: readonly Failure[],
+  options: SweepOptions,
+  signal: AbortSignal,
+): Promise<void> {
   // What a run is called is this sweep's business: another may have made it.
   const runs = sweep.runs.flatMap(({ key, scenario, strategy, parameters, seed }): FinishedRun[] => {
     const finished = folder.finished(key);
@@ -192,8 +195,8 @@ async function publish(sweep: Sweep, folder: SweepFolder, out: string, failures:
     failed: failures.map(({ run: { key, scenario, strategy, parameters, seed }, message }) => ({ key, scenario, strategy, parameters, seed, message })),
     ...analysis,
   };
-  await folder.publish(runs, results, await sweepPage(sweep, analysis));
-  if (options.json === true) console.log(JSON.stringify(results, null, 2));
+  await folder.publish(runs, results, await sweepPage(sweep, analysis), signal);
+  if (options.json === true) await printPieces(jsonPieces(results), signal);
   else if (runs.length > 0) console.log(sweepText(analysis));
   console.error(`results in ${out}: report.html, results.parquet, results.json`);
 }

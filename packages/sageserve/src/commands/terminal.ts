@@ -5,6 +5,8 @@ import { cantWrite } from '@sageserve/trace';
 /** Control characters but for line breaks and tabs, and those that turn the direction of text: names in files may hold anything, and a terminal does what they say. */
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 
+const PIECE_CHARACTERS = 1 << 20;
+
 /** Text as it may be shown: what would steer a terminal stands there as its number, in a form that JSON reads too. */
 export function visible(text: string): string {
   return text.replaceAll(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
@@ -22,6 +24,19 @@ export function writeOut(text: string): void {
   } catch (cause) {
     throw cantWrite('to standard output', cause);
   }
+}
+
+/** Prints pieces of text as they can be taken, as {@link guardConsole} makes the console show them. Throws the signal's reason. */
+export async function printPieces(pieces: Iterable<string>, signal?: AbortSignal): Promise<void> {
+  let text = '';
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length < PIECE_CHARACTERS) continue;
+    writeOut(visible(text));
+    text = '';
+    await outTaken(signal);
+  }
+  writeOut(visible(`${text}\n`));
 }
 
 /** Waits until what was printed has been taken: a reader may be slow. Throws the signal's reason. */

@@ -1,9 +1,12 @@
 import { estimateText } from '../compare/comparison-text.js';
 import type { MainEffect, SweepAnalysis, SweepSetting } from '../sweep/analysis.js';
 import type { Sweep } from '../sweep/definition.js';
-import { settingText } from '../sweep/sweep-text.js';
+import { MOST_LEVELS, settingText } from '../sweep/sweep-text.js';
 import { type BarFigure, type Figure, figuresPage, type ScatterFigure } from './figures-page.js';
 import { escapeHtml } from './page.js';
+
+/** Rows that a browser shows at once. */
+const MOST_ROWS = 5_000;
 
 /** A page of its own: for each scenario the Pareto front, what each parameter does, and every setting. */
 export function sweepPage(sweep: Sweep, { settings, effects, best }: SweepAnalysis): Promise<string> {
@@ -13,9 +16,10 @@ export function sweepPage(sweep: Sweep, { settings, effects, best }: SweepAnalys
       settings.filter((one) => one.scenario === scenario),
       chosen,
     ),
-    ...effects.filter((one) => one.scenario === scenario).flatMap(effectBars),
+    ...effects.filter((one) => one.scenario === scenario && one.levels.length <= MOST_LEVELS).flatMap(effectBars),
   ]);
-  const rows = settings
+  const shown = settings.length <= MOST_ROWS ? settings : settings.filter((one) => one.onFront || one === best[one.scenario]).slice(0, MOST_ROWS);
+  const rows = shown
     .toSorted((a, b) => (a.scenario === b.scenario ? a.gpuHours.mean - b.gpuHours.mean : 0))
     .map((one) => {
       const cells = [
@@ -37,7 +41,9 @@ export function sweepPage(sweep: Sweep, { settings, effects, best }: SweepAnalys
   return figuresPage({
     title: `${sweep.name}: ${settings.length} settings`,
     description: sweep.description,
-    note: 'Means over seeds, ± the 95 % confidence interval where there are several. Attainment is that of the interactive tier which stands the worst against its target.',
+    note:
+      'Means over seeds, ± the 95 % confidence interval where there are several. Attainment is that of the interactive tier which stands the worst against its target.' +
+      (shown.length < settings.length ? ` The table has ${shown.length} settings on the Pareto front; all are in results.parquet.` : ''),
     figures,
     table: `<thead><tr>${head.map((text) => `<th>${text}</th>`).join('')}</tr></thead><tbody>\n${rows}\n</tbody>`,
   });

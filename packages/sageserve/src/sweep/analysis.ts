@@ -65,19 +65,13 @@ export function analyseSweep(runs: readonly FinishedRun[], targets: AttainmentTa
   for (const run of runs) {
     if (attainedBy(run, targets) === undefined) continue;
     const id = JSON.stringify([run.scenario, run.strategy, run.parameters]);
-    groups.set(id, [...(groups.get(id) ?? []), run]);
+    const group = groups.get(id);
+    if (group === undefined) groups.set(id, [run]);
+    else group.push(run);
   }
   const plain = [...groups.values()].map((own) => settingOf(own, targets));
-  const settings = plain.map((one) => ({
-    ...one,
-    onFront: !plain.some(
-      (other) =>
-        other.scenario === one.scenario &&
-        other.gpuHours.mean <= one.gpuHours.mean &&
-        other.attainment.mean >= one.attainment.mean &&
-        (other.gpuHours.mean < one.gpuHours.mean || other.attainment.mean > one.attainment.mean),
-    ),
-  }));
+  const front = frontOf(plain);
+  const settings = plain.map((one) => ({ ...one, onFront: front.has(one) }));
   const scenarios = [...new Set(settings.map(({ scenario }) => scenario))];
   return {
     settings,
@@ -91,7 +85,23 @@ export function analyseSweep(runs: readonly FinishedRun[], targets: AttainmentTa
   };
 }
 
-function settingOf(runs: readonly FinishedRun[], targets: AttainmentTargets): Omit<SweepSetting, 'onFront'> {
+type PlainSetting = Omit<SweepSetting, 'onFront'>;
+
+/** Those that no other of their scenario beats: from the cheapest on, each that attains more than all that cost less, and as much as any that costs the same. */
+function frontOf(settings: readonly PlainSetting[]): Set<PlainSetting> {
+  const front = new Set<PlainSetting>();
+  const best = new Map<string, { attainment: number; gpuHours: number }>();
+  for (const one of settings.toSorted((a, b) => a.gpuHours.mean - b.gpuHours.mean || b.attainment.mean - a.attainment.mean)) {
+    const [gpuHours, attainment] = [one.gpuHours.mean, one.attainment.mean];
+    const so = best.get(one.scenario);
+    if (so !== undefined && !(attainment > so.attainment) && !(attainment === so.attainment && gpuHours === so.gpuHours)) continue;
+    front.add(one);
+    best.set(one.scenario, { attainment, gpuHours });
+  }
+  return front;
+}
+
+function settingOf(runs: readonly FinishedRun[], targets: AttainmentTargets): PlainSetting {
   const { scenario, strategy, parameters } = runs[0]!;
   const attained = runs.map((run) => attainedBy(run, targets)!);
   const margin = mean(attained.map((one) => one.margin));
@@ -119,21 +129,25 @@ function effectsOf(scenario: string, settings: readonly SweepSetting[]): MainEff
   const names = ['strategy', ...new Set(settings.flatMap(({ parameters }) => Object.keys(parameters)))];
   return names.flatMap((parameter) => {
     const levelOf = (one: SweepSetting): ParameterValue | undefined => (parameter === 'strategy' ? one.strategy : one.parameters[parameter]);
-    const values = [...new Set(settings.map(levelOf))].filter((value): value is ParameterValue => value !== undefined);
-    if (values.length < 2) return [];
+    const byLevel = new Map<ParameterValue, SweepSetting[]>();
+    for (const one of settings) {
+      const value = levelOf(one);
+      if (value === undefined) continue;
+      const group = byLevel.get(value);
+      if (group === undefined) byLevel.set(value, [one]);
+      else group.push(one);
+    }
+    if (byLevel.size < 2) return [];
     return [
       {
         scenario,
         parameter,
-        levels: values.map((value) => {
-          const own = settings.filter((one) => levelOf(one) === value);
-          return {
-            value,
-            runs: own.reduce((sum, { seeds }) => sum + seeds, 0),
-            gpuHours: mean(own.map(({ gpuHours }) => gpuHours.mean)),
-            attainment: mean(own.map(({ attainment }) => attainment.mean)),
-          };
-        }),
+        levels: [...byLevel].map(([value, own]) => ({
+          value,
+          runs: own.reduce((sum, { seeds }) => sum + seeds, 0),
+          gpuHours: mean(own.map(({ gpuHours }) => gpuHours.mean)),
+          attainment: mean(own.map(({ attainment }) => attainment.mean)),
+        })),
       },
     ];
   });

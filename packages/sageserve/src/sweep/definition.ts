@@ -101,7 +101,6 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
   const odd = oddArithmetic();
   const arithmetic = odd === undefined ? [] : [odd];
   const checked = new Set<string>();
-  let held = 0;
   const add = async (
     base: Scenario,
     choice: PolicyChoice,
@@ -123,14 +122,7 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
     const setting = JSON.stringify([scenario, made.choice]);
     if (pacer.due) await pacer.turn(signal);
     const settingHash = hashOf(setting);
-    if (!checked.has(settingHash)) {
-      held += setting.length;
-      if (held > MOST_TEXT)
-        throw new ConfigError('parameters', `make runs whose scenarios hold more than ${MOST_TEXT / 1e9} GB of text together`, {
-          hint: 'Make a sweep of fewer runs at a time: several may have one folder.',
-        });
-      buildSimulation(scenario, made.choice, await loadPlugins(scenario, undefined, DEFAULT_CATALOGUE));
-    }
+    if (!checked.has(settingHash)) buildSimulation(scenario, made.choice, await loadPlugins(scenario, undefined, DEFAULT_CATALOGUE));
     checked.add(settingHash);
     const inputs = await files.of(scenario);
     const list = own === undefined ? [scenario.seed] : typeof own === 'number' ? Array.from({ length: own }, (_, i) => i + 1) : own;
@@ -174,7 +166,7 @@ function labelOf(choice: PolicyChoice): string {
 }
 
 /** Every setting is held as a scenario of its own: so many characters of JSON together. */
-const MOST_TEXT = 1e9;
+const MOST_CHARACTERS = 1e9;
 /** Runs of a sweep at most: more would take a machine for years. */
 const MOST_RUNS = 200_000;
 
@@ -183,14 +175,30 @@ async function refuseTooMany(document: z.output<typeof sweepSchema>, scenarioNam
   const { parameters } = document;
   const seedsOf = (own: z.output<typeof seeds> | undefined): number => (own === undefined ? 1 : typeof own === 'number' ? own : own.length);
   let runs = 0;
+  let characters = 0;
+  const sizes = new Map<string, number>();
+  const sizeOf = async (source: string): Promise<number> => {
+    const size = sizes.get(source) ?? JSON.stringify(await scenarioNamed(source)).length;
+    sizes.set(source, size);
+    return size;
+  };
   for (const scenario of document.scenarios ?? []) {
     const strategies = document.strategies ?? (await scenarioNamed(scenario)).strategies;
+    const size = await sizeOf(scenario);
     for (const choice of strategies) {
       const settings = Object.entries(parameters).reduce((product, [path, list]) => product * (concerns(path, choice, strategies) ? list.length : 1), 1);
       runs += settings * seedsOf(document.seeds);
+      characters += settings * size;
     }
   }
-  for (const one of document.runs) runs += seedsOf(one.seeds ?? document.seeds);
+  for (const one of document.runs) {
+    runs += seedsOf(one.seeds ?? document.seeds);
+    characters += await sizeOf(one.scenario);
+  }
+  if (runs <= MOST_RUNS && characters > MOST_CHARACTERS)
+    throw new ConfigError('scenarios', `have ${(characters / 1e9).toFixed(1)} GB of text in all settings together; the most is ${MOST_CHARACTERS / 1e9} GB`, {
+      hint: 'Make sweeps of fewer settings, one after another: several may have one folder.',
+    });
   if (runs <= MOST_RUNS) return;
   const lists = Object.entries(parameters).map(([path, list]) => `${list.length} of ${path}`);
   throw new ConfigError(

@@ -1,9 +1,11 @@
-import { readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, messageOf } from '@sageserve/core';
 import { cantWrite, ParquetTable, type ParquetColumn } from '@sageserve/trace';
 import { z } from 'zod';
-import { OutputFile, refuseForeign, replace, replaceFile } from '../commands/output-file.js';
+import { jsonPieces } from '../commands/json-pieces.js';
+import { OutputFile, refuseForeign, replace, replaceFile, writePieces } from '../commands/output-file.js';
 import { makeFolder } from '../commands/result-folder.js';
 import { MEASURES } from '../compare/comparison-rows.js';
 import type { SweepRun } from './definition.js';
@@ -11,6 +13,10 @@ import { lockFolder } from './folder-lock.js';
 import type { SweepMeasures } from './run-task.js';
 import type { ParameterValue } from './parameters.js';
 
+const LF = 10;
+/** A run takes a few kilobytes. */
+const MOST_LINE = 16 << 20;
+const MEND = 'Take the line out: its run is then made again.';
 const LOCK = '.lock';
 const FILES = ['runs.jsonl', 'results.json', 'results.parquet', 'report.html', LOCK];
 
@@ -55,12 +61,12 @@ export class SweepFolder {
   }
 
   /** Takes the folder until {@link close}. Throws `ConfigError` where it can't be made, holds files that are not results of a sweep, or another sweep is at work in it. */
-  static async open(path: string): Promise<SweepFolder> {
+  static async open(path: string, signal?: AbortSignal): Promise<SweepFolder> {
     await makeFolder(path);
     await refuseForeign(path, (name) => FILES.includes(name) || name.endsWith('.partial'));
     const folder = new SweepFolder(path, lockFolder(join(path, LOCK), path));
     try {
-      await folder.#readAll();
+      await folder.#readAll(signal);
       return folder;
     } catch (error) {
       folder.close();
@@ -74,31 +80,44 @@ export class SweepFolder {
     this.#unlock();
   }
 
-  async #readAll(): Promise<void> {
+  async #readAll(signal: AbortSignal | undefined): Promise<void> {
     const file = join(this.#path, 'runs.jsonl');
-    const about = await stat(file).catch(() => undefined);
-    if (about?.isFile() === false) throw new ConfigError('--out', `${file} is no plain file`, { hint: 'Name another folder.' });
-    const text = about === undefined ? '' : await readFile(file, 'utf8');
-    const lines = text.split('\n');
-    // A last line without its end was being written when somebody pulled the plug: its run is made again.
-    const torn = lines.pop()!;
-    for (const [i, line] of lines.entries()) {
-      if (line.trim() === '') continue;
-      const wrong = (what: string, cause?: unknown): ConfigError =>
-        new ConfigError(`${file}:${i + 1}`, what, { hint: 'Take the line out: its run is then made again.', cause });
-      let run: unknown;
-      try {
-        run = JSON.parse(line);
-      } catch (cause) {
-        throw wrong(`is not JSON: ${messageOf(cause)}`, cause);
+    if ((await stat(file).catch(() => undefined)) === undefined) return;
+    let line = 0;
+    let pieces: Buffer[] = [];
+    let pending = 0;
+    for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+      signal?.throwIfAborted();
+      let from = 0;
+      for (let end = chunk.indexOf(LF); end !== -1; end = chunk.indexOf(LF, from)) {
+        pieces.push(chunk.subarray(from, end));
+        this.#size += pending + end + 1 - from;
+        this.#readLine(Buffer.concat(pieces).toString('utf8'), `${file}:${++line}`);
+        pieces = [];
+        pending = 0;
+        from = end + 1;
       }
-      const parsed = finishedLine.safeParse(run);
-      if (!parsed.success) throw wrong(notARun(parsed.error));
-      // As it stands there, its fields in their order: the same bytes are made of it.
-      this.#read.set(parsed.data.key, { run: run as FinishedRun, wrong });
+      pieces.push(chunk.subarray(from));
+      pending += chunk.length - from;
+      if (pending > MOST_LINE) throw new ConfigError(`${file}:${line + 1}`, `has more than ${MOST_LINE >> 20} MB`, { hint: MEND });
     }
-    if (torn !== '') await replaceFile(file, text.slice(0, text.length - torn.length));
-    this.#size = (await stat(file).catch(() => undefined))?.size ?? 0;
+    // A last line without its end was being written when somebody pulled the plug: its run is made again.
+    if (pending > 0) await truncate(file, this.#size);
+  }
+
+  #readLine(text: string, where: string): void {
+    if (text.trim() === '') return;
+    const wrong = (what: string, cause?: unknown): ConfigError => new ConfigError(where, what, { hint: MEND, cause });
+    let run: unknown;
+    try {
+      run = JSON.parse(text);
+    } catch (cause) {
+      throw wrong(`is not JSON: ${messageOf(cause)}`, cause);
+    }
+    const parsed = finishedLine.safeParse(run);
+    if (!parsed.success) throw wrong(notARun(parsed.error));
+    // As it stands there, its fields in their order: the same bytes are made of it.
+    this.#read.set(parsed.data.key, { run: run as FinishedRun, wrong });
   }
 
   /** A run that has ended. Throws `ConfigError` with the line where what stands there is none. */
@@ -126,8 +145,12 @@ export class SweepFolder {
   }
 
   /** Writes what is made of the runs, in the order of the sweep: the same bytes for the same runs, however they were made. */
-  async publish(runs: readonly FinishedRun[], results: Readonly<Record<string, unknown>>, page: string): Promise<void> {
-    await replaceFile(join(this.#path, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
+  async publish(runs: readonly FinishedRun[], results: Readonly<Record<string, unknown>>, page: string, signal?: AbortSignal): Promise<void> {
+    const json = join(this.#path, 'results.json');
+    await replace(json, (partial) => writePieces(partial, jsonPieces(results), signal)).catch((cause: unknown) => {
+      signal?.throwIfAborted();
+      throw cantWrite(json, cause);
+    });
     const table = join(this.#path, 'results.parquet');
     await replace(table, (partial) => {
       writeParquet(partial, runs);

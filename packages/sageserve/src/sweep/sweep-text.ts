@@ -21,15 +21,18 @@ export function settingText({ strategy, parameters }: SweepSetting): string {
 }
 
 const MOST_ROWS = 40;
+const MOST_FRONT = 1_000;
+/** Levels of a parameter that are told or drawn one by one. */
+export const MOST_LEVELS = 200;
 
 /** By scenario: settings from the cheapest on, the best one, and what each parameter does. */
 export function sweepText({ settings, effects, best }: SweepAnalysis): string {
   const parts: string[] = [];
   for (const [scenario, chosen] of Object.entries(best)) {
     const own = settings.filter((one) => one.scenario === scenario).toSorted((a, b) => a.gpuHours.mean - b.gpuHours.mean);
-    const shown = own.length <= MOST_ROWS ? own : own.filter((one) => one.onFront || one === chosen);
+    const shown = own.length <= MOST_ROWS ? own : own.filter((one) => one.onFront || one === chosen).slice(0, MOST_FRONT);
     parts.push(
-      `${scenario}: ${count(own.length)} settings${shown.length < own.length ? `, of which the ${shown.length} on the Pareto front; all are in results.parquet` : ''}\n`,
+      `${scenario}: ${count(own.length)} settings${shown.length < own.length ? `, of which ${shown.length} on the Pareto front; all are in results.parquet` : ''}\n`,
       table(
         ['setting', 'GPU-hours', 'SLO attainment', 'TTFT p95 of IW-F', 'NIW missed', 'objectives', 'Pareto front'],
         shown.map((one) => [
@@ -45,6 +48,10 @@ export function sweepText({ settings, effects, best }: SweepAnalysis): string {
       `\n${chosen.meetsObjectives ? 'best: the cheapest that meets every objective' : 'no setting meets every objective; the nearest'}: ${settingText(chosen)}, ${estimateText(chosen.gpuHours, 'hours')} GPU-hours at ${estimateText(chosen.attainment, 'share')}\n`,
     );
     for (const { parameter, levels } of effects.filter((one) => one.scenario === scenario)) {
+      if (levels.length > MOST_LEVELS) {
+        parts.push(`effect of ${parameter}: its ${count(levels.length)} levels are in results.json`, '');
+        continue;
+      }
       parts.push(
         table(
           [`effect of ${parameter}`, 'GPU-hours', 'SLO attainment', 'runs'],

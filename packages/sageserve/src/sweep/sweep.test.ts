@@ -175,6 +175,40 @@ describe('sageserve sweep', () => {
     }
   });
 
+  it('refuses settings that hold too much together, before they are made', async () => {
+    const big = {
+      ...preset('small'),
+      name: 'big',
+      description: 'x'.repeat(9_900),
+      models: preset('small').models.map((model) => ({ ...model, shape: Array(168).fill(0.123456789) })),
+    };
+    await writeFile(join(dir, 'big.json'), JSON.stringify(big));
+    const values = Array.from({ length: 90_000 }, (_, i) => 1_000 + i);
+    const file = await sweepFile(
+      'big.yaml',
+      `scenarios: [./big.json]\nstrategies: [static]\nset: { duration: 1m }\nparameters: { traffic.requestsPerDay: [${values.join(',')}] }\n`,
+    );
+    await expect(readSweep(file, '1')).rejects.toThrow(/scenarios: have [\d.]+ GB of text in all settings together; the most is 1 GB/);
+  });
+
+  it('says which line of its runs is no run, however long the file or the line', async () => {
+    const file = await sweepFile('lines.yaml', 'scenarios: [small]\nstrategies: [static]\nset: { duration: 1m }\n');
+    const out = join(dir, 'lines');
+    expect((await run(['sweep', file, '--out', out, '--cores', '1'])).code).toBe(0);
+    const whole = await readFile(join(out, 'runs.jsonl'), 'utf8');
+    const results = await readFile(join(out, 'results.json'), 'utf8');
+    // Rows of others, more than a read takes at once, and one that was being written.
+    const others = `${JSON.stringify({ key: 'other', more: 'ü'.repeat(1_000) })}\n`.repeat(200);
+    await writeFile(join(out, 'runs.jsonl'), `${others}${whole}{"key": "torn`);
+    expect((await run(['sweep', file, '--out', out])).stderr).toContain('1 of 1 run are in');
+    expect(await readFile(join(out, 'runs.jsonl'), 'utf8')).toBe(others + whole);
+    expect(await readFile(join(out, 'results.json'), 'utf8')).toBe(results);
+    await writeFile(join(out, 'runs.jsonl'), `${others}no run\n${whole}`);
+    expect(await run(['sweep', file, '--out', out])).toMatchObject({ code: 2, stderr: expect.stringContaining('runs.jsonl:201: is not JSON') as string });
+    await writeFile(join(out, 'runs.jsonl'), whole + 'x'.repeat(17 << 20));
+    expect(await run(['sweep', file, '--out', out])).toMatchObject({ code: 2, stderr: expect.stringContaining('runs.jsonl:2: has more than 16 MB') as string });
+  });
+
   it('refuses what it can’t run before anything runs', async () => {
     await mkdir(join(dir, 'mine'));
     await writeFile(join(dir, 'mine', 'notes.txt'), 'keep');
