@@ -4,7 +4,7 @@ import { messageOf } from '@sageserve/core';
 import { cantWrite } from '@sageserve/trace';
 import { guardConsole, terminals } from './commands/terminal.js';
 import { type EndingMessage, FAILED, GRACE_MS, heed, INTERRUPTED, NOTHING_LEFT, putAwayMs, removeUnfinished, WRONG_USE } from './ending.js';
-import { hasSecret } from './queue/shown-url.js';
+import { secretArguments } from './queue/shown-url.js';
 import { later, repeatedly } from './wall-clock.js';
 
 // The command itself runs in a thread. This one does no work, so that it hears signals whatever that is at, and outlives a thread that has no memory left.
@@ -14,11 +14,11 @@ const UNSETTLED = 13;
 const PUT_AWAY_LOOK_MS = 100;
 /** What can't be ended within this is in a call of the system that nobody can interrupt. */
 const END_MS = 500;
-guardConsole();
-
 const argv = process.argv.slice(2);
+const secrets = secretArguments(argv);
+guardConsole(secrets);
 // An address with a password is hidden from whoever lists the processes of the machine.
-if (argv.some(hasSecret)) process.title = 'sageserve';
+if (secrets.length > 0) process.title = 'sageserve';
 
 const thread = new Worker(new URL('command-line.js', import.meta.url), { argv, workerData: terminals() });
 /** What the process ends with, where that is not for the thread to say. */

@@ -17,6 +17,7 @@ import { guardConsole, outTaken, type Terminals, wearTerminal, writeOut } from '
 import { convertCommand, generateCommand, headCommand, inspectCommand } from './commands/trace.js';
 import { DEFAULT_CATALOGUE } from './catalogue.js';
 import { PRESET_NAMES } from './presets/presets.js';
+import { secretArguments } from './queue/shown-url.js';
 import { pluginBehind } from './scenario/plugins.js';
 import { scenarioJsonSchema } from './scenario/schema.js';
 import { sweepJsonSchema } from './sweep/definition.js';
@@ -34,7 +35,7 @@ const WRONG_USE_CODES = new Set([
 ]);
 /** Errors may quote what they were given, which can be of any length. */
 const MOST_SHOWN = 2_000;
-guardConsole();
+guardConsole(secretArguments(process.argv.slice(2)));
 
 const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
 const controller = new AbortController();
@@ -63,6 +64,11 @@ const program = new Command('sageserve')
   .description('Simulate LLM fleets that share one GPU pool across regions.')
   .version(version)
   .showHelpAfterError('(add --help for the options)')
+  .configureOutput({
+    writeErr(text) {
+      console.error(text.trimEnd());
+    },
+  })
   .exitOverride();
 
 program

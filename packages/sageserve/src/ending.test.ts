@@ -57,3 +57,21 @@ it('prints all that it has to, however slowly that is read', async () => {
   });
   expect([code, stdout.trimEnd().split('\n').length]).toEqual([0, 30_000]);
 });
+
+it.each([
+  ['queue', 'URL'],
+  ['--queue=URL', 'worker'],
+  ['simulate', '--queue=URL'],
+  ['simulate', 'URL'],
+  ['queue', 'status', '--queu=URL'],
+  ['sweep', 'URL'],
+  ['trace', 'inspect', 'URL'],
+  ['worker', '--queue', 'URL'],
+])('never shows the password of an address, wherever that is given: %s %s %s', async (...args) => {
+  for (const url of ['postgres://me:hush5ecret@127.0.0.1:1/jobs', 'postgres://me@127.0.0.1:1/jobs&password=hush5ecret']) {
+    const { code, stdout, stderr } = await run(args.map((arg) => arg.replace('URL', url)));
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('error');
+    expect(stdout + stderr).not.toContain('hush5ecret');
+  }
+});

@@ -1,6 +1,7 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { format } from 'node:util';
 import { cantWrite } from '@sageserve/trace';
+import { withoutGiven } from '../queue/shown-url.js';
 
 /** Control characters but for line breaks and tabs, and those that turn the direction of text: names in files may hold anything, and a terminal does what they say. */
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
@@ -45,12 +46,12 @@ export async function outTaken(signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
 }
 
-/** Lets the console of this process show text as {@link visible} makes it. */
-export function guardConsole(): void {
+/** Lets the console of this process show text as {@link visible} makes it, and messages without what arguments say that bring a secret. */
+export function guardConsole(secrets: readonly string[] = []): void {
   console.log = (...parts: readonly unknown[]) => {
     writeOut(`${visible(format(...parts))}\n`);
   };
-  console.error = (...parts: readonly unknown[]) => void process.stderr.write(`${visible(format(...parts))}\n`);
+  console.error = (...parts: readonly unknown[]) => void process.stderr.write(`${visible(withoutGiven(format(...parts), secrets))}\n`);
 }
 
 /** What the terminal is, of each stream; threads can't see it. */

@@ -11,6 +11,12 @@ const SECRET_URLS = [
   'postgres://me:ab?hush5ecret@db/jobs',
   'postgres://me:%68ush5ecret@db/jobs',
   'postgres://me:ab:hush5ecret@db/jobs',
+  'postgres://me@db/jobs&password=hush5ecret',
+  'postgres://me@db/jobs;password=hush5ecret',
+  'postgres://me@db/jobs,password=hush5ecret',
+  'postgres://me@db/jobs password=hush5ecret',
+  'postgres://me@db/jobs?password = hush5ecret',
+  'host=db user=me password=hush5ecret',
   'postgres://hush 5ecret:hush5ecret@db:port/jobs',
 ];
 
