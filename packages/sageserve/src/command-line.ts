@@ -18,7 +18,7 @@ import { convertCommand, generateCommand, headCommand, inspectCommand } from './
 import { DEFAULT_CATALOGUE } from './catalogue.js';
 import { PRESET_NAMES } from './presets/presets.js';
 import { secretArguments } from './queue/shown-url.js';
-import { pluginBehind } from './scenario/plugins.js';
+import { leftBehind } from './scenario/plugins.js';
 import { scenarioJsonSchema } from './scenario/schema.js';
 import { sweepJsonSchema } from './sweep/definition.js';
 
@@ -288,9 +288,9 @@ function report(error: unknown): number {
     return WRONG_USE_CODES.has(error.code) ? WRONG_USE : FAILED;
   }
   const { syscall, path } = (error ?? {}) as { syscall?: unknown; path?: unknown };
-  const plugin = pluginBehind(error);
-  if (plugin !== undefined) {
-    console.error(`error: ${shown(`${plugin} left something behind that failed: ${messageOf(error)}`)}`);
+  const left = leftBehind(error);
+  if (left !== undefined) {
+    console.error(`error: ${shown(left)}`);
     console.error('hint: A plug-in takes the errors of what it starts: await its promises, and guard its timers.');
     return WRONG_USE;
   }

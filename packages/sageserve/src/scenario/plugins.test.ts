@@ -86,6 +86,34 @@ describe('a plug-in that leaves something behind', () => {
   });
 });
 
+describe('a plug-in in the runs of a sweep', () => {
+  const swept = async (catalogue: string, seeds: number): Promise<Awaited<ReturnType<typeof run>>> => {
+    const file = await scenarioWith(catalogue, { ...use.regionRouter, strategies: ['static'], duration: '2m' });
+    await writeFile(file.replace('.json', '.yaml'), `scenarios: [${JSON.stringify(file)}]\nseeds: ${seeds}\n`);
+    return run(['sweep', file.replace('.json', '.yaml'), '--out', file.replace('.json', ''), '--cores', '1']);
+  };
+
+  it('fails no run but the one that left something behind', async () => {
+    const { code, stderr } = await swept(router('route() { if (!this.left) { this.left = true; setTimeout(() => { throw new Error("late"); }, 60); } return 0; }'), 30);
+    expect([code, stderr]).toEqual([0, expect.stringContaining('after a run had ended, plugins[0] (')]);
+    expect(stderr).toContain('30 runs, ');
+  });
+
+  it.each([
+    ['a symbol', "throw Symbol('odd')", 'Symbol(odd) was thrown'],
+    ['a function', 'throw () => 1', 'was thrown'],
+    ['an object', 'throw { toString: () => "odd" }', 'odd was thrown'],
+    ['an error with a function within', 'throw Object.assign(new Error("odd"), { f() {} })', 'odd'],
+    ['an error that is its own cause', 'const e = new Error("odd"); e.cause = e; throw e', 'odd'],
+  ])('is blamed for %s that it throws', async (_, thrown, message) => {
+    const { code, stderr } = await swept(router(`route() { ${thrown}; }`), 1);
+    expect(stderr).toMatch(/error: 1 of 1 run failed, the first with: region router "mine" of plugins\[0\] \(.*\.mjs\) threw in route\(\): /);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain('defect');
+    expect(code).toBe(1);
+  });
+}); // prettier-ignore
+
 describe('a plug-in that can’t be loaded', () => {
   it.each([
     ['throws when its tables are looked at', '{ get strategies() { throw null; } }', 'null was thrown'],

@@ -20,10 +20,16 @@ const KINDS = [
 const loadedFrom = new Map<string, string>();
 
 /** Where the plug-in is named from whose code an error came that nobody took, as far as its stack tells. */
-export function pluginBehind(error: unknown): string | undefined {
+function pluginBehind(error: unknown): string | undefined {
   const stack = error instanceof Error ? String(error.stack) : '';
   for (const [url, where] of loadedFrom) if (stack.includes(url)) return where;
   return undefined;
+}
+
+/** What is said of an error that nobody took where a plug-in is behind it; undefined where none is. */
+export function leftBehind(error: unknown): string | undefined {
+  const plugin = pluginBehind(error);
+  return plugin === undefined ? undefined : `${plugin} left something behind that failed: ${messageOf(error)}`;
 }
 
 /** A module that a scenario names exports by default what it adds to the catalogue: names → factories, by kind. */

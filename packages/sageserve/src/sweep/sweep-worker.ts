@@ -1,4 +1,8 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { messageOf } from '@sageserve/core';
+import { guardConsole } from '../commands/terminal.js';
 import { PreparationCache } from '../control/preparation-cache.js';
+import { leftBehind } from '../scenario/plugins.js';
 import { busyMs } from '../wall-clock.js';
 import type { SweepTask } from './definition.js';
 import { type SweepMeasures, runSweepTask } from './run-task.js';
@@ -19,15 +23,54 @@ export interface WorkerResult {
 // Runs of one fleet and seed come one after another, mostly to the same thread.
 const cache = new PreparationCache();
 
-/** The entry of a worker thread. */
+/** A run of this thread. */
+interface Run {
+  /** Ends it with an error that nobody took. */
+  fail(error: unknown): void;
+}
+
+/** Of which run what is called later was begun: a plug-in's timers outlive it. */
+const begunBy = new AsyncLocalStorage<Run>();
+let current: Run | undefined;
+
+guardConsole();
+for (const name of ['unhandledRejection', 'uncaughtException'] as const)
+  process.on(name, (error: unknown) => {
+    const run = begunBy.getStore() ?? current;
+    if (run !== undefined && run === current) run.fail(error);
+    // The run that it is of has its result, and the one that is under way has nothing to do with it.
+    else console.error(`after a run had ended, ${leftBehind(error) ?? messageOf(error)}`);
+  });
+
+/** The entry of a worker thread. Throws an error with a message and nothing else: what a plug-in threw may be something that no other thread can be told. */
 export default async function work({ task, progress, slot }: WorkerTask): Promise<WorkerResult> {
   const before = busyMs();
-  const measures = await runSweepTask(task, {
-    cache,
-    onProgress(requests, share) {
-      progress[2 * slot] = requests;
-      progress[2 * slot + 1] = share ?? NaN;
-    },
-  });
+  const stop = new AbortController();
+  let measures: SweepMeasures;
+  try {
+    measures = await new Promise((resolve, reject) => {
+      const run: Run = {
+        fail(error) {
+          reject(new Error(leftBehind(error) ?? messageOf(error)));
+          stop.abort(error);
+        },
+      };
+      current = run;
+      const made = (): Promise<SweepMeasures> =>
+        runSweepTask(task, {
+          cache,
+          onProgress(requests, share) {
+            progress[2 * slot] = requests;
+            progress[2 * slot + 1] = share ?? NaN;
+          },
+          signal: stop.signal,
+        });
+      begunBy.run(run, made).then(resolve, reject);
+    });
+  } catch (error) {
+    throw new Error(messageOf(error));
+  } finally {
+    current = undefined;
+  }
   return { measures, busySeconds: (busyMs() - before) / 1_000 };
 }
