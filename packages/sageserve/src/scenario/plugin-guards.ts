@@ -3,10 +3,12 @@ import {
   type BatchScheduler,
   ConfigError,
   type DemandForecast,
+  type DemandSeries,
   type DeploymentPerformance,
   type Forecaster,
   type InstanceRouter,
   messageOf,
+  MS_PER_HOUR,
   type PerformanceModel,
   PolicyContractError,
   type RegionRouter,
@@ -17,6 +19,7 @@ import {
   type ScalingPolicy,
   WORKLOAD_TIERS,
 } from '@sageserve/core';
+import { levelsOf } from '@sageserve/forecast';
 import type { Catalogue, Strategy } from '../catalogue.js';
 
 /** What is known of a policy that somebody else wrote: its kind and name, and where it comes from. */
@@ -143,14 +146,8 @@ const guardStrategy: Guard<Strategy> = (strategy, about) => {
   if (typeof strategy !== 'object' || strategy === null) throw breach(about, `is ${answered(strategy)}`, STRATEGY);
   if (typeof strategy.scaling !== 'object' || strategy.scaling === null) throw breach(about, 'has no scaling', STRATEGY);
   const { pools, release, regionRouter, planning } = strategy;
-  const poolIsSound = (pool: NonNullable<Strategy['pools']>[number]): boolean =>
-    typeof pool?.pool === 'string' &&
-    pool.share >= 0 &&
-    pool.share <= 1 &&
-    Array.isArray(pool.tiers) &&
-    pool.tiers.every((tier: unknown) => (WORKLOAD_TIERS as readonly unknown[]).includes(tier));
-  if (pools !== undefined && !(Array.isArray(pools) && pools.length > 0 && pools.every(poolIsSound)))
-    throw breach(about, 'has pools that are none', `Each has a name, tiers of ${WORKLOAD_TIERS.join(', ')}, and a share from 0 to 1.`);
+  const unsound = pools === undefined ? undefined : unsoundPools(pools);
+  if (unsound !== undefined) throw breach(about, `has pools that are none: ${unsound}`, POOLS);
   if (regionRouter !== undefined) requireMethod(strategy, 'regionRouter', about);
   if (planning !== undefined && !planningIsSound(planning))
     throw breach(
@@ -176,23 +173,59 @@ const guardStrategy: Guard<Strategy> = (strategy, about) => {
   };
 };
 
+const POOLS = `Each has a name of its own, tiers of ${WORKLOAD_TIERS.join(', ')}, a share from 0 to 1, and where it likes minInstances, a whole number; every tier has a pool.`;
+
+/** What is wrong with pools; undefined where nothing is. */
+function unsoundPools(pools: unknown): string | undefined {
+  if (!Array.isArray(pools) || pools.length === 0) return answered(pools);
+  const names = new Set<unknown>();
+  const tiers = new Set<unknown>();
+  for (const one of pools as readonly Partial<NonNullable<Strategy['pools']>[number]>[]) {
+    if (typeof one !== 'object' || one === null || typeof one.pool !== 'string' || one.pool === '') return 'one has no name';
+    const { pool, share, minInstances } = one;
+    if (names.has(pool)) return `two are called "${pool}"`;
+    names.add(pool);
+    if (!isWithin(share, 0, 1)) return `"${pool}" has ${answered(share)} for its share`;
+    if (minInstances !== undefined && !(Number.isInteger(minInstances) && minInstances >= 0)) return `"${pool}" has ${answered(minInstances)} for minInstances`;
+    if (!Array.isArray(one.tiers) || one.tiers.length === 0) return `"${pool}" has no tiers`;
+    for (const tier of one.tiers as readonly unknown[]) {
+      if (!(WORKLOAD_TIERS as readonly unknown[]).includes(tier)) return `"${pool}" has ${answered(tier)} for a tier`;
+      tiers.add(tier);
+    }
+  }
+  const without = WORKLOAD_TIERS.find((tier) => !tiers.has(tier));
+  return without === undefined ? undefined : `none takes ${without}`;
+}
+
+/** Whether a value is a number from one to the other: texts that read as numbers are none. */
+function isWithin(value: unknown, least: number, most: number): value is number {
+  return typeof value === 'number' && value >= least && value <= most;
+}
+
+const LONGEST_MS = 1e12;
+const LEAST_HEADROOM = -10;
+
 function planningIsSound({ windows, deferrable, headroom, demandQuantile, everyMs, foresight }: NonNullable<Strategy['planning']>): boolean {
   return (
     ['peak', 'each'].includes(windows) &&
-    (deferrable === 'buffer' || (deferrable?.drainHours > 0 && deferrable.drainHours < Infinity)) &&
-    headroom > -Infinity &&
+    (deferrable === 'buffer' || (isWithin(deferrable?.drainHours, 0, LONGEST_MS / MS_PER_HOUR) && deferrable.drainHours > 0)) &&
+    isWithin(headroom, LEAST_HEADROOM, 1) &&
     headroom < 1 &&
-    (demandQuantile === undefined || (demandQuantile > 0 && demandQuantile < 1)) &&
-    (everyMs === undefined || (everyMs > 0 && everyMs < Infinity)) &&
+    (demandQuantile === undefined || (isWithin(demandQuantile, 0, 1) && demandQuantile > 0 && demandQuantile < 1)) &&
+    (everyMs === undefined || isWithin(everyMs, 1, LONGEST_MS)) &&
     (foresight === undefined || typeof foresight === 'boolean')
   );
 }
 
-const SPEED = 'iterationMs() and maxTokensPerS() return at once finite numbers above 0, and kvCapacityTokens is one.';
+/** What no GPU is beyond: tokens/s of an instance, tokens of memory, milliseconds of an iteration. */
+const FASTEST = 1e9;
+const LARGEST = 1e12;
+const SMALLEST = 1e-6;
+const SPEED = `iterationMs() and maxTokensPerS() return at once numbers from ${SMALLEST} to ${LARGEST} and ${FASTEST}, and kvCapacityTokens is one.`;
 const guardPerformance: Guard<PerformanceModel> = (model, about) => {
   requireMethod(model, 'forDeployment', about);
-  const positive = (value: number, what: string): number => {
-    if (!(value > 0 && value < Infinity)) throw breach(about, `has ${answered(value)} for ${what}`, SPEED);
+  const positive = (value: number, what: string, most = LARGEST): number => {
+    if (!isWithin(value, SMALLEST, most)) throw breach(about, `has ${answered(value)} for ${what}`, SPEED);
     return value;
   };
   return {
@@ -210,6 +243,7 @@ const guardPerformance: Guard<PerformanceModel> = (model, about) => {
           positive(
             call(about, 'maxTokensPerS', SPEED, () => made.maxTokensPerS(mix)),
             'maxTokensPerS()',
+            FASTEST,
           ),
         iterationMs: (...load) =>
           positive(
@@ -221,7 +255,12 @@ const guardPerformance: Guard<PerformanceModel> = (model, about) => {
   };
 };
 
-const FORECAST = 'forecast() returns, or promises, as many finite values of 0 or more as steps were asked for, in each column and at each quantile.';
+/** What is forecast beyond this is no demand. */
+const MOST_DEMAND = 1e15;
+/** Sums of floating-point numbers may differ by so much. */
+const ROUNDING = 1e-9;
+const FORECAST =
+  'forecast() returns, or promises, what comes after the history in its own steps: as many finite values of 0 or more as were asked for, in each column and at each quantile that was asked for, which do not cross.';
 const guardForecaster: Guard<Forecaster> = (forecaster, about) => {
   requireMethod(forecaster, 'forecast', about);
   const { minHistorySteps } = forecaster;
@@ -232,22 +271,43 @@ const guardForecaster: Guard<Forecaster> = (forecaster, about) => {
     minHistorySteps,
     async forecast(history, horizonSteps, options) {
       let forecast: DemandForecast;
+      const quantileLevels = levelsOf(options);
       try {
-        forecast = await forecaster.forecast(history, horizonSteps, options);
+        // What it writes into a history would be seen by others.
+        forecast = await forecaster.forecast(copyOf(history), horizonSteps, { ...options, quantileLevels });
       } catch (cause) {
         options?.signal?.throwIfAborted();
         throw blamed(cause, about, 'forecast', FORECAST);
       }
-      const broken = forecastBreach(forecast, horizonSteps);
+      const broken = forecastBreach(forecast, history, horizonSteps, quantileLevels);
       if (broken !== undefined) throw breach(about, broken, FORECAST);
       return forecast;
     },
   };
 };
 
-function forecastBreach(forecast: DemandForecast | null | undefined, horizonSteps: number): string | undefined {
+function copyOf(history: DemandSeries): DemandSeries {
+  const { promptTokensPerS, outputTokensPerS, requestsPerS } = history;
+  return {
+    ...history,
+    key: { ...history.key },
+    promptTokensPerS: promptTokensPerS.slice(),
+    outputTokensPerS: outputTokensPerS.slice(),
+    requestsPerS: requestsPerS.slice(),
+  };
+}
+
+function forecastBreach(
+  forecast: DemandForecast | null | undefined,
+  { startMs, stepMs, promptTokensPerS }: DemandSeries,
+  horizonSteps: number,
+  levels: readonly number[],
+): string | undefined {
   if (typeof forecast !== 'object' || forecast === null) return `answered with ${answered(forecast)}`;
-  if (!(Number.isFinite(forecast.startMs) && forecast.stepMs > 0 && typeof forecast.method === 'string')) return 'answered without startMs, stepMs and method';
+  if (typeof forecast.method !== 'string') return 'answered without method';
+  if (forecast.stepMs !== stepMs) return `answered with ${answered(forecast.stepMs)} for stepMs, where the history has ${stepMs}`;
+  const endMs = startMs + promptTokensPerS.length * stepMs;
+  if (!(Math.abs(forecast.startMs - endMs) < stepMs / 2)) return `answered with ${answered(forecast.startMs)} for startMs, where the history ends at ${endMs}`;
   for (const [name, column] of [
     ['', forecast],
     ['promptTokensPerS.', forecast.promptTokensPerS],
@@ -255,11 +315,19 @@ function forecastBreach(forecast: DemandForecast | null | undefined, horizonStep
   ] as const) {
     if (!(column?.mean instanceof Float64Array)) return `answered without ${name}mean, a Float64Array`;
     if (!Array.isArray(column.quantiles)) return `answered without ${name}quantiles`;
+    const missing = levels.find((level, k) => column.quantiles[k]?.level !== level);
+    if (missing !== undefined) return `answered without ${name}quantile ${missing}, or not in the order of the levels that were asked for`;
     for (const [label, values] of [['mean', column.mean] as const, ...column.quantiles.map(({ level, values: of }) => [`quantile ${level}`, of] as const)]) {
       const steps = (values as Partial<Float64Array> | undefined)?.length;
       if (!(values instanceof Float64Array) || steps !== horizonSteps) return `answered with ${steps ?? 'no'} steps in ${name}${label}, not ${horizonSteps}`;
-      const odd = values.find((value) => !(value >= 0 && value < Infinity));
+      const odd = values.find((value) => !(value >= 0 && value <= MOST_DEMAND));
       if (odd !== undefined) return `answered with ${odd} in ${name}${label}`;
+    }
+    const quantiles: DemandForecast['quantiles'] = column.quantiles;
+    for (const [k, { level, values }] of quantiles.entries()) {
+      const below = k === 0 ? undefined : quantiles[k - 1]!;
+      const at = below?.values.findIndex((value: number, t: number) => value > values[t]! * (1 + ROUNDING)) ?? -1;
+      if (at !== -1) return `answered with a ${name}quantile ${level} below quantile ${below!.level} in step ${at}`;
     }
   }
   return undefined;

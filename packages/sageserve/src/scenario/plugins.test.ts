@@ -27,7 +27,7 @@ const forFirst = (target: string) => `(fleet) => [{ endpointId: fleet.endpoints[
 const use = { regionRouter: { regionRouter: 'mine' }, strategy: { strategies: ['mine'] } };
 
 describe('a plug-in that breaks its contract', () => {
-  it.each([
+  it.each<readonly [string, string, object, string, string]>([
     ['a router that answers 99', router('route: () => 99'), use.regionRouter, 'region router "mine"', 'answered with 99 where there are'],
     ['a router that answers NaN', router('route: () => NaN'), use.regionRouter, 'region router "mine"', 'answered with NaN'],
     ['a router that answers half a region', router('route: () => 0.5'), use.regionRouter, 'region router "mine"', 'answered with 0.5'],
@@ -46,6 +46,19 @@ describe('a plug-in that breaks its contract', () => {
     ['a strategy without a policy', '{ strategies: { mine: () => ({}) } }', use.strategy, 'strategy "mine"', 'has no scaling'],
     ['a router that throws when it is looked at', "{ regionRouters: { mine: () => ({ get name() { throw new Error('boo'); }, route: () => 0 }) } }", use.regionRouter, 'region router "mine"', 'boo'],
     ['a strategy whose plans are none', "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, planning: { windows: 'peak', deferrable: 'buffer', headroom: NaN } }) } }", use.strategy, 'strategy "mine"', 'has planning that is none'],
+    ['a strategy whose plans are texts', "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, planning: { windows: 'peak', deferrable: 'buffer', headroom: '0.1' } }) } }", use.strategy, 'strategy "mine"', 'has planning that is none'],
+    ['a strategy that plans at texts', "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, planning: { windows: 'peak', deferrable: 'buffer', headroom: 0.1, everyMs: '600000' } }) } }", use.strategy, 'strategy "mine"', 'has planning that is none'],
+    ...([
+      ['minInstances of NaN', "[{ pool: 'a', tiers: T, share: 1, minInstances: NaN }]", '"a" has NaN for minInstances'],
+      ['half a minInstances', "[{ pool: 'a', tiers: T, share: 1, minInstances: 1.5 }]", '"a" has 1.5 for minInstances'],
+      ['minInstances below 0', "[{ pool: 'a', tiers: T, share: 1, minInstances: -5 }]", '"a" has -5 for minInstances'],
+      ['one name for two', "[{ pool: 'a', tiers: T, share: 0.5 }, { pool: 'a', tiers: T, share: 0.5 }]", 'two are called "a"'],
+      ['a tier without one', "[{ pool: 'a', tiers: [T[0], T[1]], share: 1 }]", 'none takes non-interactive'],
+      ['a tier that is none', "[{ pool: 'a', tiers: [...T, 'vip'], share: 1 }]", '"a" has the text "vip" for a tier'],
+      ['a share that is text', "[{ pool: 'a', tiers: T, share: '1' }]", '"a" has the text "1" for its share'],
+      ['none', '[]', 'a list'],
+    ] as const).map(([what, pools, broken]) => [`a strategy whose pools have ${what}`, `{ strategies: { mine: () => { const T = ['interactive-fast', 'interactive-normal', 'non-interactive']; return { scaling: { name: 'mine', decide: () => [] }, pools: ${pools} }; } } }`, use.strategy, 'strategy "mine"', `has pools that are none: ${broken}`] as const),
+    ...([['5e-324', '1'], ['1e308', '1'], ['1e4', '5e-324'], ['1e4', '1e308']] as const).map(([tokens, ms]) => [`a model of ${tokens} tokens/s and ${ms} ms`, `{ performanceModels: { mine: () => ({ name: 'mine', forDeployment: () => ({ kvCapacityTokens: 1e6, maxTokensPerS: () => ${tokens}, iterationMs: () => ${ms} }) }) } }`, { performance: 'mine', strategies: ['sage'] }, 'performance model "mine"', 'has '] as const),
     ['a strategy whose router is none', "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, regionRouter: { route: () => 0 } }) } }", use.strategy, 'strategy "mine"', 'has no method regionRouter()'],
     ['a strategy that throws', strategy('() => { throw new Error("oops"); }'), use.strategy, 'strategy "mine"', 'threw in decide(): oops'],
   ])('is told with its file and the contract, as its own mistake: %s', async (_, catalogue, fields, policy, broken) => {
@@ -85,6 +98,43 @@ describe('a plug-in that leaves something behind', () => {
     expect(code).toBe(2);
   });
 });
+
+describe('a forecaster that breaks its contract', () => {
+  const of = (fields: string, before = '') => `{ forecasters: { mine: () => ({ name: 'mine', minHistorySteps: 1, forecast(history, steps, { quantileLevels }) {
+    ${before}
+    const column = (x) => ({ mean: new Float64Array(steps).fill(x), quantiles: quantileLevels.map((level) => ({ level, values: new Float64Array(steps).fill(x + level) })) });
+    const right = { ...column(2), startMs: history.startMs + history.promptTokensPerS.length * history.stepMs, stepMs: history.stepMs, method: 'mine', promptTokensPerS: column(1), outputTokensPerS: column(1) };
+    return { ...right, ${fields} };
+  } }) } }`;
+  const forecast = async (catalogue: string) => {
+    await writeFile(join(dir, `f-${made}.mjs`), `export default ${catalogue};\n`);
+    return run(['forecast', 'run', '--preset', 'small', '--plugins', join(dir, `f-${made++}.mjs`), '-m', 'mine', '--json', '--levels', '0.9,0.5']);
+  };
+
+  it('is not found in one that keeps it, and that writes into what it is given', async () => {
+    const { code, stdout } = await forecast(of('', 'history.promptTokensPerS.fill(1e9); history.key.modelId = "x";'));
+    expect(code).toBe(0);
+    const [first] = (JSON.parse(stdout) as { forecasts: { model: string; method: string; quantiles: object }[] }).forecasts;
+    expect(first).toMatchObject({ model: 'llama-2-70b', method: expect.stringMatching(/^mine/) as string });
+    expect(Object.keys(first!.quantiles)).toEqual(['0.5', '0.9']);
+  });
+
+  it.each([
+    ['stepMs: Infinity', 'answered with Infinity for stepMs, where the history has 600000'],
+    ['startMs: 1e308', 'answered with 1e+308 for startMs, where the history ends at'],
+    ['startMs: 0', 'answered with 0 for startMs'],
+    ['quantiles: []', 'answered without quantile 0.5'],
+    ['quantiles: right.quantiles.toReversed()', 'answered without quantile 0.5, or not in the order'],
+    ['quantiles: right.quantiles.map((q, k) => ({ ...q, values: new Float64Array(steps).fill(9 - k) }))', 'answered with a quantile 0.9 below quantile 0.5 in step 0'],
+    ['promptTokensPerS: column(1e308)', 'answered with 1e+308 in promptTokensPerS.mean'],
+    ['mean: new Float64Array(1)', 'answered with 1 steps in mean'],
+  ])('is told, and covered up by nothing: %s', async (fields, broken) => {
+    const { code, stderr } = await forecast(of(fields));
+    expect(stderr).toContain('forecaster "mine" of --plugins[0]');
+    expect(stderr).toContain(broken);
+    expect(code).toBe(2);
+  });
+}); // prettier-ignore
 
 describe('a plug-in in the runs of a sweep', () => {
   const swept = async (catalogue: string, seeds: number): Promise<Awaited<ReturnType<typeof run>>> => {

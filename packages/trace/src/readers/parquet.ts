@@ -159,7 +159,7 @@ function refuseTypes(file: string, metadata: FileMetaData): void {
 
 /** Decimals as the numbers that are nearest to them: the decoder multiplies, and errs in the last place. */
 function nearest(decimals: ArrayLike<unknown>, scale: number): unknown[] {
-  const factor = 10 ** scale;
+  const factor = Number(`1e${scale}`);
   return Array.from(decimals, (value) => (typeof value === 'number' ? Math.round(value * factor) / factor : value));
 }
 
