@@ -93,6 +93,18 @@ function spoil(rng: Rng, value: { [key: string]: Json }): void {
   }
 }
 
+/** Nodes, names and aliases of YAML that are right one by one, and many together. */
+function manyNodes(rng: Rng): string {
+  const n = pick(rng, [1_000, 10_000, 100_000]);
+  const list = (item: (i: number) => string): string => `[${Array.from({ length: n }, (_, i) => item(i)).join(', ')}]`;
+  return pick(rng, [
+    () => list(() => 'a'),
+    () => list((i) => (i === 0 ? '&a 1' : '*a')),
+    () => list((i) => (i % 2 === 0 ? `&a${i} 1` : `*a${i - 1}`)),
+    () => list(() => '{}'),
+  ])();
+}
+
 /** A scenario file with odd fields: read, built, and where it is small enough simulated with every invariant checked. */
 export async function fuzzScenario(rng: Rng, folder: string): Promise<unknown> {
   const scenario = soundScenario(rng);
@@ -101,6 +113,7 @@ export async function fuzzScenario(rng: Rng, folder: string): Promise<unknown> {
   let text = JSON.stringify(scenario, null, 1);
   if (chance(rng, 0.1)) text = new TextDecoder().decode(mutateBytes(rng, Buffer.from(text)));
   if (chance(rng, 0.05)) text = text.replace(/\d+/, pick(rng, ['.inf', '.nan', '-.inf', '*x', '&a [*a]', '!!binary x', '!!float 1e400', '0o17', '2024-01-01']));
+  if (chance(rng, 0.004)) text = `${JSON.stringify(scenario)}\n`.replace(/\}\n$/, `, "more": ${manyNodes(rng)} }`);
   const path = join(folder, 'in.yaml');
   await writeFile(path, text);
   const read = await readScenario(path);

@@ -1,8 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { Rng } from 'sageserve';
-import { characterize, messageOf, openTrace, sortTrace, TRACE_FORMATS, writeTrace } from 'sageserve';
+import type { Rng, TraceStream } from 'sageserve';
+import { characterize, demandOfTrace, messageOf, openTrace, sortTrace, TRACE_FORMATS, writeTrace } from 'sageserve';
 import { chance, mutateBytes, ODD_TEXT, pick, whole } from './mutate.js';
 
 /** A few rows of every text format, each with its ending. */
@@ -42,6 +42,25 @@ function mutateText(rng: Rng, text: string): string {
   return lines.join('\n');
 }
 
+/** Rows that are right one by one, and many together: names, gaps and token counts at their largest, which each takes a place of its own where they are counted. */
+function manyRows(rng: Rng): string {
+  const rows = pick(rng, [300, 1_000, 3_000]);
+  const models = pick(rng, [1, 40, rows]);
+  const regions = pick(rng, [1, 3, rows]);
+  const gapS = pick(rng, [0.001, 600, 172_800, 31_000_000]);
+  const tokens = pick(rng, [100, 1_000_000, 2 ** 31 - 1 - rows]);
+  const name = pick(rng, ['m', 'x'.repeat(2_000)]);
+  const lines = ['arrived_at_s,prompt_tokens,output_tokens,model,origin_region'];
+  let atS = 0;
+  for (let i = 0; i < rows; i++) {
+    lines.push(`${atS},${tokens + (i % pick(rng, [1, 7, rows]))},1,${name}${i % models},r${i % regions}`);
+    if (chance(rng, 0.9)) atS = Math.min(3e9, atS + gapS * rng.next());
+  }
+  return `${lines.join('\n')}\n`;
+}
+/** One of so many inputs is of that kind: each takes a hundred times as long. */
+const MANY = 0.001;
+
 /** What was written must be what can be read: as many requests, and finite numbers. */
 async function readBack(path: string, written: number): Promise<unknown> {
   try {
@@ -55,11 +74,18 @@ async function readBack(path: string, written: number): Promise<unknown> {
   }
 }
 
+/** Its demand by model and region, where that is not too much. */
+async function demandOf(trace: TraceStream, rng: Rng): Promise<unknown> {
+  const { series } = await demandOfTrace(trace, 'in.csv', { stepMs: pick(rng, [1_000, 600_000, 86_400_000]) });
+  return series.map(({ promptTokensPerS, requestsPerS }) => [promptTokensPerS, requestsPerS]);
+}
+
 /** A mutated text trace: opened, described, sorted or not, written in one of our forms and read back. */
 export async function fuzzTrace(rng: Rng, folder: string): Promise<unknown> {
   const [ending, seed] = pick(rng, SEEDS);
-  const text = chance(rng, 0.03) ? seed.repeat(60) : seed;
-  let bytes = Buffer.from(chance(rng, 0.75) ? mutateText(rng, text) : text);
+  const many = ending === 'csv' && chance(rng, MANY);
+  const text = many ? manyRows(rng) : chance(rng, 0.03) ? seed.repeat(60) : seed;
+  let bytes = Buffer.from(!many && chance(rng, 0.75) ? mutateText(rng, text) : text);
   if (chance(rng, 0.35)) bytes = Buffer.from(mutateBytes(rng, bytes));
   const gz = chance(rng, 0.02);
   if (gz) bytes = Buffer.from(chance(rng, 0.5) ? mutateBytes(rng, gzipSync(bytes)) : gzipSync(bytes));
@@ -81,6 +107,7 @@ export async function fuzzTrace(rng: Rng, folder: string): Promise<unknown> {
           }
         : {}),
     });
+    if (many && chance(rng, 0.5)) return await demandOf(trace, rng);
     if (!anyOrder && chance(rng, 0.5)) return await characterize(trace);
     const written = await writeTrace(out, anyOrder ? await sortTrace(trace) : trace);
     return await readBack(out, written);
