@@ -23,6 +23,8 @@ if (secrets.length > 0) process.title = 'sageserve';
 const thread = new Worker(new URL('command-line.js', import.meta.url), { argv, workerData: terminals() });
 /** What the process ends with, where that is not for the thread to say. */
 let ended: number | undefined;
+let forced = false;
+let threadIsGone = false;
 thread.on('message', (message: EndingMessage) => {
   heed(message);
 });
@@ -35,7 +37,10 @@ thread.on('error', (error: Error & { code?: string }) => {
 });
 const told = Promise.all([finished(thread.stdout), finished(thread.stderr)]).catch(() => undefined);
 thread.on('exit', (code) => {
+  threadIsGone = true;
   removeUnfinished();
+  // A reader who is slow is waited for, but not by force.
+  if (forced) process.exit(ended);
   void told.then(() => exit(code));
 });
 
@@ -69,7 +74,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
   });
 
 function endByForce(): void {
-  if (ended !== undefined) return;
+  if (forced) return;
   console.error(
     putAwayMs() === 0
       ? NOTHING_LEFT
@@ -80,8 +85,10 @@ function endByForce(): void {
 
 /** Ends the thread whatever it is at, and with it the process. */
 function end(code: number): void {
-  if (ended !== undefined) return;
+  if (forced) return;
+  forced = true;
   ended = code;
+  if (threadIsGone) process.exit(code);
   later(END_MS, () => {
     removeUnfinished();
     process.kill(process.pid, 'SIGKILL');

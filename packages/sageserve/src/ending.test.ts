@@ -9,6 +9,7 @@ import { wallClockMs } from './wall-clock.js';
 let dir: string;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sageserve-ending-'));
+  await writeFile(join(dir, 'trace.csv'), `arrived_at_s,prompt_tokens,output_tokens\n${Array.from({ length: 30_000 }, (_, i) => `${i},100,10`).join('\n')}\n`);
 });
 afterEach(() => vi.unstubAllEnvs());
 afterAll(() => rm(dir, { recursive: true }));
@@ -50,12 +51,22 @@ it('does not wait for what a plug-in left running', async () => {
 });
 
 it('prints all that it has to, however slowly that is read', async () => {
-  await writeFile(join(dir, 'trace.csv'), `arrived_at_s,prompt_tokens,output_tokens\n${Array.from({ length: 30_000 }, (_, i) => `${i},100,10`).join('\n')}\n`);
   const { code, stdout } = await run(['trace', 'head', join(dir, 'trace.csv'), '-n', '30000', '--json'], (child) => {
     child.stdout!.pause();
     setTimeout(() => child.stdout!.resume(), 1_500);
   });
   expect([code, stdout.trimEnd().split('\n').length]).toEqual([0, 30_000]);
+});
+
+it('ends at Ctrl-C while nobody takes what it prints', async () => {
+  const { code } = await run(['trace', 'head', join(dir, 'trace.csv'), '-n', '30000', '--json'], (child) => {
+    child.stdout!.pause();
+    setTimeout(() => {
+      child.kill('SIGINT');
+      child.once('exit', () => child.stdout!.resume());
+    }, 1_500);
+  });
+  expect(code).toBe(130);
 });
 
 it.each([
