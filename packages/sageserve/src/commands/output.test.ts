@@ -272,6 +272,7 @@ describe('what is read back', () => {
     [JSON.stringify({ ...entry, seen: { ...entry.seen, queuedTokens: null } }), 'journal.jsonl:1: is no entry of a journal: seen.queuedTokens is missing or wrong'],
     [JSON.stringify({ ...entry, reachedInstances: null }), 'reachedInstances is missing or wrong'],
     [JSON.stringify({ kind: 'run', scenario: 'x', strategy: 'x', startEpochMs: 1e300 }), 'startEpochMs is missing or wrong'],
+    [JSON.stringify({ kind: 'plan', atMs: 0, status: 'optimal', solver: 'x', targets: {}, forecasts: [{ modelId: 'm', regionId: 'r', method: 'x', startMs: 0, stepMs: 1e308, expected: [], low: [], high: [] }], shortfall: [] }), 'stepMs is missing or wrong'],
     [JSON.stringify({ kind: 'plan', atMs: 0, status: 'optimal', solver: 'x', targets: { a: null }, forecasts: [], shortfall: [] }), 'targets.a is missing or wrong'],
     ['{"kind":', 'journal.jsonl:1: is no JSON'],
   ])('is checked: %s', async (line, message) => {
@@ -288,4 +289,18 @@ describe('what is read back', () => {
     const { code, stdout } = await run(['explain', join(dir, 'least.jsonl'), '--endpoint', 'r/m/s/p']);
     expect([code, stdout]).toEqual([0, expect.stringContaining('1 → 2: x')]);
   });
+
+  it('tells of endpoints whose names have slashes, in pools or not, and needs no seed', async () => {
+    const forecast = (modelId: string) => ({ modelId, regionId: 'eu', method: `of ${modelId}`, startMs: 0, stepMs: 600_000, expected: [5], low: [4], high: [6] });
+    const plan = { kind: 'plan', atMs: 0, status: 'optimal', solver: 'x', targets: { 'eu/meta/llama/h100': { held: 3, target: 7 }, 'eu/meta/llama/h100/x': { held: 1, target: 2 } }, forecasts: [forecast('meta'), forecast('meta/llama')], shortfall: [] };
+    const lines = [{ kind: 'run', scenario: 's', strategy: 'sage' }, plan, ...['eu/meta/llama/h100', 'eu/meta/llama/h100/batch'].map((endpointId) => ({ ...entry, endpointId }))];
+    await writeFile(join(dir, 'slashes.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    for (const endpoint of ['eu/meta/llama/h100', 'eu/meta/llama/h100/batch']) {
+      const { code, stdout, stderr } = await run(['explain', join(dir, 'slashes.jsonl'), '--endpoint', endpoint]);
+      expect([code, stderr]).toEqual([0, '']);
+      expect(stdout).toContain(`${endpoint} at 00:00:00 (s, sage)`);
+      expect(stdout).toContain('3 held then, 7 planned');
+      expect(stdout).toContain('forecast by of meta/llama');
+    }
+  }); // prettier-ignore
 });

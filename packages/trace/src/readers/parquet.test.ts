@@ -112,6 +112,20 @@ describe('a column of numbers in Parquet', () => {
   });
 });
 
+describe('metadata of Parquet', () => {
+  it('of millions of entries are refused before they are held', async () => {
+    // Field 4, a list of so many structs, each of which ends at once.
+    const entries = 3_000_000;
+    const size: number[] = [];
+    for (let rest = entries; rest > 0; rest >>>= 7) size.push((rest & 0x7f) | (rest >= 128 ? 0x80 : 0));
+    const footer = Buffer.concat([Buffer.from([0x49, 0xfc, ...size]), Buffer.alloc(entries + 1)]);
+    const tail = Buffer.alloc(8, 'PAR1');
+    tail.writeUInt32LE(footer.length, 0);
+    tail.write('PAR1', 4);
+    await expect(read(Buffer.concat([Buffer.from('PAR1'), footer, tail]))).rejects.toThrow('a list has 3000000 elements');
+  });
+});
+
 describe('a Parquet trace', () => {
   it.each(Object.keys(WRITTEN_ELSEWHERE))('of another writer is read with what is missing in it: %s', async (writer) => {
     const rows = await read(gunzipSync(Buffer.from(WRITTEN_ELSEWHERE[writer], 'base64')));

@@ -23,6 +23,7 @@ import { MalformedBytes, readThrift } from './thrift.js';
 const ROWS_AT_A_TIME = 65_536;
 const MAGIC = 'PAR1';
 /** Metadata and columns of a group that are larger are no trace's. */
+const MOST_METADATA_BYTES = 1 << 26;
 const MOST_BYTES = 1 << 30;
 /** Pages of a group that are kept unpacked, between the check and the decoder; what is more is unpacked twice. */
 const KEPT_BYTES = 1 << 26;
@@ -111,7 +112,7 @@ async function readMetadata(file: FileHandle): Promise<{ metadata: FileMetaData;
   const tail = await bytesAt(file, size - 8, size);
   if (Buffer.from(tail.subarray(4)).toString('latin1') !== MAGIC) throw new MalformedBytes('the file does not end as Parquet does');
   const length = new DataView(tail.buffer, tail.byteOffset).getUint32(0, true);
-  if (length > size - 12 || length > MOST_BYTES) throw new MalformedBytes(`they say that they are ${length} bytes long`);
+  if (length > size - 12 || length > MOST_METADATA_BYTES) throw new MalformedBytes(`they say that they are ${length} bytes long`);
   const footer = await bytesAt(file, size - 8 - length, size);
   // The decoder checks nothing: this does.
   readThrift(footer.subarray(0, length), 0);

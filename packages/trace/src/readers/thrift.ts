@@ -1,6 +1,9 @@
 /** Structs and lists nest no deeper in Parquet's metadata. */
 const MOST_DEPTH = 24;
 
+/** A file of ten thousand row groups has lists of as many. */
+const MOST_ELEMENTS = 1_000_000;
+
 /** What a struct holds that is of use: numbers of up to 32 bits, yes and no, and structs, by the number of their field. Everything else is passed over. */
 export interface ThriftStruct {
   readonly numbers: ReadonlyMap<number, number>;
@@ -71,6 +74,7 @@ function passOver(bytes: Uint8Array, at: number, type: number, depth: number): n
       if (size === 15) [size, at] = readVarint(bytes, at);
       // Each element takes a byte at least.
       if (size > bytes.length - at) throw new MalformedBytes('a list is longer than the bytes');
+      if (size > MOST_ELEMENTS) throw new MalformedBytes(`a list has ${size} elements`);
       for (let i = 0; i < size; i++) at = passOver(bytes, at, head & 0x0f, depth + 1);
       return at;
     }
