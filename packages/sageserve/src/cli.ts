@@ -1,5 +1,5 @@
 import { finished } from 'node:stream/promises';
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { messageOf } from '@sageserve/core';
 import { cantWrite } from '@sageserve/trace';
 import { guardConsole, terminals } from './commands/terminal.js';
@@ -20,14 +20,28 @@ guardConsole(secrets);
 // An address with a password is hidden from whoever lists the processes of the machine.
 if (secrets.length > 0) process.title = 'sageserve';
 
-const thread = new Worker(new URL('command-line.js', import.meta.url), { argv, workerData: terminals() });
+try {
+  process.cwd();
+} catch {
+  console.error('error: the working directory is not there any more');
+  console.error('hint: Change to another.');
+  process.exit(WRONG_USE);
+}
+
+// A line of its own: what a plug-in says to the thread's parent is not for this one.
+const { port1: line, port2: threadsEnd } = new MessageChannel();
+const terminal = terminals();
+const thread = new Worker(new URL('command-line.js', import.meta.url), { argv, workerData: { line: threadsEnd, terminal }, transferList: [threadsEnd] });
 /** What the process ends with, where that is not for the thread to say. */
 let ended: number | undefined;
+/** What the thread says that it ends with. */
+let told: number | undefined;
 let forced = false;
 let threadIsGone = false;
-thread.on('message', (message: EndingMessage) => {
-  heed(message);
+line.on('message', (message: EndingMessage) => {
+  told = heed(message) ?? told;
 });
+line.unref();
 thread.on('error', (error: Error & { code?: string }) => {
   ended ??= FAILED;
   if (error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
@@ -35,19 +49,26 @@ thread.on('error', (error: Error & { code?: string }) => {
     console.error('hint: Give it less at once, or more memory: NODE_OPTIONS=--max-old-space-size=8192 allows it 8 GB.');
   } else console.error(`error: ${messageOf(error)}`);
 });
-const told = Promise.all([finished(thread.stdout), finished(thread.stderr)]).catch(() => undefined);
+const printed = Promise.all([finished(thread.stdout), finished(thread.stderr)]).catch(() => undefined);
 thread.on('exit', (code) => {
   threadIsGone = true;
+  for (let last = receiveMessageOnPort(line); last !== undefined; last = receiveMessageOnPort(line)) told = heed(last.message as EndingMessage) ?? told;
   removeUnfinished();
+  process.exitCode = ended ?? told ?? FAILED;
   // A reader who is slow is waited for, but not by force.
-  if (forced) process.exit(ended);
-  void told.then(() => exit(code));
+  if (forced) process.exit();
+  void printed.then(() => exit(code));
 });
 
 function exit(code: number): never {
-  if (ended !== undefined || code !== UNSETTLED) process.exit(ended ?? code);
-  console.error('error: nothing goes on: what is waited for never comes');
-  console.error('hint: A promise that a plug-in never settles does this: one that it awaits while it is loaded, or that it answers with.');
+  if (ended !== undefined || told !== undefined) process.exit();
+  if (code === UNSETTLED) {
+    console.error('error: nothing goes on: what is waited for never comes');
+    console.error('hint: A promise that a plug-in never settles does this: one that it awaits while it is loaded, or that it answers with.');
+  } else {
+    console.error(`error: something ended the command with process.exit(${code}) before it was done`);
+    console.error('hint: A plug-in does not end the process: it throws an error.');
+  }
   process.exit(WRONG_USE);
 }
 
@@ -60,7 +81,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
       return;
     }
     interrupted = true;
-    thread.postMessage(name);
+    line.postMessage(name);
     // What waits for a pipe, a lock or a network hears nothing; what is held for others is put away.
     later(GRACE_MS, () => {
       if (putAwayMs() === 0) endByForce();
@@ -97,9 +118,12 @@ function end(code: number): void {
 }
 
 // Nobody has to hear of progress: what is written elsewhere is no worse for that.
-process.stderr.on('error', () => undefined);
+process.stderr.on('error', () => {
+  thread.stderr.resume();
+});
 // A closed pipe (`… | head`) is the reader's choice, not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  thread.stdout.resume();
   if (error.code !== 'EPIPE') console.error(`error: ${cantWrite('to standard output', error).message}`);
   end(error.code === 'EPIPE' ? 0 : FAILED);
 });

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, workerData } from 'node:worker_threads';
 import { messageOf, SageServeError } from '@sageserve/core';
 import { TRACE_FORMATS } from '@sageserve/trace';
 import { Command, CommanderError, Option } from 'commander';
@@ -9,7 +9,7 @@ import { forecastBacktestCommand, forecastRunCommand } from './commands/forecast
 import { planCommand } from './commands/plan.js';
 import { queueCancelCommand, queueRetryCommand, queueStatusCommand, workerCommand } from './commands/queue.js';
 import { replaceFile } from './commands/output-file.js';
-import { FAILED, INTERRUPTED, NOTHING_LEFT, removeUnfinished, tellOfEnding, withPlaces, WRONG_USE } from './ending.js';
+import { FAILED, INTERRUPTED, leave, NOTHING_LEFT, removeUnfinished, tellOfEnding, withPlaces, WRONG_USE } from './ending.js';
 import { profilesCommand } from './commands/profiles.js';
 import { simulateCommand } from './commands/simulate.js';
 import { sweepCommand } from './commands/sweep.js';
@@ -41,21 +41,21 @@ const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.
 const controller = new AbortController();
 const { signal } = controller;
 // The thread that starts this one hears the signals, and ends this one where it does not hear of them.
-const outside = parentPort!;
+const { line, terminal } = workerData as { line: MessagePort; terminal: Terminals };
 tellOfEnding((message) => {
-  outside.postMessage(message);
+  line.postMessage(message);
 });
-outside.on('message', () => {
+line.on('message', () => {
   controller.abort(new Interrupted());
 });
-outside.unref();
-wearTerminal(workerData as Terminals);
+line.unref();
+wearTerminal(terminal);
 // What a plug-in started and nobody awaits.
 for (const name of ['unhandledRejection', 'uncaughtException'] as const)
   process.on(name, (error: unknown) => {
     const code = report(error);
     removeUnfinished();
-    process.exit(code);
+    leave(code);
   });
 
 class Interrupted extends Error {}
@@ -273,7 +273,7 @@ try {
 }
 // What a plug-in left running, or a pipe to which somebody may still write, must not keep the process: what was printed is waited for.
 await outTaken();
-process.exit();
+leave(Number(process.exitCode ?? 0));
 
 /** Says what went wrong on standard error; returns the exit code. */
 function report(error: unknown): number {

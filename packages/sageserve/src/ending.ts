@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { rmdirSync, rmSync } from 'node:fs';
 import { messageOf } from '@sageserve/core';
 
 /** Codes that the command ends with. */
@@ -12,6 +12,10 @@ export const NOTHING_LEFT = 'interrupted: nothing incomplete was left behind';
 /** What the thread at work tells the one that ends the process when it must: it may be deaf by then. */
 export type EndingMessage =
   | { readonly unfinished: string; readonly complete: boolean }
+  /** A folder that was made, and is to go where nothing came into it. */
+  | { readonly made: string }
+  /** The command has ended, and its thread is about to. */
+  | { readonly code: number }
   /** How long it may take to put away what is held now (ms). */
   | { readonly putAwayMs: number };
 
@@ -42,6 +46,15 @@ function note(path: string, complete: boolean): void {
   tell({ unfinished: path, complete });
 }
 
+/** Folders that were made, those around others first. */
+const made: string[] = [];
+
+/** Notes a folder that was made: it is no result by itself. */
+export function noteMade(path: string): void {
+  made.push(path);
+  tell({ made: path });
+}
+
 /** A message in which what was not complete has the name that it was to have. */
 export function withPlaces(message: string): string {
   let told = message;
@@ -56,6 +69,13 @@ export function removeUnfinished(): void {
       rmSync(path, { recursive: true, force: true });
     } catch (error) {
       console.error(`could not remove ${path}: ${messageOf(error)}`);
+    }
+  }
+  for (const path of made.toReversed()) {
+    try {
+      rmdirSync(path);
+    } catch {
+      // There is something in it.
     }
   }
 }
@@ -81,8 +101,17 @@ export function putAwayMs(): number {
   return Math.max(heldThereMs, ...[...held].map((one) => one.putAwayMs));
 }
 
-/** Takes what the thread at work told. */
-export function heed(message: EndingMessage): void {
+/** Takes what the thread at work told; returns the code with which it ends, where it does. */
+export function heed(message: EndingMessage): number | undefined {
+  if ('code' in message) return message.code;
   if ('unfinished' in message) note(message.unfinished, message.complete);
+  else if ('made' in message) noteMade(message.made);
   else heldThereMs = message.putAwayMs;
+  return undefined;
+}
+
+/** Ends the thread at work. A plug-in that ends it says nothing first. */
+export function leave(code: number): never {
+  tell({ code });
+  process.exit(code);
 }

@@ -1,5 +1,6 @@
 import { ConfigError, type EndpointSnapshot, type FleetSnapshot, MS_PER_HOUR, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
-import { ABANDONED, bounded, isAbandoned, plannedInstances, withCooldown } from './decorators.js';
+import { bounded, plannedInstances, withCooldown } from './decorators.js';
+import { ABANDONED, isAbandoned } from './last-instance.js';
 import type { PoolLayout } from './siloed.js';
 import { told } from './told.js';
 
@@ -55,7 +56,7 @@ export function createChironScaling(options: ChironScalingOptions = {}): Scaling
     const planned = plannedInstances(endpoint);
     const to = (count: number, reason: string): ScalingDecision => ({ endpointId: endpoint.endpointId, targetInstances: bounded(count, endpoint), reason });
     if (planned < endpoint.minInstances) return to(endpoint.minInstances, `${planned} instances are under the minimum of ${endpoint.minInstances}`);
-    if (isAbandoned(endpoint)) return to(1, ABANDONED);
+    if (isAbandoned(endpoint, fleet)) return to(1, ABANDONED);
     const utilization = endpoint.kvCacheUtilization;
     if (utilization === undefined) return undefined;
     if (!endpoint.tiers.includes('interactive-fast')) {

@@ -8,7 +8,7 @@ import { createLtImmediateScaling } from './lt-i.js';
 import { createLtUtilizationScaling } from './lt-u.js';
 import { createLtUtilizationAwareScaling } from './lt-ua.js';
 import { createOracleScaling } from './oracle.js';
-import { boundedByWork, cellOf, isUnknown, observedTokensPerS, plannedTarget, windowAt } from './planned.js';
+import { cellOf, isUnknown, observedTokensPerS, plannedCount, windowAt } from './planned.js';
 import { createReactiveScaling } from './reactive.js';
 import { createSageScaling } from './sage.js';
 import { createSiloedScaling } from './siloed.js';
@@ -46,24 +46,17 @@ describe('an endpoint that has nothing and gets nothing', () => {
 });
 
 describe('what a plan says of an endpoint', () => {
-  it('is never none while that has work', () => {
-    const of = (fields: Partial<EndpointSnapshot>, count = 0) => boundedByWork(count, fakeEndpoint({ minInstances: 0, ...fields }));
-    expect([of({}), of({ queuedRequests: 1 }), of({ runningRequests: 1 }), of({ queuedRequests: 1, runningRequests: -1 })]).toEqual([0, 1, 1, 0]);
-    expect([of({ queuedRequests: undefined, runningRequests: undefined }), of({ queuedRequests: undefined, runningRequests: 2 }), of({ queuedRequests: 2, runningRequests: undefined })]).toEqual([0, 1, 1]);
-    expect([of({ runningRequests: 1, maxInstances: 0 }), of({ runningRequests: 1 }, 4), of({ minInstances: 2 }), of({}, 99)]).toEqual([0, 4, 2, 10]);
-  }); // prettier-ignore
-
   it('is nothing where it names another model, region or SKU, and each strategy leaves that alone', () => {
     const plan = fakePlan(9);
     const others = [fakeEndpoint({ modelId: modelId('x') }), fakeEndpoint({ regionId: regionId('x') }), fakeEndpoint({ skuId: skuId('x') })];
     for (const other of others) {
       expect(cellOf(plan, other)).toBeUndefined();
-      expect(plannedTarget(plan, other)).toBeUndefined();
+      expect(plannedCount(plan, other)).toBeUndefined();
       for (const create of [createLtImmediateScaling, createLtUtilizationScaling, createLtUtilizationAwareScaling, createOracleScaling, createSageScaling])
         expect(create().decide(fakeFleet([{ ...other, kvCacheUtilization: 0.95 }]), plan, 50 * MINUTE)).toEqual([]);
     }
-    expect(plannedTarget(plan, fakeEndpoint())).toBe(9);
-    expect(plannedTarget(undefined, fakeEndpoint())).toBeUndefined();
+    expect(plannedCount(plan, fakeEndpoint())).toBe(9);
+    expect(plannedCount(undefined, fakeEndpoint())).toBeUndefined();
   });
 
   it('is of the window in which a time lies, held to the first and the last', () => {

@@ -10,14 +10,6 @@ export function bounded(count: number, endpoint: EndpointSnapshot): number {
   return Math.min(endpoint.maxInstances, Math.max(endpoint.minInstances, count));
 }
 
-/** Why an endpoint without an instance gets one. */
-export const ABANDONED = 'requests wait and there is no instance';
-
-/** Whether requests wait at an endpoint that has no instance and gets none: no reading will ever come from it, and a plan for nothing leaves them there. */
-export function isAbandoned(endpoint: EndpointSnapshot): boolean {
-  return plannedInstances(endpoint) === 0 && endpoint.maxInstances > 0 && (endpoint.queuedRequests ?? 0) > 0;
-}
-
 export interface CooldownOptions {
   /** After a change, the endpoint is left alone for this long (ms). */
   readonly cooldownMs: number;

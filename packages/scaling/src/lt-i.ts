@@ -1,6 +1,7 @@
 import type { ScalingDecision, ScalingPolicy } from '@sageserve/core';
 import { plannedInstances } from './decorators.js';
-import { isUnknown, plannedTarget } from './planned.js';
+import { boundedByWork } from './last-instance.js';
+import { heldTo, isUnknown, plannedCount } from './planned.js';
 import { createReactiveScaling } from './reactive.js';
 
 export interface LtImmediateScalingOptions {
@@ -17,10 +18,12 @@ export function createLtImmediateScaling(options: LtImmediateScalingOptions = {}
       if (plan === undefined) return withoutPlan.decide(fleet, plan, nowMs);
       const decisions: ScalingDecision[] = [];
       for (const endpoint of fleet.endpoints) {
-        const target = plannedTarget(plan, endpoint);
+        const count = plannedCount(plan, endpoint);
+        if (count === undefined) continue;
+        const target = boundedByWork(count, endpoint, fleet);
         const planned = plannedInstances(endpoint);
-        if (target === undefined || target === planned || (target < planned && isUnknown(endpoint))) continue;
-        decisions.push({ endpointId: endpoint.endpointId, targetInstances: target, reason: `the plan says ${target}` });
+        if (target === planned || (target < planned && isUnknown(endpoint))) continue;
+        decisions.push({ endpointId: endpoint.endpointId, targetInstances: target, reason: `the plan says ${count}${heldTo(count, target)}` });
       }
       return decisions;
     },

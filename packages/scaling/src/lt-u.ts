@@ -1,6 +1,7 @@
 import { ConfigError, type EndpointSnapshot, type FleetSnapshot, type PlacementPlan, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
-import { ABANDONED, bounded, isAbandoned, plannedInstances, withCooldown } from './decorators.js';
-import { plannedTarget } from './planned.js';
+import { bounded, plannedInstances, withCooldown } from './decorators.js';
+import { ABANDONED, boundedByWork, isAbandoned } from './last-instance.js';
+import { heldTo, plannedCount } from './planned.js';
 import { createReactiveScaling } from './reactive.js';
 import { told } from './told.js';
 
@@ -42,22 +43,24 @@ export function createBoundedByPlan(
   if (!(passAbove >= scaleOutAbove)) throw new ConfigError('passAbove', `must be at least scaleOutAbove (${scaleOutAbove}), not ${passAbove}`);
 
   function step(endpoint: EndpointSnapshot, fleet: FleetSnapshot, plan: PlacementPlan, nowMs: number): ScalingDecision | undefined {
-    const target = plannedTarget(plan, endpoint);
-    if (target === undefined) return undefined;
+    const count = plannedCount(plan, endpoint);
+    if (count === undefined) return undefined;
+    const target = boundedByWork(count, endpoint, fleet);
+    const said = `the plan says ${count}${heldTo(count, target)}`;
     const planned = plannedInstances(endpoint);
     const to = (count: number, reason: string): ScalingDecision => ({ endpointId: endpoint.endpointId, targetInstances: bounded(count, endpoint), reason });
     if (planned < endpoint.minInstances) return to(endpoint.minInstances, `${planned} instances are under the minimum of ${endpoint.minInstances}`);
-    if (isAbandoned(endpoint)) return to(1, ABANDONED);
+    if (isAbandoned(endpoint, fleet)) return to(1, ABANDONED);
     const utilization = endpoint.kvCacheUtilization;
     if (utilization === undefined) return undefined;
     const { least, most, why } = boundsOf(target, endpoint, fleet, plan, nowMs);
     const seen = (limit: number): string => `utilisation ${told(utilization, limit)}`;
     if (utilization > scaleOutAbove && planned < Math.min(most, endpoint.maxInstances))
-      return to(planned + 1, `${seen(scaleOutAbove)} is above ${scaleOutAbove}; the plan says ${target}${why}`);
+      return to(planned + 1, `${seen(scaleOutAbove)} is above ${scaleOutAbove}; ${said}${why}`);
     if (utilization > passAbove && planned === Math.max(most, target) && planned < endpoint.maxInstances)
       return to(planned + 1, `${seen(passAbove)} is above ${passAbove}: one more than the ${planned} of the plan`);
     if (utilization < scaleInBelow && planned > Math.max(least, endpoint.minInstances))
-      return to(planned - 1, `${seen(scaleInBelow)} is below ${scaleInBelow}; the plan says ${target}${why}`);
+      return to(planned - 1, `${seen(scaleInBelow)} is below ${scaleInBelow}; ${said}${why}`);
     return undefined;
   }
 

@@ -1,6 +1,7 @@
 import { ConfigError, MS_PER_MIN, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
 import { plannedInstances } from './decorators.js';
-import { boundedByWork, cellOf, isUnknown, windowAt } from './planned.js';
+import { boundedByWork } from './last-instance.js';
+import { cellOf, heldTo, isUnknown, windowAt } from './planned.js';
 import { createStaticScaling } from './static.js';
 
 export interface OracleScalingOptions {
@@ -31,10 +32,15 @@ export function createOracleScaling(options: OracleScalingOptions = {}): Scaling
         let target = 0;
         for (let w = at(nowMs); w <= at(nowMs + Math.max(leadMs, endpoint.provisioningDelayMs ?? 0)); w++)
           target = Math.max(target, schedule[w]!.at(cell.m, cell.r, cell.k));
-        target = boundedByWork(target, endpoint);
+        const needed = target;
+        target = boundedByWork(needed, endpoint, fleet);
         const planned = plannedInstances(endpoint);
         if (target !== planned && !(target < planned && isUnknown(endpoint)))
-          decisions.push({ endpointId: endpoint.endpointId, targetInstances: target, reason: `${target} are needed in the time that comes` });
+          decisions.push({
+            endpointId: endpoint.endpointId,
+            targetInstances: target,
+            reason: `${needed} are needed in the time that comes${heldTo(needed, target)}`,
+          });
       }
       return decisions;
     },

@@ -1,5 +1,4 @@
 import type { DemandSnapshot, EndpointSnapshot, FleetSnapshot, PlacementPlan, PlannedDemand } from '@sageserve/core';
-import { bounded } from './decorators.js';
 
 /** Position of an endpoint in a plan's grids. */
 export interface PlanCell {
@@ -14,16 +13,15 @@ export function cellOf(plan: PlacementPlan, endpoint: Pick<EndpointSnapshot, 'mo
   return cell.m === -1 || cell.r === -1 || cell.k === -1 ? undefined : cell;
 }
 
-/** A count held to the endpoint's bounds, and never none while the endpoint has work: a plan is a target, and what is there to be done outranks it. */
-export function boundedByWork(count: number, endpoint: EndpointSnapshot): number {
-  const target = bounded(count, endpoint);
-  return target === 0 && endpoint.maxInstances > 0 && (endpoint.queuedRequests ?? 0) + (endpoint.runningRequests ?? 0) > 0 ? 1 : target;
+/** A count of a plan, and what an endpoint's bounds and its work make of it, in words. */
+export function heldTo(count: number, target: number): string {
+  return count === target ? '' : `, held to ${target}`;
 }
 
-/** What a plan says an endpoint should have, within the endpoint's bounds; undefined without a plan for it. */
-export function plannedTarget(plan: PlacementPlan | undefined, endpoint: EndpointSnapshot): number | undefined {
+/** What a plan says an endpoint should have, as it stands there; undefined without a plan for it. */
+export function plannedCount(plan: PlacementPlan | undefined, endpoint: EndpointSnapshot): number | undefined {
   const cell = plan === undefined ? undefined : cellOf(plan, endpoint);
-  return cell === undefined ? undefined : boundedByWork(plan!.target.at(cell.m, cell.r, cell.k), endpoint);
+  return cell === undefined ? undefined : plan!.target.at(cell.m, cell.r, cell.k);
 }
 
 /** Whether nothing is known of what an endpoint is doing, so that it must not be scaled in. */

@@ -1,5 +1,6 @@
-import { ConfigError, type EndpointSnapshot, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
-import { ABANDONED, bounded, isAbandoned, plannedInstances, withCooldown } from './decorators.js';
+import { ConfigError, type EndpointSnapshot, type FleetSnapshot, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
+import { plannedInstances, withCooldown } from './decorators.js';
+import { ABANDONED, boundedByWork, isAbandoned, isLastForBacklog } from './last-instance.js';
 import { told } from './told.js';
 
 export interface ReactiveScalingOptions {
@@ -21,7 +22,7 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
   if (!(scaleInBelow >= 0 && scaleInBelow < scaleOutAbove))
     throw new ConfigError('scaleInBelow', `must be from 0 to under scaleOutAbove (${scaleOutAbove}), not ${scaleInBelow}`);
 
-  function step(endpoint: EndpointSnapshot): ScalingDecision | undefined {
+  function step(endpoint: EndpointSnapshot, fleet: FleetSnapshot): ScalingDecision | undefined {
     const utilization = endpoint.kvCacheUtilization;
     const planned = plannedInstances(endpoint);
     // Nothing ready and nothing on its way: no reading will ever come, so the floor must be restored first.
@@ -31,7 +32,7 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
         targetInstances: endpoint.minInstances,
         reason: `${planned} instances are under the minimum of ${endpoint.minInstances}`,
       };
-    if (isAbandoned(endpoint)) return { endpointId: endpoint.endpointId, targetInstances: 1, reason: ABANDONED };
+    if (isAbandoned(endpoint, fleet)) return { endpointId: endpoint.endpointId, targetInstances: 1, reason: ABANDONED };
     if (utilization === undefined) return undefined;
     if (utilization > scaleOutAbove && planned < endpoint.maxInstances) {
       return {
@@ -41,9 +42,11 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
       };
     }
     if (utilization < scaleInBelow && planned > endpoint.minInstances) {
+      const target = boundedByWork(planned - 1, endpoint, fleet);
+      if (target === planned || (target === 0 && isLastForBacklog(endpoint, fleet))) return undefined;
       return {
         endpointId: endpoint.endpointId,
-        targetInstances: bounded(planned - 1, endpoint),
+        targetInstances: target,
         reason: `utilisation ${told(utilization, scaleInBelow)} is below ${scaleInBelow}`,
       };
     }
@@ -55,7 +58,7 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
     decide(fleet) {
       const decisions: ScalingDecision[] = [];
       for (const endpoint of fleet.endpoints) {
-        const decision = step(endpoint);
+        const decision = step(endpoint, fleet);
         if (decision !== undefined) decisions.push(decision);
       }
       return decisions;

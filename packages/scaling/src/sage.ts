@@ -13,7 +13,8 @@ import {
   type ScalingPolicy,
 } from '@sageserve/core';
 import { bounded, plannedInstances } from './decorators.js';
-import { boundedByWork, cellOf, isUnknown, type PlanCell } from './planned.js';
+import { boundedByWork } from './last-instance.js';
+import { cellOf, isUnknown, type PlanCell } from './planned.js';
 import { createReactiveScaling } from './reactive.js';
 import { correctedNeed, DemandCorrection, type Needs } from './sage-need.js';
 
@@ -128,7 +129,14 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     return Math.min(state.burst, most);
   }
 
-  function decideFor(endpoint: EndpointSnapshot, cell: PlanCell, plan: PlacementPlan, needs: Needs, nowMs: number): ScalingDecision | undefined {
+  function decideFor(
+    endpoint: EndpointSnapshot,
+    cell: PlanCell,
+    fleet: FleetSnapshot,
+    plan: PlacementPlan,
+    needs: Needs,
+    nowMs: number,
+  ): ScalingDecision | undefined {
     const state = stateOf(endpoint.endpointId);
     const delayMs = endpoint.provisioningDelayMs ?? assumedDelayMs;
     const leadEndMs = nowMs + delayMs + marginMs;
@@ -136,7 +144,7 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     const lead = windowIn(needs, demand, leadEndMs);
     let needed = 0;
     for (let w = windowIn(needs, demand, nowMs); w <= lead; w++) needed = Math.max(needed, needs.at(w, cell));
-    const base = boundedByWork(needed, endpoint);
+    const base = boundedByWork(needed, endpoint, fleet);
     const burst = burstOf(endpoint, state, base, plan.tokensPerSPerInstance?.at(cell.m, 0, cell.k) ?? 0, nowMs);
     const wanted = bounded(base + burst, endpoint);
     state.needs.push({ atMs: nowMs, count: wanted });
@@ -173,7 +181,7 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
       for (const endpoint of fleet.endpoints) {
         const cell = cellOf(plan, endpoint);
         if (cell === undefined) continue;
-        const decision = decideFor(endpoint, cell, plan, needs, nowMs);
+        const decision = decideFor(endpoint, cell, fleet, plan, needs, nowMs);
         if (decision !== undefined) decisions.push(decision);
       }
       return decisions;

@@ -26,5 +26,5 @@ export { type RequestBatch, type TraceDictionaries, type TraceStream } from './r
 export { type ReadOptions, type SkippedRows } from './row-sink.js';
 export { type ParquetColumn, type ParquetColumnType, ParquetTable, type ParquetTableOptions } from './writers/parquet-table.js';
 export { makeBeside } from './writers/beside.js';
-export { cantWrite, writeTarget } from './writers/write-failure.js';
+export { cantWrite, leadsNowhere, writeTarget } from './writers/write-failure.js';
 export { toRecord, writeTrace, type WriteTraceOptions } from './writers/write-trace.js';

@@ -19,7 +19,7 @@ import { count, decimal, time } from './format.js';
 import { JournalFile } from './journal-file.js';
 import { cantWrite, makeBeside } from '@sageserve/trace';
 import { notComplete } from '../ending.js';
-import { refuseForeign, replaceFile, takePlace } from './output-file.js';
+import { placeOf, replaceFile, takePlace } from './output-file.js';
 import { Progress } from './progress.js';
 import { makeFolder } from './result-folder.js';
 
@@ -255,7 +255,7 @@ class OutFolder {
 
   /** Throws `ConfigError` where nothing can be written, or where a folder of a scenario's name holds files that are not results. */
   static async create(path: string, names: readonly string[]): Promise<OutFolder> {
-    for (const name of names) await refuseForeign(join(path, name), isResult);
+    for (const name of names) await placeOf(join(path, name), isResult);
     const takeBack = await makeFolder(path);
     try {
       return new OutFolder(path, await makeBeside(path, 'folder'), takeBack);
@@ -268,7 +268,7 @@ class OutFolder {
   /** Each scenario's folder takes the place of an earlier one of its name; what else is there stays. */
   async publish(): Promise<void> {
     for (const name of await readdir(this.partial)) {
-      await takePlace(join(this.partial, name), join(this.#path, name), isResult);
+      await takePlace(join(this.partial, name), await placeOf(join(this.#path, name), isResult), isResult);
     }
     await rm(this.partial, { recursive: true });
     this.#complete();

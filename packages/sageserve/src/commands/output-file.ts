@@ -1,10 +1,10 @@
 import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { chmod, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, open, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { ConfigError } from '@sageserve/core';
-import { cantWrite, makeBeside, writeTarget } from '@sageserve/trace';
+import { cantWrite, leadsNowhere, makeBeside, writeTarget } from '@sageserve/trace';
 import { notComplete } from '../ending.js';
 import { pause } from '../wall-clock.js';
 
@@ -128,16 +128,20 @@ async function pour(path: string, text: string): Promise<void> {
   await finished(pipe, { readable: false });
 }
 
-/** Looks whether results may take a place: nothing stands there, or a folder with nothing but results. Throws `ConfigError`. */
-export async function refuseForeign(path: string, isResult: (name: string) => boolean): Promise<void> {
+/** Looks whether results may take a place: nothing stands there, or a folder with nothing but results. Returns the place, which of a link is where it leads. Throws `ConfigError`. */
+export async function placeOf(path: string, isResult: (name: string) => boolean): Promise<string> {
   const hint = 'Name another folder.';
   const about = await stat(path).catch(() => undefined);
-  if (about === undefined) return;
+  if (about === undefined) {
+    if (await leadsNowhere(path)) throw new ConfigError('--out', `${path} is a link to what is not there`, { hint });
+    return path;
+  }
   if (!about.isDirectory()) throw new ConfigError('--out', `${path} is there, and no folder of results`, { hint });
   for (const entry of await readdir(path, { withFileTypes: true })) {
     if (!isResult(entry.name)) throw new ConfigError('--out', `${path} holds files that are not results, such as ${entry.name}`, { hint });
     if (!entry.isFile()) throw new ConfigError('--out', `${join(path, entry.name)} is no plain file`, { hint });
   }
+  return realpath(path);
 }
 
 /** So often another may put its results there at the same time. */

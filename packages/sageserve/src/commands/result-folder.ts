@@ -7,8 +7,8 @@ import { demandCsv } from '../demand/demand-csv.js';
 import type { Scenario } from '../scenario/schema.js';
 import { JournalFile } from './journal-file.js';
 import { cantWrite, makeBeside } from '@sageserve/trace';
-import { notComplete } from '../ending.js';
-import { OutputFile, refuseForeign, takePlace } from './output-file.js';
+import { notComplete, noteMade } from '../ending.js';
+import { OutputFile, placeOf, takePlace } from './output-file.js';
 import { openResultTable, REQUEST_COLUMNS, type ResultTable, TIMESERIES_COLUMNS } from './result-table.js';
 
 const RESULT_FILES = ['summary.json', 'timeseries.csv', 'timeseries.parquet', 'demand.csv', 'requests.csv', 'requests.parquet', 'journal.jsonl'];
@@ -48,10 +48,10 @@ export class ResultFolder {
   /** Throws `ConfigError` where the folder can't be made, or where one of its name holds files that are not results. */
   static async create(path: string, config: SimulationConfig, options: ResultFolderOptions = {}): Promise<ResultFolder> {
     try {
-      await refuseForeign(path, isResult);
-      const partial = await makeBeside(path, 'folder');
+      const place = await placeOf(path, isResult);
+      const partial = await makeBeside(place, 'folder');
       try {
-        return new ResultFolder(path, partial, config, options);
+        return new ResultFolder(place, partial, config, options);
       } catch (cause) {
         await rm(partial, { recursive: true, force: true });
         throw cause;
@@ -158,6 +158,7 @@ export async function makeFolder(path: string): Promise<() => Promise<void>> {
     try {
       await mkdir(folder);
       made.push(folder);
+      noteMade(folder);
     } catch (cause) {
       const code = (cause as { code?: string }).code;
       if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
@@ -166,6 +167,7 @@ export async function makeFolder(path: string): Promise<() => Promise<void>> {
       await make(dirname(folder));
       await mkdir(folder);
       made.push(folder);
+      noteMade(folder);
     }
   };
   try {

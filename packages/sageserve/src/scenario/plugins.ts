@@ -21,9 +21,20 @@ const loadedFrom = new Map<string, string>();
 
 /** Where the plug-in is named from whose code an error came that nobody took, as far as its stack tells. */
 function pluginBehind(error: unknown): string | undefined {
-  const stack = error instanceof Error ? String(error.stack) : '';
+  const stack = stackOf(error);
+  // What has no stack is none of SageServe's.
+  if (stack === undefined) return [...loadedFrom.values()].join(' or ') || undefined;
   for (const [url, where] of loadedFrom) if (stack.includes(url)) return where;
   return undefined;
+}
+
+/** Where an error comes from, where it says so: anything may be thrown. */
+function stackOf(error: unknown): string | undefined {
+  try {
+    return error instanceof Error && typeof error.stack === 'string' ? error.stack : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** What is said of an error that nobody took where a plug-in is behind it; undefined where none is. */

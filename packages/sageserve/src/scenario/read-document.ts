@@ -13,8 +13,8 @@ export function checkDocument<S extends z.ZodType>(
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
-  const others = parsed.error.issues.slice(1).map((other) => pathText(pathOf(other), what));
   const path = pathOf(issue);
+  const others = [...new Set(parsed.error.issues.map((other) => pathText(pathOf(other), what)))].filter((other) => other !== pathText(path, what));
   throw new ConfigError(`${where(path)}${pathText(path, what)}`, issue.code === 'unrecognized_keys' ? `is not a field of the ${what}` : deepest(issue), {
     ...(others.length > 0 ? { hint: `Wrong too: ${others.join(', ')}.` } : {}),
   });

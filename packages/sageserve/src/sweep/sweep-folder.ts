@@ -5,7 +5,7 @@ import { ConfigError, messageOf } from '@sageserve/core';
 import { cantWrite, ParquetTable, type ParquetColumn } from '@sageserve/trace';
 import { z } from 'zod';
 import { jsonPieces } from '../commands/json-pieces.js';
-import { OutputFile, refuseForeign, replace, replaceFile, writePieces } from '../commands/output-file.js';
+import { OutputFile, placeOf, replace, replaceFile, writePieces } from '../commands/output-file.js';
 import { makeFolder } from '../commands/result-folder.js';
 import { MEASURES } from '../compare/comparison-rows.js';
 import type { SweepRun } from './definition.js';
@@ -63,7 +63,7 @@ export class SweepFolder {
   /** Takes the folder until {@link close}. Throws `ConfigError` where it can't be made, holds files that are not results of a sweep, or another sweep is at work in it. */
   static async open(path: string, signal?: AbortSignal): Promise<SweepFolder> {
     await makeFolder(path);
-    await refuseForeign(path, (name) => FILES.includes(name) || name.endsWith('.partial'));
+    await placeOf(path, (name) => FILES.includes(name) || name.endsWith('.partial'));
     const folder = new SweepFolder(path, lockFolder(join(path, LOCK), path));
     try {
       await folder.#readAll(signal);

@@ -1,4 +1,4 @@
-import { realpath, stat } from 'node:fs/promises';
+import { lstat, realpath, stat } from 'node:fs/promises';
 import { messageOf, SageServeError } from '@sageserve/core';
 
 /** Why something could not be written, in words for the reasons that are met most. */
@@ -29,11 +29,20 @@ export function cantWrite(path: string, cause: unknown): SageServeError {
  * (ERR_OUTPUT_PATH) for what is marked read-only, and for what is no file.
  */
 export async function writeTarget(path: string): Promise<{ readonly path: string; readonly mode: number | undefined }> {
-  const entry = await stat(path).catch(() => undefined);
-  if (entry === undefined) return { path, mode: undefined };
   const refuse = (why: string): SageServeError => new SageServeError('ERR_OUTPUT_PATH', `can't write ${path}: ${why}`);
+  const entry = await stat(path).catch(() => undefined);
+  if (entry === undefined) {
+    if (await leadsNowhere(path)) throw refuse('it is a link to what is not there');
+    return { path, mode: undefined };
+  }
   if (entry.isDirectory()) throw refuse('it is a folder');
   if (!entry.isFile()) throw refuse('it is no plain file');
   if ((entry.mode & 0o222) === 0) throw refuse('it is read-only');
   return { path: await realpath(path), mode: entry.mode & 0o777 };
+}
+
+/** Whether a path is a link, and what it leads to is not there. */
+export async function leadsNowhere(path: string): Promise<boolean> {
+  const [entry, target] = await Promise.all([lstat(path), stat(path)].map((about) => about.catch(() => undefined)));
+  return entry !== undefined && target === undefined;
 }

@@ -1,0 +1,133 @@
+import { type EndpointSnapshot, type FleetSnapshot, modelId, PlacementGrid, regionId, type ScalingPolicy, skuId } from '@sageserve/core';
+import { fakeEndpoint, fakeFleet } from '@sageserve/testing';
+import { describe, expect, it } from 'vitest';
+import { fakePlan } from './fixtures.js';
+import { boundedByWork, isAbandoned, isLastForBacklog } from './last-instance.js';
+import { createLtImmediateScaling } from './lt-i.js';
+import { createLtUtilizationScaling } from './lt-u.js';
+import { createOracleScaling } from './oracle.js';
+import { createReactiveScaling } from './reactive.js';
+
+/** Endpoints of one pool on two SKUs; more fields by position. */
+function pair(...fields: readonly Partial<EndpointSnapshot>[]): EndpointSnapshot[] {
+  return fields.map((own, i) => {
+    const id = skuId(`sku-${i}`);
+    return fakeEndpoint({ endpointId: `r/m/${id}` as never, skuId: id, minInstances: 0, readyInstances: 0, queuedRequests: 0, runningRequests: 0, ...own });
+  });
+}
+
+describe('a count of an endpoint', () => {
+  it('is never none while its pool has work and it is the last', () => {
+    const of = (fields: Partial<EndpointSnapshot>, count = 0) => {
+      const endpoint = fakeEndpoint({ minInstances: 0, ...fields });
+      return boundedByWork(count, endpoint, fakeFleet([endpoint]));
+    };
+    expect([of({}), of({ queuedRequests: 1 }), of({ runningRequests: 1 }), of({ queuedRequests: 1, runningRequests: -1 })]).toEqual([0, 1, 1, 0]);
+    expect([
+      of({ queuedRequests: undefined, runningRequests: undefined }),
+      of({ queuedRequests: undefined, runningRequests: 2 }),
+      of({ queuedRequests: 2, runningRequests: undefined }),
+    ]).toEqual([0, 1, 1]);
+    expect([of({ runningRequests: 1, maxInstances: 0 }), of({ runningRequests: 1 }, 4), of({ minInstances: 2 }), of({}, 99)]).toEqual([0, 4, 2, 10]);
+  });
+
+  const kept = (endpoints: readonly EndpointSnapshot[], fleet: FleetSnapshot = fakeFleet(endpoints)) => endpoints.map((one) => boundedByWork(0, one, fleet));
+  const work = { runningRequests: 3 };
+  it('is none where another of its pool keeps one: the one with the most, or the highest minimum, or the first', () => {
+    expect(kept(pair({ ...work, readyInstances: 1 }, { ...work, readyInstances: 2 }))).toEqual([0, 1]);
+    expect(kept(pair({ ...work, readyInstances: 2 }, { ...work, readyInstances: 1 }))).toEqual([1, 0]);
+    expect(kept(pair(work, { ...work, provisioningInstances: 1 }))).toEqual([0, 1]);
+    expect(kept(pair({ ...work, provisioningInstances: 5 }, { ...work, readyInstances: 1 }))).toEqual([0, 1]);
+    expect(kept(pair({ ...work, readyInstances: 1 }, { ...work, readyInstances: 1, minInstances: 1 }))).toEqual([0, 1]);
+    expect(kept(pair(work, work))).toEqual([1, 0]);
+    expect(kept(pair({ ...work, maxInstances: 0 }, work))).toEqual([0, 1]);
+    expect(kept(pair(work, work, work))).toEqual([1, 0, 0]);
+  });
+
+  it('does not count on another region, model or pool, nor on GPUs that are gone', () => {
+    for (const other of [{ regionId: regionId('x') }, { modelId: modelId('x') }, { pool: 'x' }])
+      expect(kept(pair(work, { ...work, ...other, readyInstances: 9 }))).toEqual([1, 1]);
+    const endpoints = pair(work, work);
+    const { regionId: region, modelId: _ } = endpoints[0]!;
+    const capacity = endpoints.map(({ skuId: sku }, i) => ({ regionId: region, skuId: sku, gpuCapacity: i * 8, gpusInUse: 0, spotInstances: new Map() }));
+    expect(kept(endpoints, { ...fakeFleet(endpoints), capacity })).toEqual([0, 1]);
+  });
+});
+
+describe('a pool that has nothing and gets nothing', () => {
+  it('is given one instance, not one of each SKU', () => {
+    const abandoned = (...fields: readonly Partial<EndpointSnapshot>[]) => {
+      const endpoints = pair(...fields);
+      return endpoints.map((one) => isAbandoned(one, fakeFleet(endpoints)));
+    };
+    const waits = { queuedRequests: 2 };
+    expect(abandoned(waits, waits)).toEqual([true, false]);
+    expect(abandoned(waits, { ...waits, readyInstances: 1 })).toEqual([false, false]);
+    expect(abandoned({ ...waits, provisioningInstances: 1 }, waits)).toEqual([false, false]);
+    expect(abandoned({}, {})).toEqual([false, false]);
+  });
+});
+
+describe('the last instance of a model', () => {
+  it('is kept for what is held back', () => {
+    const endpoints = [
+      ...pair({ regionId: regionId('a'), readyInstances: 1 }),
+      ...pair({ regionId: regionId('b'), readyInstances: 1 }).map((one) => ({ ...one, endpointId: 'other' as never })),
+    ];
+    const backlog = (requests: number, id = endpoints[0]!.modelId) => [
+      { modelId: id, requests, promptTokens: requests, earliestDeadlineAtMs: 1e9, due: [], arrivedTokensPerS: 0 },
+    ];
+    const last = (held: FleetSnapshot['backlog'], of = endpoints) =>
+      of.map((one) => isLastForBacklog(one, { ...fakeFleet(of), ...(held === undefined ? {} : { backlog: held }) }));
+    expect(last(backlog(1))).toEqual([true, false]);
+    expect(last(backlog(0))).toEqual([false, false]);
+    expect(last(undefined)).toEqual([false, false]);
+    expect(last(backlog(1, modelId('x')))).toEqual([false, false]);
+    expect(
+      last(
+        backlog(1),
+        endpoints.map((one, i) => (i === 0 ? { ...one, tiers: ['interactive-fast' as const] } : one)),
+      ),
+    ).toEqual([false, true]);
+    expect(
+      last(
+        backlog(1),
+        endpoints.map((one, i) => (i === 0 ? { ...one, readyInstances: 0 } : one)),
+      ),
+    ).toEqual([false, true]);
+    const idle = { kvCacheUtilization: 0.01 };
+    const reactive = (held: number) =>
+      createReactiveScaling()
+        .decide({ ...fakeFleet(endpoints.map((one) => ({ ...one, ...idle }))), backlog: backlog(held) }, undefined, 0)
+        .map(({ endpointId, targetInstances }) => [endpointId, targetInstances]);
+    expect(reactive(1)).toEqual([['other', 0]]);
+    expect(reactive(0)).toHaveLength(2);
+  });
+});
+
+describe('two SKUs of one pool', () => {
+  // What a pool does is told of each of its endpoints.
+  const seen = { runningRequests: 2, queuedRequests: 0, kvCacheUtilization: 0.1 };
+  it.each<readonly [string, () => ScalingPolicy, string]>([
+    ['lt-i', () => createLtImmediateScaling(), 'the plan says 0, held to 1'],
+    ['oracle', () => createOracleScaling(), '0 are needed in the time that comes, held to 1'],
+    ['reactive', () => createReactiveScaling({ cooldownMs: 0 }), ''],
+    ['lt-u', () => createLtUtilizationScaling({ cooldownMs: 0 }), ''],
+  ])('do not both go while there is work, nor does one come and go: %s', (name, create, words) => {
+    const policy = create();
+    const ready = [3, 1];
+    let changes = 0;
+    for (let tick = 0; tick < 60; tick++) {
+      const decisions = policy.decide(fakeFleet(pair(...ready.map((readyInstances) => ({ ...seen, readyInstances }))), tick * 1_000), name === 'reactive' ? undefined : fakePlan(0, { skus: [skuId('sku-0'), skuId('sku-1')], target: new PlacementGrid(1, 1, 2) }), tick * 1_000);
+      for (const { endpointId, targetInstances, reason } of decisions) {
+        const i = Number(endpointId.at(-1));
+        if (ready[i] !== targetInstances) changes++;
+        ready[i] = targetInstances;
+        if (targetInstances === 1 && words !== '') expect(reason).toContain(words);
+      }
+      expect(ready[0]! + ready[1]!).toBeGreaterThan(0);
+    }
+    expect(ready[0]! + ready[1]!).toBe(1);
+    expect(changes).toBeLessThan(5);
+  });
+}); // prettier-ignore
