@@ -164,6 +164,21 @@ describe('createControlLoop', () => {
     expect(ticks).toBe(60);
     await go(3 * HOUR);
     expect(journal.filter((entry) => entry.kind === 'plan').map((entry) => entry.atMs)).toEqual([0, HOUR, 2 * HOUR, 3 * HOUR]);
+    for (const [observeMs, reactMs] of [
+      [33.3, 99.9],
+      [33.3, 333],
+      [0.1, 0.3],
+      [1_000 / 3, 1_000],
+    ] as const)
+      expect(() => createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, cadences: { observeMs, reactMs } })).not.toThrow();
+    for (const [observeMs, reactMs] of [
+      [100, 50],
+      [33.3, 100],
+      [1, 1.5],
+    ] as const)
+      expect(() => createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, cadences: { observeMs, reactMs } })).toThrow(
+        'cadences.reactMs: must be a multiple',
+      );
     expect(() => createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, cadences: { observeMs: 7_000, reactMs: 10_000 } })).toThrow(
       'cadences.reactMs: must be a multiple of observeMs (7000), not 10000',
     );

@@ -73,6 +73,7 @@ export interface MultiTimescaleLoop extends ControlLoop {
 
 /** Times since 1970 are told apart by a quarter of it. */
 const SHORTEST_CADENCE_MS = 0.001;
+const ROUNDING = 1e-9;
 /** How soon a plan that could not be made is tried again. */
 const RETRY_MS = 5 * MS_PER_MIN;
 
@@ -103,7 +104,10 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
   for (const [name, value] of Object.entries({ observeMs, reactMs, planMs }))
     if (!(value >= SHORTEST_CADENCE_MS && value < Infinity))
       throw new ConfigError(`cadences.${name}`, `must be ${SHORTEST_CADENCE_MS} milliseconds or more, not ${value}`);
-  if (reactMs % observeMs !== 0) throw new ConfigError('cadences.reactMs', `must be a multiple of observeMs (${observeMs}), not ${reactMs}`);
+  const looks = reactMs / observeMs;
+  // Of lengths that are no sums of halves the quotient is rounded.
+  if (looks < 1 || Math.abs(looks - Math.round(looks)) > ROUNDING * looks)
+    throw new ConfigError('cadences.reactMs', `must be a multiple of observeMs (${observeMs}), not ${reactMs}`);
   if (!(staleAfterMs > 0)) throw new ConfigError('staleAfterMs', `must be above 0, not ${staleAfterMs}`);
   if (mode === 'approve' && approvals === undefined)
     throw new ConfigError('approvals', 'is needed for the mode "approve"', { hint: 'Make one with createApprovalQueue().' });

@@ -178,6 +178,23 @@ describe.skipIf(process.platform === 'win32')('what stands where results go', ()
     expect([plugged.code, plugged.stderr]).toEqual([2, expect.stringContaining('it is no plain file')]);
   });
 
+  it('may be a link, and is then where that leads; a link to nothing is not replaced', async () => {
+    const out = await mkdtemp(join(dir, 'linked-'));
+    expect((await run(['simulate', ...short, '--out', join(out, 'real')])).code).toBe(0);
+    const before = await readFile(join(out, 'real', 'static', 'summary.json'), 'utf8');
+    await mkdir(join(out, 'by'));
+    await symlink(join('..', 'real', 'static'), join(out, 'by', 'static'));
+    expect((await run(['simulate', ...short, '--seed', '2', '--out', join(out, 'by')])).code).toBe(0);
+    expect((await lstat(join(out, 'by', 'static'))).isSymbolicLink()).toBe(true);
+    expect(await readFile(join(out, 'real', 'static', 'summary.json'), 'utf8')).not.toBe(before);
+    await symlink('nowhere', join(out, 'by', 'reactive'));
+    await symlink('nowhere.csv', join(out, 'trace.csv'));
+    const results = await run(['simulate', '--duration', '1m', '--strategy', 'reactive', '--out', join(out, 'by')]);
+    const trace = await run(['trace', 'generate', join(out, 'trace.csv'), '--duration', '1m']);
+    expect([results.code, results.stderr, trace.code, trace.stderr]).toEqual([2, expect.stringContaining('is a link to what is not there'), 2, expect.stringContaining('it is a link to what is not there')]);
+    expect((await readdir(out)).sort()).toEqual(['by', 'real', 'trace.csv']);
+  });
+
   it('may be a pipe that nobody reads: that is let go of at Ctrl-C', async () => {
     spawnSync('mkfifo', [join(dir, 'unread')]);
     const { code } = await run(['schema', '--out', join(dir, 'unread')], (child) => setTimeout(() => child.kill('SIGINT'), 1_000));

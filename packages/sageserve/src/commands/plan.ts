@@ -238,7 +238,13 @@ async function forecastAll({ series }: Observed, options: PlanOptions, scenario:
 
 /** Mean requests of each model as observed, of those that can wait where nothing else was seen; a model of which nothing was is that of the scenario. */
 function observedMix({ series, nonInteractiveMix }: Observed, scenario: Scenario, models: readonly ModelId[]): Map<ModelId, TokenMix> {
-  const unseen = models.filter((id) => !series.some(({ key }) => key.modelId === id));
+  const unseen = models.filter(
+    (id) =>
+      !series.some(
+        ({ key, promptTokensPerS, outputTokensPerS }) =>
+          key.modelId === id && [promptTokensPerS, outputTokensPerS].some((column) => column.some((tokens) => tokens > 0)),
+      ),
+  );
   return new Map([...unseen.map((id) => [id, scenarioMix(scenario, id)] as const), ...nonInteractiveMix, ...meanMix(series)]);
 }
 

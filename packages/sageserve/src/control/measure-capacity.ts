@@ -13,6 +13,8 @@ const LEAST_DURATION_S = 900;
 /** Where requests are so short that a pool takes thousands a second, fewer seconds will do. */
 const MOST_REQUESTS = 300_000;
 const MOST_DURATION_S = 30 * 86_400;
+/** No generated traffic has more: what carries that carries all that there is. */
+const MOST_PER_S = 100_000;
 const STEPS = 6;
 const LOWEST_SHARE = 0.2;
 /** Where no load will do, the objective is out of reach and memory says nothing. */
@@ -80,7 +82,7 @@ async function tryLoad(
 ): Promise<{ result: SimulationResult; kvCacheUtilization: number }> {
   const model = scenario.models.find(({ name }) => name === endpoint.model)!;
   const mix = scenarioMix(scenario, endpoint.model);
-  const requestsPerS = (share * endpoint.performance.maxTokensPerS(mix) * INSTANCES) / (mix.promptTokens + mix.outputTokens);
+  const requestsPerS = Math.min(MOST_PER_S, (share * endpoint.performance.maxTokensPerS(mix) * INSTANCES) / (mix.promptTokens + mix.outputTokens));
   const durationS = Math.max(
     Math.min(LEAST_DURATION_S, Math.ceil(MOST_REQUESTS / requestsPerS)),
     Math.min(MOST_DURATION_S, Math.ceil(REQUESTS / requestsPerS)),

@@ -91,6 +91,9 @@ describe('a model of which all may wait, beside one of which nothing may', () =>
       expect([strategy, entries.some(({ kind }) => kind === 'plan')]).toEqual([strategy, true]);
       expect(entries.filter(({ what }) => what?.includes('no plan could be made') === true)).toEqual([]);
     }
+    // Demand of nothing is demand.
+    await writeFile(join(dir, 'none.csv'), `time,model,region,requests_per_s,prompt_tokens_per_s,output_tokens_per_s\n${['llama-2-70b', 'llama-3.1-8b'].flatMap((model, m) => [0, 1, 2, 3].map((t) => `${new Date(t * 600_000).toISOString()},${model},eastus,${1 - m},${500 * (1 - m)},${50 * (1 - m)}`)).join('\n')}\n`);
+    expect(await run(['plan', join(dir, 'mixed.json'), '--demand', join(dir, 'none.csv')])).toMatchObject({ code: 0, stderr: '' });
     const planned = await run(['plan', join(dir, 'mixed.json'), '--json']);
     expect(planned).toMatchObject({ code: 0, stderr: '' });
     expect((JSON.parse(planned.stdout) as { shortfall?: unknown[] }).shortfall ?? []).toEqual([]);

@@ -54,7 +54,7 @@ export function placementProblem(
     const shape = mix.get(endpoint.model);
     if (shape === undefined && forecasts.some(({ key }) => key.modelId === endpoint.model))
       throw new ConfigError('mix', `has no prompt and output tokens of ${endpoint.model}`, {
-        hint: 'Its demand must hold requests beside tokens, or the mix be given.',
+        hint: 'Its demand must hold requests beside tokens, or --mix say how many a mean request has.',
       });
     held.set(m, r, k, endpoint.initialInstances);
     least.set(m, r, k, endpoint.minInstances);

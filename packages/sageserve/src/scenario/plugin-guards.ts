@@ -8,6 +8,7 @@ import {
   type Forecaster,
   type InstanceRouter,
   messageOf,
+  MS_PER_DAY,
   MS_PER_HOUR,
   type PerformanceModel,
   PolicyContractError,
@@ -45,10 +46,13 @@ function call<T>(about: Origin, method: string, contract: string, action: () => 
   }
 }
 
-/** An error of SageServe's own keeps what it says: a `ConfigError` names an option, a breach may come from a policy within. */
+/** A breach may come from a policy within, and a history may be too short for any forecaster; whatever else is thrown, an error of SageServe's own kinds too, is its author's. */
 function blamed(cause: unknown, about: Origin, method: string, contract: string): unknown {
-  return cause instanceof SageServeError ? cause : breach(about, `threw in ${method}(): ${messageOf(cause)}`, contract, cause);
+  const passes = cause instanceof PolicyContractError || (cause instanceof SageServeError && cause.code === TOO_SHORT);
+  return passes ? cause : breach(about, `threw in ${method}(): ${messageOf(cause)}`, contract, cause);
 }
+
+const TOO_SHORT = 'ERR_FORECAST_HISTORY';
 
 function requireMethod(made: unknown, method: string, about: Origin): void {
   if (typeof made !== 'object' || made === null) throw breach(about, `is ${answered(made)}`, 'A factory returns the policy, an object with its methods.');
@@ -134,7 +138,7 @@ const guardScaling: Guard<ScalingPolicy> = (policy, about) => {
     name: policy.name,
     decide(fleet, plan, nowMs) {
       const decisions = call(about, 'decide', SCALING_CONTRACT, () => policy.decide(fleet, plan, nowMs));
-      const broken = scalingBreach(decisions, fleet);
+      const broken = call(about, 'decide', SCALING_CONTRACT, () => scalingBreach(decisions, fleet));
       if (broken !== undefined) throw breach(about, broken, SCALING_CONTRACT);
       return decisions;
     },
@@ -203,6 +207,8 @@ function isWithin(value: unknown, least: number, most: number): value is number 
 }
 
 const LONGEST_MS = 1e12;
+/** As long as a scenario's plans may be. */
+const LONGEST_PLAN_MS = 30 * MS_PER_DAY;
 const LEAST_HEADROOM = -10;
 
 function planningIsSound({ windows, deferrable, headroom, demandQuantile, everyMs, foresight }: NonNullable<Strategy['planning']>): boolean {
@@ -212,13 +218,13 @@ function planningIsSound({ windows, deferrable, headroom, demandQuantile, everyM
     isWithin(headroom, LEAST_HEADROOM, 1) &&
     headroom < 1 &&
     (demandQuantile === undefined || (isWithin(demandQuantile, 0, 1) && demandQuantile > 0 && demandQuantile < 1)) &&
-    (everyMs === undefined || isWithin(everyMs, 1, LONGEST_MS)) &&
+    (everyMs === undefined || isWithin(everyMs, 1, LONGEST_PLAN_MS)) &&
     (foresight === undefined || typeof foresight === 'boolean')
   );
 }
 
 /** What no GPU is beyond: tokens/s of an instance, tokens of memory, milliseconds of an iteration. */
-const FASTEST = 1e9;
+const FASTEST = 1e8;
 const LARGEST = 1e12;
 const SMALLEST = 1e-6;
 const SPEED = `iterationMs() and maxTokensPerS() return at once numbers from ${SMALLEST} to ${LARGEST} and ${FASTEST}, and kvCapacityTokens is one.`;
@@ -279,7 +285,7 @@ const guardForecaster: Guard<Forecaster> = (forecaster, about) => {
         options?.signal?.throwIfAborted();
         throw blamed(cause, about, 'forecast', FORECAST);
       }
-      const broken = forecastBreach(forecast, history, horizonSteps, quantileLevels);
+      const broken = call(about, 'forecast', FORECAST, () => forecastBreach(forecast, history, horizonSteps, quantileLevels));
       if (broken !== undefined) throw breach(about, broken, FORECAST);
       return forecast;
     },

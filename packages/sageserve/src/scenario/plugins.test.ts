@@ -24,6 +24,8 @@ async function scenarioWith(catalogue: string, fields: object): Promise<string> 
 const router = (answer: string) => `{ regionRouters: { mine: () => ({ name: 'mine', ${answer} }) } }`;
 const strategy = (decide: string) => `{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: ${decide} } }) } }`;
 const forFirst = (target: string) => `(fleet) => [{ endpointId: fleet.endpoints[0].endpointId, targetInstances: ${target}, reason: 'x' }]`;
+/** SageServe’s own errors, as a plug-in has them. */
+const CORE = JSON.stringify(new URL('../../../core/dist/index.js', import.meta.url).href);
 const use = { regionRouter: { regionRouter: 'mine' }, strategy: { strategies: ['mine'] } };
 
 describe('a plug-in that breaks its contract', () => {
@@ -60,6 +62,11 @@ describe('a plug-in that breaks its contract', () => {
     ] as const).map(([what, pools, broken]) => [`a strategy whose pools have ${what}`, `{ strategies: { mine: () => { const T = ['interactive-fast', 'interactive-normal', 'non-interactive']; return { scaling: { name: 'mine', decide: () => [] }, pools: ${pools} }; } } }`, use.strategy, 'strategy "mine"', `has pools that are none: ${broken}`] as const),
     ...([['5e-324', '1'], ['1e308', '1'], ['1e4', '5e-324'], ['1e4', '1e308']] as const).map(([tokens, ms]) => [`a model of ${tokens} tokens/s and ${ms} ms`, `{ performanceModels: { mine: () => ({ name: 'mine', forDeployment: () => ({ kvCapacityTokens: 1e6, maxTokensPerS: () => ${tokens}, iterationMs: () => ${ms} }) }) } }`, { performance: 'mine', strategies: ['sage'] }, 'performance model "mine"', 'has '] as const),
     ['a strategy whose router is none', "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, regionRouter: { route: () => 0 } }) } }", use.strategy, 'strategy "mine"', 'has no method regionRouter()'],
+    ...['ConfigError("mine", "bad")', 'InvariantError("mine: bad")'].flatMap((thrown) => [
+      [`a router that throws ${thrown}`, `await import(${CORE}).then((core) => (${router(`route() { throw new core.${thrown}; }`)}))`, use.regionRouter, 'region router "mine"', 'threw in route(): mine: bad'] as const,
+      [`a strategy that throws ${thrown}`, `await import(${CORE}).then((core) => (${strategy(`() => { throw new core.${thrown}; }`)}))`, use.strategy, 'strategy "mine"', 'threw in decide(): mine: bad'] as const,
+    ]),
+    ['a strategy whose decisions throw when they are looked at', strategy('(fleet) => [{ get endpointId() { throw new Error("look"); } }]'), use.strategy, 'strategy "mine"', 'threw in decide(): look'],
     ['a strategy that throws', strategy('() => { throw new Error("oops"); }'), use.strategy, 'strategy "mine"', 'threw in decide(): oops'],
   ])('is told with its file and the contract, as its own mistake: %s', async (_, catalogue, fields, policy, broken) => {
     const file = await scenarioWith(catalogue, fields);
@@ -127,6 +134,8 @@ describe('a forecaster that breaks its contract', () => {
     ['quantiles: right.quantiles.toReversed()', 'answered without quantile 0.5, or not in the order'],
     ['quantiles: right.quantiles.map((q, k) => ({ ...q, values: new Float64Array(steps).fill(9 - k) }))', 'answered with a quantile 0.9 below quantile 0.5 in step 0'],
     ['promptTokensPerS: column(1e308)', 'answered with 1e+308 in promptTokensPerS.mean'],
+    ['quantiles: [...right.quantiles, null]', 'threw in forecast()'],
+    ['get mean() { throw new Error("look"); }', 'threw in forecast(): look'],
     ['mean: new Float64Array(1)', 'answered with 1 steps in mean'],
   ])('is told, and covered up by nothing: %s', async (fields, broken) => {
     const { code, stderr } = await forecast(of(fields));
@@ -142,6 +151,13 @@ describe('a plug-in in the runs of a sweep', () => {
     await writeFile(file.replace('.json', '.yaml'), `scenarios: [${JSON.stringify(file)}]\nseeds: ${seeds}\n`);
     return run(['sweep', file.replace('.json', '.yaml'), '--out', file.replace('.json', ''), '--cores', '1']);
   };
+
+  it.each(["Promise.reject(new Error('soon'))", 'Promise.reject(undefined)', 'setTimeout(() => { throw null; }, 0)'])('fails the run that leaves behind what fails at once, and is told once: %s', async (leave) => {
+    const { code, stderr } = await swept(router(`route() { ${leave}; return 0; }`), 2);
+    expect(code).toBe(1);
+    expect(stderr).toContain('error: 2 of 2 runs failed, the first with: plugins[0] (');
+    expect(stderr.split('\n').length).toBeLessThan(20);
+  });
 
   it('fails no run but the one that left something behind', async () => {
     // It fails once another run is under way.

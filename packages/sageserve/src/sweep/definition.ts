@@ -103,11 +103,12 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
   const checked = new Set<string>();
   const add = async (
     base: Scenario,
-    choice: PolicyChoice,
+    given: PolicyChoice,
     set: Readonly<Record<string, ParameterValue>>,
     varied: Readonly<Record<string, ParameterValue>>,
     own: z.output<typeof seeds> | undefined,
   ): Promise<void> => {
+    const choice = plainChoice(given);
     const names = [...(document.strategies ?? base.strategies), ...document.runs.map((one) => one.strategy)].map(nameOf);
     const made = withParameters(
       base,
@@ -153,6 +154,9 @@ async function open(scenario: string, sweepFile: string): Promise<Scenario> {
   const read = await readScenario(file);
   return { ...read, plugins: read.plugins.map((path) => resolve(dirname(file), path)) };
 }
+
+/** A table with a name and nothing else means the name. */
+const plainChoice = (choice: PolicyChoice): PolicyChoice => (typeof choice === 'object' && Object.keys(choice).length === 1 ? choice.name : choice);
 
 const nameOf = (choice: PolicyChoice): string => (typeof choice === 'string' ? choice : choice.name);
 

@@ -1,7 +1,8 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { claimOf, lockFolder, takeOver } from './folder-lock.js';
 
 let dir: string;
@@ -36,6 +37,20 @@ describe('the lock of a folder', () => {
     expect(() => lockFolder(lock, dir)).toThrow('another sweep is at work');
     await writeFile(lock, JSON.stringify({ pid: process.ppid, host: hostname(), began: '1' }));
     lockFolder(lock, dir)();
+  });
+
+  it.runIf(process.platform === 'linux')('of a process that has ended is taken over, though its parent has not asked how', async () => {
+    // Its child ends, and it never asks.
+    const parent = spawn(process.execPath, [
+      '-e',
+      "const { spawn } = require('node:child_process'); const { pid } = spawn('sh', ['-c', 'sleep 0.2']); process.stdout.write(pid + '\\n'); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20_000);",
+    ]);
+    const pid = Number(await new Promise<string>((resolve) => parent.stdout.on('data', (text: Buffer) => resolve(text.toString()))));
+    const began = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ').at(-1)!.split(' ')[19];
+    await writeFile(lock, JSON.stringify({ pid, host: hostname(), began }));
+    await vi.waitFor(async () => expect((await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ').at(-1)![0]).toBe('Z'), 10_000);
+    lockFolder(lock, dir)();
+    parent.kill('SIGKILL');
   });
 
   it('of a process that is gone is taken over by one of those that see it', async () => {

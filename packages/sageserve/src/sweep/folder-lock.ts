@@ -141,19 +141,27 @@ function isGone(other: Holder | undefined, text: string): boolean {
 
 /** When a process began, in ticks since the machine did; undefined where the system does not tell. */
 function beganOf(pid: number): string | undefined {
+  return aboutProcess(pid)?.[19];
+}
+
+/** Fields of /proc/PID/stat from the state on (proc(5)); undefined where there is none. */
+function aboutProcess(pid: number): string[] | undefined {
   try {
     const about = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name in brackets may have anything in it.
-    return about.slice(about.lastIndexOf(')') + 2).split(' ')[19];
+    return about.slice(about.lastIndexOf(')') + 2).split(' ');
   } catch {
     return undefined;
   }
 }
 
+/** Processes that have ended, and whose parent has not asked how yet. */
+const ENDED = new Set(['Z', 'X']);
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return !ENDED.has(aboutProcess(pid)?.[0] ?? '');
   } catch (error) {
     // Somebody else's process lives too.
     return (error as { code?: string }).code === 'EPERM';

@@ -38,7 +38,11 @@ const MOST = 1e18;
 const finishedLine = z.looseObject({ key: z.string() });
 /** The same, as far as results are made of it. */
 const finishedRun = z.looseObject({
-  measures: z.looseObject(Object.fromEntries(MEASURES.map(({ key }) => [key, z.number().min(-MOST).max(MOST).nullable()]))),
+  measures: z.looseObject({
+    ...Object.fromEntries(MEASURES.map(({ key }) => [key, z.number().min(-MOST).max(MOST).nullable()])),
+    // Every run has some.
+    'gpu-hours': z.number().min(0).max(MOST),
+  }),
   busySeconds: z.number().min(0),
 });
 

@@ -3,7 +3,7 @@ import { messageOf } from '@sageserve/core';
 import { guardConsole } from '../commands/terminal.js';
 import { PreparationCache } from '../control/preparation-cache.js';
 import { leftBehind } from '../scenario/plugins.js';
-import { busyMs } from '../wall-clock.js';
+import { busyMs, yieldToEventLoop } from '../wall-clock.js';
 import type { SweepTask } from './definition.js';
 import { type SweepMeasures, runSweepTask } from './run-task.js';
 
@@ -33,13 +33,25 @@ interface Run {
 const begunBy = new AsyncLocalStorage<Run>();
 let current: Run | undefined;
 
+/** A timer of no time at all takes two. */
+const TURNS = 3;
+/** Messages that were told: what is left behind may fail again and again. */
+const toldOf = new Set<string>();
+const MOST_TOLD = 20;
+
+function tellOnce(message: string): void {
+  if (toldOf.size >= MOST_TOLD || toldOf.has(message)) return;
+  toldOf.add(message);
+  console.error(message);
+}
+
 guardConsole();
 for (const name of ['unhandledRejection', 'uncaughtException'] as const)
   process.on(name, (error: unknown) => {
     const run = begunBy.getStore() ?? current;
     if (run !== undefined && run === current) run.fail(error);
     // The run that it is of has its result, and the one that is under way has nothing to do with it.
-    else console.error(`after a run had ended, ${leftBehind(error) ?? messageOf(error)}`);
+    else tellOnce(`after a run had ended, ${leftBehind(error) ?? messageOf(error)}`);
   });
 
 /** The entry of a worker thread. Throws an error with a message and nothing else: what a plug-in threw may be something that no other thread can be told. */
@@ -65,7 +77,11 @@ export default async function work({ task, progress, slot }: WorkerTask): Promis
           },
           signal: stop.signal,
         });
-      begunBy.run(run, made).then(resolve, reject);
+      // What it left behind and fails at once is still of this run.
+      begunBy.run(run, made).then(async (found) => {
+        for (let turn = 0; turn < TURNS; turn++) await yieldToEventLoop();
+        resolve(found);
+      }, reject);
     });
   } catch (error) {
     throw new Error(messageOf(error));

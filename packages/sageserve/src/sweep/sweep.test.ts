@@ -191,6 +191,11 @@ describe('sageserve sweep', () => {
     await expect(readSweep(file, '1')).rejects.toThrow(/scenarios: have [\d.]+ GB of text in all settings together; the most is 1 GB/);
   });
 
+  it('takes a table with nothing but a name for the name: a run is not counted as two', async () => {
+    const file = await sweepFile('twice.yaml', 'scenarios: [small]\nstrategies: [static, { name: static }]\nset: { duration: 1m }\n');
+    expect((await readSweep(file, '1')).runs.map(({ strategy }) => strategy)).toEqual(['static']);
+  });
+
   it('says which line of its runs is no run, however long the file or the line', async () => {
     const file = await sweepFile('lines.yaml', 'scenarios: [small]\nstrategies: [static]\nset: { duration: 1m }\n');
     const out = join(dir, 'lines');
@@ -205,6 +210,11 @@ describe('sageserve sweep', () => {
     expect(await readFile(join(out, 'results.json'), 'utf8')).toBe(results);
     await writeFile(join(out, 'runs.jsonl'), `${others}no run\n${whole}`);
     expect(await run(['sweep', file, '--out', out])).toMatchObject({ code: 2, stderr: expect.stringContaining('runs.jsonl:201: is not JSON') as string });
+    await writeFile(join(out, 'runs.jsonl'), whole.replace(/"gpu-hours":[\d.]+/, '"gpu-hours":null'));
+    expect(await run(['sweep', file, '--out', out])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('runs.jsonl:1: is not a run: measures.gpu-hours is missing or wrong') as string,
+    });
     await writeFile(join(out, 'runs.jsonl'), whole + 'x'.repeat(17 << 20));
     expect(await run(['sweep', file, '--out', out])).toMatchObject({ code: 2, stderr: expect.stringContaining('runs.jsonl:2: has more than 16 MB') as string });
   });
