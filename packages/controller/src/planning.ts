@@ -265,7 +265,7 @@ export class Planning {
     const shortfall = solutions.flatMap((one, w) => (one.shortfall ?? []).map((missing) => (windows === 'each' ? { ...missing, window: w } : missing)));
     for (const one of shortfall.slice(0, 1))
       degradations.push(
-        `the plan is elastic: ${one.kind} of ${one.modelId}${one.regionId === undefined ? '' : ` in ${one.regionId}`} is short by ${Math.round(one.amount)}${shortfall.length > 1 ? `, and ${shortfall.length - 1} more` : ''}`,
+        `the plan is elastic: ${one.kind} of ${one.modelId}${one.regionId === undefined ? '' : ` in ${one.regionId}`} is short by ${one.amount < 10 ? Number(one.amount.toPrecision(2)) : Math.round(one.amount)}${shortfall.length > 1 ? `, and ${shortfall.length - 1} more` : ''}`,
       );
     const flows =
       windows === 'peak'

@@ -57,6 +57,9 @@ export function explainPlan(problem: PlacementProblem, solution: PlacementSoluti
     const inflow = fromElsewhere(m, r);
     if (inflow.tokensPerS > 0) return `serves ${tokens(inflow.tokensPerS)} of ${regions[inflow.origin]} beside its own ${tokens(peakOf(m, r))}`;
     if (skus.some((_, other) => solution.target!.at(m, r, other) < problem.current.at(m, r, other))) return `takes the place of another SKU, at less cost`;
+    const heldByAll = regions.reduce((sum, _, region) => sum + carriedBy(m, (sku) => problem.current.at(m, region, sku)), 0);
+    const waits = (problem.deferrable ?? []).some((work) => work.modelId === models[m] && work.tokens > 0);
+    if (waits && globalPeak(m) <= heldByAll) return 'work that can wait is to be served too, and what is held is too little for both';
     return `all regions together peak at ${tokens(globalPeak(m))}, more than is held`;
   }
 

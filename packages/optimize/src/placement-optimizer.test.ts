@@ -148,6 +148,13 @@ describe('a plan in words', () => {
     );
     const still = { ...one, demandTokensPerS: [grid(1, 2, 1, () => 250)] };
     expect(explainPlan(still, await solve(still, { hysteresisUsd: 100 }))).toEqual(['Nothing changes: what is held serves the forecast at the least cost.']);
+    // What is held carries the peak of 200, and not 3,600 tokens/s more in the hour.
+    const waits = { ...one, demandTokensPerS: [grid(1, 2, 1, () => 100)], deferrable: [{ modelId: one.models[0], tokens: 3_600 * 600, dueInMs: 3_600_000 }] };
+    const more = explainPlan(waits, await solve(waits)).filter((line) => line.startsWith('+'));
+    expect(more.length).toBeGreaterThan(0);
+    for (const line of more) expect(line).toContain('work that can wait is to be served too, and what is held is too little for both');
+    const { deferrable: _, ...peaks } = { ...waits, demandTokensPerS: [grid(1, 2, 1, () => 400)], localShare: 0 };
+    expect(explainPlan(peaks, await solve(peaks)).join()).not.toContain('work that can wait');
   });
 });
 

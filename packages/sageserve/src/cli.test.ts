@@ -225,6 +225,7 @@ describe('sageserve forecast', () => {
     [['forecast', 'run'], /--trace: give one of --trace FILE, --counts FILE and --preset NAME/],
     [['forecast', 'run', '--counts', 'none.csv'], /--counts: can't read none\.csv/],
     [['forecast', 'backtest', '--preset', 'small', '--methods', 'auto,magic'], /unknown forecaster "magic"[^]*hint: known: auto, /],
+    [['forecast', 'backtest', '--preset', 'small', '--duration', '20m'], /--horizon: llama-2-70b in eastus has 1 bucket: too few for a forecast of 6 after 0/],
     [['forecast', 'run', '--preset', 'small', '--target', 'mean'], /--target: must be bucket or peak, not "mean"/],
   ])('refuses %s', async (args, message) => {
     const { code, stdout, stderr } = await run(args);

@@ -14,7 +14,7 @@ import { loadPluginFiles } from '../scenario/plugins.js';
 import { parseDurationMs } from '../scenario/schema.js';
 import { wallClockMs, yieldToEventLoop } from '../wall-clock.js';
 import { forecasterOf, stepOf, stepsOf } from './forecast-options.js';
-import { count, decimal, NONE, percent, sparkline, table, time } from './format.js';
+import { count, decimal, NONE, percent, plural, sparkline, table, time } from './format.js';
 import { replaceFile } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';
 import { makeFolder } from './result-folder.js';
@@ -266,6 +266,15 @@ async function backtestDemand(
       const horizonSteps = stepsOf('--horizon', options.horizon ?? '6', stepMs);
       const everySteps = steps('--every', options.every);
       const firstStep = steps('--first', options.first) ?? Math.min(2 * stepsPerDay(stepMs), series.promptTokensPerS.length >> 1);
+      const length = series.promptTokensPerS.length;
+      if (firstStep + horizonSteps > length)
+        throw new ConfigError(
+          options.first === undefined ? '--horizon' : '--first',
+          `${nameOf(series)} has ${plural(length, 'bucket')}: too few for a forecast of ${horizonSteps} after ${firstStep}`,
+          {
+            hint: 'Give a longer series, a shorter --step or --horizon, or an earlier --first.',
+          },
+        );
       const historySteps = steps('--history', options.history);
       results.push(
         ...(await backtest(
