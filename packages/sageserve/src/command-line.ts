@@ -178,7 +178,7 @@ trace
   .command('head')
   .description('Print the first requests of a trace as they are understood.')
   .argument('<file>')
-  .option('-n, --rows <n>', 'how many', '10')
+  .option('-n, --rows <n>', 'how many; 10,000 at most in a table', '10')
   .option('--format <format>')
   .option('--skip-bad-rows', 'leave out rows that are wrong, and count them')
   .option('--json', 'print JSON Lines instead of a table')
