@@ -1,8 +1,7 @@
 import { finished } from 'node:stream/promises';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { messageOf } from '@sageserve/core';
-import { cantWrite } from '@sageserve/trace';
-import { guardConsole, terminals } from './commands/terminal.js';
+import { guardErrors, terminals } from './commands/console.js';
 import { type EndingMessage, FAILED, GRACE_MS, heed, INTERRUPTED, NOTHING_LEFT, putAwayMs, removeUnfinished, WRONG_USE } from './ending.js';
 import { secretArguments } from './queue/shown-url.js';
 import { later, repeatedly } from './wall-clock.js';
@@ -16,7 +15,7 @@ const PUT_AWAY_LOOK_MS = 100;
 const END_MS = 500;
 const argv = process.argv.slice(2);
 const secrets = secretArguments(argv);
-guardConsole(secrets);
+guardErrors(secrets);
 // An address with a password is hidden from whoever lists the processes of the machine.
 if (secrets.length > 0) process.title = 'sageserve';
 
@@ -124,6 +123,8 @@ process.stderr.on('error', () => {
 // A closed pipe (`… | head`) is the reader's choice, not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   thread.stdout.resume();
-  if (error.code !== 'EPIPE') console.error(`error: ${cantWrite('to standard output', error).message}`);
+  // In few words: the thread that starts the work loads little.
+  if (error.code !== 'EPIPE')
+    console.error(`error: can't write to standard output: ${error.code === 'ENOSPC' ? 'there is no space left on the disk' : error.message}`);
   end(error.code === 'EPIPE' ? 0 : FAILED);
 });

@@ -8,7 +8,7 @@ import { type CommandRun, runCommand as run } from '../fixtures.js';
 import { preset } from '../presets/presets.js';
 import { FileNames } from './file-name.js';
 import { replaceFile, takePlace } from './output-file.js';
-import { visible } from './terminal.js';
+import { visible } from './console.js';
 
 let dir: string;
 beforeAll(async () => {

@@ -4,7 +4,7 @@ import type { SweepRun } from '../sweep/definition.js';
 import { parametersText } from '../sweep/sweep-text.js';
 import { repeatedly, wallClockMs } from '../wall-clock.js';
 import { count, decimal } from './format.js';
-import { visible } from './terminal.js';
+import { visible } from './console.js';
 
 const REDRAW_MS = 250;
 
