@@ -5,6 +5,7 @@ import { fakePlan } from './fixtures.js';
 import { boundedByWork, isAbandoned, isLastForBacklog } from './last-instance.js';
 import { createLtImmediateScaling } from './lt-i.js';
 import { createLtUtilizationScaling } from './lt-u.js';
+import { createLtUtilizationAwareScaling } from './lt-ua.js';
 import { createOracleScaling } from './oracle.js';
 import { createReactiveScaling } from './reactive.js';
 
@@ -51,6 +52,42 @@ describe('a count of an endpoint', () => {
     const { regionId: region, modelId: _ } = endpoints[0]!;
     const capacity = endpoints.map(({ skuId: sku }, i) => ({ regionId: region, skuId: sku, gpuCapacity: i * 8, gpusInUse: 0, spotInstances: new Map() }));
     expect(kept(endpoints, { ...fakeFleet(endpoints), capacity })).toEqual([0, 1]);
+  });
+});
+
+describe('of the endpoints of a pool', () => {
+  const waits = { queuedRequests: 2, gpusPerInstance: 4 };
+  const cell = (endpoint: EndpointSnapshot, gpusInUse: number, spot: [EndpointSnapshot['modelId'], number][] = [], gpuCapacity = 8) => ({
+    regionId: endpoint.regionId,
+    skuId: endpoint.skuId,
+    gpuCapacity,
+    gpusInUse,
+    spotInstances: new Map(spot),
+  });
+  const first = (endpoints: EndpointSnapshot[], capacity: ReturnType<typeof cell>[], wanted?: (endpoint: EndpointSnapshot) => number) =>
+    endpoints.map((one) => isAbandoned(one, { ...fakeFleet(endpoints), capacity }, wanted)).indexOf(true);
+
+  it('the one gets an instance for which there are GPUs, free or as spot', () => {
+    const endpoints = pair(waits, waits);
+    const [a, b] = [endpoints[0]!, endpoints[1]!];
+    expect(first(endpoints, [cell(a, 0), cell(b, 0)])).toBe(0);
+    expect(first(endpoints, [cell(a, 5), cell(b, 0)])).toBe(1);
+    expect(first(endpoints, [cell(a, 4), cell(b, 0)])).toBe(0);
+    expect(first(endpoints, [cell(a, 8, [[a.modelId, 1]]), cell(b, 0)])).toBe(0);
+    expect(first(endpoints, [cell(a, 8, [[modelId('unknown'), 9]]), cell(b, 0)])).toBe(1);
+    expect(first(endpoints, [cell(a, -8, [], 0), cell(b, 0)])).toBe(1);
+    expect(first(endpoints, [cell(a, 8), cell(b, 8)])).toBe(0);
+    expect(first(endpoints, [{ ...cell(a, 8), regionId: regionId('x') }, cell(b, 0)])).toBe(0);
+  });
+
+  it('the one keeps or gets it that the policy wants there', () => {
+    const endpoints = pair(waits, waits);
+    const second = ({ skuId: sku }: EndpointSnapshot) => (sku === 'sku-1' ? 1 : 0);
+    expect(first(endpoints, [], second)).toBe(1);
+    expect(first(endpoints, [cell(endpoints[0]!, 0), cell(endpoints[1]!, 8)], second)).toBe(0);
+    const ready = pair({ runningRequests: 1, readyInstances: 3 }, { runningRequests: 1, readyInstances: 1 });
+    expect(ready.map((one) => boundedByWork(0, one, fakeFleet(ready), second))).toEqual([0, 1]);
+    expect(ready.map((one) => boundedByWork(0, one, fakeFleet(ready)))).toEqual([1, 0]);
   });
 });
 
@@ -102,6 +139,36 @@ describe('the last instance of a model', () => {
         .map(({ endpointId, targetInstances }) => [endpointId, targetInstances]);
     expect(reactive(1)).toEqual([['other', 0]]);
     expect(reactive(0)).toHaveLength(2);
+  });
+});
+
+describe('the last instance of a pool', () => {
+  const busy = {
+    ...pair({ readyInstances: 1, runningRequests: 3, kvCacheUtilization: 0.05, demandTokensPerS: 1 })[0]!,
+    endpointId: fakeEndpoint().endpointId,
+    skuId: fakeEndpoint().skuId,
+  };
+  const late = { doubtAfterMs: 0, cooldownMs: 0 };
+  it.each<readonly [string, () => ScalingPolicy]>([
+    ['lt-ua', () => createLtUtilizationAwareScaling(late)],
+    ['lt-u', () => createLtUtilizationScaling({ cooldownMs: 0 })],
+    ['reactive', () => createReactiveScaling({ cooldownMs: 0 })],
+  ])('stays while requests run or wait, whatever demand is: %s', (_, create) => {
+    const fleet = (endpoint: EndpointSnapshot) => ({
+      ...fakeFleet([endpoint]),
+      demand: [{ modelId: endpoint.modelId, regionId: endpoint.regionId, interactiveTokensPerS: 1 }],
+    });
+    const decided = (endpoint: EndpointSnapshot) => create().decide(fleet(endpoint), fakePlan(0), 50 * 60_000);
+    expect(decided(busy)).toEqual([]);
+    expect(decided({ ...busy, runningRequests: 0, queuedRequests: 2 })).toEqual([]);
+    expect(decided({ ...busy, runningRequests: 0, demandTokensPerS: 0, tiers: ['interactive-fast'] })).toMatchObject([{ targetInstances: 0 }]);
+    expect(decided({ ...busy, readyInstances: 2, tiers: ['interactive-fast'] })).toMatchObject([{ targetInstances: 1 }]);
+  });
+
+  it('of reactive stays while requests have come within a minute, though none is there at the moment', () => {
+    const target = (demandTokensPerS: number | undefined) =>
+      createReactiveScaling().decide(fakeFleet([{ ...busy, runningRequests: 0, demandTokensPerS }]), undefined, 0)[0]?.targetInstances;
+    expect([target(5), target(0), target(undefined)]).toEqual([undefined, 0, 0]);
   });
 });
 

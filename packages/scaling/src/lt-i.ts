@@ -20,7 +20,7 @@ export function createLtImmediateScaling(options: LtImmediateScalingOptions = {}
       for (const endpoint of fleet.endpoints) {
         const count = plannedCount(plan, endpoint);
         if (count === undefined) continue;
-        const target = boundedByWork(count, endpoint, fleet);
+        const target = boundedByWork(count, endpoint, fleet, (other) => plannedCount(plan, other));
         const planned = plannedInstances(endpoint);
         if (target === planned || (target < planned && isUnknown(endpoint))) continue;
         decisions.push({ endpointId: endpoint.endpointId, targetInstances: target, reason: `the plan says ${count}${heldTo(count, target)}` });

@@ -45,12 +45,13 @@ export function createBoundedByPlan(
   function step(endpoint: EndpointSnapshot, fleet: FleetSnapshot, plan: PlacementPlan, nowMs: number): ScalingDecision | undefined {
     const count = plannedCount(plan, endpoint);
     if (count === undefined) return undefined;
-    const target = boundedByWork(count, endpoint, fleet);
+    const wanted = (other: EndpointSnapshot): number | undefined => plannedCount(plan, other);
+    const target = boundedByWork(count, endpoint, fleet, wanted);
     const said = `the plan says ${count}${heldTo(count, target)}`;
     const planned = plannedInstances(endpoint);
     const to = (count: number, reason: string): ScalingDecision => ({ endpointId: endpoint.endpointId, targetInstances: bounded(count, endpoint), reason });
     if (planned < endpoint.minInstances) return to(endpoint.minInstances, `${planned} instances are under the minimum of ${endpoint.minInstances}`);
-    if (isAbandoned(endpoint, fleet)) return to(1, ABANDONED);
+    if (isAbandoned(endpoint, fleet, wanted)) return to(1, ABANDONED);
     const utilization = endpoint.kvCacheUtilization;
     if (utilization === undefined) return undefined;
     const { least, most, why } = boundsOf(target, endpoint, fleet, plan, nowMs);
@@ -59,8 +60,9 @@ export function createBoundedByPlan(
       return to(planned + 1, `${seen(scaleOutAbove)} is above ${scaleOutAbove}; ${said}${why}`);
     if (utilization > passAbove && planned === Math.max(most, target) && planned < endpoint.maxInstances)
       return to(planned + 1, `${seen(passAbove)} is above ${passAbove}: one more than the ${planned} of the plan`);
-    if (utilization < scaleInBelow && planned > Math.max(least, endpoint.minInstances))
-      return to(planned - 1, `${seen(scaleInBelow)} is below ${scaleInBelow}; ${said}${why}`);
+    const less = boundedByWork(planned - 1, endpoint, fleet, wanted);
+    if (utilization < scaleInBelow && planned > Math.max(least, endpoint.minInstances) && less < planned)
+      return to(less, `${seen(scaleInBelow)} is below ${scaleInBelow}; ${said}${why}`);
     return undefined;
   }
 

@@ -1,4 +1,4 @@
-import { ConfigError, MS_PER_MIN, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
+import { ConfigError, type EndpointSnapshot, MS_PER_MIN, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
 import { plannedInstances } from './decorators.js';
 import { boundedByWork } from './last-instance.js';
 import { cellOf, heldTo, isUnknown, windowAt } from './planned.js';
@@ -25,15 +25,19 @@ export function createOracleScaling(options: OracleScalingOptions = {}): Scaling
       if (plan === undefined || demand === undefined) return withoutPlan.decide(fleet, plan, nowMs);
       const schedule = plan.schedule ?? [plan.target];
       const decisions: ScalingDecision[] = [];
-      for (const endpoint of fleet.endpoints) {
+      const neededBy = (endpoint: EndpointSnapshot): number | undefined => {
         const cell = cellOf(plan, endpoint);
-        if (cell === undefined) continue;
+        if (cell === undefined) return undefined;
         const at = (atMs: number): number => Math.min(schedule.length - 1, windowAt(demand, atMs));
-        let target = 0;
+        let most = 0;
         for (let w = at(nowMs); w <= at(nowMs + Math.max(leadMs, endpoint.provisioningDelayMs ?? 0)); w++)
-          target = Math.max(target, schedule[w]!.at(cell.m, cell.r, cell.k));
-        const needed = target;
-        target = boundedByWork(needed, endpoint, fleet);
+          most = Math.max(most, schedule[w]!.at(cell.m, cell.r, cell.k));
+        return most;
+      };
+      for (const endpoint of fleet.endpoints) {
+        const needed = neededBy(endpoint);
+        if (needed === undefined) continue;
+        const target = boundedByWork(needed, endpoint, fleet, neededBy);
         const planned = plannedInstances(endpoint);
         if (target !== planned && !(target < planned && isUnknown(endpoint)))
           decisions.push({

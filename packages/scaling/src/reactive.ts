@@ -43,7 +43,9 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
     }
     if (utilization < scaleInBelow && planned > endpoint.minInstances) {
       const target = boundedByWork(planned - 1, endpoint, fleet);
-      if (target === planned || (target === 0 && isLastForBacklog(endpoint, fleet))) return undefined;
+      // Requests that come one by one leave moments without any: the last instance goes when none has come for a while.
+      const isWanted = (endpoint.demandTokensPerS ?? 0) > 0 || isLastForBacklog(endpoint, fleet);
+      if (target === planned || (target === 0 && isWanted)) return undefined;
       return {
         endpointId: endpoint.endpointId,
         targetInstances: target,

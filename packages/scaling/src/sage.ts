@@ -142,9 +142,12 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     const leadEndMs = nowMs + delayMs + marginMs;
     const demand = plan.demand!;
     const lead = windowIn(needs, demand, leadEndMs);
-    let needed = 0;
-    for (let w = windowIn(needs, demand, nowMs); w <= lead; w++) needed = Math.max(needed, needs.at(w, cell));
-    const base = boundedByWork(needed, endpoint, fleet);
+    const neededBy = (at: PlanCell | undefined): number => {
+      let most = 0;
+      if (at !== undefined) for (let w = windowIn(needs, demand, nowMs); w <= lead; w++) most = Math.max(most, needs.at(w, at));
+      return most;
+    };
+    const base = boundedByWork(neededBy(cell), endpoint, fleet, (other) => neededBy(cellOf(plan, other)));
     const burst = burstOf(endpoint, state, base, plan.tokensPerSPerInstance?.at(cell.m, 0, cell.k) ?? 0, nowMs);
     const wanted = bounded(base + burst, endpoint);
     state.needs.push({ atMs: nowMs, count: wanted });
