@@ -21,6 +21,13 @@ async function copy(): Promise<typeof here> {
   return (await import(pathToFileURL(join(folder, 'errors.mjs')).href)) as typeof here;
 }
 
+describe('an error of any kind', () => {
+  it('is none of SageServe’s where it can’t be looked at', () => {
+    const odd = new Proxy(new Error('e'), { get() { throw new Error('look'); } }); // prettier-ignore
+    expect(odd instanceof SageServeError).toBe(false);
+  });
+});
+
 describe('errors', () => {
   it('are known across two copies of the package, each for what it is and for what is above it', async () => {
     const other = await copy();

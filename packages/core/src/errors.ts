@@ -31,8 +31,13 @@ export class SageServeError extends Error {
     // A class of somebody else's below one of these has no name of its own.
     if (!Object.hasOwn(this, 'kind')) return Function.prototype[Symbol.hasInstance].call(this, value);
     if (typeof value !== 'object' || value === null) return false;
-    const kinds = (value as { readonly [KINDS]?: unknown })[KINDS];
-    return Array.isArray(kinds) && kinds.includes(this.kind);
+    try {
+      const kinds = (value as { readonly [KINDS]?: unknown })[KINDS];
+      return Array.isArray(kinds) && kinds.includes(this.kind);
+    } catch {
+      // Anything may be thrown, also what can't be looked at.
+      return false;
+    }
   }
 }
 

@@ -19,7 +19,7 @@ import { convertCommand, generateCommand, headCommand, inspectCommand } from './
 import { DEFAULT_CATALOGUE } from './catalogue.js';
 import { PRESET_NAMES } from './presets/presets.js';
 import { secretArguments } from './queue/shown-url.js';
-import { leftBehind } from './scenario/plugins.js';
+import { leftBehind, leftovers, tellOnce } from './scenario/plugins.js';
 import { scenarioJsonSchema } from './scenario/schema.js';
 import { sweepJsonSchema } from './sweep/definition.js';
 
@@ -54,7 +54,12 @@ wearTerminal(terminal);
 // What a plug-in started and nobody awaits.
 for (const name of ['unhandledRejection', 'uncaughtException'] as const)
   process.on(name, (error: unknown) => {
-    const code = report(error);
+    const left = leftBehind(error);
+    if (left !== undefined && leftovers.areTold) {
+      tellOnce(left);
+      return;
+    }
+    const code = left === undefined ? report(error) : reportLeft(left);
     removeUnfinished();
     leave(code);
   });
@@ -284,23 +289,24 @@ function report(error: unknown): number {
     return INTERRUPTED;
   }
   if (error instanceof SageServeError) {
-    console.error(`error: ${shown(error.message)}`);
-    if (error.hint !== undefined) console.error(`hint: ${shown(error.hint)}`);
+    console.error(`error: ${shown(messageOf(error))}`);
+    // A plug-in may have made it of anything.
+    if (typeof error.hint === 'string') console.error(`hint: ${shown(error.hint)}`);
     return WRONG_USE_CODES.has(error.code) ? WRONG_USE : FAILED;
   }
   const { syscall, path } = (error ?? {}) as { syscall?: unknown; path?: unknown };
-  const left = leftBehind(error);
-  if (left !== undefined) {
-    console.error(`error: ${shown(left)}`);
-    console.error('hint: A plug-in takes the errors of what it starts: await its promises, and guard its timers.');
-    return WRONG_USE;
-  }
   console.error(`error: ${shown(messageOf(error))}`);
   if (process.env['SAGESERVE_STACK'] !== undefined && error instanceof Error) console.error(error.stack);
   // What the system refuses says by itself what and where.
   else if (typeof syscall !== 'string' || typeof path !== 'string')
     console.error('hint: If this is not a plug-in’s, it is a defect in SageServe: please report it, with what SAGESERVE_STACK=1 prints beside it.');
   return FAILED;
+}
+
+function reportLeft(left: string): number {
+  console.error(`error: ${shown(left)}`);
+  console.error('hint: A plug-in takes the errors of what it starts: await its promises, and guard its timers.');
+  return WRONG_USE;
 }
 
 function shown(message: string): string {

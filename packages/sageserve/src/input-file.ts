@@ -1,4 +1,4 @@
-import { messageOf } from '@sageserve/core';
+import { messageOf, TraceFormatError } from '@sageserve/core';
 import { readBytes } from '@sageserve/trace';
 import { csvParseRows } from 'd3-dsv';
 
@@ -20,13 +20,16 @@ export function readFailure(cause: unknown): string {
   return code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : messageOf(cause);
 }
 
-/** Rows of a CSV, each with the line on which it begins; fields in quotes may have several. */
-export function csvRows(text: string): { readonly line: number; readonly fields: readonly string[] }[] {
+/** Rows of a CSV that are not empty, each with the line on which it begins; fields in quotes may have several. Throws `TraceFormatError` for a quote that has no end. */
+export function csvRows(text: string, file: string): { readonly line: number; readonly fields: readonly string[] }[] {
   let line = 1;
-  return csvParseRows(text.replace(/^\uFEFF/, ''), (fields) => {
+  const rows = csvParseRows(text.replace(/^\uFEFF/, ''), (fields) => {
     const row = { line, fields };
     line++;
     for (const field of fields) line += field.match(/\r\n|\n|\r/g)?.length ?? 0;
     return row;
   });
+  // A field that is quoted has two, and two more for each within.
+  if (text.split('"').length % 2 === 0) throw new TraceFormatError({ file, line: rows.at(-1)?.line ?? 1 }, 'has a quote that is not closed');
+  return rows.filter(({ fields }) => fields.some((field) => field.trim() !== ''));
 }

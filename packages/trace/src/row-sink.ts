@@ -30,6 +30,9 @@ export const NO_START = 'is not an ISO 8601 time between 1900 and 2200';
 
 /** The time at which a trace says that it began, in milliseconds since 1970; undefined where that is none. */
 export function startTimeMs(text: string): number | undefined {
+  const [, year, month, day] = /^(\d{4})-(\d\d)-(\d\d)/.exec(text)?.map(Number) ?? [];
+  // The language takes the 30th of February for the 1st of March.
+  if (day !== undefined && new Date(Date.UTC(year, month - 1, day)).getUTCDate() !== day) return undefined;
   const epochMs = Date.parse(text);
   return mayBeStart(epochMs) ? epochMs : undefined;
 }

@@ -255,7 +255,10 @@ class OutFolder {
 
   /** Throws `ConfigError` where nothing can be written, or where a folder of a scenario's name holds files that are not results. */
   static async create(path: string, names: readonly string[]): Promise<OutFolder> {
-    for (const name of names) await placeOf(join(path, name), isResult);
+    const places: string[] = [];
+    for (const name of names) places.push(await placeOf(join(path, name), isResult));
+    const shared = places.find((place, i) => places.indexOf(place) !== i);
+    if (shared !== undefined) throw new ConfigError('--out', `the results of two scenarios lead to one folder, ${shared}`, { hint: 'Take a link away.' });
     const takeBack = await makeFolder(path);
     try {
       return new OutFolder(path, await makeBeside(path, 'folder'), takeBack);

@@ -195,6 +195,20 @@ describe.skipIf(process.platform === 'win32')('what stands where results go', ()
     expect((await readdir(out)).sort()).toEqual(['by', 'real', 'trace.csv']);
   });
 
+  it('is a folder of its own for each strategy, and none is called as what stands beside them', async () => {
+    const out = await mkdtemp(join(dir, 'shared-'));
+    await mkdir(join(out, 'target'));
+    await mkdir(join(out, 'by'));
+    for (const name of ['static', 'reactive']) await symlink(join('..', 'target'), join(out, 'by', name));
+    const both = await run(['simulate', '--duration', '1m', '--strategy', 'static,reactive', '--out', join(out, 'by')]);
+    expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('the results of two strategies lead to one folder')]);
+    expect(await readdir(join(out, 'target'))).toEqual([]);
+    await writeFile(join(out, 'odd.mjs'), "export default { strategies: { 'comparison.json': () => ({ scaling: { name: 'x', decide: () => [] } }) } };\n");
+    await writeFile(join(out, 'odd.json'), JSON.stringify({ ...preset('small'), duration: '1m', plugins: ['./odd.mjs'], strategies: ['comparison.json'] }));
+    expect((await run(['simulate', join(out, 'odd.json'), '--out', join(out, 'odd')])).code).toBe(0);
+    expect((await readdir(join(out, 'odd'))).sort()).toEqual(['comparison.json', 'comparison.json-2']);
+  });
+
   it('may be a pipe that nobody reads: that is let go of at Ctrl-C', async () => {
     spawnSync('mkfifo', [join(dir, 'unread')]);
     const { code } = await run(['schema', '--out', join(dir, 'unread')], (child) => setTimeout(() => child.kill('SIGINT'), 1_000));

@@ -268,16 +268,14 @@ async function readHeld(file: string, names: Pick<PlacementProblem, 'models' | '
   } catch (cause) {
     throw new ConfigError('--current', `can't read ${file}: ${readFailure(cause)}`, { cause });
   }
-  const [head, ...rows] = csvRows(text);
+  const [head, ...rows] = csvRows(text, file);
   const at = ['model', 'region', 'sku', 'instances'].map((name) => head?.fields.map((column) => column.trim().toLowerCase()).indexOf(name) ?? -1);
   if (at.includes(-1)) throw new ConfigError('--current', `${file} must have the columns model, region, sku and instances`);
   return heldInstances(
     names,
-    rows
-      .filter(({ fields }) => fields.some((cell) => cell.trim() !== ''))
-      .map(({ line, fields }) => {
-        const [model, region, sku, instances] = at.map((column) => fields[column] ?? '');
-        return { model: model!, region: region!, sku: sku!, instances: instances!, at: `${file}:${line}` };
-      }),
+    rows.map(({ line, fields }) => {
+      const [model, region, sku, instances] = at.map((column) => fields[column] ?? '');
+      return { model: model!, region: region!, sku: sku!, instances: instances!, at: `${file}:${line}` };
+    }),
   );
 }

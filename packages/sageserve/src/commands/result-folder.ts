@@ -62,6 +62,11 @@ export class ResultFolder {
     }
   }
 
+  /** Where the results are to stand. */
+  get place(): string {
+    return this.#path;
+  }
+
   sample(s: EndpointSample): void {
     this.#timeseries.add([
       s.timeMs / 1_000,

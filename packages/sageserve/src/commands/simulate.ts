@@ -47,6 +47,7 @@ export async function simulateCommand(file: string | undefined, options: Simulat
   const names = choices.map((choice) => (typeof choice === 'string' ? choice : choice.name));
   const labels = names.map((name, i) => (names.indexOf(name) === i && names.lastIndexOf(name) === i ? name : `${name}-${i + 1}`));
   const fileNames = new FileNames();
+  fileNames.take('comparison.json');
   const folderNames = labels.map((label) => fileNames.take(label));
   // Every strategy is built before the first one runs, so that a wrong name or an impossible fleet costs nothing.
   const catalogue = await loadPlugins(scenario, file, DEFAULT_CATALOGUE);
@@ -61,6 +62,9 @@ export async function simulateCommand(file: string | undefined, options: Simulat
     if (options.out !== undefined) await writeTarget(join(options.out, 'comparison.json'));
     if (options.out !== undefined)
       for (const [i, config] of configs.entries()) folders.push(await ResultFolder.create(join(options.out, folderNames[i]!), config, options));
+    const places = folders.map(({ place }) => place);
+    const shared = places.find((place, i) => places.indexOf(place) !== i);
+    if (shared !== undefined) throw new ConfigError('--out', `the results of two strategies lead to one folder, ${shared}`, { hint: 'Take a link away.' });
     const common = { catalogue, signal, ...(await readAndMeasure(scenario, choices, catalogue, options.skipBadRows === true, signal)) };
     for (const [i, config] of configs.entries()) runs.push(await runStrategy(labels[i]!, choices[i]!, config, common, scenario, options, folders[i]));
     // All at once, so that a folder never holds parts of two comparisons.

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { basename, extname } from 'node:path';
 import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
 import { sweepPage } from '../reports/sweep-page.js';
+import { leftovers } from '../scenario/plugins.js';
 import { analyseSweep, type AttainmentTargets } from '../sweep/analysis.js';
 import { readSweep, type Sweep, type SweepRun } from '../sweep/definition.js';
 import { SweepPool } from '../sweep/pool.js';
@@ -35,6 +36,8 @@ export async function sweepCommand(file: string, options: SweepOptions, version:
     await printPieces(jsonPieces(sweep.runs.map(({ task: _, ...run }) => run)), signal);
     return;
   }
+  // Policies were made here to see that they can be; from here on their threads answer for them.
+  leftovers.areTold = true;
   const out = options.out ?? basename(file, extname(file));
   const folder = await SweepFolder.open(out, signal);
   try {

@@ -56,7 +56,7 @@ export async function readDemandCsv(file: string, columnName?: string, option = 
   for (let i = bytes.indexOf(LF); i !== -1; i = bytes.indexOf(LF, i + 1)) lines++;
   if (lines > MOST_LINES)
     throw new ConfigError(option, `${file} has more than ${MOST_LINES.toLocaleString('en-US')} lines`, { hint: 'Give longer buckets, or fewer of them.' });
-  const rows = csvRows(bytes.toString('utf8'));
+  const rows = csvRows(bytes.toString('utf8'), file);
   const head = rows[0]?.fields.map((name) => name.trim()) ?? [];
   if (rows.length < 2 || head.length < 2)
     throw new TraceFormatError({ file, line: 1 }, 'has no rows of demand', { hint: 'It needs a header, a column of times and one of counts.' });
@@ -68,7 +68,6 @@ export async function readDemandCsv(file: string, columnName?: string, option = 
   const valueColumns = valuesOf(head, timeAt, columnName, file);
   const groups = new Map<string, { model: string; region: string; rows: { line: number; ms: number; values: number[] }[] }>();
   for (const { line, fields: row } of rows.slice(1)) {
-    if (row.length === 1 && row[0]!.trim() === '') continue;
     if (row.length !== head.length) throw new TraceFormatError({ file, line }, `has ${row.length} fields where the header has ${head.length}`);
     const ms = timeOf(row[timeAt]!.trim(), head[timeAt]!);
     if (ms !== undefined && Math.abs(ms) > LATEST_MS)
@@ -89,7 +88,7 @@ export async function readDemandCsv(file: string, columnName?: string, option = 
     });
     const model = at('model') === -1 ? 'demand' : row[at('model')]!.trim();
     const region = at('region') === -1 ? 'all' : row[at('region')]!.trim();
-    const id = `${model}\n${region}`;
+    const id = JSON.stringify([model, region]);
     const group = groups.get(id) ?? { model, region, rows: [] };
     group.rows.push({ line, ms, values });
     groups.set(id, group);
@@ -178,6 +177,9 @@ function timeOf(text: string, column: string): number | undefined {
   // Only ISO 8601, which does not change with the machine; a time without a zone is UTC.
   const match = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(z|[+-]\d\d:?\d\d)?)?$/i.exec(text);
   if (match === null) return undefined;
+  // The language takes the 30th of February for the 1st of March.
+  const [year, month, day] = match[1]!.split('-').map(Number);
+  if (new Date(Date.UTC(year!, month! - 1, day)).getUTCDate() !== day) return undefined;
   const ms = Date.parse(match[2] === undefined ? match[1]! : `${match[1]}T${match[2]}${match[3] ?? 'Z'}`);
   return Number.isNaN(ms) ? undefined : ms;
 }

@@ -60,6 +60,8 @@ describe('a CSV of demand', () => {
       `time,model,n\n0,a,1\n1,a,1\n${Array.from({ length: 20 }, (_, i) => `0,m${i},1\n999999,m${i},1\n`).join('')}`,
       /more than 10,000,000 in all series/,
     ],
+    ['a day that is none', 'time,n\n2024-02-30T00:00Z,1\n2024-03-02T00:00Z,2\n', /demand\.csv:2, column time: "2024-02-30T00:00Z" is no time/],
+    ['a quote without an end', 'time,n\n0,1\n600,"2\n', /demand\.csv:3: has a quote that is not closed/],
     ['no rows', 'time,n\n', /has no rows of demand/],
     ['several columns', 'time,a,b\n0,1,2\n600,2,3\n', /--column: .* has 2 columns that could be the counts/],
   ])('refuses %s, and says where', async (_, text, message) => {
@@ -77,6 +79,12 @@ describe('a CSV of demand', () => {
     expect([...series[1]!.promptTokensPerS]).toEqual([5, NaN, NaN, 6]);
     expect((await readDemandCsv(await fileOf(demandCsv(series)))).series.map(({ key }) => key.modelId)).toEqual(['a, "b"', 'c']);
   });
+
+  it('tells names apart by all that they are, and passes over empty lines', async () => {
+    const text = '\n\n"time","model","region","n"\n0,"a\nb",c,1\n0,a,"b\nc",2\n\n600,"a\nb",c,3\n600,a,"b\nc",4\n\n';
+    const { series } = await readDemandCsv(await fileOf(text));
+    expect(series.map(({ key, promptTokensPerS }) => [key.modelId, key.regionId, ...promptTokensPerS])).toEqual([['a\nb', 'c', 1, 3], ['a', 'b\nc', 2, 4]]);
+  }); // prettier-ignore
 
   it('takes the column that is named', async () => {
     const file = await fileOf('time,a,b\n0,1,2\n600,2,3\n');

@@ -46,9 +46,9 @@ function call<T>(about: Origin, method: string, contract: string, action: () => 
   }
 }
 
-/** A breach may come from a policy within, and a history may be too short for any forecaster; whatever else is thrown, an error of SageServe's own kinds too, is its author's. */
+/** A breach may come from a policy within, and a history may be too short for a forecaster; whatever else is thrown, an error of SageServe's own kinds too, is its author's. */
 function blamed(cause: unknown, about: Origin, method: string, contract: string): unknown {
-  const passes = cause instanceof PolicyContractError || (cause instanceof SageServeError && cause.code === TOO_SHORT);
+  const passes = cause instanceof PolicyContractError || (method === 'forecast' && cause instanceof SageServeError && cause.code === TOO_SHORT);
   return passes ? cause : breach(about, `threw in ${method}(): ${messageOf(cause)}`, contract, cause);
 }
 

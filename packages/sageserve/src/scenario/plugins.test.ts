@@ -62,10 +62,11 @@ describe('a plug-in that breaks its contract', () => {
     ] as const).map(([what, pools, broken]) => [`a strategy whose pools have ${what}`, `{ strategies: { mine: () => { const T = ['interactive-fast', 'interactive-normal', 'non-interactive']; return { scaling: { name: 'mine', decide: () => [] }, pools: ${pools} }; } } }`, use.strategy, 'strategy "mine"', `has pools that are none: ${broken}`] as const),
     ...([['5e-324', '1'], ['1e308', '1'], ['1e4', '5e-324'], ['1e4', '1e308']] as const).map(([tokens, ms]) => [`a model of ${tokens} tokens/s and ${ms} ms`, `{ performanceModels: { mine: () => ({ name: 'mine', forDeployment: () => ({ kvCapacityTokens: 1e6, maxTokensPerS: () => ${tokens}, iterationMs: () => ${ms} }) }) } }`, { performance: 'mine', strategies: ['sage'] }, 'performance model "mine"', 'has '] as const),
     ['a strategy whose router is none', "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, regionRouter: { route: () => 0 } }) } }", use.strategy, 'strategy "mine"', 'has no method regionRouter()'],
-    ...['ConfigError("mine", "bad")', 'InvariantError("mine: bad")'].flatMap((thrown) => [
+    ...['ConfigError("mine", "bad")', 'InvariantError("mine: bad")', 'SageServeError("ERR_FORECAST_HISTORY", "mine: bad")'].flatMap((thrown) => [
       [`a router that throws ${thrown}`, `await import(${CORE}).then((core) => (${router(`route() { throw new core.${thrown}; }`)}))`, use.regionRouter, 'region router "mine"', 'threw in route(): mine: bad'] as const,
       [`a strategy that throws ${thrown}`, `await import(${CORE}).then((core) => (${strategy(`() => { throw new core.${thrown}; }`)}))`, use.strategy, 'strategy "mine"', 'threw in decide(): mine: bad'] as const,
     ]),
+    ['a strategy that throws what can’t be looked at', strategy("() => { throw new Proxy(new Error('e'), { get() { throw 1; } }); }"), use.strategy, 'strategy "mine"', 'threw in decide(): '],
     ['a strategy whose decisions throw when they are looked at', strategy('(fleet) => [{ get endpointId() { throw new Error("look"); } }]'), use.strategy, 'strategy "mine"', 'threw in decide(): look'],
     ['a strategy that throws', strategy('() => { throw new Error("oops"); }'), use.strategy, 'strategy "mine"', 'threw in decide(): oops'],
   ])('is told with its file and the contract, as its own mistake: %s', async (_, catalogue, fields, policy, broken) => {
@@ -159,6 +160,13 @@ describe('a plug-in in the runs of a sweep', () => {
     expect(stderr.split('\n').length).toBeLessThan(20);
   });
 
+  it('loses no results to what making its policies left behind, and says how a run ended its thread', async () => {
+    const made = await swept("{ regionRouters: { mine: () => { setTimeout(() => { throw new Error('late'); }, 150); return { name: 'mine', route: () => 0 }; } } }", 3);
+    expect(made.stderr).toContain('results in ');
+    const ended = await swept(router('route() { process.exit(0); }'), 1);
+    expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining('something ended its thread with process.exit(): a plug-in does not')]);
+  });
+
   it('fails no run but the one that left something behind', async () => {
     // It fails once another run is under way.
     const leave = 'const look = setInterval(() => { if (globalThis.atWork !== this) { clearInterval(look); throw new Error("late"); } }, 1)';
@@ -181,6 +189,27 @@ describe('a plug-in in the runs of a sweep', () => {
     expect(code).toBe(1);
   });
 }); // prettier-ignore
+
+describe('an error of SageServe’s own kinds, made by a plug-in', () => {
+  it.each([
+    ["new core.ConfigError('scaling', 'is wrong', { hint: 5 })", 'error: strategies.scaling: is wrong'],
+    ['new core.ConfigError({}, Symbol.iterator)', ''],
+  ])('is told whatever it is made of: %s', async (made) => {
+    const { code, stderr } = await run([
+      'simulate',
+      await scenarioWith(`await import(${CORE}).then((core) => ({ strategies: { mine: () => { throw ${made}; } } }))`, use.strategy),
+    ]);
+    expect(stderr).toMatch(/^error: /);
+    expect(stderr).not.toMatch(/defect|is not a function/);
+    expect(code).toBe(2);
+  });
+
+  it('is the plug-in’s where it was left behind', async () => {
+    const catalogue = `await import(${CORE}).then((core) => (${router("route() { Promise.reject(new core.SageServeError('ERR_OUTPUT', 'disk is full')); return 0; }")}))`;
+    const { code, stderr } = await run(['simulate', await scenarioWith(catalogue, use.regionRouter)]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/error: plugins\[0\] \(.*\) left something behind that failed: disk is full/)]);
+  });
+});
 
 describe('a plug-in that can’t be loaded', () => {
   it.each([

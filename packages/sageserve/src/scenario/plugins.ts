@@ -43,6 +43,19 @@ export function leftBehind(error: unknown): string | undefined {
   return plugin === undefined ? undefined : `${plugin} left something behind that failed: ${messageOf(error)}`;
 }
 
+/** Whether what plug-ins leave behind in this thread is told and no more: runs that are made in threads of their own do not depend on it. */
+export const leftovers = { areTold: false };
+
+const told = new Set<string>();
+const MOST_TOLD = 20;
+
+/** Says it on standard error, once: what is left behind may fail again and again. */
+export function tellOnce(message: string): void {
+  if (told.size >= MOST_TOLD || told.has(message)) return;
+  told.add(message);
+  console.error(message);
+}
+
 /** A module that a scenario names exports by default what it adds to the catalogue: names → factories, by kind. */
 export type Plugin = { readonly [K in (typeof KINDS)[number]]?: Catalogue[K] };
 

@@ -84,15 +84,17 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
   const runs = new Map<string, SweepRun>();
   const files = new InputFiles();
   const known = new Map<string, Promise<Scenario>>();
-  const sourceOf = new Map<string, string>();
-  const scenarioNamed = async (source: string): Promise<Scenario> => {
-    const found = known.get(source) ?? open(source, file);
+  const sourceOf = new Map<string, { readonly source: string; readonly named: string }>();
+  const scenarioNamed = async (named: string): Promise<Scenario> => {
+    // One file may be named in several ways.
+    const source = PRESET_NAMES.includes(named) ? named : resolve(dirname(file), named);
+    const found = known.get(source) ?? open(named, file);
     known.set(source, found);
     const scenario = await found;
-    const other = sourceOf.get(scenario.name) ?? source;
+    const other = sourceOf.get(scenario.name) ?? { source, named };
     sourceOf.set(scenario.name, other);
-    if (other !== source)
-      throw new ConfigError('scenarios', `${other} and ${source} are both called "${scenario.name}"`, {
+    if (other.source !== source)
+      throw new ConfigError('scenarios', `${other.named} and ${named} are both called "${scenario.name}"`, {
         hint: 'Give each file a name of its own: results are told apart by it.',
       });
     return scenario;

@@ -1,10 +1,14 @@
 import { fileURLToPath } from 'node:url';
+import { messageOf } from '@sageserve/core';
 import { Piscina } from 'piscina';
 import type { SweepTask } from './definition.js';
 import type { WorkerResult, WorkerTask } from './sweep-worker.js';
 
 /** Heap of a worker thread, MB: a week of the paper's traffic takes a tenth of it. */
 const HEAP_MB = 4_096;
+
+/** What the library says of a thread that is gone. */
+const ENDED = /^worker exited with code/;
 
 /** What a thread is at. */
 export interface ThreadState<T> {
@@ -51,7 +55,9 @@ export class SweepPool<T extends { readonly task: SweepTask }> {
     this.#progress[2 * slot] = 0;
     this.#progress[2 * slot + 1] = 0;
     try {
-      return await this.#pool.run({ task: item.task, progress: this.#progress, slot }, { signal });
+      return await this.#pool.run({ task: item.task, progress: this.#progress, slot }, { signal }).catch((error: unknown) => {
+        throw ENDED.test(messageOf(error)) ? new Error('something ended its thread with process.exit(): a plug-in does not, it throws an error') : error;
+      });
     } finally {
       this.#at[slot] = undefined;
       this.#progress[2 * slot] = 0;

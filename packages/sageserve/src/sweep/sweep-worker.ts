@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { messageOf } from '@sageserve/core';
 import { guardConsole } from '../commands/terminal.js';
 import { PreparationCache } from '../control/preparation-cache.js';
-import { leftBehind } from '../scenario/plugins.js';
+import { leftBehind, tellOnce } from '../scenario/plugins.js';
 import { busyMs, yieldToEventLoop } from '../wall-clock.js';
 import type { SweepTask } from './definition.js';
 import { type SweepMeasures, runSweepTask } from './run-task.js';
@@ -36,15 +36,6 @@ let current: Run | undefined;
 /** A timer of no time at all takes two. */
 const TURNS = 3;
 /** Messages that were told: what is left behind may fail again and again. */
-const toldOf = new Set<string>();
-const MOST_TOLD = 20;
-
-function tellOnce(message: string): void {
-  if (toldOf.size >= MOST_TOLD || toldOf.has(message)) return;
-  toldOf.add(message);
-  console.error(message);
-}
-
 guardConsole();
 for (const name of ['unhandledRejection', 'uncaughtException'] as const)
   process.on(name, (error: unknown) => {

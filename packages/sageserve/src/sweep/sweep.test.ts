@@ -191,6 +191,12 @@ describe('sageserve sweep', () => {
     await expect(readSweep(file, '1')).rejects.toThrow(/scenarios: have [\d.]+ GB of text in all settings together; the most is 1 GB/);
   });
 
+  it('takes a file that is named in two ways for one', async () => {
+    await writeFile(join(dir, 'same.json'), JSON.stringify({ ...preset('small'), name: 'same' }));
+    const file = await sweepFile('same.yaml', 'scenarios: [./same.json, same.json]\nstrategies: [static]\nset: { duration: 1m }\n');
+    expect((await readSweep(file, '1')).runs).toHaveLength(1);
+  });
+
   it('takes a table with nothing but a name for the name: a run is not counted as two', async () => {
     const file = await sweepFile('twice.yaml', 'scenarios: [small]\nstrategies: [static, { name: static }]\nset: { duration: 1m }\n');
     expect((await readSweep(file, '1')).runs.map(({ strategy }) => strategy)).toEqual(['static']);
