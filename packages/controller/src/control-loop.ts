@@ -106,7 +106,7 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
       throw new ConfigError(`cadences.${name}`, `must be ${SHORTEST_CADENCE_MS} milliseconds or more, not ${value}`);
   const looks = reactMs / observeMs;
   // Of lengths that are no sums of halves the quotient is rounded.
-  if (looks < 1 || Math.abs(looks - Math.round(looks)) > ROUNDING * looks)
+  if (Math.abs(looks - Math.round(looks)) > ROUNDING * looks)
     throw new ConfigError('cadences.reactMs', `must be a multiple of observeMs (${observeMs}), not ${reactMs}`);
   if (!(staleAfterMs > 0)) throw new ConfigError('staleAfterMs', `must be above 0, not ${staleAfterMs}`);
   if (mode === 'approve' && approvals === undefined)
