@@ -169,6 +169,8 @@ describe('createControlLoop', () => {
       [33.3, 333],
       [0.1, 0.3],
       [1_000 / 3, 1_000],
+      [5 / 7, (5 / 7) * 100_004],
+      [0.001, 0.001],
     ] as const)
       expect(() => createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, cadences: { observeMs, reactMs } })).not.toThrow();
     for (const [observeMs, reactMs] of [
@@ -375,6 +377,7 @@ describe('createControlLoop', () => {
     };
     expect([await at(MINUTE), await at(MINUTE - 1)]).toEqual([0, 1]);
     expect(() => drive({ staleAfterMs: 0 })).toThrow('staleAfterMs: must be above 0, not 0');
+    expect(() => drive({ cadences: { planMs: Infinity } })).toThrow('cadences.planMs: must be 0.001 milliseconds or more, not Infinity');
     expect(() => drive({ cadences: { planMs: 0 } })).toThrow('cadences.planMs: must be 0.001 milliseconds or more, not 0');
   });
 

@@ -305,6 +305,8 @@ describe('what does not answer', () => {
     const { degradations, entry } = await planning.plan(telemetry(), fleet(), NOW);
     expect(degradations).toEqual(['the plan is elastic: interactive-fast of model-a is short by 5, and 2 more']);
     expect(entry!.shortfall.map((one) => [one.amount, 'window' in one])).toEqual([[5, false], [7, false], [9, false]]);
+    const little = async (amount: number) => (await planningOf({}, () => ({ status: 'infeasible', shortfall: [missing(amount)] })).planning.plan(telemetry(), fleet(), NOW)).degradations[0];
+    expect([await little(0.3456), await little(12.3456)]).toEqual(['the plan is elastic: interactive-fast of model-a is short by 0.35', 'the plan is elastic: interactive-fast of model-a is short by 12']);
   });
 
   it('is told of the work that waits, and that is nothing where none is known', async () => {

@@ -41,7 +41,7 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
         reason: `utilisation ${told(utilization, scaleOutAbove)} is above ${scaleOutAbove}`,
       };
     }
-    if (utilization < scaleInBelow && planned > endpoint.minInstances) {
+    if (utilization < scaleInBelow) {
       const target = boundedByWork(planned - 1, endpoint, fleet);
       // Requests that come one by one leave moments without any: the last instance goes when none has come for a while.
       const isWanted = (endpoint.demandTokensPerS ?? 0) > 0 || isLastForBacklog(endpoint, fleet);
