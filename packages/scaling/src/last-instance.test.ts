@@ -8,6 +8,7 @@ import { createLtUtilizationScaling } from './lt-u.js';
 import { createLtUtilizationAwareScaling } from './lt-ua.js';
 import { createOracleScaling } from './oracle.js';
 import { createReactiveScaling } from './reactive.js';
+import { createSageScaling } from './sage.js';
 
 /** Endpoints of one pool on two SKUs; more fields by position. */
 function pair(...fields: readonly Partial<EndpointSnapshot>[]): EndpointSnapshot[] {
@@ -78,6 +79,12 @@ describe('of the endpoints of a pool', () => {
     expect(first(endpoints, [cell(a, -8, [], 0), cell(b, 0)])).toBe(1);
     expect(first(endpoints, [cell(a, 8), cell(b, 8)])).toBe(0);
     expect(first(endpoints, [{ ...cell(a, 8), regionId: regionId('x') }, cell(b, 0)])).toBe(0);
+    // What is on its way comes, whatever room is left.
+    const [coming, other] = pair({ ...waits, provisioningInstances: 1 }, waits);
+    expect(first([coming!, other!], [cell(coming!, 8), cell(other!, 0)])).toBe(-1);
+    // A model takes as many GPUs as it does on that SKU.
+    const [two, four] = pair({ ...waits, gpusPerInstance: 2 }, waits);
+    expect(first([two!, four!], [cell(two!, 8), cell(four!, 8, [[four!.modelId, 1]])])).toBe(1);
   });
 
   it('the one keeps or gets it that the policy wants there', () => {
@@ -132,6 +139,8 @@ describe('the last instance of a model', () => {
         endpoints.map((one, i) => (i === 0 ? { ...one, readyInstances: 0 } : one)),
       ),
     ).toEqual([false, true]);
+    const stranger = { ...pair({ modelId: modelId('x'), readyInstances: 9 })[0]!, endpointId: 'another' as never };
+    expect(last(backlog(1), [...endpoints, stranger])).toEqual([true, false, false]);
     const idle = { kvCacheUtilization: 0.01 };
     const reactive = (held: number) =>
       createReactiveScaling()
@@ -169,6 +178,29 @@ describe('the last instance of a pool', () => {
     const target = (demandTokensPerS: number | undefined) =>
       createReactiveScaling().decide(fakeFleet([{ ...busy, runningRequests: 0, demandTokensPerS }]), undefined, 0)[0]?.targetInstances;
     expect([target(5), target(0), target(undefined)]).toEqual([undefined, 0, 0]);
+  });
+});
+
+describe('of two SKUs of which the plan wants the second', () => {
+  const [m, r] = [fakeEndpoint().modelId, fakeEndpoint().regionId];
+  const target = new PlacementGrid(1, 1, 2, Float64Array.of(0, 1));
+  const plan = fakePlan(0, {
+    skus: [skuId('sku-0'), skuId('sku-1')],
+    target,
+    schedule: Array.from({ length: 12 }, () => target),
+    tokensPerSPerInstance: new PlacementGrid(1, 1, 2, Float64Array.of(1e6, 1e6)),
+  });
+  const seen = { modelId: m, regionId: r, readyInstances: 1, runningRequests: 2, kvCacheUtilization: 0.1 };
+  it.each<readonly [string, () => ScalingPolicy]>([
+    ['lt-i', () => createLtImmediateScaling()],
+    ['lt-u', () => createLtUtilizationScaling({ cooldownMs: 0 })],
+    ['oracle', () => createOracleScaling()],
+    ['sage', () => createSageScaling({ everyMs: 0, settleMs: 0, holdDelays: 0, marginMs: 0, assumedDelayMs: 0 })],
+  ])('the first goes, though there is work, and the second stays: %s', (_, create) => {
+    const decided = create().decide(fakeFleet(pair(seen, seen)), plan, 60_000);
+    expect(decided.map(({ endpointId, targetInstances }) => [endpointId, targetInstances])).toEqual([['r/m/sku-0', 0]]);
+    // One that the plan does not know is left alone, and is nobody's keeper for that.
+    expect(() => create().decide(fakeFleet(pair(seen, seen, seen)), plan, 60_000)).not.toThrow();
   });
 });
 
