@@ -35,6 +35,8 @@ it('takes raw errors, numbers that are none and defects for faults', async () =>
   expect(await kindOf(() => 'x,Infinity,3')).toBe('not-finite');
   expect(await kindOf(() => Float64Array.of(1, -Infinity))).toBe('not-finite');
   expect(await kindOf(() => ({ text: 'Infinitypolis', n: 3 }))).toBe('taken');
+  expect(await kindOf(() => ({ endpointId: 'Infinity/m', name: 'NaN' }))).toBe('taken');
+  expect(await kindOf(() => ({ said: 'Infinity' }))).toBe('not-finite');
   expect(await kindOf(() => (undefined as unknown as { x: number }).x)).toBe('raw-error');
   // eslint-disable-next-line @typescript-eslint/only-throw-error -- plug-ins throw whatever they like.
   expect(await kindOf(() => { throw null; })).toBe('raw-error'); // prettier-ignore

@@ -20,9 +20,13 @@ export async function judged(run: () => Promise<unknown>): Promise<FuzzOutcome> 
   }
 }
 
+const NAME = /(Id|[nN]ame)$/;
+
 /** Where a value holds a number that is not finite, or text that says so. */
 function oddNumber(value: unknown, at: string): string | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? undefined : `${at || 'the result'} is ${value}`;
+  // What a user called something is a name, whatever it says.
+  if (typeof value === 'string' && NAME.test(at)) return undefined;
   if (typeof value === 'string') {
     const match = /(^|[\s,:[])-?(NaN|Infinity)\b/.exec(value);
     return match === null ? undefined : `${at || 'the text'} holds ${match[2]}`;

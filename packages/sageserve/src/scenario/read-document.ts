@@ -1,5 +1,5 @@
 import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
-import { type Document, isAlias, isNode, LineCounter, parseDocument, visit } from 'yaml';
+import { type Document, isAlias, isCollection, isNode, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { readFailure, readWhole } from '../input-file.js';
 
@@ -104,6 +104,9 @@ function refuseUnresolved(document: Document.Parsed, file: string, lines: LineCo
   const names = new Set<string>();
   let aliases = 0;
   visit(document, {
+    Pair(_, { key }) {
+      if (isCollection(key)) throw new ConfigError(at(file, lines, key.range?.[0] ?? 0), 'is a list or a table in the place of a name');
+    },
     Node(_, node) {
       if (!isAlias(node)) {
         if (node.anchor !== undefined) names.add(node.anchor);
