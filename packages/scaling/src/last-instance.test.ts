@@ -201,6 +201,7 @@ describe('of two SKUs of which the plan wants the second', () => {
     expect(decided.map(({ endpointId, targetInstances }) => [endpointId, targetInstances])).toEqual([['r/m/sku-0', 0]]);
     // One that the plan does not know is left alone, and is nobody's keeper for that.
     expect(() => create().decide(fakeFleet(pair(seen, seen, seen)), plan, 60_000)).not.toThrow();
+    expect(() => create().decide(fakeFleet(pair(seen, { ...seen, skuId: skuId('sku-9') })), plan, 60_000)).not.toThrow();
   });
 });
 
