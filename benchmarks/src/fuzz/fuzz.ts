@@ -57,6 +57,7 @@ const cpuMs = (): number => {
   return (user + system) / 1_000;
 };
 
+const lanes = values.only === undefined ? availableParallelism() : 1;
 const root = await mkdtemp(join(tmpdir(), 'sageserve-fuzz-'));
 const counts = new Map<string, number>();
 const faults: { readonly index: number; readonly what: string }[] = [];
@@ -99,8 +100,8 @@ function watch(worker: Worker, at: Float64Array, folder: string): Promise<number
     const stop = repeatedly(200, () => {
       const waitedMs = elapsedMs() - sinceMs;
       if (at[1] !== beat) [beat, sinceMs, computedMs] = [at[1]!, elapsedMs(), cpuMs()];
-      // On a machine that is busy with other things a thread waits, too.
-      else if (waitedMs > HANGS_AFTER_MS && (cpuMs() - computedMs > HANGS_AFTER_MS || waitedMs > 20 * HANGS_AFTER_MS)) end(at[0], 'hang');
+      // On a machine that is busy with other things a thread waits, too; and the time is that of all threads.
+      else if (waitedMs > HANGS_AFTER_MS && (cpuMs() - computedMs > lanes * HANGS_AFTER_MS || waitedMs > 20 * HANGS_AFTER_MS)) end(at[0], 'hang');
       if (elapsedMs() >= minutes * 60_000) end(undefined);
     });
     worker.on('message', (message: FuzzMessage) => {
@@ -124,7 +125,6 @@ async function keep(index: number | undefined, folder: string): Promise<void> {
 const stopTelling = process.stderr.isTTY
   ? repeatedly(1_000, () => process.stderr.write(`\r${done.toLocaleString('en-US')} inputs, ${faults.length} faults `))
   : () => undefined;
-const lanes = values.only === undefined ? availableParallelism() : 1;
 if (values.only !== undefined) {
   const { fuzzOne } = await import('./targets.js');
   console.log(await fuzzOne(target, values.seed, Number(values.only), values.keep ?? root));
