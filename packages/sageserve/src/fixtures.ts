@@ -20,7 +20,8 @@ export function runCommand(args: readonly string[], during?: (child: ReturnType<
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
+    // What ended it by force is told with what it said.
+    child.on('close', (code, signal) => resolve({ code, stdout, stderr: signal === null ? stderr : `${stderr}\n${signal}` }));
     during?.(child);
   });
 }
