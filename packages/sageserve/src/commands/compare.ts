@@ -19,7 +19,7 @@ import { count, decimal, time } from './format.js';
 import { JournalFile } from './journal-file.js';
 import { cantWrite, makeBeside } from '@sageserve/trace';
 import { notComplete } from '../ending.js';
-import { placeOf, replaceFile, takePlace } from './output-file.js';
+import { placeOf, refuseShared, replaceFile, takePlace } from './output-file.js';
 import { Progress } from './progress.js';
 import { makeFolder } from './result-folder.js';
 
@@ -257,8 +257,7 @@ class OutFolder {
   static async create(path: string, names: readonly string[]): Promise<OutFolder> {
     const places: string[] = [];
     for (const name of names) places.push(await placeOf(join(path, name), isResult));
-    const shared = places.find((place, i) => places.indexOf(place) !== i);
-    if (shared !== undefined) throw new ConfigError('--out', `the results of two scenarios lead to one folder, ${shared}`, { hint: 'Take a link away.' });
+    refuseShared(places, 'scenarios');
     const takeBack = await makeFolder(path);
     try {
       return new OutFolder(path, await makeBeside(path, 'folder'), takeBack);

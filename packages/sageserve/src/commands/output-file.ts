@@ -144,6 +144,12 @@ export async function placeOf(path: string, isResult: (name: string) => boolean)
   return realpath(path);
 }
 
+/** Throws `ConfigError` where the results of two lead to one folder, as links may. */
+export function refuseShared(places: readonly string[], what: string): void {
+  const shared = places.find((place, i) => places.indexOf(place) !== i);
+  if (shared !== undefined) throw new ConfigError('--out', `the results of two ${what} lead to one folder, ${shared}`, { hint: 'Take a link away.' });
+}
+
 /** So often another may put its results there at the same time. */
 const MOST_ATTEMPTS = 100;
 

@@ -15,7 +15,7 @@ import { wallClockMs } from '../wall-clock.js';
 import { comparisonTable, detailTables, type StrategyResult } from './comparison-table.js';
 import { FileNames } from './file-name.js';
 import { count, decimal, sparkline, time } from './format.js';
-import { replaceFile } from './output-file.js';
+import { refuseShared, replaceFile } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';
 import { makeFolder, ResultFolder } from './result-folder.js';
 
@@ -62,9 +62,10 @@ export async function simulateCommand(file: string | undefined, options: Simulat
     if (options.out !== undefined) await writeTarget(join(options.out, 'comparison.json'));
     if (options.out !== undefined)
       for (const [i, config] of configs.entries()) folders.push(await ResultFolder.create(join(options.out, folderNames[i]!), config, options));
-    const places = folders.map(({ place }) => place);
-    const shared = places.find((place, i) => places.indexOf(place) !== i);
-    if (shared !== undefined) throw new ConfigError('--out', `the results of two strategies lead to one folder, ${shared}`, { hint: 'Take a link away.' });
+    refuseShared(
+      folders.map(({ place }) => place),
+      'strategies',
+    );
     const common = { catalogue, signal, ...(await readAndMeasure(scenario, choices, catalogue, options.skipBadRows === true, signal)) };
     for (const [i, config] of configs.entries()) runs.push(await runStrategy(labels[i]!, choices[i]!, config, common, scenario, options, folders[i]));
     // All at once, so that a folder never holds parts of two comparisons.

@@ -43,7 +43,7 @@ export function sweepPage(sweep: Sweep, { settings, effects, best }: SweepAnalys
     description: sweep.description,
     note:
       'Means over seeds, ± the 95 % confidence interval where there are several. Attainment is that of the interactive tier which stands the worst against its target.' +
-      (shown.length < settings.length ? ` The table has ${shown.length} settings on the Pareto front; all are in results.parquet.` : ''),
+      (shown.length < settings.length ? ` The table has ${shown.length} settings of the Pareto front; all are in results.parquet.` : ''),
     figures,
     table: `<thead><tr>${head.map((text) => `<th>${text}</th>`).join('')}</tr></thead><tbody>\n${rows}\n</tbody>`,
   });

@@ -32,7 +32,7 @@ export function sweepText({ settings, effects, best }: SweepAnalysis): string {
     const own = settings.filter((one) => one.scenario === scenario).toSorted((a, b) => a.gpuHours.mean - b.gpuHours.mean);
     const shown = own.length <= MOST_ROWS ? own : own.filter((one) => one.onFront || one === chosen).slice(0, MOST_FRONT);
     parts.push(
-      `${scenario}: ${count(own.length)} settings${shown.length < own.length ? `, of which ${shown.length} on the Pareto front; all are in results.parquet` : ''}\n`,
+      `${scenario}: ${count(own.length)} settings${shown.length < own.length ? `, of which ${shown.length} of the Pareto front are shown; all are in results.parquet` : ''}\n`,
       table(
         ['setting', 'GPU-hours', 'SLO attainment', 'TTFT p95 of IW-F', 'NIW missed', 'objectives', 'Pareto front'],
         shown.map((one) => [

@@ -96,6 +96,7 @@ describe('a column of numbers in Parquet', () => {
     ['arrived_at_s', { type: 'INT64', converted_type: 'TIME_MICROS' }],
     ['deadline_s', { type: 'INT64', converted_type: 'TIMESTAMP_MILLIS' }],
     ['prompt_tokens', { type: 'INT32', converted_type: 'DATE' }],
+    ['arrived_at_s', { type: 'INT64', converted_type: 'INTERVAL' }],
   ])('%s is refused where it is declared as %o', async (column, element) => {
     const wide = element.type === 'INT64';
     const bytes = declared(

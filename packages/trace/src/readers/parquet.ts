@@ -53,7 +53,7 @@ export async function* readParquet(
           hint: `The file has ${[...present, ...grouped].join(', ')}.${grouped.length > 0 ? ' Columns within a group are not read: write them beside it.' : ''}`,
         });
     }
-    refuseTypes(path, metadata);
+    refuseTypes(path, metadata, present);
     // One object for all rows: a row costs no garbage.
     const record: SageserveRecord = {};
     for (const [g, group] of metadata.row_groups.entries()) {
@@ -140,15 +140,15 @@ function columnsOf({ schema }: FileMetaData): { present: string[]; grouped: stri
 const SECONDS = ['arrived_at_s', 'deadline_s'];
 const NUMBERS = [...SECONDS, 'prompt_tokens', 'output_tokens', 'request_id', 'priority'];
 /** What columns of numbers may be declared as; DECIMAL stands for numbers too. */
-const NUMBER_TYPES = /^(U?INT|INTEGER|DECIMAL|FLOAT16)/;
+const NUMBER_TYPES = /^(U?INT_\d+|INTEGER|DECIMAL|FLOAT16)$/;
 
 function topLevel({ schema }: FileMetaData, name: string): SchemaElement | undefined {
   return schema.find((element, i) => i > 0 && element.name === name);
 }
 
 /** A time of day is stored as a number too, in a unit of its own. Throws `TraceFormatError` for columns that are declared as something other than numbers. */
-function refuseTypes(file: string, metadata: FileMetaData): void {
-  for (const column of NUMBERS) {
+function refuseTypes(file: string, metadata: FileMetaData, present: readonly string[]): void {
+  for (const column of NUMBERS.filter((name) => present.includes(name))) {
     const element = topLevel(metadata, column);
     const type = element?.logical_type?.type ?? element?.converted_type;
     if (type !== undefined && !NUMBER_TYPES.test(type))
