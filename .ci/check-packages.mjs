@@ -1,16 +1,23 @@
-// Proves that the packages can be published: packs each, checks the archive, installs all in an empty project outside the workspace, imports them, runs the example
-// of each README there and compiles it under both module resolutions that users have.
+// Proves that the packages can be published: packs each, checks the archive, installs all in an
+// empty project outside the workspace, imports them, runs the example of each README there and
+// compiles it under both module resolutions that users have.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageFolders, root, run } from './steps.mjs';
 
-const packages = packageFolders().map((folder) => ({ folder, manifest: JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) }));
+const packages = packageFolders().map((folder) => ({
+  folder,
+  manifest: JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')),
+}));
 const work = mkdtempSync(join(tmpdir(), 'sageserve-packages-'));
 try {
   const tarballs = packages.map(({ folder, manifest }) => {
     const [packed] = JSON.parse(
-      run('npm', ['pack', '--json', '--ignore-scripts', '--loglevel=error', '--pack-destination', work], { cwd: join(root, folder), quiet: true }),
+      run('npm', ['pack', '--json', '--ignore-scripts', '--loglevel=error', '--pack-destination', work], {
+        cwd: join(root, folder),
+        quiet: true,
+      }),
     );
     const tarball = join(work, packed.filename);
     run('publint', ['run', tarball, '--strict'], { quiet: true });
@@ -27,7 +34,8 @@ try {
       { quiet: true },
     );
     console.log(
-      `   ${manifest.name.padEnd(20)} ${(packed.size / 1_024).toFixed(0).padStart(4)} kB packed, ${packed.entryCount} files; publint and attw are clean`,
+      `   ${manifest.name.padEnd(20)} ${(packed.size / 1_024).toFixed(0).padStart(4)} kB packed, ` +
+        `${packed.entryCount} files; publint and attw are clean`,
     );
     return tarball;
   });
@@ -36,12 +44,24 @@ try {
 
   const project = join(work, 'project');
   mkdirSync(project);
-  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'somebody-else', private: true, type: 'module' }));
-  run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', ...tarballs], { cwd: project, quiet: true });
+  writeFileSync(
+    join(project, 'package.json'),
+    JSON.stringify({ name: 'somebody-else', private: true, type: 'module' }),
+  );
+  run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error', ...tarballs], {
+    cwd: project,
+    quiet: true,
+  });
   const names = packages.map(({ manifest }) => manifest.name);
   writeFileSync(
     join(project, 'imports.mjs'),
-    names.map((name, i) => `import * as p${i} from '${name}';\nif (Object.keys(p${i}).length === 0) throw new Error('${name} exports nothing');`).join('\n'),
+    names
+      .map(
+        (name, i) =>
+          `import * as p${i} from '${name}';\nif (Object.keys(p${i}).length === 0) throw new Error('${name} ` +
+          `exports nothing');`,
+      )
+      .join('\n'),
   );
   run(process.execPath, ['imports.mjs'], { cwd: project, quiet: true });
   const examples = packages.map(({ folder, manifest }) => {
@@ -54,8 +74,13 @@ try {
     return name;
   });
   for (const name of examples) run(process.execPath, [`${name}.mjs`], { cwd: project, quiet: true });
-  run(process.execPath, [join('node_modules', '.bin', 'sageserve'), 'profiles', '--json'], { cwd: project, quiet: true });
-  console.log(`   ${names.length} packages installed in an empty project; imports, README examples and the command run`);
+  run(process.execPath, [join('node_modules', '.bin', 'sageserve'), 'profiles', '--json'], {
+    cwd: project,
+    quiet: true,
+  });
+  console.log(
+    `   ${names.length} packages installed in an empty project; imports, README examples and the command run`,
+  );
   for (const [module, moduleResolution] of [
     ['nodenext', 'nodenext'],
     ['esnext', 'bundler'],

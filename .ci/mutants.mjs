@@ -1,5 +1,7 @@
-// How many small changes of meaning the unit tests of controller, scaling, routing, fleet and planning notice: `npm run mutants`. Arguments are handed to Stryker; a second run makes only what has changed.
-// Survivors are listed with the reason why they may survive, from `.config/mutants.json`; those without one come last.
+// How many small changes of meaning the unit tests of controller, scaling, routing, fleet and
+// planning notice: `npm run mutants`. Arguments are handed to Stryker; a second run makes only what
+// has changed. Survivors are listed with the reason why they may survive, from
+// `.config/mutants.json`; those without one come last.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run } from './steps.mjs';
@@ -23,7 +25,11 @@ const rooms = new Map();
 const survivors = [];
 for (const [file, { mutants, source }] of Object.entries(files)) {
   const lines = source.split('\n');
-  const room = /fleet|spot-pool/.test(file) ? 'sim: fleet' : /planning|fleet-problem|demand-mix/.test(file) ? 'planning' : file.split('/')[1];
+  const room = /fleet|spot-pool/.test(file)
+    ? 'sim: fleet'
+    : /planning|fleet-problem|demand-mix/.test(file)
+      ? 'planning'
+      : file.split('/')[1];
   const counts = rooms.get(room) ?? { killed: 0, survived: 0 };
   rooms.set(room, counts);
   for (const { status, location, replacement, mutatorName } of mutants) {
@@ -43,20 +49,31 @@ for (const [file, { mutants, source }] of Object.entries(files)) {
   }
 }
 const row = (name, { killed, survived }) =>
-  `${name.padEnd(12)} ${String(killed + survived).padStart(8)} ${String(killed).padStart(8)} ${String(survived).padStart(9)} ${((100 * killed) / (killed + survived)).toFixed(1).padStart(7)} %`;
-const all = [...rooms.values()].reduce((sum, one) => ({ killed: sum.killed + one.killed, survived: sum.survived + one.survived }), { killed: 0, survived: 0 });
+  `${name.padEnd(12)} ${String(killed + survived).padStart(8)} ${String(killed).padStart(8)} ` +
+  `${String(survived).padStart(9)} ${((100 * killed) / (killed + survived)).toFixed(1).padStart(7)} %`;
+const all = [...rooms.values()].reduce(
+  (sum, one) => ({ killed: sum.killed + one.killed, survived: sum.survived + one.survived }),
+  { killed: 0, survived: 0 },
+);
 
 const short = (text) => (text.length > 110 ? `${text.slice(0, 107)}...` : text);
-for (const reason of [...new Set(survivors.map((one) => one.reason))].sort((a, b) => (a === undefined) - (b === undefined))) {
+for (const reason of [...new Set(survivors.map((one) => one.reason))].sort(
+  (a, b) => (a === undefined) - (b === undefined),
+)) {
   const group = survivors.filter((one) => one.reason === reason);
-  console.log(`\n${group.length} survive${group.length === 1 ? 's' : ''}: ${reason ?? 'no reason is known, a test is missing'}`);
+  console.log(
+    `\n${group.length} survive${group.length === 1 ? 's' : ''}: ${reason ?? 'no reason is known, a test is missing'}`,
+  );
   for (const { place, line, replacement, mutatorName } of group)
-    console.log(`  ${place} ${mutatorName}\n      ${short(line)}\n    → ${short((replacement ?? '').replaceAll(/\s+/g, ' '))}`);
+    console.log(
+      `  ${place} ${mutatorName}\n      ${short(line)}\n    → ${short((replacement ?? '').replaceAll(/\s+/g, ' '))}`,
+    );
 }
 console.log(`\n${'package'.padEnd(12)}  mutants   killed  survived`);
 for (const [name, counts] of [...rooms].sort()) console.log(row(name, counts));
 console.log(row('all', all));
-for (const [at, one] of reasons.entries()) if (!used.has(at)) console.log(`a reason of .config/mutants.json is for nothing any more: ${JSON.stringify(one)}`);
+for (const [at, one] of reasons.entries())
+  if (!used.has(at)) console.log(`a reason of .config/mutants.json is for nothing any more: ${JSON.stringify(one)}`);
 const percent = (100 * all.killed) / (all.killed + all.survived);
 if (percent < LEAST_PERCENT) {
   console.error(`${percent.toFixed(1)} % of the mutants are killed, fewer than ${LEAST_PERCENT} %`);

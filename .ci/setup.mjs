@@ -1,4 +1,5 @@
-// Installs what the lock file says where that has not been done, and builds where something changed. `node .ci/setup.mjs [build]`
+// Installs what the lock file says where that has not been done, and builds where something
+// changed. `node .ci/setup.mjs [build]`
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run } from './steps.mjs';

@@ -7,9 +7,17 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
 // Nothing here is to be reported to anybody.
-const env = { ...process.env, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', PATH: `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}` };
+const env = {
+  ...process.env,
+  TURBO_TELEMETRY_DISABLED: '1',
+  DO_NOT_TRACK: '1',
+  PATH: `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`,
+};
 
-/** Runs a command; shows its output as it comes, or only where it fails. Returns its output. Ends the process where it fails. */
+/**
+ * Runs a command; shows its output as it comes, or only where it fails. Returns its output. Ends
+ * the process where it fails.
+ */
 export function run(command, args, { cwd = root, quiet = false } = {}) {
   const result = spawnSync(command, args, {
     cwd,
@@ -21,7 +29,9 @@ export function run(command, args, { cwd = root, quiet = false } = {}) {
   });
   if (result.error !== undefined || result.status !== 0) {
     if (quiet) process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`);
-    console.error(`failed: ${command} ${args.join(' ')}${result.error === undefined ? '' : ` (${result.error.message})`}`);
+    console.error(
+      `failed: ${command} ${args.join(' ')}${result.error === undefined ? '' : ` (${result.error.message})`}`,
+    );
     process.exit(result.status || 1);
   }
   return result.stdout ?? '';

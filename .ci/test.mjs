@@ -1,4 +1,5 @@
-// Everything that must hold before a change lands: `npm test`. Arguments are handed to vitest, and then only the tests are run.
+// Everything that must hold before a change lands: `npm test`. Arguments are handed to vitest, and
+// then only the tests are run.
 import { packageFolders, run, step } from './steps.mjs';
 
 run(process.execPath, ['.ci/setup.mjs', 'build']);
@@ -9,7 +10,11 @@ if (filters.length > 0) {
 } else {
   step('types', () => run('turbo', ['run', 'typecheck', '--output-logs=errors-only'], { quiet: true }));
   step('lint', () =>
-    run('eslint', ['--config', '.config/eslint.config.mjs', '--max-warnings', '0', 'packages', 'apps', 'benchmarks', 'examples'], { quiet: true }),
+    run(
+      'eslint',
+      ['--config', '.config/eslint.config.mjs', '--max-warnings', '0', 'packages', 'apps', 'benchmarks', 'examples'],
+      { quiet: true },
+    ),
   );
   step('format', () =>
     run(
@@ -33,9 +38,19 @@ if (filters.length > 0) {
     ),
   );
   step('who imports whom', () =>
-    run('depcruise', ['--config', '.config/dependency-cruiser.cjs', ...packageFolders().map((folder) => `${folder}/src`), 'apps/demo/src', 'benchmarks/src'], {
-      quiet: true,
-    }),
+    run(
+      'depcruise',
+      [
+        '--config',
+        '.config/dependency-cruiser.cjs',
+        ...packageFolders().map((folder) => `${folder}/src`),
+        'apps/demo/src',
+        'benchmarks/src',
+      ],
+      {
+        quiet: true,
+      },
+    ),
   );
   step('unused files, exports and dependencies', () => run('knip', ['--config', '.config/knip.json'], { quiet: true }));
   step('packages as they are published', () => run(process.execPath, ['.ci/check-packages.mjs']));

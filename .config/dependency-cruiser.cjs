@@ -12,14 +12,31 @@ const allowed = {
   testing: ['core'],
   controller: ['core', 'metrics'],
   sim: ['core', 'trace', 'perf', 'metrics'],
-  sageserve: ['core', 'trace', 'perf', 'metrics', 'forecast', 'forecast-tfjs', 'optimize', 'routing', 'scaling', 'sim', 'controller'],
+  sageserve: [
+    'core',
+    'trace',
+    'perf',
+    'metrics',
+    'forecast',
+    'forecast-tfjs',
+    'optimize',
+    'routing',
+    'scaling',
+    'sim',
+    'controller',
+  ],
 };
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'no-orphans', severity: 'error', from: { orphan: true, pathNot: ['\\.test\\.ts$', '\\.d\\.ts$', '/dist/'] }, to: {} },
+    {
+      name: 'no-orphans',
+      severity: 'error',
+      from: { orphan: true, pathNot: ['\\.test\\.ts$', '\\.d\\.ts$', '/dist/'] },
+      to: {},
+    },
     ...Object.entries(allowed).map(([from, to]) => ({
       name: `${from}-imports`,
       comment: `${from} may import ${to.length === 0 ? 'no other package' : to.join(', ')}`,
@@ -28,13 +45,27 @@ module.exports = {
       from: { path: `^packages/${from}/src/`, pathNot: '(\\.test|/fixtures)\\.ts$' },
       to: { path: '^packages/[^/]+/', pathNot: [from, ...to].map((name) => `^packages/${name}/`).join('|') },
     })),
-    { name: 'no-product-imports-of-benchmarks', severity: 'error', from: { path: '^packages/' }, to: { path: '^(apps|benchmarks|examples)/' } },
-    { name: 'tests-are-leaves', severity: 'error', from: { pathNot: '\\.test\\.ts$' }, to: { path: '(\\.test|/fixtures)\\.ts$' } },
+    {
+      name: 'no-product-imports-of-benchmarks',
+      severity: 'error',
+      from: { path: '^packages/' },
+      to: { path: '^(apps|benchmarks|examples)/' },
+    },
+    {
+      name: 'tests-are-leaves',
+      severity: 'error',
+      from: { pathNot: '\\.test\\.ts$' },
+      to: { path: '(\\.test|/fixtures)\\.ts$' },
+    },
   ],
   options: {
     // A package is entered through what it builds to: `npm test` builds first.
     doNotFollow: { path: ['node_modules', '/dist/'] },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'default'], extensions: ['.ts', '.js'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'default'],
+      extensions: ['.ts', '.js'],
+    },
   },
 };

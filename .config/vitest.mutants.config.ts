@@ -1,9 +1,20 @@
 import base from './vitest.config.js';
 
-// Only what tests the mutated files by themselves: a mutant that nothing but a whole simulation notices counts as one that survives.
-const tests = ['controller/src/**', 'scaling/src/**', 'routing/src/**', 'sim/src/fleet', 'sageserve/src/control/fleet-problem'];
+// Only what tests the mutated files by themselves: a mutant that nothing but a whole simulation
+// notices counts as one that survives.
+const tests = [
+  'controller/src/**',
+  'scaling/src/**',
+  'routing/src/**',
+  'sim/src/fleet',
+  'sageserve/src/control/fleet-problem',
+];
 
 export default {
   ...base,
-  test: { ...base.test, include: tests.map((path) => `packages/${path}${path.endsWith('**') ? '/*' : ''}.test.ts`), testTimeout: 10_000 },
+  test: {
+    ...base.test,
+    include: tests.map((path) => `packages/${path}${path.endsWith('**') ? '/*' : ''}.test.ts`),
+    testTimeout: 10_000,
+  },
 };

@@ -19,9 +19,13 @@ describe('Kubernetes manifests', async () => {
   });
 
   it('would be refused with a field of another type, or without one that is needed', async () => {
-    const manifest = parseAllDocuments(await readFile(new URL('sweep-workers.yaml', FOLDER), 'utf8'))[0]!.toJS() as { spec: Record<string, unknown> };
+    const manifest = parseAllDocuments(await readFile(new URL('sweep-workers.yaml', FOLDER), 'utf8'))[0]!.toJS() as {
+      spec: Record<string, unknown>;
+    };
     const { template: _template, ...rest } = manifest.spec;
-    expect(() => new Job({ ...manifest, spec: { ...manifest.spec, parallelism: 'many' } } as never).validate()).toThrow('parallelism');
+    expect(() => new Job({ ...manifest, spec: { ...manifest.spec, parallelism: 'many' } } as never).validate()).toThrow(
+      'parallelism',
+    );
     expect(() => new Job({ ...manifest, spec: rest } as never).validate()).toThrow('template');
   });
 
@@ -29,7 +33,9 @@ describe('Kubernetes manifests', async () => {
     const text = await readFile(new URL('sweep-workers.yaml', FOLDER), 'utf8');
     const job = parseAllDocuments(text)[0]!.toJS() as Job;
     const container = job.spec!.template.spec!.containers[0]!;
-    expect(container.env).toEqual([{ name: 'SAGESERVE_QUEUE', valueFrom: { secretKeyRef: { name: 'sageserve-queue', key: 'url' } } }]);
+    expect(container.env).toEqual([
+      { name: 'SAGESERVE_QUEUE', valueFrom: { secretKeyRef: { name: 'sageserve-queue', key: 'url' } } },
+    ]);
     expect(JSON.stringify(container.command)).not.toContain('postgres:');
   });
 });

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * Half of what was seen last, half of what was seen a day before the time that is asked for. Its quantiles are a plain spread of 10 % for each step of a normal deviate.
+ * Half of what was seen last, half of what was seen a day before the time that is asked for. Its
+ * quantiles are a plain spread of 10 % for each step of a normal deviate.
  * @returns {import('@sageserve/core').Forecaster}
  */
 export function createHalfAndHalfForecaster() {
@@ -20,7 +21,10 @@ export function createHalfAndHalfForecaster() {
       /** @param {Float64Array} mean */
       const column = (mean) => ({
         mean,
-        quantiles: quantileLevels.map((level) => ({ level, values: mean.map((x) => x * Math.max(0, 1 + 0.1 * logit(level))) })),
+        quantiles: quantileLevels.map((level) => ({
+          level,
+          values: mean.map((x) => x * Math.max(0, 1 + 0.1 * logit(level))),
+        })),
       });
       const [prompt, output] = [meanOf(history.promptTokensPerS), meanOf(history.outputTokensPerS)];
       return {

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * A region router that stays with the region it chose last for an origin until that one fills up: fewer moves than always taking the least utilised one. It needs nothing but the interfaces of
+ * A region router that stays with the region it chose last for an origin until that one fills up:
+ * fewer moves than always taking the least utilised one. It needs nothing but the interfaces of
  * `@sageserve/core`. What it keeps are names, since indices are valid for one call only.
  * @param {number} [leaveAbove] KV-cache utilisation (0–1) above which it looks for another region
  * @returns {import('@sageserve/core').RegionRouter}

@@ -1,7 +1,9 @@
 // @ts-check
 /**
- * Scales each endpoint in proportion, as Kubernetes' autoscaler does: as many instances as would bring its KV memory to the target. It shrinks by one at a time, and only after a calm while.
- * @param {{ target?: number, calmMs?: number }} [options] utilisation to aim at (0–1), and how long it must ask for less
+ * Scales each endpoint in proportion, as Kubernetes' autoscaler does: as many instances as would
+ * bring its KV memory to the target. It shrinks by one at a time, and only after a calm while.
+ * @param {{ target?: number, calmMs?: number }} [options] utilisation to aim at (0–1), and how long
+ *   it must ask for less
  * @returns {import('@sageserve/core').ScalingPolicy}
  */
 export function createProportionalScaling({ target = 0.5, calmMs = 120_000 } = {}) {
@@ -12,7 +14,14 @@ export function createProportionalScaling({ target = 0.5, calmMs = 120_000 } = {
     decide(fleet, _plan, nowMs) {
       /** @type {import('@sageserve/core').ScalingDecision[]} */
       const decisions = [];
-      for (const { endpointId, kvCacheUtilization: used, readyInstances, provisioningInstances, minInstances, maxInstances } of fleet.endpoints) {
+      for (const {
+        endpointId,
+        kvCacheUtilization: used,
+        readyInstances,
+        provisioningInstances,
+        minInstances,
+        maxInstances,
+      } of fleet.endpoints) {
         const now = readyInstances + provisioningInstances;
         // What is not known must not shrink anything.
         const wanted = used === undefined ? now : Math.ceil((readyInstances * used) / target);
@@ -22,7 +31,11 @@ export function createProportionalScaling({ target = 0.5, calmMs = 120_000 } = {
         const calm = nowMs - (calmSince.get(endpointId) ?? nowMs) >= calmMs;
         if (goal === now || (goal < now && !calm)) continue;
         if (goal < now) calmSince.set(endpointId, nowMs);
-        decisions.push({ endpointId, targetInstances: goal > now ? goal : now - 1, reason: `${goal} would bring memory in use to ${target}` });
+        decisions.push({
+          endpointId,
+          targetInstances: goal > now ? goal : now - 1,
+          reason: `${goal} would bring memory in use to ${target}`,
+        });
       }
       return decisions;
     },
@@ -30,4 +43,6 @@ export function createProportionalScaling({ target = 0.5, calmMs = 120_000 } = {
 }
 
 // A strategy is a scaling policy, and what else it brings; here nothing.
-export default { strategies: { proportional: (/** @type {object} */ options) => ({ scaling: createProportionalScaling(options) }) } };
+export default {
+  strategies: { proportional: (/** @type {object} */ options) => ({ scaling: createProportionalScaling(options) }) },
+};

@@ -22,7 +22,10 @@ interface Case {
   readonly reference?: number;
 }
 
-/** Quality on each series, by rolling origin: one forecast of six buckets each hour, from the past alone. */
+/**
+ * Quality on each series, by rolling origin: one forecast of six buckets each hour, from the past
+ * alone.
+ */
 export async function benchForecast(): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const one of await cases()) figures.push(...(await quality(one)));
@@ -30,7 +33,12 @@ export async function benchForecast(): Promise<Figure[]> {
   return figures;
 }
 
-function seriesOf(name: string, prompt: ArrayLike<number>, output: ArrayLike<number> | undefined, startMs: number): sage.DemandSeries {
+function seriesOf(
+  name: string,
+  prompt: ArrayLike<number>,
+  output: ArrayLike<number> | undefined,
+  startMs: number,
+): sage.DemandSeries {
   return {
     key: { modelId: sage.modelId(name), regionId: sage.regionId('all') },
     startMs,
@@ -47,12 +55,21 @@ async function cases(): Promise<Case[]> {
   if (existsSync(azure)) {
     const rows = gunzipSync(readFileSync(azure)).toString().trim().split('\n').slice(1);
     const rates = rows.map((row) => Number(row.split(',')[1]));
-    found.push({ name: 'Azure 2024 week', series: [seriesOf('azure', rates, undefined, Date.parse(rows[0]!.split(',')[0]!))], firstStep: 306 });
+    found.push({
+      name: 'Azure 2024 week',
+      series: [seriesOf('azure', rates, undefined, Date.parse(rows[0]!.split(',')[0]!))],
+      firstStep: 306,
+    });
   }
   const golden = `${SHARED}/golden/forecast/series_sg_interactive_filled_10m.json`;
   if (existsSync(golden)) {
     const { values } = JSON.parse(readFileSync(golden, 'utf8')) as { values: number[] };
-    found.push({ name: 'ServeGen interactive', series: [seriesOf('servegen', values, undefined, 4 * DAY * STEP_MS)], firstStep: WEEK, reference: 0.0264 });
+    found.push({
+      name: 'ServeGen interactive',
+      series: [seriesOf('servegen', values, undefined, 4 * DAY * STEP_MS)],
+      firstStep: WEEK,
+      reference: 0.0264,
+    });
   }
   if (found.length < 2) console.log(`  (${SHARED} is not there: real series are left out)`);
   const generated = await generate(4, 14, 2_000_000);
@@ -75,7 +92,10 @@ async function cases(): Promise<Case[]> {
   return found;
 }
 
-/** Interactive demand by model and region of generated traffic: `models` of Zipf's shares in the three regions of the paper presets. */
+/**
+ * Interactive demand by model and region of generated traffic: `models` of Zipf's shares in the
+ * three regions of the paper presets.
+ */
 async function generate(models: number, days: number, requestsPerDay: number): Promise<sage.DemandSeries[]> {
   const base = sage.preset('paper-week');
   const trace = sage.generateO365Trace({
@@ -92,8 +112,12 @@ type Pooled = { readonly method: string } & ReturnType<typeof sage.poolBacktests
 
 async function quality({ name, series, firstStep, reference }: Case): Promise<Figure[]> {
   const peak = { target: 'peak' as const };
-  // Fitted anew each hour, as the paper's; on many series four times a day, which changes little and takes a sixth.
-  const paper = sage.createArimaForecaster({ windowDays: 7, refitEveryMs: series.length === 1 ? HOUR_MS : 6 * HOUR_MS });
+  // Fitted anew each hour, as the paper's; on many series four times a day, which changes little
+  // and takes a sixth.
+  const paper = sage.createArimaForecaster({
+    windowDays: 7,
+    refitEveryMs: series.length === 1 ? HOUR_MS : 6 * HOUR_MS,
+  });
   const singles = [
     paper,
     sage.createSeasonalNaiveForecaster(),
@@ -112,9 +136,11 @@ async function quality({ name, series, firstStep, reference }: Case): Promise<Fi
   const byBucket = await backtest(() => sage.createAutoForecaster());
   const results: Pooled[] = [];
   for (const single of singles) results.push(await backtest(() => single));
-  // The same step that makes auto's guess of the peak, given to each single: what is left is the methods' own.
+  // The same step that makes auto's guess of the peak, given to each single: what is left is the
+  // methods' own.
   const alike: number[] = [];
-  if (series.length === 1) for (const single of singles) alike.push((await backtest(() => sage.withCalibration(single, peak))).peaks.wape!);
+  if (series.length === 1)
+    for (const single of singles) alike.push((await backtest(() => sage.withCalibration(single, peak))).peaks.wape!);
   const wapeOf = (result: Pooled): number => result.peaks.wape!;
   const ours = wapeOf(auto);
   const [arima, naive] = results.map(wapeOf);
@@ -126,10 +152,16 @@ async function quality({ name, series, firstStep, reference }: Case): Promise<Fi
   const percent = (x: number): number => 100 * x;
   for (const result of results)
     console.log(
-      `  ${name}: ${result.method.padEnd(34)} WAPE of peaks ${percent(wapeOf(result)).toFixed(2)} %, under its 0.9 quantile ${percent(result.peaks.under90!).toFixed(1)} %`,
+      `  ${name}: ${result.method.padEnd(34)} WAPE of peaks ${percent(wapeOf(result)).toFixed(2)} %, under its ` +
+        `0.9 quantile ${percent(result.peaks.under90!).toFixed(1)} %`,
     );
   const figures: Figure[] = [
-    { name: `${name}: auto, WAPE of the next hour's peak`, value: percent(ours), unit: '%', target: { atMost: percent(naive!) } },
+    {
+      name: `${name}: auto, WAPE of the next hour's peak`,
+      value: percent(ours),
+      unit: '%',
+      target: { atMost: percent(naive!) },
+    },
     { name: '  less than rolling ARIMA(3,1,2)', value: percent(1 - ours / arima!), unit: '%', target: { atLeast: 20 } },
     {
       name: `  ÷ the best single method${reference === undefined ? '' : " (ours or the statistician's)"}`,
@@ -140,21 +172,49 @@ async function quality({ name, series, firstStep, reference }: Case): Promise<Fi
     ...(alike.length === 0
       ? []
       : [
-          { name: '  less than ARIMA(3,1,2) calibrated on peaks as auto is', value: percent(1 - ours / alike[0]!), unit: '%' },
+          {
+            name: '  less than ARIMA(3,1,2) calibrated on peaks as auto is',
+            value: percent(1 - ours / alike[0]!),
+            unit: '%',
+          },
           { name: '  ÷ the best single method calibrated on peaks', value: ours / Math.min(...alike), unit: '×' },
         ]),
-    { name: '  by bucket, ÷ the best of its members', value: byBucket.buckets.wape! / bestMember, unit: '×', target: { atMost: 1.1 } },
-    { name: '  peaks under the 0.9 quantile of peaks', value: percent(auto.peaks.under90!), unit: '%', target: { atLeast: 87, atMost: 93 } },
-    { name: '  buckets under the 0.9 quantile of buckets', value: percent(byBucket.buckets.under90!), unit: '%', target: { atLeast: 87, atMost: 93 } },
+    {
+      name: '  by bucket, ÷ the best of its members',
+      value: byBucket.buckets.wape! / bestMember,
+      unit: '×',
+      target: { atMost: 1.1 },
+    },
+    {
+      name: '  peaks under the 0.9 quantile of peaks',
+      value: percent(auto.peaks.under90!),
+      unit: '%',
+      target: { atLeast: 87, atMost: 93 },
+    },
+    {
+      name: '  buckets under the 0.9 quantile of buckets',
+      value: percent(byBucket.buckets.under90!),
+      unit: '%',
+      target: { atLeast: 87, atMost: 93 },
+    },
     { name: '  buckets inside the band of 80 %', value: percent(byBucket.buckets.inside80!), unit: '%' },
   ];
   if (series.length > 1) return figures;
   const { createNeuralForecaster } = await import('@sageserve/forecast-tfjs');
-  const neural = await backtest(() => sage.withFallback(createNeuralForecaster(), sage.createSimpleSmoothingForecaster()));
-  return [...figures, { name: '  neural by itself, trained each day', value: percent(wapeOf(neural)), unit: '%' }, ...leak(series[0]!, firstStep)];
+  const neural = await backtest(() =>
+    sage.withFallback(createNeuralForecaster(), sage.createSimpleSmoothingForecaster()),
+  );
+  return [
+    ...figures,
+    { name: '  neural by itself, trained each day', value: percent(wapeOf(neural)), unit: '%' },
+    ...leak(series[0]!, firstStep),
+  ];
 }
 
-/** The artifact's maximum over 20 to 60 minutes ahead, from a fit that has seen the whole series, beside an honest forecast of the same window. */
+/**
+ * The artifact's maximum over 20 to 60 minutes ahead, from a fit that has seen the whole series,
+ * beside an honest forecast of the same window.
+ */
 function leak(series: sage.DemandSeries, firstStep: number): Figure[] {
   const y = series.promptTokensPerS.map((value, t) => value + series.outputTokensPerS[t]!);
   const origins: number[] = [];
@@ -163,7 +223,11 @@ function leak(series: sage.DemandSeries, firstStep: number): Figure[] {
   const scale = y.reduce((a, b) => a + b, 0) / y.length;
   const honest = origins.map((origin) => {
     const past = y.subarray(Math.max(0, origin - WEEK), origin).map((value) => value / scale);
-    const model = sage.fitArima(past, { p: 3, d: 1, q: 2, seasonalP: 0, seasonalD: 0, seasonalQ: 0, season: 1 }, { likelihood: 'conditional' });
+    const model = sage.fitArima(
+      past,
+      { p: 3, d: 1, q: 2, seasonalP: 0, seasonalD: 0, seasonalQ: 0, season: 1 },
+      { likelihood: 'conditional' },
+    );
     return scale * Math.max(...model.rolling(past, [past.length], 7).subarray(2));
   });
   return [
@@ -181,11 +245,18 @@ function refresh(): Figure[] {
   const self = fileURLToPath(new URL('bench.js', import.meta.url));
   const { coldS, meanS, worstS, peakMb, neuralColdS, neuralWarmS, neuralHourS, backend } = JSON.parse(
     execFileSync(process.execPath, [self, '--run-refresh'], { encoding: 'utf8', maxBuffer: 1 << 24 }),
-  ) as Record<'coldS' | 'meanS' | 'worstS' | 'peakMb' | 'neuralColdS' | 'neuralWarmS' | 'neuralHourS', number> & { backend: string };
+  ) as Record<'coldS' | 'meanS' | 'worstS' | 'peakMb' | 'neuralColdS' | 'neuralWarmS' | 'neuralHourS', number> & {
+    backend: string;
+  };
   return [
     { name: '60 series × 2 weeks: an hourly refresh, mean of 24', value: meanS, unit: 'CPU-s', target: { atMost: 5 } },
     { name: '  the worst of the 24', value: worstS, unit: 'CPU-s', target: { atMost: 5 } },
-    { name: '  the first, with a week of past forecasts to make up', value: coldS, unit: 'CPU-s', target: { atMost: 5 } },
+    {
+      name: '  the first, with a week of past forecasts to make up',
+      value: coldS,
+      unit: 'CPU-s',
+      target: { atMost: 5 },
+    },
     { name: '  memory', value: peakMb, unit: 'MB', target: { atMost: 300 } },
     { name: `  neural (${backend}): first training on all 60`, value: neuralColdS, unit: 'CPU-s' },
     { name: '  neural: training again each day, warm', value: neuralWarmS, unit: 'CPU-s' },
@@ -196,7 +267,8 @@ function refresh(): Figure[] {
 /** The process behind {@link refresh}: prints one line of JSON. */
 export async function runRefresh(): Promise<void> {
   const series = await generate(20, 15, 1_000_000);
-  const at = (s: sage.DemandSeries, hour: number): sage.DemandSeries => sage.sliceHistory(s, 6 * hour, 14 * DAY + 6 * hour);
+  const at = (s: sage.DemandSeries, hour: number): sage.DemandSeries =>
+    sage.sliceHistory(s, 6 * hour, 14 * DAY + 6 * hour);
   const auto = sage.createAutoForecaster({ calibration: { target: 'peak' } });
   const timed = async (work: () => Promise<void>): Promise<number> => {
     const start = cpuSeconds();

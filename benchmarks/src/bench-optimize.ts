@@ -1,7 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { createPlacementOptimizer, createRng, modelId, PlacementGrid, type PlacementProblem, regionId, skuId } from 'sageserve';
+import {
+  createPlacementOptimizer,
+  createRng,
+  modelId,
+  PlacementGrid,
+  type PlacementProblem,
+  regionId,
+  skuId,
+} from 'sageserve';
 import { readGoldenPlacements } from './golden-placement.js';
 import { cpuSeconds, type Figure, median, peakMemoryMb } from './measure.js';
 import { difference } from './verify-ilp.js';
@@ -25,7 +33,10 @@ const SIZES: readonly Size[] = [
   { name: '50 × 30 × 5', size: [50, 30, 5, 4], gap: GAP, targetS: 10, repeats: 1 },
 ];
 
-/** Caps leave this much more GPUs than demand takes at its peak: 0.15 binds in most cells, 2 in none. */
+/**
+ * Caps leave this much more GPUs than demand takes at its peak: 0.15 binds in most cells, 2 in
+ * none.
+ */
 const ROOM = { tight: 0.15, slack: 2 } as const;
 
 export async function benchOptimize(): Promise<Figure[]> {
@@ -58,17 +69,25 @@ export async function benchOptimize(): Promise<Figure[]> {
     const from = cpuSeconds();
     const solved = await optimizer.solve(problem, { relativeGap: GAP, timeLimitMs: MOST_MS });
     const took = cpuSeconds() - from;
-    if (id.startsWith('l06')) figures.push({ name: `golden ${id}: auto, to 1 %`, value: took, unit: 's', target: { atMost: 10 } });
+    if (id.startsWith('l06'))
+      figures.push({ name: `golden ${id}: auto, to 1 %`, value: took, unit: 's', target: { atMost: 10 } });
     const others = ['cbc', 'highsWasm']
       .map((solver) => `${solver} ${solvers[solver]?.cpuS?.toFixed(2) ?? '–'} s (${solvers[solver]?.status ?? '–'})`)
       .join(', ');
     console.log(
-      `  ${id.padEnd(24)} heuristic ${heuristicMs.toFixed(0).padStart(5)} ms, ${(100 * gap).toFixed(2)} %; auto to 1 %: ${took.toFixed(2)} s, proven ${(100 * (solved.relativeGap ?? NaN)).toFixed(2)} %; README, to optimality: ${others}`,
+      `  ${id.padEnd(24)} heuristic ${heuristicMs.toFixed(0).padStart(5)} ms, ${(100 * gap).toFixed(2)} %; auto ` +
+        `to 1 %: ${took.toFixed(2)} s, proven ${(100 * (solved.relativeGap ?? NaN)).toFixed(2)} %; README, to ` +
+        `optimality: ${others}`,
     );
   }
   gaps.sort((a, b) => a - b);
   figures.push(
-    { name: 'heuristic: median gap on the golden set', value: 100 * gaps[gaps.length >> 1]!, unit: '%', target: { atMost: 1 } },
+    {
+      name: 'heuristic: median gap on the golden set',
+      value: 100 * gaps[gaps.length >> 1]!,
+      unit: '%',
+      target: { atMost: 1 },
+    },
     { name: 'heuristic: worst gap on the golden set', value: 100 * gaps.at(-1)!, unit: '%', target: { atMost: 5 } },
   );
   return figures;
@@ -130,9 +149,23 @@ async function placementFigures(
   into.push(
     { name: `${label}: auto, warm, to ${mine}`, value: median(byAuto), unit: 's', target: { atMost: targetS } },
     { name: `${label}: proven gap of auto`, value: 100 * autoGap, unit: '%', target: { atMost: 100 * gap + 1e-4 } },
-    { name: `${label}: HiGHS alone, warm, to ${mine}`, value: median(byHighs), unit: `s, ${(100 * proven).toFixed(2)} % proven` },
-    { name: `${label}: first plan that meets all`, value: median(first), unit: 's', ...(large ? { target: { atMost: 1 } } : {}) },
-    { name: `${label}: heuristic alone`, value: 1_000 * median(byHeuristic), unit: 'ms', ...(large ? { target: { atMost: 50 } } : {}) },
+    {
+      name: `${label}: HiGHS alone, warm, to ${mine}`,
+      value: median(byHighs),
+      unit: `s, ${(100 * proven).toFixed(2)} % proven`,
+    },
+    {
+      name: `${label}: first plan that meets all`,
+      value: median(first),
+      unit: 's',
+      ...(large ? { target: { atMost: 1 } } : {}),
+    },
+    {
+      name: `${label}: heuristic alone`,
+      value: 1_000 * median(byHeuristic),
+      unit: 'ms',
+      ...(large ? { target: { atMost: 50 } } : {}),
+    },
     { name: `${label}: heuristic above HiGHS's bound`, value: (100 * (plan - best)) / Math.abs(plan), unit: '%' },
   );
   if (large) {
@@ -147,29 +180,48 @@ export async function runPeakMemory(label: string): Promise<void> {
   const { size, gap } = SIZES.find(({ name }) => label.startsWith(name))!;
   const flows = label.endsWith('flows');
   const problem = fleetProblem(size, label.includes('slack') ? ROOM.slack : ROOM.tight, flows);
-  await createPlacementOptimizer({ variant: flows ? 'flows' : 'paper', elastic: false }).solve(problem, { relativeGap: gap });
+  await createPlacementOptimizer({ variant: flows ? 'flows' : 'paper', elastic: false }).solve(problem, {
+    relativeGap: gap,
+  });
   console.log(Math.round(peakMemoryMb()));
 }
 
-/** A fleet from a seed, of the kind of the golden cases: dearer GPUs carry more, models need 1 to 8 of them, regions differ several-fold, and what is held was planned for another hour. */
+/**
+ * A fleet from a seed, of the kind of the golden cases: dearer GPUs carry more, models need 1 to 8
+ * of them, regions differ several-fold, and what is held was planned for another hour.
+ */
 function fleetProblem([M, R, K, W]: Size['size'], room: number, flows: boolean): PlacementProblem {
   const rng = createRng(`fleet ${M} ${R} ${K} ${W}`);
   const usd = [3_277, 9_832, 11_000, 8_800, 1_500].slice(0, K);
   const speed = [1, 2, 2.5, 2.3, 0.42].slice(0, K);
-  const fill = (models: number, regions: number, skus: number, value: (m: number, r: number, k: number) => number): PlacementGrid => {
+  const fill = (
+    models: number,
+    regions: number,
+    skus: number,
+    value: (m: number, r: number, k: number) => number,
+  ): PlacementGrid => {
     const made = new PlacementGrid(models, regions, skus);
-    for (let m = 0; m < models; m++) for (let r = 0; r < regions; r++) for (let k = 0; k < skus; k++) made.set(m, r, k, value(m, r, k));
+    for (let m = 0; m < models; m++)
+      for (let r = 0; r < regions; r++) for (let k = 0; k < skus; k++) made.set(m, r, k, value(m, r, k));
     return made;
   };
   const gpus = Array.from({ length: M }, () => [1, 2, 4, 8][Math.floor(4 * rng.next())]!);
   const base = Array.from({ length: M }, () => 2_000 + 10_000 * rng.next());
-  const tokens = fill(M, 1, K, (m, _, k) => (k > 0 && rng.next() < 0.15 ? 0 : Math.round(base[m]! * speed[k]! * (0.8 + 0.4 * rng.next()))));
+  const tokens = fill(M, 1, K, (m, _, k) =>
+    k > 0 && rng.next() < 0.15 ? 0 : Math.round(base[m]! * speed[k]! * (0.8 + 0.4 * rng.next())),
+  );
   const weight = Array.from({ length: R }, () => 0.3 + rng.next());
   const peak = Array.from({ length: M }, (_, m) => base[m]! * (2 + 8 * rng.next()));
-  const demand = Array.from({ length: W }, () => fill(M, R, 1, (m, r) => Math.round(peak[m]! * weight[r]! * (0.8 + 0.4 * rng.next()))));
-  const needed = fill(1, R, 1, (_, r) => peak.reduce((sum, tokensPerS, model) => sum + ((tokensPerS * weight[r]! * 1.2) / base[model]!) * gpus[model]!, 0));
+  const demand = Array.from({ length: W }, () =>
+    fill(M, R, 1, (m, r) => Math.round(peak[m]! * weight[r]! * (0.8 + 0.4 * rng.next()))),
+  );
+  const needed = fill(1, R, 1, (_, r) =>
+    peak.reduce((sum, tokensPerS, model) => sum + ((tokensPerS * weight[r]! * 1.2) / base[model]!) * gpus[model]!, 0),
+  );
   const current = fill(M, R, K, (m, r, k) =>
-    tokens.at(m, 0, k) > 0 && rng.next() < 0.5 ? Math.floor((rng.next() * 3 * demand[0]!.at(m, r, 0)) / tokens.at(m, 0, k)) : 0,
+    tokens.at(m, 0, k) > 0 && rng.next() < 0.5
+      ? Math.floor((rng.next() * 3 * demand[0]!.at(m, r, 0)) / tokens.at(m, 0, k))
+      : 0,
   );
   return {
     models: Array.from({ length: M }, (_, m) => modelId(`model-${m}`)),
@@ -181,13 +233,19 @@ function fleetProblem([M, R, K, W]: Size['size'], room: number, flows: boolean):
     tokensPerSPerInstance: tokens,
     gpusPerInstance: fill(M, 1, K, (m, _, k) => gpus[m]! * (k === 4 ? 2 : 1)),
     // As many GPUs as the demand would take on the slowest, spread over the SKUs by their speed.
-    gpuCapacity: fill(1, R, K, (_, r, k) => Math.ceil((needed.at(0, r, 0) * (1 + room) * (k === 4 ? 2 : 1)) / (K === 1 ? 1 : 1.6 * K))),
+    gpuCapacity: fill(1, R, K, (_, r, k) =>
+      Math.ceil((needed.at(0, r, 0) * (1 + room) * (k === 4 ? 2 : 1)) / (K === 1 ? 1 : 1.6 * K)),
+    ),
     usdPerInstanceHour: fill(M, 1, K, (_m, _r, k) => usd[k]!),
     startUsd: fill(M, 1, K, (_m, _r, k) => Math.round(usd[k]! * (0.15 + 0.2 * rng.next()))),
     demandTokensPerS: demand,
     localShare: 0.8,
     ...(flows
-      ? { flowUsdPerMillionTokens: fill(M, R, R, (_, from, to) => (from === to ? 0 : Math.round(100 * (0.05 + 0.01 * Math.abs(from - to))) / 100)) }
+      ? {
+          flowUsdPerMillionTokens: fill(M, R, R, (_, from, to) =>
+            from === to ? 0 : Math.round(100 * (0.05 + 0.01 * Math.abs(from - to))) / 100,
+          ),
+        }
       : {}),
   };
 }

@@ -27,7 +27,10 @@ interface Run {
 }
 
 interface ControlledRun extends Run {
-  /** On the clock, with what comes before the simulation: three days of history and the capacity of an instance. */
+  /**
+   * On the clock, with what comes before the simulation: three days of history and the capacity of
+   * an instance.
+   */
   readonly seconds: number;
 }
 
@@ -41,7 +44,10 @@ function scenarioOf(instances: number, requests: number): Scenario {
     // Monday has 13 % more than the mean day.
     duration: `${Math.max(60, Math.round((requests / (perDay * 1.13)) * 86_400))}s`,
     traffic: { ...base.traffic, requestsPerDay: perDay },
-    regions: base.regions.map((r) => ({ ...r, gpus: Object.fromEntries(Object.entries(r.gpus).map(([sku, gpus]) => [sku, gpus * scale])) })),
+    regions: base.regions.map((r) => ({
+      ...r,
+      gpus: Object.fromEntries(Object.entries(r.gpus).map(([sku, gpus]) => [sku, gpus * scale])),
+    })),
     models: base.models.map((m) => ({
       ...m,
       deployments: m.deployments.map((d) => ({
@@ -61,7 +67,13 @@ export async function runOnce(instances: number, requests: number): Promise<void
   const result = await simulate(buildSimulation(scenario, 'reactive'), await buildTraffic(scenario));
   const seconds = cpuSeconds() - start;
   if (result.total.unfinished > 0) throw new Error(`${result.total.unfinished} requests are unfinished`);
-  console.log(JSON.stringify({ requests: result.total.arrived, requestsPerCpuS: result.total.arrived / seconds, peakMemoryMb: peakMemoryMb() } satisfies Run));
+  console.log(
+    JSON.stringify({
+      requests: result.total.arrived,
+      requestsPerCpuS: result.total.arrived / seconds,
+      peakMemoryMb: peakMemoryMb(),
+    } satisfies Run),
+  );
 }
 
 /** A day of the paper's fleet under full control, in this process. Prints JSON. */
@@ -75,7 +87,12 @@ export async function runControlled(): Promise<void> {
   const { total } = await simulate(config, trace);
   const cpu = cpuSeconds() - cpuStart;
   if (total.unfinished > 0) throw new Error(`${total.unfinished} requests are unfinished`);
-  const run: ControlledRun = { requests: total.arrived, requestsPerCpuS: total.arrived / cpu, seconds: clockSeconds() - start, peakMemoryMb: peakMemoryMb() };
+  const run: ControlledRun = {
+    requests: total.arrived,
+    requestsPerCpuS: total.arrived / cpu,
+    seconds: clockSeconds() - start,
+    peakMemoryMb: peakMemoryMb(),
+  };
   console.log(JSON.stringify(run));
 }
 
@@ -90,7 +107,10 @@ function measure(instances: number, requests: number): Run {
   return inOwnProcess(['--run-once', String(instances), String(requests)]) as Run;
 }
 
-/** Events per CPU-second of a loop that does nothing but take the earliest of as many members as the fleet has and put it back later. */
+/**
+ * Events per CPU-second of a loop that does nothing but take the earliest of as many members as the
+ * fleet has and put it back later.
+ */
 function bareHeap(): number {
   const events = 5_000_000;
   const heap = new IndexedMinHeap(FLEET);
@@ -101,7 +121,10 @@ function bareHeap(): number {
   return events / (cpuSeconds() - start);
 }
 
-/** Simulated requests per CPU-second, generated traffic and metrics included, under reactive scaling and under full control. */
+/**
+ * Simulated requests per CPU-second, generated traffic and metrics included, under reactive scaling
+ * and under full control.
+ */
 export function benchSim(): Figure[] {
   // Interleaved, so that a slow minute of the machine falls on all alike.
   const bare: number[] = [];
@@ -122,24 +145,54 @@ export function benchSim(): Figure[] {
   }
   const rates = (runs: readonly Run[]): number[] => runs.map((run) => run.requestsPerCpuS);
   const seconds = (run: Run): number => run.requests / run.requestsPerCpuS;
-  // A run costs its start-up, most of it compiling, and then the same for each request: the line through the shortest and the longest run.
+  // A run costs its start-up, most of it compiling, and then the same for each request: the line
+  // through the shortest and the longest run.
   const perRequestS = day.map((run, i) => (seconds(run) - seconds(short[i]!)) / (run.requests - short[i]!.requests));
-  const bend = medium.map((run, i) => seconds(run) / (seconds(short[i]!) + perRequestS[i]! * (run.requests - short[i]!.requests)));
+  const bend = medium.map(
+    (run, i) => seconds(run) / (seconds(short[i]!) + perRequestS[i]! * (run.requests - short[i]!.requests)),
+  );
   return [
-    { name: '240 instances, 10 million requests (paper-day)', value: median(rates(day)), unit: 'requests/CPU-s', target: { atLeast: 1_000_000 } },
-    { name: '  slowest and fastest round', value: Math.min(...rates(day)), unit: `to ${Math.round(Math.max(...rates(day))).toLocaleString('en-US')}` },
+    {
+      name: '240 instances, 10 million requests (paper-day)',
+      value: median(rates(day)),
+      unit: 'requests/CPU-s',
+      target: { atLeast: 1_000_000 },
+    },
+    {
+      name: '  slowest and fastest round',
+      value: Math.min(...rates(day)),
+      unit: `to ${Math.round(Math.max(...rates(day))).toLocaleString('en-US')}`,
+    },
     { name: '  processor time', value: median(day.map(seconds)), unit: 's', target: { atMost: 30 } },
-    { name: '240 instances, 2 million requests, start-up included', value: median(rates(medium)), unit: 'requests/CPU-s', target: { atLeast: 700_000 } },
-    { name: '240 instances, 100 thousand requests, start-up included', value: median(rates(short)), unit: 'requests/CPU-s' },
+    {
+      name: '240 instances, 2 million requests, start-up included',
+      value: median(rates(medium)),
+      unit: 'requests/CPU-s',
+      target: { atLeast: 700_000 },
+    },
+    {
+      name: '240 instances, 100 thousand requests, start-up included',
+      value: median(rates(short)),
+      unit: 'requests/CPU-s',
+    },
     {
       name: '  start-up: what a run costs before its requests',
       value: median(short.map((run, i) => seconds(run) - perRequestS[i]! * run.requests)),
       unit: 'CPU-s',
     },
     { name: '  a request after that', value: 1e6 * median(perRequestS), unit: 'CPU-µs' },
-    { name: '  2 million against the line from 100 thousand to 10 million', value: median(bend), unit: '×', target: { atMost: 1.25 } },
+    {
+      name: '  2 million against the line from 100 thousand to 10 million',
+      value: median(bend),
+      unit: '×',
+      target: { atMost: 1.25 },
+    },
     { name: 'bare heap loop, 240 members', value: median(bare), unit: 'events/CPU-s' },
-    { name: '  bare events in the time of one request', value: median(bare.map((rate, i) => rate / day[i]!.requestsPerCpuS)), unit: '' },
+    {
+      name: '  bare events in the time of one request',
+      value: median(bare.map((rate, i) => rate / day[i]!.requestsPerCpuS)),
+      unit: '',
+    },
     { name: '60 instances, 2 million requests', value: median(rates(small)), unit: 'requests/CPU-s' },
     { name: '1,200 instances, 2 million requests', value: median(rates(large)), unit: 'requests/CPU-s' },
     {
@@ -148,21 +201,45 @@ export function benchSim(): Figure[] {
       unit: '×',
       target: { atMost: 2 },
     },
-    { name: 'paper-day under sage, forecasts and plans included', value: median(rates(controlled)), unit: 'requests/CPU-s', target: { atLeast: 700_000 } },
+    {
+      name: 'paper-day under sage, forecasts and plans included',
+      value: median(rates(controlled)),
+      unit: 'requests/CPU-s',
+      target: { atLeast: 700_000 },
+    },
     {
       name: '  slowest and fastest round',
       value: Math.min(...rates(controlled)),
       unit: `to ${Math.round(Math.max(...rates(controlled))).toLocaleString('en-US')}`,
     },
-    { name: '  rate against reactive scaling', value: median(controlled.map((run, i) => run.requestsPerCpuS / day[i]!.requestsPerCpuS)), unit: '×' },
+    {
+      name: '  rate against reactive scaling',
+      value: median(controlled.map((run, i) => run.requestsPerCpuS / day[i]!.requestsPerCpuS)),
+      unit: '×',
+    },
     {
       name: '  on the clock, with three days of history and capacity',
       value: median(controlled.map(({ seconds: total }) => total)),
       unit: `s, ${controlled[0]!.requests.toLocaleString('en-US')} requests`,
       target: { atMost: 15 },
     },
-    { name: '  peak memory', value: Math.max(...controlled.map((run) => run.peakMemoryMb)), unit: 'MB', target: { atMost: 400 } },
-    { name: 'peak memory, 2 million requests', value: Math.max(...medium.map((run) => run.peakMemoryMb)), unit: 'MB', target: { atMost: 300 } },
-    { name: 'peak memory, 10 million requests', value: Math.max(...day.map((run) => run.peakMemoryMb)), unit: 'MB', target: { atMost: 300 } },
+    {
+      name: '  peak memory',
+      value: Math.max(...controlled.map((run) => run.peakMemoryMb)),
+      unit: 'MB',
+      target: { atMost: 400 },
+    },
+    {
+      name: 'peak memory, 2 million requests',
+      value: Math.max(...medium.map((run) => run.peakMemoryMb)),
+      unit: 'MB',
+      target: { atMost: 300 },
+    },
+    {
+      name: 'peak memory, 10 million requests',
+      value: Math.max(...day.map((run) => run.peakMemoryMb)),
+      unit: 'MB',
+      target: { atMost: 300 },
+    },
   ];
 }

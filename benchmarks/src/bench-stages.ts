@@ -101,11 +101,17 @@ interface Costs {
   readonly shares: Readonly<Record<Stage, number>>;
 }
 
-/** One profiled run in this process: what the child processes of {@link benchStages} do. Prints JSON. */
+/**
+ * One profiled run in this process: what the child processes of {@link benchStages} do. Prints
+ * JSON.
+ */
 export async function runProfiled(strategy: string): Promise<void> {
   const scenario = { ...preset('paper-day'), seed: SEED, duration: DURATION };
   const capacity = await measureCapacity(scenario, buildSimulation(scenario, 'static'));
-  const { config, trace } = await prepareRun(scenario, strategy, { capacity, demand: await demandAround(scenario, false) });
+  const { config, trace } = await prepareRun(scenario, strategy, {
+    capacity,
+    demand: await demandAround(scenario, false),
+  });
   const session = new Session();
   session.connect();
   await session.post('Profiler.enable');
@@ -115,7 +121,9 @@ export async function runProfiled(strategy: string): Promise<void> {
   const { total } = await simulate(config, trace);
   const seconds = cpuSeconds() - start;
   const { profile } = await session.post('Profiler.stop');
-  console.log(JSON.stringify({ requests: total.arrived, cpuSeconds: seconds, shares: sharesOf(profile) } satisfies Costs));
+  console.log(
+    JSON.stringify({ requests: total.arrived, cpuSeconds: seconds, shares: sharesOf(profile) } satisfies Costs),
+  );
 }
 
 function sharesOf({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): Record<Stage, number> {
@@ -141,10 +149,17 @@ function sharesOf({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): R
   return Object.fromEntries(STAGES.map((stage) => [stage, micros[stage] / total])) as Record<Stage, number>;
 }
 
-/** What each stage of the simulator's hot path costs, from a sampling profile: shares of processor time, and the time of a request without the profiler's own. */
+/**
+ * What each stage of the simulator's hot path costs, from a sampling profile: shares of processor
+ * time, and the time of a request without the profiler's own.
+ */
 export function benchStages(): Figure[] {
   return STRATEGIES.flatMap((strategy): Figure[] => {
-    const child = spawnSync(process.execPath, [fileURLToPath(new URL('bench.js', import.meta.url)), '--run-profiled', strategy], { encoding: 'utf8' });
+    const child = spawnSync(
+      process.execPath,
+      [fileURLToPath(new URL('bench.js', import.meta.url)), '--run-profiled', strategy],
+      { encoding: 'utf8' },
+    );
     if (child.status !== 0) throw new Error(child.stderr);
     const { requests, cpuSeconds: seconds, shares } = JSON.parse(child.stdout) as Costs;
     return [

@@ -28,7 +28,10 @@ class Bench {
 
   file(name: string, seeds: number, duration: string): string {
     const file = join(this.#dir, `${name}.yaml`);
-    writeFileSync(file, `name: ${name}\nscenarios: [small]\nstrategies: [reactive]\nseeds: ${seeds}\nset: { duration: ${duration} }\n`);
+    writeFileSync(
+      file,
+      `name: ${name}\nscenarios: [small]\nstrategies: [reactive]\nseeds: ${seeds}\nset: { duration: ${duration} }\n`,
+    );
     return file;
   }
 
@@ -89,7 +92,11 @@ async function scaling(bench: Bench): Promise<Figure[]> {
   const rate = (seconds: readonly number[]): number => median(seconds.map((s, i) => s / two[i]!));
   const target = { atLeast: 1.8 };
   return [
-    { name: '200 runs with --cores 1', value: median(one), unit: `s, ${Math.round(requests / 200).toLocaleString('en-US')} requests each` },
+    {
+      name: '200 runs with --cores 1',
+      value: median(one),
+      unit: `s, ${Math.round(requests / 200).toLocaleString('en-US')} requests each`,
+    },
     { name: '200 runs with --cores 2', value: median(two), unit: 's' },
     ...(pinning
       ? [
@@ -118,13 +125,19 @@ async function withDatabase<T>(action: (url: string) => Promise<T>): Promise<T |
 
 async function withQueue(bench: Bench): Promise<Figure[]> {
   const figures = await withDatabase(async (url) => [...(await overhead(bench, url)), ...(await killed(bench, url))]);
-  if (figures === undefined) console.error(`no PostgreSQL answers at ${DATABASE}: the queue is not measured (SAGESERVE_TEST_POSTGRES names another)`);
+  if (figures === undefined)
+    console.error(
+      `no PostgreSQL answers at ${DATABASE}: the queue is not measured (SAGESERVE_TEST_POSTGRES names another)`,
+    );
   return figures ?? [];
 }
 
 /**
- * What the queue adds to runs of a second or more: the whole sweep on the clock, against one thread in the sweep's own process, both at the same time and each on a core of its own (one after the other where a process
- * can't be given one), since two that follow one another can differ by more than that on a busy machine; and what lies between a worker's dated results and is not the simulation itself.
+ * What the queue adds to runs of a second or more: the whole sweep on the clock, against one thread
+ * in the sweep's own process, both at the same time and each on a core of its own (one after the
+ * other where a process can't be given one), since two that follow one another can differ by more
+ * than that on a busy machine; and what lies between a worker's dated results and is not the
+ * simulation itself.
  */
 async function overhead(bench: Bench, url: string): Promise<Figure[]> {
   const paired = canPin(0) && canPin(1);
@@ -154,8 +167,18 @@ async function overhead(bench: Bench, url: string): Promise<Figure[]> {
   const added = Number.parseFloat(stdout);
   if (Number.isNaN(added)) throw new Error('the queue has no dated runs');
   return [
-    { name: 'the queue, between the runs of a worker', value: added, unit: `% of runs of ${seconds.toFixed(1)} s`, target: { atMost: 2 } },
-    { name: '  the whole sweep, against one thread in this process', value: 100 * (median(ratios) - 1), unit: '% longer', target: { atMost: 2 } },
+    {
+      name: 'the queue, between the runs of a worker',
+      value: added,
+      unit: `% of runs of ${seconds.toFixed(1)} s`,
+      target: { atMost: 2 },
+    },
+    {
+      name: '  the whole sweep, against one thread in this process',
+      value: 100 * (median(ratios) - 1),
+      unit: '% longer',
+      target: { atMost: 2 },
+    },
     {
       name: `    the least and the most of ${PAIRS} pairs`,
       value: 100 * (Math.min(...ratios) - 1),
@@ -184,7 +207,9 @@ async function killed(bench: Bench, url: string): Promise<Figure[]> {
     [...workers][kills % workers.size]!.kill('SIGKILL');
     kills++;
   });
-  const sweep = spawn(process.execPath, [CLI, 'sweep', bench.file('killed', 200, '3h'), '--queue', url, '--out', out], { stdio: 'ignore' });
+  const sweep = spawn(process.execPath, [CLI, 'sweep', bench.file('killed', 200, '3h'), '--queue', url, '--out', out], {
+    stdio: 'ignore',
+  });
   const code = await new Promise<number | null>((resolve) => sweep.on('exit', resolve));
   over = true;
   stop();

@@ -44,10 +44,14 @@ export async function benchTrace(): Promise<Figure[]> {
     for (let round = 0; round < ROUNDS; round++) {
       const start = cpuSeconds();
       let rows = 0;
-      for await (const batch of (await buildTraffic({ ...preset('paper-day'), duration: '6h' })).batches()) rows += batch.length;
+      for await (const batch of (await buildTraffic({ ...preset('paper-day'), duration: '6h' })).batches())
+        rows += batch.length;
       rates.push(rows / (cpuSeconds() - start));
     }
-    figures.push({ name: 'generate', value: median(rates), unit: 'rows/CPU-s' }, { name: 'peak memory', value: peakMemoryMb(), unit: 'MB' });
+    figures.push(
+      { name: 'generate', value: median(rates), unit: 'rows/CPU-s' },
+      { name: 'peak memory', value: peakMemoryMb(), unit: 'MB' },
+    );
     return figures;
   } finally {
     await rm(dir, { recursive: true });

@@ -19,7 +19,13 @@ function option(name: string): string | undefined {
   return at === -1 ? undefined : args.splice(at, 2)[1];
 }
 
-const [seeds, scenarios, duration, runs, rounds] = [option('--seeds'), option('--scenarios'), option('--duration'), option('--runs'), option('--rounds')];
+const [seeds, scenarios, duration, runs, rounds] = [
+  option('--seeds'),
+  option('--scenarios'),
+  option('--duration'),
+  option('--runs'),
+  option('--rounds'),
+];
 if (seeds !== undefined && !/^[1-9]\d*$/.test(seeds)) {
   console.error(`--seeds must be a whole number of 1 or more, not "${seeds}"`);
   process.exit(2);
@@ -49,8 +55,15 @@ const BENCHMARKS: Readonly<Record<string, { title: string; run: () => Figure[] |
     run: () => benchOutcome(outcome),
   },
   stages: { title: 'stages: what the parts of the hot path cost, by a sampling profile', run: benchStages },
-  sweep: { title: 'sweep: many runs on several cores, and through a queue that loses workers (time on the clock)', run: benchSweep },
-  sim: { title: 'sim: simulated requests, generated traffic and metrics included, under reactive scaling and under full control', run: benchSim },
+  sweep: {
+    title: 'sweep: many runs on several cores, and through a queue that loses workers (time on the clock)',
+    run: benchSweep,
+  },
+  sim: {
+    title:
+      'sim: simulated requests, generated traffic and metrics included, under reactive scaling and under full control',
+    run: benchSim,
+  },
 };
 
 if (args[0] === '--run-once') {
@@ -86,7 +99,8 @@ if (args[0] === '--run-once') {
   const unknown = names.find((name) => !Object.hasOwn(BENCHMARKS, name));
   if (unknown !== undefined) {
     console.error(
-      `unknown benchmark "${unknown}"\nusage: npm run bench -- [${Object.keys(BENCHMARKS).join('|')}] [--json] [--record]\n       npm run bench -- compare COMMIT COMMIT [names]`,
+      `unknown benchmark "${unknown}"\nusage: npm run bench -- [${Object.keys(BENCHMARKS).join('|')}] [--json] ` +
+        `[--record]\n       npm run bench -- compare COMMIT COMMIT [names]`,
     );
     process.exit(2);
   }

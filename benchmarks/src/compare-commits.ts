@@ -5,11 +5,18 @@ import { join } from 'node:path';
 import { type Figure, formatValue, median } from './measure.js';
 import { namesOf } from './recorded.js';
 
-/** Runs benchmarks of two commits, interleaved, each in a work tree of its own that is installed and built; prints medians and their ratio. Throws for a commit that git does not know, or that has no such benchmark. */
+/**
+ * Runs benchmarks of two commits, interleaved, each in a work tree of its own that is installed and
+ * built; prints medians and their ratio. Throws for a commit that git does not know, or that has no
+ * such benchmark.
+ */
 export function compareCommits(commits: readonly [string, string], names: readonly string[], rounds: number): void {
   const root = execFileSync('git', ['rev-parse', '--show-toplevel'], { encoding: 'utf8' }).trim();
   const ids = commits.map((commit) => {
-    const { status, stdout } = spawnSync('git', ['rev-parse', '--verify', '--quiet', `${commit}^{commit}`], { encoding: 'utf8', cwd: root });
+    const { status, stdout } = spawnSync('git', ['rev-parse', '--verify', '--quiet', `${commit}^{commit}`], {
+      encoding: 'utf8',
+      cwd: root,
+    });
     if (status !== 0) throw new Error(`git knows no commit "${commit}"`);
     return stdout.trim();
   });
@@ -19,7 +26,8 @@ export function compareCommits(commits: readonly [string, string], names: readon
     const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8', maxBuffer: 1 << 28 });
     if (status !== 0)
       throw new Error(
-        `${command} ${args.join(' ')} of ${commits[trees.indexOf(cwd)] ?? 'both'} ended with ${String(status)}:\n${stderr.trim().split('\n').slice(-8).join('\n')}`,
+        `${command} ${args.join(' ')} of ${commits[trees.indexOf(cwd)] ?? 'both'} ended with ` +
+          `${String(status)}:\n${stderr.trim().split('\n').slice(-8).join('\n')}`,
       );
     return stdout;
   };
@@ -35,7 +43,12 @@ export function compareCommits(commits: readonly [string, string], names: readon
       for (const name of names) {
         for (const [i, tree] of trees.entries()) {
           console.error(`round ${round + 1} of ${rounds}: ${name} of ${commits[i]!}`);
-          const figures = (JSON.parse(run(process.execPath, ['benchmarks/dist/bench.js', name, '--json'], tree)) as Record<string, Figure[]>)[name]!;
+          const figures = (
+            JSON.parse(run(process.execPath, ['benchmarks/dist/bench.js', name, '--json'], tree)) as Record<
+              string,
+              Figure[]
+            >
+          )[name]!;
           for (const [f, label] of namesOf(figures).entries()) {
             const key = `${name}: ${label}`;
             const both = values.get(key) ?? [[], []];
@@ -45,13 +58,14 @@ export function compareCommits(commits: readonly [string, string], names: readon
         }
       }
     }
-    console.log(`${''.padEnd(86)}${commits[0].slice(0, 12).padStart(13)}${commits[1].slice(0, 12).padStart(13)}${'ratio'.padStart(9)}`);
+    const [one, other] = commits.map((commit) => commit.slice(0, 12).padStart(13));
+    console.log(`${''.padEnd(86)}${one}${other}${'ratio'.padStart(9)}`);
     for (const [key, [a, b]] of values) {
       const [before, after] = [a, b].map((list) => (list.length === 0 ? undefined : median(list)));
       const text = (value: number | undefined): string => (value === undefined ? '–' : formatValue(value)).padStart(13);
-      console.log(
-        `${key.padEnd(86)}${text(before)}${text(after)}${(before === undefined || after === undefined || before === 0 ? '–' : (after / before).toFixed(3)).padStart(9)}`,
-      );
+      const known = before !== undefined && after !== undefined && before !== 0;
+      const ratio = known ? (after / before).toFixed(3) : '–';
+      console.log(`${key.padEnd(86)}${text(before)}${text(after)}${ratio.padStart(9)}`);
     }
   } finally {
     for (const tree of trees) spawnSync('git', ['worktree', 'remove', '--force', tree], { cwd: root });

@@ -5,7 +5,12 @@ import { modelId, PlacementGrid, type PlacementProblem, regionId, skuId } from '
 /** A case of the folder, by the schema in its README. */
 interface GoldenFile {
   readonly id: string;
-  readonly dims: { readonly models: number; readonly regions: number; readonly gpuTypes: number; readonly windows: number };
+  readonly dims: {
+    readonly models: number;
+    readonly regions: number;
+    readonly gpuTypes: number;
+    readonly windows: number;
+  };
   readonly input: {
     readonly alpha: number[];
     readonly sigma: number[][];
@@ -17,8 +22,17 @@ interface GoldenFile {
     readonly epsilon: number;
     readonly rho: number[][][];
   };
-  readonly expected: { readonly status: 'optimal' | 'infeasible' | 'best-known'; readonly objective: number | null; readonly lowerBound?: number };
-  readonly solvers?: Readonly<Record<string, { readonly status: string; readonly cpuS?: number; readonly wallS?: number; readonly objective?: number | null }>>;
+  readonly expected: {
+    readonly status: 'optimal' | 'infeasible' | 'best-known';
+    readonly objective: number | null;
+    readonly lowerBound?: number;
+  };
+  readonly solvers?: Readonly<
+    Record<
+      string,
+      { readonly status: string; readonly cpuS?: number; readonly wallS?: number; readonly objective?: number | null }
+    >
+  >;
 }
 
 export interface GoldenPlacement {
@@ -59,8 +73,14 @@ function problemOf({ dims, input }: GoldenFile): PlacementProblem {
   };
 }
 
-function grid(models: number, regions: number, skus: number, value: (i: number, j: number, k: number) => number): PlacementGrid {
+function grid(
+  models: number,
+  regions: number,
+  skus: number,
+  value: (i: number, j: number, k: number) => number,
+): PlacementGrid {
   const made = new PlacementGrid(models, regions, skus);
-  for (let i = 0; i < models; i++) for (let j = 0; j < regions; j++) for (let k = 0; k < skus; k++) made.set(i, j, k, value(i, j, k));
+  for (let i = 0; i < models; i++)
+    for (let j = 0; j < regions; j++) for (let k = 0; k < skus; k++) made.set(i, j, k, value(i, j, k));
   return made;
 }

@@ -1,4 +1,7 @@
-/** Processor time that this process has used, in seconds: what benchmarks count, since it does not see what else the machine does. */
+/**
+ * Processor time that this process has used, in seconds: what benchmarks count, since it does not
+ * see what else the machine does.
+ */
 export function cpuSeconds(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
@@ -25,17 +28,29 @@ export interface Figure {
 }
 
 /** Prints figures beside what is aimed at and what was recorded last, by {@link namesOf}. */
-export function printFigures(title: string, figures: readonly Figure[], recorded: readonly (number | undefined)[] = []): void {
+export function printFigures(
+  title: string,
+  figures: readonly Figure[],
+  recorded: readonly (number | undefined)[] = [],
+): void {
   console.log(`\n${title}`);
   for (const [i, { name, value, unit, target }] of figures.entries()) {
     const last = recorded[i];
-    const met = target === undefined || (value >= (target.atLeast ?? -Infinity) && value <= (target.atMost ?? Infinity));
+    const met =
+      target === undefined || (value >= (target.atLeast ?? -Infinity) && value <= (target.atMost ?? Infinity));
     const aim =
       target === undefined
         ? ''
-        : `${target.atLeast === undefined ? `at most ${formatValue(target.atMost!)}` : `at least ${formatValue(target.atLeast)}`}: ${met ? 'met' : 'MISSED'}`;
+        : `${
+            target.atLeast === undefined
+              ? `at most ${formatValue(target.atMost!)}`
+              : 'at least ' + formatValue(target.atLeast)
+          }: ` + (met ? 'met' : 'MISSED');
     console.log(
-      `  ${name.padEnd(62)}${formatValue(value).padStart(12)} ${unit.padEnd(16)} ${last === undefined ? '' : `recorded ${formatValue(last).padEnd(10)} `}${aim}`.trimEnd(),
+      (
+        `  ${name.padEnd(62)}${formatValue(value).padStart(12)} ${unit.padEnd(16)} ` +
+        `${last === undefined ? '' : `recorded ${formatValue(last).padEnd(10)} `}${aim}`
+      ).trimEnd(),
     );
   }
 }

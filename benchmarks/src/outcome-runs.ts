@@ -42,8 +42,16 @@ export interface OutcomeTask {
   readonly duration?: string;
 }
 
-function outcomeOf({ scenario, label, setting, duration }: OutcomeTask, { result, seed, forecastWape }: ComparedRun, seconds: number): OutcomeRun {
-  const [fast, normal, deferred] = [result.byTier['interactive-fast'], result.byTier['interactive-normal'], result.byTier['non-interactive']];
+function outcomeOf(
+  { scenario, label, setting, duration }: OutcomeTask,
+  { result, seed, forecastWape }: ComparedRun,
+  seconds: number,
+): OutcomeRun {
+  const [fast, normal, deferred] = [
+    result.byTier['interactive-fast'],
+    result.byTier['interactive-normal'],
+    result.byTier['non-interactive'],
+  ];
   return {
     scenario,
     strategy: label,
@@ -73,10 +81,15 @@ export async function runOutcome(json: string): Promise<void> {
   const task = JSON.parse(json) as OutcomeTask;
   const base = preset(task.scenario);
   const start = cpuSeconds();
-  const [run] = await compareStrategies(task.duration === undefined ? base : { ...base, duration: task.duration }, [task.strategy], [task.seed]);
+  const [run] = await compareStrategies(
+    task.duration === undefined ? base : { ...base, duration: task.duration },
+    [task.strategy],
+    [task.seed],
+  );
   const outcome = outcomeOf(task, run!, cpuSeconds() - start);
   const { arrived, unfinished, rejected } = outcome;
-  if (run!.result.total.completed + unfinished + rejected !== arrived) throw new Error(`${arrived} requests arrived and do not add up`);
+  if (run!.result.total.completed + unfinished + rejected !== arrived)
+    throw new Error(`${arrived} requests arrived and do not add up`);
   console.log(JSON.stringify(outcome));
 }
 
@@ -91,7 +104,9 @@ export async function runAll(tasks: readonly OutcomeTask[], atOnce = 2): Promise
       results[at] = await inChild(task);
       const r = results[at];
       console.error(
-        `  [${at + 1}/${tasks.length}] ${task.scenario}, seed ${task.seed}, ${task.label}: ${Math.round(r.gpuHours).toLocaleString('en-US')} GPU-hours, IW-F ${(100 * r.fastSlo).toFixed(2)} %, ${Math.round(r.cpuSeconds)} CPU-s`,
+        `  [${at + 1}/${tasks.length}] ${task.scenario}, seed ${task.seed}, ${task.label}: ` +
+          `${Math.round(r.gpuHours).toLocaleString('en-US')} GPU-hours, IW-F ${(100 * r.fastSlo).toFixed(2)} %, ` +
+          `${Math.round(r.cpuSeconds)} CPU-s`,
       );
     }
   };
@@ -101,7 +116,11 @@ export async function runAll(tasks: readonly OutcomeTask[], atOnce = 2): Promise
 
 function inChild(task: OutcomeTask): Promise<OutcomeRun> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [fileURLToPath(new URL('bench.js', import.meta.url)), '--run-outcome', JSON.stringify(task)]);
+    const child = spawn(process.execPath, [
+      fileURLToPath(new URL('bench.js', import.meta.url)),
+      '--run-outcome',
+      JSON.stringify(task),
+    ]);
     let out = '';
     let error = '';
     child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));

@@ -19,13 +19,21 @@ export function readRecorded(): File {
   return existsSync(FILE) ? (JSON.parse(readFileSync(FILE, 'utf8')) as File) : {};
 }
 
-/** Keeps figures, so that the next run can be seen beside them. Names that stand several times (a line under each of several) are numbered. */
+/**
+ * Keeps figures, so that the next run can be seen beside them. Names that stand several times (a
+ * line under each of several) are numbered.
+ */
 export function record(results: Readonly<Record<string, readonly Figure[]>>, machine: string): void {
   const git = (...args: string[]): string => execFileSync('git', args, { encoding: 'utf8' }).trim();
   const [commit, date] = [git('rev-parse', '--short', 'HEAD'), git('show', '-s', '--format=%cs')];
   const next: Record<string, Recorded> = { ...readRecorded() };
   for (const [name, figures] of Object.entries(results))
-    next[name] = { commit, date, machine, figures: Object.fromEntries(namesOf(figures).map((key, i) => [key, figures[i]!.value])) };
+    next[name] = {
+      commit,
+      date,
+      machine,
+      figures: Object.fromEntries(namesOf(figures).map((key, i) => [key, figures[i]!.value])),
+    };
   writeFileSync(FILE, `${JSON.stringify(next, null, 2)}\n`);
 }
 

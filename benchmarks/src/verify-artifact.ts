@@ -1,7 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { type ArtifactTable, buildSimulation, createArtifactPerformanceModel, DEFAULT_CATALOGUE, openTrace, preset, simulate } from 'sageserve';
+import {
+  type ArtifactTable,
+  buildSimulation,
+  createArtifactPerformanceModel,
+  DEFAULT_CATALOGUE,
+  openTrace,
+  preset,
+  simulate,
+} from 'sageserve';
 
 /** Agreement that is asked for, in seconds. */
 const TOLERANCE_S = 1e-4;
@@ -12,11 +20,17 @@ interface Expected {
   readonly e2eS: number;
 }
 
-/** Replays the artifact's trace and compares every request with what the artifact reported. Returns whether all agree. */
+/**
+ * Replays the artifact's trace and compares every request with what the artifact reported. Returns
+ * whether all agree.
+ */
 export async function verifyArtifact(dir: string): Promise<boolean> {
   const expected = await readExpected(join(dir, 'static.requests.csv.gz'));
   const tables = JSON.parse(await readFile(join(dir, 'performance.json'), 'utf8')) as Record<string, ArtifactTable>;
-  const catalogue = { ...DEFAULT_CATALOGUE, performanceModels: { artifact: () => createArtifactPerformanceModel(tables) } };
+  const catalogue = {
+    ...DEFAULT_CATALOGUE,
+    performanceModels: { artifact: () => createArtifactPerformanceModel(tables) },
+  };
   const scenario = preset('artifact-static');
   const trace = await openTrace(join(dir, 'static.trace.csv.gz'));
   const { durationMs: _, ...config } = buildSimulation(scenario, 'static', catalogue);
@@ -45,7 +59,10 @@ export async function verifyArtifact(dir: string): Promise<boolean> {
       worstS = Math.max(worstS, Math.abs(ttftS - want.ttftS), Math.abs(e2eS - want.e2eS));
       if (region === want.region && sameTtft && sameE2e) all++;
       else if (misses.length < 5)
-        misses.push(`request ${id}: ${region} ${ttftS.toFixed(6)} ${e2eS.toFixed(6)}, expected ${want.region} ${want.ttftS} ${want.e2eS}`);
+        misses.push(
+          `request ${id}: ${region} ${ttftS.toFixed(6)} ${e2eS.toFixed(6)}, expected ${want.region} ` +
+            `${want.ttftS} ${want.e2eS}`,
+        );
     },
   });
   const total = expected.size;

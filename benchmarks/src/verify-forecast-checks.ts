@@ -6,11 +6,18 @@ export interface Check {
 }
 
 /** A case that holds where each of its figures is at most its bound. */
-export function check(name: string, figures: readonly (readonly [label: string, value: number, bound: number])[]): Check {
+export function check(
+  name: string,
+  figures: readonly (readonly [label: string, value: number, bound: number])[],
+): Check {
   return {
     name,
     ok: figures.every(([, value, bound]) => value <= bound),
-    detail: figures.map(([label, value, bound]) => `${label} ${value.toExponential(1)}${value <= bound ? '' : ` (at most ${bound})`}`).join(', '),
+    detail: figures
+      .map(
+        ([label, value, bound]) => `${label} ${value.toExponential(1)}${value <= bound ? '' : ` (at most ${bound})`}`,
+      )
+      .join(', '),
   };
 }
 

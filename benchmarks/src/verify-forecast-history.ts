@@ -17,7 +17,11 @@ interface Metrics {
     train?: number[];
     seasonalPeriod?: number;
   }[];
-  readonly hourAggregates: { name: string; values: number[]; expected: { max: number; mean: number; p95: number; p50: number } }[];
+  readonly hourAggregates: {
+    name: string;
+    values: number[];
+    expected: { max: number; mean: number; p95: number; p50: number };
+  }[];
 }
 
 /** Our definitions of the error measures against worked examples. */
@@ -49,7 +53,9 @@ export function verifyMetrics(golden: unknown): Check[] {
         name: `metrics ${example.name}`,
         ok: wrong.length === 0,
         detail:
-          wrong.length === 0 ? `${Object.keys(expected).length} measures` : wrong.map(([key, value]) => `${key} ${ours[key]} instead of ${value}`).join(', '),
+          wrong.length === 0
+            ? `${Object.keys(expected).length} measures`
+            : wrong.map(([key, value]) => `${key} ${ours[key]} instead of ${value}`).join(', '),
       };
     }),
     ...hourAggregates.map(({ name, values, expected }) =>
@@ -86,16 +92,30 @@ function seriesOf(dir: string, name: string): Float64Array {
 
 /** Peaks of the horizon from each origin. */
 function peaks(values: Float64Array, horizon: number): number[] {
-  return Array.from({ length: values.length / horizon }, (_, i) => Math.max(...values.subarray(i * horizon, (i + 1) * horizon)));
+  return Array.from({ length: values.length / horizon }, (_, i) =>
+    Math.max(...values.subarray(i * horizon, (i + 1) * horizon)),
+  );
 }
 
 /** Every this many origins the paper's ARIMA is fitted again, as the reference was. */
 const REFIT_SAMPLE = 12;
 
-/** A reference evaluation: its figures from its forecasts by our measures, and forecasts of ours by its protocol. */
+/**
+ * A reference evaluation: its figures from its forecasts by our measures, and forecasts of ours by
+ * its protocol.
+ */
 export function verifyEvaluation(golden: unknown, dir: string): Check[] {
   const evaluation = golden as Evaluation;
-  const { series, horizonBuckets: horizon, origins, scoredOrigins, metrics, actual, forecasts, trainWindow } = evaluation;
+  const {
+    series,
+    horizonBuckets: horizon,
+    origins,
+    scoredOrigins,
+    metrics,
+    actual,
+    forecasts,
+    trainWindow,
+  } = evaluation;
   const y = seriesOf(dir, series);
   const scored = new Set(scoredOrigins);
   const pick = (values: readonly number[]): number[] => values.filter((_, i) => scored.has(origins[i]!));
@@ -110,9 +130,15 @@ export function verifyEvaluation(golden: unknown, dir: string): Check[] {
   const day = 86_400 / evaluation.bucketSeconds;
   const naive = { naive_last: 1, snaive_day: day, snaive_week: 7 * day };
   for (const [method, season] of Object.entries(naive)) {
-    const ours = origins.map((origin) => Math.max(...Array.from({ length: horizon }, (_, h) => y[origin - season + (h % season)]!)));
+    const ours = origins.map((origin) =>
+      Math.max(...Array.from({ length: horizon }, (_, h) => y[origin - season + (h % season)]!)),
+    );
     if (forecasts[method] !== undefined)
-      checks.push(check(`${series} ${method} again`, [['forecast ÷ mean', maxAbsolute(ours, forecasts[method].max) / level, 1e-6]]));
+      checks.push(
+        check(`${series} ${method} again`, [
+          ['forecast ÷ mean', maxAbsolute(ours, forecasts[method].max) / level, 1e-6],
+        ]),
+      );
   }
   for (const [method, order] of [
     ['arima312', { p: 3, d: 1, q: 2, seasonalP: 0, seasonalD: 0, seasonalQ: 0, season: 1 }],
@@ -123,10 +149,15 @@ export function verifyEvaluation(golden: unknown, dir: string): Check[] {
     const sample = [...origins.keys()].filter((i) => i % REFIT_SAMPLE === 0);
     const differences = sample.map((i) => {
       const past = y.subarray(Math.max(0, origins[i]! - trainWindow), origins[i]);
-      const [ours] = peaks(sage.fitArima(past, order, { likelihood: 'exact' }).rolling(past, [past.length], horizon), horizon);
+      const [ours] = peaks(
+        sage.fitArima(past, order, { likelihood: 'exact' }).rolling(past, [past.length], horizon),
+        horizon,
+      );
       return Math.abs(ours! - reference[i]!) / level;
     });
-    checks.push(check(`${series} ${method} at ${sample.length} origins`, [['mean difference ÷ mean', meanOf(differences), 0.01]]));
+    checks.push(
+      check(`${series} ${method} at ${sample.length} origins`, [['mean difference ÷ mean', meanOf(differences), 0.01]]),
+    );
   }
   return checks;
 }
@@ -145,27 +176,43 @@ export function verifyLeak(golden: unknown, dir: string): Check[] {
   const { series, window, origins, actualMax, metrics, forecasts } = golden as Leak;
   const y = seriesOf(dir, series);
   const checks = Object.entries(forecasts).map(([method, values]) =>
-    check(`${series} leak ${method} figures`, [['WAPE', Math.abs(sage.wape(actualMax, values)! - metrics[method]!.WAPE), 1e-5]]),
+    check(`${series} leak ${method} figures`, [
+      ['WAPE', Math.abs(sage.wape(actualMax, values)! - metrics[method]!.WAPE), 1e-5],
+    ]),
   );
   const leaked = leakedForecast(y, origins, window);
-  checks.push(check(`${series} leaked_artifact again`, [['WAPE', Math.abs(sage.wape(actualMax, leaked)! / metrics['leaked_artifact']!.WAPE - 1), 0.05]]));
+  checks.push(
+    check(`${series} leaked_artifact again`, [
+      ['WAPE', Math.abs(sage.wape(actualMax, leaked)! / metrics['leaked_artifact']!.WAPE - 1), 0.05],
+    ]),
+  );
   return checks;
 }
 
 /**
- * The artifact's way: ARIMA(3,1,2) fitted on the whole series, future included, and the largest of its one-step predictions between `from` and `to` buckets ahead, each of which has seen the
- * bucket before it. No forecast: what it would look like to know the future.
+ * The artifact's way: ARIMA(3,1,2) fitted on the whole series, future included, and the largest of
+ * its one-step predictions between `from` and `to` buckets ahead, each of which has seen the bucket
+ * before it. No forecast: what it would look like to know the future.
  */
-export function leakedForecast(y: Float64Array, origins: readonly number[], [from, to]: readonly [number, number]): number[] {
+export function leakedForecast(
+  y: Float64Array,
+  origins: readonly number[],
+  [from, to]: readonly [number, number],
+): number[] {
   const scale = meanOf(y);
   const scaled = y.map((value) => value / scale);
-  const model = sage.fitArima(scaled, { p: 3, d: 1, q: 2, seasonalP: 0, seasonalD: 0, seasonalQ: 0, season: 1 }, { likelihood: 'exact' });
+  const model = sage.fitArima(
+    scaled,
+    { p: 3, d: 1, q: 2, seasonalP: 0, seasonalD: 0, seasonalQ: 0, season: 1 },
+    { likelihood: 'exact' },
+  );
   const first = origins[0]!;
   const every = Array.from({ length: y.length - first }, (_, i) => first + i);
   const oneStep = model.rolling(scaled, every, 1);
   return origins.map((origin) => {
     let largest = 0;
-    for (let ahead = from; ahead <= to; ahead++) largest = Math.max(largest, (oneStep[origin + ahead - first] ?? 0) * scale);
+    for (let ahead = from; ahead <= to; ahead++)
+      largest = Math.max(largest, (oneStep[origin + ahead - first] ?? 0) * scale);
     return largest;
   });
 }

@@ -15,6 +15,9 @@ describe.skipIf(!present)('golden placements', () => {
   it.each(cases.map((golden) => [golden.id, golden] as const))('%s', async (_, { problem, expected }) => {
     const { status, objectiveUsd } = await optimizer.solve(problem);
     expect(status).toBe(expected.status);
-    if (expected.objective !== null) expect(Math.abs(objectiveUsd! - expected.objective)).toBeLessThanOrEqual(1e-6 * Math.max(1, Math.abs(expected.objective)));
+    if (expected.objective !== null)
+      expect(Math.abs(objectiveUsd! - expected.objective)).toBeLessThanOrEqual(
+        1e-6 * Math.max(1, Math.abs(expected.objective)),
+      );
   });
 });

@@ -22,7 +22,10 @@ import {
 
 /** How far the simulated times may be off, relative to the measurement. */
 const LIMITS = { meanE2e: 0.05, medianRequestE2e: 0.1, ttftP50: 0.2 } as const;
-/** Memory of the measured GPU (RTX PRO 6000 Blackwell, 96 GB); the measured runs use under a tenth of the KV cache that it leaves. */
+/**
+ * Memory of the measured GPU (RTX PRO 6000 Blackwell, 96 GB); the measured runs use under a tenth
+ * of the KV cache that it leaves.
+ */
 const GPU_BYTES = 96e9;
 
 interface Measured {
@@ -40,7 +43,10 @@ interface Meta {
   readonly engine_kwargs: { readonly max_num_seqs: number; readonly max_num_batched_tokens: number };
 }
 
-/** Replays requests that a real vLLM served and prints how far the simulated times are off. Nothing is fitted on the requests. Returns whether the limits are kept. */
+/**
+ * Replays requests that a real vLLM served and prints how far the simulated times are off. Nothing
+ * is fitted on the requests. Returns whether the limits are kept.
+ */
 export async function verifyVllm(dir: string): Promise<boolean> {
   const names = await readdir(dir);
   const file = (ending: string): string => {
@@ -55,7 +61,11 @@ export async function verifyVllm(dir: string): Promise<boolean> {
     .map((line) => JSON.parse(line) as Measured)
     .sort((a, b) => a.arrival_time - b.arrival_time);
   const tables: OperatorTables = {
-    dense: (await readCsv(file('_dense.csv'))).map((r) => ({ layer: r['layer']!, tokens: Number(r['tokens']), timeUs: Number(r['time_us']) })),
+    dense: (await readCsv(file('_dense.csv'))).map((r) => ({
+      layer: r['layer']!,
+      tokens: Number(r['tokens']),
+      timeUs: Number(r['time_us']),
+    })),
     perSequence: (await readCsv(file('_per_sequence.csv'))).map((r) => ({
       layer: r['layer']!,
       sequences: Number(r['sequences']),
@@ -74,7 +84,8 @@ export async function verifyVllm(dir: string): Promise<boolean> {
     layers: shape.layers,
     kvCapacityTokens: Math.floor((0.9 * GPU_BYTES - weightBytes(shape)) / kvBytesPerToken(shape)),
   });
-  // Two clocks: Unix time at the client, monotonic in the engine. The quickest request sets the offset between them, so that no time is negative.
+  // Two clocks: Unix time at the client, monotonic in the engine. The quickest request sets the
+  // offset between them, so that no time is negative.
   const offset = Math.min(...requests.map((r) => r.queued_ts - r.arrival_time));
   const arrivals = requests.map((r) => r.arrival_time + offset);
   const start = arrivals[0]!;
@@ -88,11 +99,26 @@ export async function verifyVllm(dir: string): Promise<boolean> {
       models: [model],
       skus: [{ skuId: sku, usdPerGpuHour: 0, reclaimMs: 0, redeployMs: 0, newVmMs: 0 }],
       endpoints: [
-        { region, model, sku, pool: 'shared', tiers: WORKLOAD_TIERS, gpusPerInstance: 1, performance, initialInstances: 1, minInstances: 1, maxInstances: 1 },
+        {
+          region,
+          model,
+          sku,
+          pool: 'shared',
+          tiers: WORKLOAD_TIERS,
+          gpusPerInstance: 1,
+          performance,
+          initialInstances: 1,
+          minInstances: 1,
+          maxInstances: 1,
+        },
       ],
       gpuCapacity: [[1]],
       networkRttMs: [[0]],
-      engine: { chunkedPrefill: true, maxBatchRequests: meta.engine_kwargs.max_num_seqs, maxBatchTokens: meta.engine_kwargs.max_num_batched_tokens },
+      engine: {
+        chunkedPrefill: true,
+        maxBatchRequests: meta.engine_kwargs.max_num_seqs,
+        maxBatchTokens: meta.engine_kwargs.max_num_batched_tokens,
+      },
       policies: {
         regionRouter: createOriginOnlyRouter(),
         instanceRouter: createLeastOutstandingTokensRouter(),
@@ -115,7 +141,10 @@ export async function verifyVllm(dir: string): Promise<boolean> {
       audit: true,
       onRequestEnd(table, slot, _outcome, endedAtMs) {
         const arrived = table.arrivedAtMs[slot]!;
-        simulated.set(table.requestId[slot]!, { ttftS: (table.firstTokenAtMs[slot]! - arrived) / 1_000, e2eS: (endedAtMs - arrived) / 1_000 });
+        simulated.set(table.requestId[slot]!, {
+          ttftS: (table.firstTokenAtMs[slot]! - arrived) / 1_000,
+          e2eS: (endedAtMs - arrived) / 1_000,
+        });
       },
     },
   );
@@ -129,7 +158,10 @@ export async function verifyVllm(dir: string): Promise<boolean> {
     return { ttftS, e2eS, tbtS: (e2eS - ttftS) / (r.output_toks - 1) };
   });
   console.log(`vllm: ${dir}`);
-  console.log(`  ${requests.length} requests, ${meta.model}, vLLM ${meta.vllm_version}; times from operator tables, nothing fitted on the requests`);
+  console.log(
+    `  ${requests.length} requests, ${meta.model}, vLLM ${meta.vllm_version}; times from operator tables, ` +
+      'nothing fitted on the requests',
+  );
   console.log('                measured  simulated   error');
   const error: Record<string, number> = {};
   for (const [label, key] of [
@@ -146,7 +178,8 @@ export async function verifyVllm(dir: string): Promise<boolean> {
       const got = of(ours.map((r) => r[key]));
       error[`${label} ${statistic}`] = got / want - 1;
       console.log(
-        `  ${`${label} ${statistic}`.padEnd(12)}${`${want.toFixed(4)} s`.padStart(10)}${`${got.toFixed(4)} s`.padStart(11)}${percent(got / want - 1).padStart(8)}`,
+        '  ' +
+          `${`${label} ${statistic}`.padEnd(12)}${`${want.toFixed(4)} s`.padStart(10)}${`${got.toFixed(4)} s`.padStart(11)}${percent(got / want - 1).padStart(8)}`,
       );
     }
   }
@@ -160,7 +193,10 @@ export async function verifyVllm(dir: string): Promise<boolean> {
     ['TTFT p50 error', Math.abs(error['TTFT p50']!), LIMITS.ttftP50],
   ] as const;
   for (const [name, value, limit] of checks)
-    console.log(`  ${value <= limit ? 'ok  ' : 'MISS'} ${name.padEnd(30)}${percent(value).padStart(7)} of at most ${percent(limit)}`);
+    console.log(
+      `  ${value <= limit ? 'ok  ' : 'MISS'} ${name.padEnd(30)}${percent(value).padStart(7)} of at most ` +
+        percent(limit),
+    );
   return checks.every(([, value, limit]) => value <= limit);
 }
 

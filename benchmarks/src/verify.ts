@@ -6,7 +6,9 @@ import { verifyIlp } from './verify-ilp.js';
 import { verifyRoofline } from './verify-roofline.js';
 import { verifyVllm } from './verify-vllm.js';
 
-/** What can be verified, and where its data lies beside a checkout unless `--dir` says otherwise. */
+/**
+ * What can be verified, and where its data lies beside a checkout unless `--dir` says otherwise.
+ */
 const TARGETS = {
   artifact: { run: verifyArtifact, dir: '../shared/golden/artifact' },
   forecast: { run: verifyForecast, dir: '../shared/golden/forecast' },

@@ -1,6 +1,8 @@
 /**
- * The full multi-timescale controller, put together from single packages: a week of traffic for two models in two regions, once under reactive scaling and once under forecast, plan, scaling and routing that work
- * together. Everything below the line "one run" is what runs live too: only telemetry and actuator come from the simulator here.
+ * The full multi-timescale controller, put together from single packages: a week of traffic for two
+ * models in two regions, once under reactive scaling and once under forecast, plan, scaling and
+ * routing that work together. Everything below the line "one run" is what runs live too: only
+ * telemetry and actuator come from the simulator here.
  *
  * node demo.js [days]
  */
@@ -22,7 +24,13 @@ import { createAutoForecaster, createSeasonalNaiveForecaster } from '@sageserve/
 import { DemandRecorder } from '@sageserve/metrics';
 import { createPlacementOptimizer, demandWindows } from '@sageserve/optimize';
 import { createMeasuredPerformanceModel } from '@sageserve/perf';
-import { createHeadroomRelease, createLeastOutstandingTokensRouter, createPfScheduler, createPlannedRouter, createUtilizationRouter } from '@sageserve/routing';
+import {
+  createHeadroomRelease,
+  createLeastOutstandingTokensRouter,
+  createPfScheduler,
+  createPlannedRouter,
+  createUtilizationRouter,
+} from '@sageserve/routing';
 import { createReactiveScaling, createSageScaling } from '@sageserve/scaling';
 import { DEFAULT_ACQUISITION, simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import { generateO365Trace, type O365TraceOptions } from '@sageserve/trace';
@@ -33,17 +41,23 @@ if (!(days > 0 && days <= 28)) {
   process.exit(2);
 }
 
-// ── The fleet ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── The fleet ────────────────────────────────────────────────────────────────────────────────────
 const HISTORY_DAYS = 3;
 const regions = ['eastus', 'westus'].map(regionId);
 const sku = skuId('h100-80gb');
 const USD_PER_GPU_HOUR = 12.29;
 const performance = createMeasuredPerformanceModel();
-/** How full each model's instances may get before interactive requests wait: throughput and KV memory at the knee, as a load test finds them. */
+/**
+ * How full each model's instances may get before interactive requests wait: throughput and KV
+ * memory at the knee, as a load test finds them.
+ */
 const models = [
   { id: modelId('bloom-176b'), gpus: 8, share: 0.5, knee: { throughput: 0.82, kv: 0.65 } },
   { id: modelId('llama-2-70b'), gpus: 4, share: 0.5, knee: { throughput: 0.62, kv: 0.33 } },
-].map((model) => ({ ...model, speed: performance.forDeployment({ modelId: model.id, skuId: sku, gpusPerInstance: model.gpus }) }));
+].map((model) => ({
+  ...model,
+  speed: performance.forDeployment({ modelId: model.id, skuId: sku, gpusPerInstance: model.gpus }),
+}));
 const modelOf = (id: string): (typeof models)[number] => models.find((model) => model.id === id)!;
 
 const fleet: Omit<SimulationConfig, 'policies'> = {
@@ -73,7 +87,7 @@ const fleet: Omit<SimulationConfig, 'policies'> = {
   durationMs: days * MS_PER_DAY,
 };
 
-// ── Traffic: the Azure 2024 week's shape, from Monday, and three days before it as history ───────────────────────────────────────────────────────────────
+// ── Traffic: the Azure 2024 week's shape, from Monday, and three days before it as history ───────
 const traffic: O365TraceOptions = {
   seed: 1,
   durationMs: days * MS_PER_DAY,
@@ -102,14 +116,25 @@ const traffic: O365TraceOptions = {
   ],
 };
 
-const recorders = models.flatMap(({ id }) => regions.map((region) => new DemandRecorder({ modelId: id, regionId: region })));
-const before = generateO365Trace({ ...traffic, durationMs: HISTORY_DAYS * MS_PER_DAY, startHourOfWeek: 24 - 24 * HISTORY_DAYS });
+const recorders = models.flatMap(({ id }) =>
+  regions.map((region) => new DemandRecorder({ modelId: id, regionId: region })),
+);
+const before = generateO365Trace({
+  ...traffic,
+  durationMs: HISTORY_DAYS * MS_PER_DAY,
+  startHourOfWeek: 24 - 24 * HISTORY_DAYS,
+});
 let seenMs = 0;
 for await (const batch of before.batches()) {
   for (let i = 0; i < batch.length; i++) {
-    for (; seenMs <= batch.arrivedAtMs[i]!; seenMs += 60_000) for (const recorder of recorders) recorder.observedUntil(seenMs);
+    for (; seenMs <= batch.arrivedAtMs[i]!; seenMs += 60_000)
+      for (const recorder of recorders) recorder.observedUntil(seenMs);
     if (WORKLOAD_TIERS[batch.tier[i]!] !== 'non-interactive')
-      recorders[batch.model[i]! * regions.length + batch.originRegion[i]!]!.record(batch.arrivedAtMs[i]!, batch.promptTokens[i]!, batch.outputTokens[i]!);
+      recorders[batch.model[i]! * regions.length + batch.originRegion[i]!]!.record(
+        batch.arrivedAtMs[i]!,
+        batch.promptTokens[i]!,
+        batch.outputTokens[i]!,
+      );
   }
 }
 for (const recorder of recorders) recorder.observedUntil(HISTORY_DAYS * MS_PER_DAY);
@@ -120,7 +145,8 @@ function placementProblem({ fleet: seen, forecasts, mix, backlog }: PlanningInpu
   const [M, R] = [models.length, regions.length];
   const grid = (m: number, r: number, k: number, of: (m: number, r: number, k: number) => number): PlacementGrid => {
     const filled = new PlacementGrid(m, r, k);
-    for (let a = 0; a < m; a++) for (let b = 0; b < r; b++) for (let c = 0; c < k; c++) filled.set(a, b, c, of(a, b, c));
+    for (let a = 0; a < m; a++)
+      for (let b = 0; b < r; b++) for (let c = 0; c < k; c++) filled.set(a, b, c, of(a, b, c));
     return filled;
   };
   const endpoint = (m: number, r: number): (typeof seen.endpoints)[number] =>
@@ -146,11 +172,15 @@ function placementProblem({ fleet: seen, forecasts, mix, backlog }: PlanningInpu
     flowUsdPerMillionTokens: grid(M, R, R, (_, from, to) => (from === to ? 0 : 0.006)),
     deferrable: backlog
       .filter((queue) => queue.requests > 0)
-      .map(({ modelId: id, promptTokens }) => ({ modelId: id, tokens: Math.round(1.1 * promptTokens), dueInMs: 4 * MS_PER_HOUR })),
+      .map(({ modelId: id, promptTokens }) => ({
+        modelId: id,
+        tokens: Math.round(1.1 * promptTokens),
+        dueInMs: 4 * MS_PER_HOUR,
+      })),
   };
 }
 
-// ── One run ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── One run ──────────────────────────────────────────────────────────────────────────────────────
 interface Run {
   readonly name: string;
   readonly result: SimulationResult;
@@ -173,7 +203,12 @@ async function run(name: string, scalingPolicy: ScalingPolicy, planned: boolean)
       policies: {
         // Milliseconds: where each request goes, and when work that can wait is let in.
         regionRouter: planned
-          ? createPlannedRouter({ plan: () => plan, otherwise: paperRouter, threshold: kvLimit(1.3), rng: createRng('planned-router') })
+          ? createPlannedRouter({
+              plan: () => plan,
+              otherwise: paperRouter,
+              threshold: kvLimit(1.3),
+              rng: createRng('planned-router'),
+            })
           : paperRouter,
         instanceRouter: createLeastOutstandingTokensRouter(),
         batchScheduler: createPfScheduler(),
@@ -208,14 +243,17 @@ async function run(name: string, scalingPolicy: ScalingPolicy, planned: boolean)
   return { name, result, journal };
 }
 
-// ── The comparison and the journal's highlights ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── The comparison and the journal's highlights ─────────────────────────────────────────────────
 function line(label: string, of: (result: SimulationResult) => string, runs: readonly Run[]): void {
   console.log(`  ${label.padEnd(34)}${runs.map(({ result }) => of(result).padStart(12)).join('')}`);
 }
 
 function when(ms: number): string {
   const hours = Math.floor(ms / MS_PER_HOUR);
-  return `day ${1 + Math.floor(hours / 24)}, ${String(hours % 24).padStart(2, '0')}:${String(Math.floor(ms / 60_000) % 60).padStart(2, '0')}`;
+  return (
+    `day ${1 + Math.floor(hours / 24)}, ` +
+    `${String(hours % 24).padStart(2, '0')}:${String(Math.floor(ms / 60_000) % 60).padStart(2, '0')}`
+  );
 }
 
 function highlights({ journal }: Run): void {
@@ -225,19 +263,30 @@ function highlights({ journal }: Run): void {
     .filter((d) => d.atMs >= MS_PER_HOUR)
     .toSorted((a, b) => change(b) - change(a))
     .slice(0, 5);
-  console.log(`\nThe journal tells of ${journal.filter((entry) => entry.kind === 'plan').length} plans and ${decisions.length} decisions. The largest:`);
+  console.log(
+    `\nThe journal tells of ${journal.filter((entry) => entry.kind === 'plan').length} plans and ` +
+      `${decisions.length} decisions. The largest:`,
+  );
   for (const d of largest.toSorted((a, b) => a.atMs - b.atMs))
-    console.log(`  ${when(d.atMs)}  ${d.endpointId}: ${d.seen.readyInstances + d.seen.provisioningInstances} → ${d.targetInstances}, ${d.reason}`);
+    console.log(
+      `  ${when(d.atMs)}  ${d.endpointId}: ${d.seen.readyInstances + d.seen.provisioningInstances} → ` +
+        `${d.targetInstances}, ${d.reason}`,
+    );
   const plan = journal.filter((entry) => entry.kind === 'plan').at(-1);
   if (plan !== undefined) {
     const forecast = plan.forecasts[0]!;
-    console.log(`Its last plan, ${when(plan.atMs)}: ${plan.status} by ${plan.solver}; ${forecast.modelId} in ${forecast.regionId} by ${forecast.method}`);
+    console.log(
+      `Its last plan, ${when(plan.atMs)}: ${plan.status} by ${plan.solver}; ${forecast.modelId} in ` +
+        `${forecast.regionId} by ${forecast.method}`,
+    );
   }
-  for (const entry of journal) if (entry.kind === 'degradation') console.log(`  ${when(entry.atMs)}  degraded: ${entry.what}`);
+  for (const entry of journal)
+    if (entry.kind === 'degradation') console.log(`  ${when(entry.atMs)}  degraded: ${entry.what}`);
 }
 
 type Decision = Extract<JournalEntry, { kind: 'decision' }>;
-const change = (d: Decision): number => Math.abs(d.targetInstances - d.seen.readyInstances - d.seen.provisioningInstances);
+const change = (d: Decision): number =>
+  Math.abs(d.targetInstances - d.seen.readyInstances - d.seen.provisioningInstances);
 
 console.error(`simulating ${days} days of ${traffic.requestsPerDay.toLocaleString('en-US')} requests, twice …`);
 const runs = [

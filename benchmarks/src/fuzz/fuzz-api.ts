@@ -37,25 +37,48 @@ const REGIONS = [regionId('r0'), regionId('r1')];
 const SKUS = [skuId('k0'), skuId('k1')];
 
 /** Mostly a number that makes sense, now and then one that does not. */
-const number = (rng: Rng, usual: number): number => (chance(rng, 0.12) ? pick(rng, ODD_NUMBERS) : usual * (0.2 + 2 * rng.next()));
+const number = (rng: Rng, usual: number): number =>
+  chance(rng, 0.12) ? pick(rng, ODD_NUMBERS) : usual * (0.2 + 2 * rng.next());
 const count = (rng: Rng, most: number): number => (chance(rng, 0.05) ? pick(rng, ODD_NUMBERS) : whole(rng, most + 1));
 
 /** Options of which some are odd. */
 function options(rng: Rng, names: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(names).flatMap(([name, usual]) => (chance(rng, 0.5) ? [[name, number(rng, usual)]] : [])));
+  return Object.fromEntries(
+    Object.entries(names).flatMap(([name, usual]) => (chance(rng, 0.5) ? [[name, number(rng, usual)]] : [])),
+  );
 }
 
-const SAGE = { everyMs: 15_000, marginMs: 90_000, assumedDelayMs: 120_000, holdDelays: 6, settleMs: 600_000, drainHours: 12, arrivalShare: 0.5, slackMs: 7_200_000, burstAbove: 0.9, burstQueueS: 2, maxOvershoot: 0.3, burstLastsMs: 60_000, burstHoldMs: 300_000 }; // prettier-ignore
+const SAGE = {
+  everyMs: 15_000,
+  marginMs: 90_000,
+  assumedDelayMs: 120_000,
+  holdDelays: 6,
+  settleMs: 600_000,
+  drainHours: 12,
+  arrivalShare: 0.5,
+  slackMs: 7_200_000,
+  burstAbove: 0.9,
+  burstQueueS: 2,
+  maxOvershoot: 0.3,
+  burstLastsMs: 60_000,
+  burstHoldMs: 300_000,
+};
 const UTILIZATION = { scaleOutAbove: 0.5, scaleInBelow: 0.1, cooldownMs: 15_000 };
 const POLICIES: readonly ((rng: Rng) => ScalingPolicy)[] = [
   () => createStaticScaling(),
   (rng) => createReactiveScaling(options(rng, UTILIZATION)),
   () => createLtImmediateScaling(),
   (rng) => createLtUtilizationScaling(options(rng, { ...UTILIZATION, passAbove: 0.9 })),
-  (rng) => createLtUtilizationAwareScaling(options(rng, { ...UTILIZATION, growFrom: 5, shrinkFrom: 0.4, doubtAfterMs: 2_400_000 })),
+  (rng) =>
+    createLtUtilizationAwareScaling(
+      options(rng, { ...UTILIZATION, growFrom: 5, shrinkFrom: 0.4, doubtAfterMs: 2_400_000 }),
+    ),
   (rng) => createOracleScaling(options(rng, { leadMs: 120_000 })),
   (rng) => createSageScaling(options(rng, SAGE)),
-  (rng) => createChironScaling(options(rng, { busyAbove: 0.6, idleBelow: 0.2, batchTokensPerS: 3_000, deadlineShare: 0.4, cooldownMs: 60_000 })),
+  (rng) =>
+    createChironScaling(
+      options(rng, { busyAbove: 0.6, idleBelow: 0.2, batchTokensPerS: 3_000, deadlineShare: 0.4, cooldownMs: 60_000 }),
+    ),
 ];
 
 function fleet(rng: Rng, nowMs: number): FleetSnapshot {
@@ -89,7 +112,9 @@ function fleet(rng: Rng, nowMs: number): FleetSnapshot {
       }),
     ),
     capacity: [],
-    demand: REGIONS.flatMap((region) => MODELS.map((model) => ({ modelId: model, regionId: region, interactiveTokensPerS: unknown(1e5) }))),
+    demand: REGIONS.flatMap((region) =>
+      MODELS.map((model) => ({ modelId: model, regionId: region, interactiveTokensPerS: unknown(1e5) })),
+    ),
     backlog: MODELS.map((model) => ({
       modelId: model,
       requests: whole(rng, 100),
@@ -103,7 +128,8 @@ function fleet(rng: Rng, nowMs: number): FleetSnapshot {
 
 function plan(rng: Rng, nowMs: number): PlacementPlan | undefined {
   if (chance(rng, 0.2)) return undefined;
-  const grid = (value: () => number, skus = 1): PlacementGrid => new PlacementGrid(2, 2, skus, Float64Array.from({ length: 4 * skus }, value));
+  const grid = (value: () => number, skus = 1): PlacementGrid =>
+    new PlacementGrid(2, 2, skus, Float64Array.from({ length: 4 * skus }, value));
   const windows = 1 + whole(rng, 12);
   const demand = Array.from({ length: windows }, () => grid(() => (chance(rng, 0.1) ? NaN : rng.next() * 1e5)));
   return {
@@ -134,7 +160,10 @@ function plan(rng: Rng, nowMs: number): PlacementPlan | undefined {
   };
 }
 
-/** A scaling policy with odd options, asked over and over about odd fleets and plans: its decisions keep the contract. */
+/**
+ * A scaling policy with odd options, asked over and over about odd fleets and plans: its decisions
+ * keep the contract.
+ */
 async function fuzzScaling(rng: Rng): Promise<unknown> {
   const policy = pick(rng, POLICIES)(rng);
   for (let turn = 0; turn < 12; turn++) {
@@ -146,22 +175,28 @@ async function fuzzScaling(rng: Rng): Promise<unknown> {
     const shrunk = decisions.find(({ endpointId: id, targetInstances }) => {
       const endpoint = seen.endpoints.find((one) => one.endpointId === id)!;
       return (
-        endpoint.readyInstances > 0 && endpoint.kvCacheUtilization === undefined && targetInstances < endpoint.readyInstances + endpoint.provisioningInstances
+        endpoint.readyInstances > 0 &&
+        endpoint.kvCacheUtilization === undefined &&
+        targetInstances < endpoint.readyInstances + endpoint.provisioningInstances
       );
     });
-    if (shrunk !== undefined) throw new Error(`${policy.name} scales in ${shrunk.endpointId}, of which nothing is known`);
+    if (shrunk !== undefined)
+      throw new Error(`${policy.name} scales in ${shrunk.endpointId}, of which nothing is known`);
   }
   return undefined;
 }
 
 /** A forecaster on a series of odd values: finite and not below 0, or an error that says why. */
 async function fuzzForecast(rng: Rng): Promise<unknown> {
-  const names = Object.keys(DEFAULT_CATALOGUE.forecasters).filter((name) => !['neural', 'auto-arima', 'sarima', 'auto', 'mstl'].includes(name));
+  const names = Object.keys(DEFAULT_CATALOGUE.forecasters).filter(
+    (name) => !['neural', 'auto-arima', 'sarima', 'auto', 'mstl'].includes(name),
+  );
   const forecaster = DEFAULT_CATALOGUE.forecasters[pick(rng, names)]!(
     options(rng, { stepMs: 600_000, ...(chance(rng, 0.1) ? { window: 12, season: 6, penalty: 1 } : {}) }),
   );
   const length = whole(rng, 400);
-  const column = (): Float64Array => Float64Array.from({ length }, () => (chance(rng, 0.03) ? pick(rng, ODD_NUMBERS) : rng.next() * 1_000));
+  const column = (): Float64Array =>
+    Float64Array.from({ length }, () => (chance(rng, 0.03) ? pick(rng, ODD_NUMBERS) : rng.next() * 1_000));
   const series: DemandSeries = {
     key: { modelId: MODELS[0]!, regionId: REGIONS[0]! },
     startMs: number(rng, 1e12),
@@ -197,7 +232,11 @@ async function fuzzPlacement(rng: Rng): Promise<unknown> {
     demandTokensPerS: [grid(2, 2, 1, 5_000)],
     localShare: number(rng, 0.4),
   };
-  const { status: _, target: __, ...rest } = await createPlacementOptimizer({ solver: 'heuristic' }).solve(problem, { timeLimitMs: 200 });
+  const {
+    status: _,
+    target: __,
+    ...rest
+  } = await createPlacementOptimizer({ solver: 'heuristic' }).solve(problem, { timeLimitMs: 200 });
   return { objectiveUsd: rest.objectiveUsd, cost: rest.cost, shortfall: rest.shortfall };
 }
 
@@ -232,7 +271,9 @@ async function fuzzFactories(rng: Rng): Promise<unknown> {
   createUtilizationRouter(options(rng, { threshold: 0.5 }));
   createDpaScheduler(options(rng, { promotionShare: 0.4 }));
   createUtilizationRelease(options(rng, { oneUnder: 0.6, twoUnder: 0.2, slackMs: 3_600_000 }));
-  createHeadroomRelease(options(rng, { kvUnder: 0.5, queuedTokensUnder: 1_000, atOncePerInstance: 0.2, slackMs: 3_600_000 }));
+  createHeadroomRelease(
+    options(rng, { kvUnder: 0.5, queuedTokensUnder: 1_000, atOncePerInstance: 0.2, slackMs: 3_600_000 }),
+  );
   const speed = createAutoPerformanceModel().forDeployment({
     modelId: modelId(pick(rng, ['llama-3.1-8b', 'llama-2-70b', '__proto__', 'constructor', ''])),
     skuId: skuId(pick(rng, ['a100-80gb', 'h100-80gb', 'toString'])),
@@ -249,7 +290,8 @@ export async function fuzzApi(rng: Rng): Promise<unknown> {
     return await pick(rng, KINDS)(rng);
   } catch (error) {
     // PlacementSolverError blames a solver: here that is our own.
-    if (error instanceof SageServeError && error.code === 'ERR_PLACEMENT_SOLVER') throw new Error(error.message, { cause: error });
+    if (error instanceof SageServeError && error.code === 'ERR_PLACEMENT_SOLVER')
+      throw new Error(error.message, { cause: error });
     throw error;
   }
 }

@@ -36,12 +36,22 @@ function zstd(bytes: Uint8Array): Uint8Array {
     ...bytes,
   ]);
 }
-const COMPRESSORS = { GZIP: (bytes: Uint8Array) => gzipSync(bytes), BROTLI: (bytes: Uint8Array) => brotliCompressSync(bytes), ZSTD: zstd, LZ4_RAW: lz4 };
+const COMPRESSORS = {
+  GZIP: (bytes: Uint8Array) => gzipSync(bytes),
+  BROTLI: (bytes: Uint8Array) => brotliCompressSync(bytes),
+  ZSTD: zstd,
+  LZ4_RAW: lz4,
+};
 const CODECS = ['UNCOMPRESSED', 'SNAPPY', 'GZIP', 'BROTLI', 'ZSTD', 'LZ4_RAW'] as const;
 
 /** Files of other writers: pages of version 1, lists within groups, deltas. */
-const elsewhere = Object.values(WRITTEN_ELSEWHERE).map((packed) => new Uint8Array(gunzipSync(Buffer.from(packed, 'base64'))));
-/** Sound files, made once: few rows and many, with and without what is optional, in every codec; and those of other writers. */
+const elsewhere = Object.values(WRITTEN_ELSEWHERE).map(
+  (packed) => new Uint8Array(gunzipSync(Buffer.from(packed, 'base64'))),
+);
+/**
+ * Sound files, made once: few rows and many, with and without what is optional, in every codec; and
+ * those of other writers.
+ */
 const sound = new Map<string, Uint8Array>();
 function soundFile(rng: Rng): Uint8Array {
   if (chance(rng, 0.4)) return pick(rng, elsewhere);
@@ -51,7 +61,11 @@ function soundFile(rng: Rng): Uint8Array {
   const key = `${codec}/${rows}/${full}`;
   const known = sound.get(key);
   if (known !== undefined) return known;
-  const column = (name: string, type: NonNullable<ColumnSource['type']>, value: (i: number) => unknown): ColumnSource => ({
+  const column = (
+    name: string,
+    type: NonNullable<ColumnSource['type']>,
+    value: (i: number) => unknown,
+  ): ColumnSource => ({
     name,
     type,
     data: Array.from({ length: rows }, (_, i) => value(i)) as never,

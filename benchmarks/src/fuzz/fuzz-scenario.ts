@@ -17,7 +17,11 @@ function soundScenario(rng: Rng): { [key: string]: Json } {
     duration: pick(rng, ['2m', '10m', 300]),
     traffic: {
       requestsPerDay: pick(rng, [1_000, 50_000, 200_000]),
-      tiers: pick(rng, [{ 'interactive-fast': 1 }, { 'non-interactive': 1 }, { 'interactive-fast': 1, 'interactive-normal': 1, 'non-interactive': 1 }]),
+      tiers: pick(rng, [
+        { 'interactive-fast': 1 },
+        { 'non-interactive': 1 },
+        { 'interactive-fast': 1, 'interactive-normal': 1, 'non-interactive': 1 },
+      ]),
       ...(chance(rng, 0.2) ? { burst: { every: '1h', length: '1m', factor: 4 } } : {}),
       ...(chance(rng, 0.3)
         ? {
@@ -45,9 +49,15 @@ function soundScenario(rng: Rng): { [key: string]: Json } {
       {
         name: 'llama-2-70b',
         share: 3,
-        deployments: [{ sku: 'h100-80gb', gpusPerInstance: 4, initialInstances: 2, minInstances: whole(rng, 2), maxInstances: 4 }],
+        deployments: [
+          { sku: 'h100-80gb', gpusPerInstance: 4, initialInstances: 2, minInstances: whole(rng, 2), maxInstances: 4 },
+        ],
       },
-      { name: 'llama-3.1-8b', share: 1, deployments: [{ sku: 'a100-80gb', gpusPerInstance: 1, initialInstances: 1, minInstances: 0, maxInstances: 6 }] },
+      {
+        name: 'llama-3.1-8b',
+        share: 1,
+        deployments: [{ sku: 'a100-80gb', gpusPerInstance: 1, initialInstances: 1, minInstances: 0, maxInstances: 6 }],
+      },
     ],
     incidents: pick(rng, [
       [],
@@ -58,7 +68,12 @@ function soundScenario(rng: Rng): { [key: string]: Json } {
     strategies: [pick(rng, STRATEGIES)],
     regionRouter: pick(rng, ['utilization', 'least-utilized', 'origin-only']),
     batchScheduler: pick(rng, ['fcfs', 'edf', 'pf', 'dpa']),
-    engine: pick(rng, [{}, { maxBatchTokens: 512, maxBatchRequests: 64 }, { chunkedPrefill: false }, { kvAllocation: 'reserve' }]),
+    engine: pick(rng, [
+      {},
+      { maxBatchTokens: 512, maxBatchRequests: 64 },
+      { chunkedPrefill: false },
+      { kvAllocation: 'reserve' },
+    ]),
   };
 }
 
@@ -105,14 +120,21 @@ function manyNodes(rng: Rng): string {
   ])();
 }
 
-/** A scenario file with odd fields: read, built, and where it is small enough simulated with every invariant checked. */
+/**
+ * A scenario file with odd fields: read, built, and where it is small enough simulated with every
+ * invariant checked.
+ */
 export async function fuzzScenario(rng: Rng, folder: string): Promise<unknown> {
   const scenario = soundScenario(rng);
   const oddities = pick(rng, [0, 1, 1, 1, 2, 4]);
   for (let n = 0; n < oddities; n++) spoil(rng, scenario);
   let text = JSON.stringify(scenario, null, 1);
   if (chance(rng, 0.1)) text = new TextDecoder().decode(mutateBytes(rng, Buffer.from(text)));
-  if (chance(rng, 0.05)) text = text.replace(/\d+/, pick(rng, ['.inf', '.nan', '-.inf', '*x', '&a [*a]', '!!binary x', '!!float 1e400', '0o17', '2024-01-01']));
+  if (chance(rng, 0.05))
+    text = text.replace(
+      /\d+/,
+      pick(rng, ['.inf', '.nan', '-.inf', '*x', '&a [*a]', '!!binary x', '!!float 1e400', '0o17', '2024-01-01']),
+    );
   if (chance(rng, 0.004)) text = `${JSON.stringify(scenario)}\n`.replace(/\}\n$/, `, "more": ${manyNodes(rng)} }`);
   const path = join(folder, 'in.yaml');
   await writeFile(path, text);
@@ -120,7 +142,8 @@ export async function fuzzScenario(rng: Rng, folder: string): Promise<unknown> {
   const choice = read.strategies[0]!;
   const name = typeof choice === 'string' ? choice : choice.name;
   const config = buildSimulation(read, choice, DEFAULT_CATALOGUE);
-  // A strategy that plans runs in a loop of its own, which the tests of the command drive; and long runs are not for here.
+  // A strategy that plans runs in a loop of its own, which the tests of the command drive; and long
+  // runs are not for here.
   const requests = ((read.traffic.requestsPerDay ?? 0) * (config.durationMs ?? 0)) / 86_400_000;
   if (
     !STRATEGIES.includes(name) ||

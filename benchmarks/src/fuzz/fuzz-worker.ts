@@ -15,7 +15,9 @@ export interface FuzzJob {
 }
 
 export type FuzzMessage =
-  { readonly counts: Readonly<Record<string, number>> } | { readonly fault: FuzzOutcome; readonly index: number } | { readonly done: true };
+  | { readonly counts: Readonly<Record<string, number>> }
+  | { readonly fault: FuzzOutcome; readonly index: number }
+  | { readonly done: true };
 
 const { target, seed, from, stride, until, folder, at } = workerData as FuzzJob;
 const tell = (message: FuzzMessage): void => parentPort!.postMessage(message);

@@ -38,7 +38,17 @@ it('takes raw errors, numbers that are none and defects for faults', async () =>
   expect(await kindOf(() => ({ endpointId: 'Infinity/m', name: 'NaN' }))).toBe('taken');
   expect(await kindOf(() => ({ said: 'Infinity' }))).toBe('not-finite');
   expect(await kindOf(() => (undefined as unknown as { x: number }).x)).toBe('raw-error');
-  // eslint-disable-next-line @typescript-eslint/only-throw-error -- plug-ins throw whatever they like.
-  expect(await kindOf(() => { throw null; })).toBe('raw-error'); // prettier-ignore
-  expect(await kindOf(() => { throw new InvariantError('x'); })).toBe('own-defect'); // prettier-ignore
+
+  expect(
+    await kindOf(() => {
+      // Plug-ins throw whatever they like.
+      // eslint-disable-next-line @typescript-eslint/only-throw-error
+      throw null;
+    }),
+  ).toBe('raw-error');
+  expect(
+    await kindOf(() => {
+      throw new InvariantError('x');
+    }),
+  ).toBe('own-defect');
 });

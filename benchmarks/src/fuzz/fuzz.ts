@@ -7,7 +7,9 @@ import { clockSeconds, repeatedly } from '../wall-clock.js';
 import type { FuzzJob, FuzzMessage } from './fuzz-worker.js';
 import { TARGETS } from './targets.js';
 
-const USAGE = `usage: npm run fuzz -- ${Object.keys(TARGETS).join('|')} [--minutes N | --count N] [--seed S] [--only INDEX] [--keep DIR]`;
+const USAGE =
+  `usage: npm run fuzz -- ${Object.keys(TARGETS).join('|')} [--minutes N | --count N] [--seed S] [--only INDEX] ` +
+  '[--keep DIR]';
 /** An input takes milliseconds: one that takes so long does not end. */
 const HANGS_AFTER_MS = 10_000;
 const SHOWN = 20;
@@ -72,7 +74,10 @@ async function lane(first: number, stride: number): Promise<void> {
   while (from < until && elapsedMs() < minutes * 60_000) {
     const job: FuzzJob = { target: target!, seed: values.seed, from, stride, until, folder, at };
     const next = await watch(
-      new Worker(new URL('./fuzz-worker.js', import.meta.url), { workerData: job, resourceLimits: { maxOldGenerationSizeMb: 1_500 } }),
+      new Worker(new URL('./fuzz-worker.js', import.meta.url), {
+        workerData: job,
+        resourceLimits: { maxOldGenerationSizeMb: 1_500 },
+      }),
       at,
       folder,
     );
@@ -100,8 +105,13 @@ function watch(worker: Worker, at: Float64Array, folder: string): Promise<number
     const stop = repeatedly(200, () => {
       const waitedMs = elapsedMs() - sinceMs;
       if (at[1] !== beat) [beat, sinceMs, computedMs] = [at[1]!, elapsedMs(), cpuMs()];
-      // On a machine that is busy with other things a thread waits, too; and the time is that of all threads.
-      else if (waitedMs > HANGS_AFTER_MS && (cpuMs() - computedMs > lanes * HANGS_AFTER_MS || waitedMs > 20 * HANGS_AFTER_MS)) end(at[0], 'hang');
+      // On a machine that is busy with other things a thread waits, too; and the time is that of
+      // all threads.
+      else if (
+        waitedMs > HANGS_AFTER_MS &&
+        (cpuMs() - computedMs > lanes * HANGS_AFTER_MS || waitedMs > 20 * HANGS_AFTER_MS)
+      )
+        end(at[0], 'hang');
       if (elapsedMs() >= minutes * 60_000) end(undefined);
     });
     worker.on('message', (message: FuzzMessage) => {
@@ -110,7 +120,8 @@ function watch(worker: Worker, at: Float64Array, folder: string): Promise<number
           counts.set(name, (counts.get(name) ?? 0) + n);
           done += n;
         }
-      else if ('fault' in message) faults.push({ index: message.index, what: `${message.fault.kind}: ${message.fault.detail}` });
+      else if ('fault' in message)
+        faults.push({ index: message.index, what: `${message.fault.kind}: ${message.fault.detail}` });
       else end(undefined);
     });
     worker.on('error', (error) => end(at[0], `thread died: ${error.message}`));
@@ -133,14 +144,22 @@ stopTelling();
 await rm(root, { recursive: true, force: true });
 if (values.only === undefined) {
   const seconds = elapsedMs() / 1_000;
-  console.log(`${target}: ${done.toLocaleString('en-US')} inputs of seed ${values.seed} in ${seconds.toFixed(0)} s on ${lanes} threads`);
-  for (const [name, n] of [...counts].sort((a, b) => b[1] - a[1])) console.log(`  ${n.toLocaleString('en-US').padStart(12)}  ${name}`);
+  console.log(
+    `${target}: ${done.toLocaleString('en-US')} inputs of seed ${values.seed} in ${seconds.toFixed(0)} s on ` +
+      `${lanes} threads`,
+  );
+  for (const [name, n] of [...counts].sort((a, b) => b[1] - a[1]))
+    console.log(`  ${n.toLocaleString('en-US').padStart(12)}  ${name}`);
   const kinds = new Map<string, number[]>();
   for (const { what, index } of faults) kinds.set(what, [...(kinds.get(what) ?? []), index]);
   console.log(
-    faults.length === 0 ? '  no hang, no raw error, no number that is none' : `  ${faults.length} FAULTS of ${kinds.size} kinds, each with inputs for --only:`,
+    faults.length === 0
+      ? '  no hang, no raw error, no number that is none'
+      : `  ${faults.length} FAULTS of ${kinds.size} kinds, each with inputs for --only:`,
   );
   for (const [what, indices] of [...kinds].slice(0, SHOWN))
-    console.log(`    ${what}  (${indices.slice(0, 3).join(', ')}${indices.length > 3 ? `, and ${indices.length - 3} more` : ''})`);
+    console.log(
+      `    ${what}  (${indices.slice(0, 3).join(', ')}${indices.length > 3 ? `, and ${indices.length - 3} more` : ''})`,
+    );
   process.exitCode = faults.length === 0 ? 0 : 1;
 }

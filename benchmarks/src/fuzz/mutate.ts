@@ -32,10 +32,60 @@ export const ODD_NUMBERS = [
 
 /** Text that stands where a number, a name or a field should. */
 export const ODD_TEXT = [
-  '', ' ', '0', '-0', '-1', '1e400', '-1e400', '1e-400', 'NaN', 'Infinity', 'null', 'true', '0x10', '1_000', '٣', '1.', '.5', '1e', '+5', '--5', '9'.repeat(400), '0.'.padEnd(400, '9'),
-  '1700158546.68', '1700158546680', '1e300', '"', '""', '"a', 'a"b', ',', ',,', '\t', '\r', '#', '# start=now', '# start=99999-01-01', '\u0000', '\u001b[2J', '\u202e', '\ufeff', '\ud800', '__proto__', 'constructor', 'toString', '../evil',
-  'interactive-fast', 'niw', 'eastus|westus', 'eastus|eastus', '120', '=1+1', '<script>', 'x'.repeat(5_000),
-] as const; // prettier-ignore
+  '',
+  ' ',
+  '0',
+  '-0',
+  '-1',
+  '1e400',
+  '-1e400',
+  '1e-400',
+  'NaN',
+  'Infinity',
+  'null',
+  'true',
+  '0x10',
+  '1_000',
+  '٣',
+  '1.',
+  '.5',
+  '1e',
+  '+5',
+  '--5',
+  '9'.repeat(400),
+  '0.'.padEnd(400, '9'),
+  '1700158546.68',
+  '1700158546680',
+  '1e300',
+  '"',
+  '""',
+  '"a',
+  'a"b',
+  ',',
+  ',,',
+  '\t',
+  '\r',
+  '#',
+  '# start=now',
+  '# start=99999-01-01',
+  '\u0000',
+  '\u001b[2J',
+  '\u202e',
+  '\ufeff',
+  '\ud800',
+  '__proto__',
+  'constructor',
+  'toString',
+  '../evil',
+  'interactive-fast',
+  'niw',
+  'eastus|westus',
+  'eastus|eastus',
+  '120',
+  '=1+1',
+  '<script>',
+  'x'.repeat(5_000),
+] as const;
 
 /** Some bytes changed, taken out, put in or said twice. */
 export function mutateBytes(rng: Rng, bytes: Uint8Array): Uint8Array {
@@ -65,7 +115,13 @@ export function mutateBytes(rng: Rng, bytes: Uint8Array): Uint8Array {
         break;
       case 6:
         // A number of four bytes, as lengths and counts are.
-        for (const [i, byte] of pick(rng, [[0xff, 0xff, 0xff, 0xff], [0xff, 0xff, 0xff, 0x7f], [0, 0, 0, 0x80], [0, 0, 0, 0]]).entries()) if (at + i < out.length) out[at + i] = byte; // prettier-ignore
+        for (const [i, byte] of pick(rng, [
+          [0xff, 0xff, 0xff, 0xff],
+          [0xff, 0xff, 0xff, 0x7f],
+          [0, 0, 0, 0x80],
+          [0, 0, 0, 0],
+        ]).entries())
+          if (at + i < out.length) out[at + i] = byte;
         break;
       default:
         if (chance(rng, 0.2)) out = out.subarray(0, at);

@@ -2,7 +2,10 @@ import { messageOf, SageServeError } from 'sageserve';
 
 /** What became of one input. */
 export interface FuzzOutcome {
-  /** `taken`: it did what it should. `refused`: an error that says what is wrong. The others are faults. */
+  /**
+   * `taken`: it did what it should. `refused`: an error that says what is wrong. The others are
+   * faults.
+   */
   readonly kind: 'taken' | 'refused' | 'raw-error' | 'not-finite' | 'own-defect';
   /** The error's code where it was refused, else what was wrong. */
   readonly detail: string;
@@ -15,8 +18,14 @@ export async function judged(run: () => Promise<unknown>): Promise<FuzzOutcome> 
     return odd === undefined ? { kind: 'taken', detail: '' } : { kind: 'not-finite', detail: odd };
   } catch (error) {
     if (!(error instanceof SageServeError))
-      return { kind: 'raw-error', detail: `${error instanceof Error ? error.name : typeof error}: ${messageOf(error).slice(0, 200)}` };
-    return { kind: error.code === 'ERR_INVARIANT' ? 'own-defect' : 'refused', detail: error.code === 'ERR_INVARIANT' ? error.message : error.code };
+      return {
+        kind: 'raw-error',
+        detail: `${error instanceof Error ? error.name : typeof error}: ${messageOf(error).slice(0, 200)}`,
+      };
+    return {
+      kind: error.code === 'ERR_INVARIANT' ? 'own-defect' : 'refused',
+      detail: error.code === 'ERR_INVARIANT' ? error.message : error.code,
+    };
   }
 }
 
@@ -33,7 +42,8 @@ function oddNumber(value: unknown, at: string): string | undefined {
   }
   if (ArrayBuffer.isView(value)) {
     const values = value as unknown as ArrayLike<number>;
-    for (let i = 0; i < values.length; i++) if (typeof values[i] === 'number' && !Number.isFinite(values[i])) return `${at}[${i}] is ${values[i]}`;
+    for (let i = 0; i < values.length; i++)
+      if (typeof values[i] === 'number' && !Number.isFinite(values[i])) return `${at}[${i}] is ${values[i]}`;
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;

@@ -5,7 +5,10 @@ import { fuzzScenario } from './fuzz-scenario.js';
 import { fuzzTrace } from './fuzz-trace.js';
 import { type FuzzOutcome, judged } from './outcome.js';
 
-/** What can be fuzzed. Each makes its input from random numbers alone: a seed and a number say which it was. */
+/**
+ * What can be fuzzed. Each makes its input from random numbers alone: a seed and a number say which
+ * it was.
+ */
 export const TARGETS: Readonly<Record<string, (rng: Rng, folder: string) => Promise<unknown>>> = {
   trace: fuzzTrace,
   parquet: fuzzParquet,

@@ -21,7 +21,12 @@ it('a proposal is withdrawn when it has waited for its time, whether it was answ
 it('what is wanted anew takes the place of what was, and of each endpoint by itself', () => {
   const queue = createApprovalQueue();
   expect(queue.propose([wants(A, 3), wants(B, 4)], 0)).toHaveLength(2);
-  expect([queue.approve(A), queue.approve(A), queue.reject(A), queue.approve('c' as EndpointId)]).toEqual([true, false, false, false]);
+  expect([queue.approve(A), queue.approve(A), queue.reject(A), queue.approve('c' as EndpointId)]).toEqual([
+    true,
+    false,
+    false,
+    false,
+  ]);
   expect(queue.propose([wants(A, 5), wants(B, 4)], 1)).toEqual([wants(A, 5)]);
   expect(queue.takeApproved()).toEqual([]);
   expect(queue.pending.map(({ decision }) => decision)).toEqual([wants(B, 4), wants(A, 5)]);
@@ -30,6 +35,7 @@ it('what is wanted anew takes the place of what was, and of each endpoint by its
 });
 
 it('an expiry is above 0', () => {
-  for (const expireAfterMs of [0, -1, NaN]) expect(() => createApprovalQueue({ expireAfterMs })).toThrow('expireAfterMs: must be above 0');
+  for (const expireAfterMs of [0, -1, NaN])
+    expect(() => createApprovalQueue({ expireAfterMs })).toThrow('expireAfterMs: must be above 0');
   expect(() => createApprovalQueue({ expireAfterMs: 1 })).not.toThrow();
 });

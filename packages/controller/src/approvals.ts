@@ -6,12 +6,21 @@ export interface PendingDecision {
   readonly proposedAtMs: number;
 }
 
-/** Where decisions wait for a person, one for each endpoint: a newer proposal takes the place of an older one, and one that nobody looked at is withdrawn after a while. */
+/**
+ * Where decisions wait for a person, one for each endpoint: a newer proposal takes the place of an
+ * older one, and one that nobody looked at is withdrawn after a while.
+ */
 export interface ApprovalQueue {
   readonly pending: readonly PendingDecision[];
-  /** Lets an endpoint's pending decision be carried out with the next tick; false where none is pending. */
+  /**
+   * Lets an endpoint's pending decision be carried out with the next tick; false where none is
+   * pending.
+   */
   approve(endpointId: EndpointId): boolean;
-  /** Drops it, and what is proposed again unchanged with it, until something else is proposed; false where none is pending. */
+  /**
+   * Drops it, and what is proposed again unchanged with it, until something else is proposed; false
+   * where none is pending.
+   */
   reject(endpointId: EndpointId): boolean;
   /** To be called by the loop: what it proposes now. Returns those that are new. */
   propose(decisions: readonly ScalingDecision[], nowMs: number): readonly ScalingDecision[];
@@ -20,7 +29,10 @@ export interface ApprovalQueue {
 }
 
 export interface ApprovalQueueOptions {
-  /** A proposal that has waited for this long is withdrawn, and forgotten where it was rejected (ms, default 15 min). */
+  /**
+   * A proposal that has waited for this long is withdrawn, and forgotten where it was rejected (ms,
+   * default 15 min).
+   */
   readonly expireAfterMs?: number;
 }
 
@@ -52,12 +64,15 @@ export function createApprovalQueue(options: ApprovalQueueOptions = {}): Approva
       return true;
     },
     propose(decisions, nowMs) {
-      for (const waiting of [pending, approved, rejected]) for (const [id, one] of waiting) if (nowMs - one.proposedAtMs >= expireAfterMs) waiting.delete(id);
+      for (const waiting of [pending, approved, rejected])
+        for (const [id, one] of waiting) if (nowMs - one.proposedAtMs >= expireAfterMs) waiting.delete(id);
       const fresh: ScalingDecision[] = [];
       for (const decision of decisions) {
         const id = decision.endpointId;
-        const same = (other: ScalingDecision | undefined): boolean => other?.targetInstances === decision.targetInstances;
-        if (same(approved.get(id)?.decision) || same(pending.get(id)?.decision) || same(rejected.get(id)?.decision)) continue;
+        const same = (other: ScalingDecision | undefined): boolean =>
+          other?.targetInstances === decision.targetInstances;
+        if (same(approved.get(id)?.decision) || same(pending.get(id)?.decision) || same(rejected.get(id)?.decision))
+          continue;
         // What was approved and is no longer wanted must not be carried out.
         approved.delete(id);
         rejected.delete(id);

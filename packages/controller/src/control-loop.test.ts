@@ -11,7 +11,14 @@ import {
   type ScalingPolicy,
   type TelemetrySource,
 } from '@sageserve/core';
-import { actuatorConformance, controlLoopConformance, createVirtualClock, fakeEndpoint, fakeEndpoints, fakeFleet } from '@sageserve/testing';
+import {
+  actuatorConformance,
+  controlLoopConformance,
+  createVirtualClock,
+  fakeEndpoint,
+  fakeEndpoints,
+  fakeFleet,
+} from '@sageserve/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createApprovalQueue } from './approvals.js';
@@ -55,7 +62,8 @@ function fakeFleetPorts(fields: Parameters<typeof fakeEndpoint>[0] = {}) {
 
 const target = (of: (nowMs: number) => number): ScalingPolicy => ({
   name: 'scripted',
-  decide: (fleet, _plan, nowMs) => fleet.endpoints.map(({ endpointId }) => ({ endpointId, targetInstances: of(nowMs), reason: 'script' })),
+  decide: (fleet, _plan, nowMs) =>
+    fleet.endpoints.map(({ endpointId }) => ({ endpointId, targetInstances: of(nowMs), reason: 'script' })),
 });
 
 const constantForecaster = (tokens: () => number, name = 'constant'): Forecaster => ({
@@ -102,7 +110,11 @@ const planFor = (instances: () => number): PlacementOptimizer => ({
 const followPlan: ScalingPolicy = {
   name: 'follow',
   decide: (fleet, plan) =>
-    fleet.endpoints.map(({ endpointId }) => ({ endpointId, targetInstances: plan?.target.at(0, 0, 0) ?? 3, reason: plan === undefined ? 'no plan' : 'plan' })),
+    fleet.endpoints.map(({ endpointId }) => ({
+      endpointId,
+      targetInstances: plan?.target.at(0, 0, 0) ?? 3,
+      reason: plan === undefined ? 'no plan' : 'plan',
+    })),
 };
 
 interface Driven {
@@ -112,7 +124,11 @@ interface Driven {
   drive(untilMs: number): Promise<string[]>;
 }
 
-function drive(options: Partial<ControlLoopOptions>, planning?: Partial<PlanningOptions>, stale: (nowMs: number) => boolean = () => false): Driven {
+function drive(
+  options: Partial<ControlLoopOptions>,
+  planning?: Partial<PlanningOptions>,
+  stale: (nowMs: number) => boolean = () => false,
+): Driven {
   const ports = fakeFleetPorts();
   const journal: JournalEntry[] = [];
   const loop = createControlLoop({
@@ -120,7 +136,9 @@ function drive(options: Partial<ControlLoopOptions>, planning?: Partial<Planning
     scalingPolicy: followPlan,
     journal: (entry) => journal.push(entry),
     cadences: { reactMs: MINUTE, planMs: HOUR },
-    ...(planning === undefined ? {} : { planning: { forecaster: constantForecaster(() => 5), optimizer: planFor(() => 5), problem, ...planning } }),
+    ...(planning === undefined
+      ? {}
+      : { planning: { forecaster: constantForecaster(() => 5), optimizer: planFor(() => 5), problem, ...planning } }),
     ...options,
   });
   return {
@@ -144,26 +162,54 @@ describe('createControlLoop', () => {
 
   it('ticks once for each multiple of a cadence, whatever its length and wherever it begins', () =>
     fc.assert(
-      fc.asyncProperty(fc.double({ min: 0.01, max: 1e5, noNaN: true }), fc.constantFrom(0, 0.1, 1_700_000_000_000), async (reactMs, firstTickAtMs) => {
-        const loop = createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, cadences: { reactMs }, firstTickAtMs });
-        for (let n = 0; n < 60; n++) {
-          const atMs = loop.nextTickAtMs;
-          expect(Math.abs(atMs - (firstTickAtMs + n * reactMs))).toBeLessThan(Math.max(0.002, 1e-9 * reactMs));
-          await loop.tick(atMs);
-        }
-      }),
-      { examples: [[33.3, 0], [16.7, 0], [100.1, 0], [0.1, 0], [0.3, 0], [10.1, 0]] },
-    ),
-  ); // prettier-ignore
+      fc.asyncProperty(
+        fc.double({ min: 0.01, max: 1e5, noNaN: true }),
+        fc.constantFrom(0, 0.1, 1_700_000_000_000),
+        async (reactMs, firstTickAtMs) => {
+          const loop = createControlLoop({
+            ...fakeFleetPorts(),
+            scalingPolicy: followPlan,
+            cadences: { reactMs },
+            firstTickAtMs,
+          });
+          for (let n = 0; n < 60; n++) {
+            const atMs = loop.nextTickAtMs;
+            expect(Math.abs(atMs - (firstTickAtMs + n * reactMs))).toBeLessThan(Math.max(0.002, 1e-9 * reactMs));
+            await loop.tick(atMs);
+          }
+        },
+      ),
+      {
+        examples: [
+          [33.3, 0],
+          [16.7, 0],
+          [100.1, 0],
+          [0.1, 0],
+          [0.3, 0],
+          [10.1, 0],
+        ],
+      },
+    ));
 
   it('keeps its cadences: observe, react, plan', async () => {
     const { loop, drive: go, journal } = drive({ cadences: { observeMs: 10_000, reactMs: MINUTE, planMs: HOUR } }, {});
     let ticks = 0;
-    const counted = { ...loop, get nextTickAtMs() { return loop.nextTickAtMs; }, tick: (at: number) => (ticks++, loop.tick(at)) }; // prettier-ignore
+    const counted = {
+      ...loop,
+      get nextTickAtMs() {
+        return loop.nextTickAtMs;
+      },
+      tick: (at: number) => (ticks++, loop.tick(at)),
+    };
     while (counted.nextTickAtMs < 10 * MINUTE) await counted.tick(counted.nextTickAtMs);
     expect(ticks).toBe(60);
     await go(3 * HOUR);
-    expect(journal.filter((entry) => entry.kind === 'plan').map((entry) => entry.atMs)).toEqual([0, HOUR, 2 * HOUR, 3 * HOUR]);
+    expect(journal.filter((entry) => entry.kind === 'plan').map((entry) => entry.atMs)).toEqual([
+      0,
+      HOUR,
+      2 * HOUR,
+      3 * HOUR,
+    ]);
     for (const [observeMs, reactMs] of [
       [33.3, 99.9],
       [33.3, 333],
@@ -172,18 +218,24 @@ describe('createControlLoop', () => {
       [5 / 7, (5 / 7) * 100_004],
       [0.001, 0.001],
     ] as const)
-      expect(() => createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, cadences: { observeMs, reactMs } })).not.toThrow();
+      expect(() =>
+        createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, cadences: { observeMs, reactMs } }),
+      ).not.toThrow();
     for (const [observeMs, reactMs] of [
       [100, 50],
       [33.3, 100],
       [1, 1.5],
     ] as const)
-      expect(() => createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, cadences: { observeMs, reactMs } })).toThrow(
-        'cadences.reactMs: must be a multiple',
-      );
-    expect(() => createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, cadences: { observeMs: 7_000, reactMs: 10_000 } })).toThrow(
-      'cadences.reactMs: must be a multiple of observeMs (7000), not 10000',
-    );
+      expect(() =>
+        createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, cadences: { observeMs, reactMs } }),
+      ).toThrow('cadences.reactMs: must be a multiple');
+    expect(() =>
+      createControlLoop({
+        ...fakeFleetPorts(),
+        scalingPolicy: followPlan,
+        cadences: { observeMs: 7_000, reactMs: 10_000 },
+      }),
+    ).toThrow('cadences.reactMs: must be a multiple of observeMs (7000), not 10000');
   });
 
   it('writes down what was seen, forecast, planned, done and why', async () => {
@@ -246,8 +298,15 @@ describe('createControlLoop', () => {
     wanted = 9;
     await go(8 * MINUTE);
     expect(approvals.pending).toMatchObject([{ decision: { targetInstances: 9 } }]);
-    expect(journal.map((entry) => entry.kind === 'decision' && entry.outcome)).toEqual(['awaits-approval', 'applied', 'awaits-approval', 'awaits-approval']);
-    expect(() => createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, mode: 'approve' })).toThrow('approvals: is needed for the mode "approve"');
+    expect(journal.map((entry) => entry.kind === 'decision' && entry.outcome)).toEqual([
+      'awaits-approval',
+      'applied',
+      'awaits-approval',
+      'awaits-approval',
+    ]);
+    expect(() => createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, mode: 'approve' })).toThrow(
+      'approvals: is needed for the mode "approve"',
+    );
   });
 
   it('does not carry out what was approved and is no longer wanted', async () => {
@@ -267,7 +326,10 @@ describe('createControlLoop', () => {
       let asked = false;
       return {
         name: 'once',
-        decide: (fleet) => (asked ? [] : ((asked = true), [{ endpointId: fleet.endpoints[0].endpointId, targetInstances: 6, reason: 'x' }])),
+        decide: (fleet) =>
+          asked
+            ? []
+            : ((asked = true), [{ endpointId: fleet.endpoints[0].endpointId, targetInstances: 6, reason: 'x' }]),
       };
     };
     const id = fakeEndpoint().endpointId;
@@ -286,12 +348,26 @@ describe('createControlLoop', () => {
 
   it('never shrinks on approval what nothing is known of, and carries out the rest of what was approved', async () => {
     const [, , , growing, shrinking, level, seen] = fakeEndpoints().map(({ endpointId }) => endpointId);
-    const kvOf = new Map<string, number | undefined>([[growing, undefined], [shrinking, undefined], [level, undefined], [seen, 0]]); // prettier-ignore
-    const targets = new Map([[growing, 6], [shrinking, 4], [level, 5], [seen, 4]]); // prettier-ignore
+    const kvOf = new Map<string, number | undefined>([
+      [growing, undefined],
+      [shrinking, undefined],
+      [level, undefined],
+      [seen, 0],
+    ]);
+    const targets = new Map([
+      [growing, 6],
+      [shrinking, 4],
+      [level, 5],
+      [seen, 4],
+    ]);
     // Five of each, two of them on their way.
     const endpoints = fakeEndpoints().map(({ endpointId, ...rest }) => ({
-      ...rest, endpointId, readyInstances: 3, provisioningInstances: level === endpointId ? 3 : 2, kvCacheUtilization: kvOf.has(endpointId) ? kvOf.get(endpointId) : 0.5,
-    })); // prettier-ignore
+      ...rest,
+      endpointId,
+      readyInstances: 3,
+      provisioningInstances: level === endpointId ? 3 : 2,
+      kvCacheUtilization: kvOf.has(endpointId) ? kvOf.get(endpointId) : 0.5,
+    }));
     const approvals = createApprovalQueue();
     const applied: string[] = [];
     const loop = createControlLoop({
@@ -303,7 +379,11 @@ describe('createControlLoop', () => {
             return { endpointId, status: 'applied' as const, reachedInstances: targetInstances, detail: undefined };
           }),
       },
-      scalingPolicy: { name: 'four', decide: () => [...targets].map(([endpointId, targetInstances]) => ({ endpointId, targetInstances, reason: 'x' })) },
+      scalingPolicy: {
+        name: 'four',
+        decide: () =>
+          [...targets].map(([endpointId, targetInstances]) => ({ endpointId, targetInstances, reason: 'x' })),
+      },
       mode: 'approve',
       approvals,
       cadences: { reactMs: MINUTE },
@@ -326,11 +406,38 @@ describe('createControlLoop', () => {
     const grid = (values: readonly number[]) => new PlacementGrid(2, 2, 2, Float64Array.from(values));
     const loop = createControlLoop({
       telemetry: { snapshot: () => fakeFleet(endpoints, 0), demand: fakeFleetPorts().telemetry.demand },
-      actuator: { apply: (all) => all.map(({ endpointId }, i) => ({ endpointId, status: i === 0 ? ('partial' as const) : ('applied' as const), reachedInstances: i, detail: undefined })).reverse() }, // prettier-ignore
-      scalingPolicy: { name: 'plus', decide: (fleet) => fleet.endpoints.map(({ endpointId, readyInstances }) => ({ endpointId, targetInstances: readyInstances + 1, reason: 'x' })) }, // prettier-ignore
+      actuator: {
+        apply: (all) =>
+          all
+            .map(({ endpointId }, i) => ({
+              endpointId,
+              status: i === 0 ? ('partial' as const) : ('applied' as const),
+              reachedInstances: i,
+              detail: undefined,
+            }))
+            .reverse(),
+      },
+      scalingPolicy: {
+        name: 'plus',
+        decide: (fleet) =>
+          fleet.endpoints.map(({ endpointId, readyInstances }) => ({
+            endpointId,
+            targetInstances: readyInstances + 1,
+            reason: 'x',
+          })),
+      },
       planning: {
         forecaster: constantForecaster(() => 5),
-        optimizer: { name: 'fixed', solve: () => ({ status: 'optimal', target: grid([11, 12, 13, 14, 15, 16, 17, 18]), objectiveUsd: 0, relativeGap: 0, solver: 'fixed' }) }, // prettier-ignore
+        optimizer: {
+          name: 'fixed',
+          solve: () => ({
+            status: 'optimal',
+            target: grid([11, 12, 13, 14, 15, 16, 17, 18]),
+            objectiveUsd: 0,
+            relativeGap: 0,
+            solver: 'fixed',
+          }),
+        },
         problem: () => ({
           ...problem(),
           models: [...new Set(endpoints.map((one) => one.modelId))],
@@ -346,22 +453,47 @@ describe('createControlLoop', () => {
     const decisions = journal.filter((entry) => entry.kind === 'decision');
     expect(decisions).toMatchObject(
       endpoints.map(({ endpointId, readyInstances, queuedTokens, drainingInstances, demandTokensPerS }, i) => ({
-        endpointId, seen: { readyInstances, queuedTokens, drainingInstances, demandTokensPerS, provisioningInstances: 0, kvCacheUtilization: 0.5 }, plannedInstances: 11 + i, targetInstances: readyInstances + 1, outcome: i === 0 ? 'partial' : 'applied', reachedInstances: i,
+        endpointId,
+        seen: {
+          readyInstances,
+          queuedTokens,
+          drainingInstances,
+          demandTokensPerS,
+          provisioningInstances: 0,
+          kvCacheUtilization: 0.5,
+        },
+        plannedInstances: 11 + i,
+        targetInstances: readyInstances + 1,
+        outcome: i === 0 ? 'partial' : 'applied',
+        reachedInstances: i,
       })),
-    ); // prettier-ignore
+    );
   });
 
-  it('takes a decision that the actuator is silent about for failed, and one about an endpoint that was not seen for one about nothing', async () => {
-    const { journal, drive: go } = drive({
-      scalingPolicy: { name: 'ghost', decide: () => [{ endpointId: 'ghost' as never, targetInstances: 3, reason: 'x' }] },
-      actuator: { apply: () => [] },
-    });
-    await go(0);
-    expect(journal).toMatchObject([{ endpointId: 'ghost', seen: { readyInstances: 0 }, outcome: 'failed', detail: 'the actuator did not answer' }]);
-  });
+  it(
+    'takes a decision that the actuator is silent about for failed, and one about an endpoint that was not seen ' +
+      'for one about nothing',
+    async () => {
+      const { journal, drive: go } = drive({
+        scalingPolicy: {
+          name: 'ghost',
+          decide: () => [{ endpointId: 'ghost' as never, targetInstances: 3, reason: 'x' }],
+        },
+        actuator: { apply: () => [] },
+      });
+      await go(0);
+      expect(journal).toMatchObject([
+        { endpointId: 'ghost', seen: { readyInstances: 0 }, outcome: 'failed', detail: 'the actuator did not answer' },
+      ]);
+    },
+  );
 
   it('says of a recovery what is no longer so', async () => {
-    const { journal, drive: go } = drive({ scalingPolicy: target(() => 4) }, undefined, (nowMs) => nowMs >= MINUTE && nowMs < 10 * MINUTE);
+    const { journal, drive: go } = drive(
+      { scalingPolicy: target(() => 4) },
+      undefined,
+      (nowMs) => nowMs >= MINUTE && nowMs < 10 * MINUTE,
+    );
     await go(12 * MINUTE);
     const what = 'telemetry is stale: everything is held as it is';
     expect(journal).toEqual([
@@ -377,12 +509,20 @@ describe('createControlLoop', () => {
     };
     expect([await at(MINUTE), await at(MINUTE - 1)]).toEqual([0, 1]);
     expect(() => drive({ staleAfterMs: 0 })).toThrow('staleAfterMs: must be above 0, not 0');
-    expect(() => drive({ cadences: { planMs: Infinity } })).toThrow('cadences.planMs: must be 0.001 milliseconds or more, not Infinity');
-    expect(() => drive({ cadences: { planMs: 0 } })).toThrow('cadences.planMs: must be 0.001 milliseconds or more, not 0');
+    expect(() => drive({ cadences: { planMs: Infinity } })).toThrow(
+      'cadences.planMs: must be 0.001 milliseconds or more, not Infinity',
+    );
+    expect(() => drive({ cadences: { planMs: 0 } })).toThrow(
+      'cadences.planMs: must be 0.001 milliseconds or more, not 0',
+    );
   });
 
   it('begins when it is told to, and comes back to its cadence after a tick that was late', async () => {
-    const { loop, ports } = drive({ firstTickAtMs: 40_000, cadences: { reactMs: MINUTE }, scalingPolicy: target(() => 6) });
+    const { loop, ports } = drive({
+      firstTickAtMs: 40_000,
+      cadences: { reactMs: MINUTE },
+      scalingPolicy: target(() => 6),
+    });
     expect(loop.nextTickAtMs).toBe(40_000);
     ports.at(40_000 + 90_000);
     await loop.tick(40_000 + 90_000);
@@ -398,13 +538,29 @@ describe('createControlLoop', () => {
       const applied: number[] = [];
       const loop = createControlLoop({
         telemetry: { snapshot: () => fakeFleet(endpoints, 0), demand: fakeFleetPorts().telemetry.demand },
-        actuator: { apply: (all) => all.map(({ endpointId, targetInstances }) => (applied.push(targetInstances), { endpointId, status: 'applied' as const, reachedInstances: targetInstances, detail: undefined })) },
-        scalingPolicy: { name: 'odd', decide: () => [odd, 0, 5].map((targetInstances, i) => ({ endpointId: endpoints[i].endpointId, targetInstances, reason: 'x' })) },
+        actuator: {
+          apply: (all) =>
+            all.map(
+              ({ endpointId, targetInstances }) => (
+                applied.push(targetInstances),
+                { endpointId, status: 'applied' as const, reachedInstances: targetInstances, detail: undefined }
+              ),
+            ),
+        },
+        scalingPolicy: {
+          name: 'odd',
+          decide: () =>
+            [odd, 0, 5].map((targetInstances, i) => ({
+              endpointId: endpoints[i].endpointId,
+              targetInstances,
+              reason: 'x',
+            })),
+        },
       });
       const report = await loop.tick(0);
       expect([applied, report.degradations]).toEqual([[0, 5], [`odd asks for ${odd} instances: that is ignored`]]);
     }
-  }); // prettier-ignore
+  });
 
   it('needs no journal, and says in its report what it planned and what is not as it should be', async () => {
     const { loop, ports } = drive({ journal: undefined as never, staleAfterMs: MINUTE }, {});
@@ -419,15 +575,36 @@ describe('createControlLoop', () => {
     ports.at(HOUR + MINUTE);
     expect(await loop.tick(HOUR + MINUTE)).toMatchObject({ planned: true, degradations: [] });
     const plain = drive({ journal: undefined as never, scalingPolicy: target(() => 6) });
-    expect(await plain.loop.tick(0)).toMatchObject({ planned: false, decisions: [{ targetInstances: 6 }], results: [{ reachedInstances: 6 }] });
+    expect(await plain.loop.tick(0)).toMatchObject({
+      planned: false,
+      decisions: [{ targetInstances: 6 }],
+      results: [{ reachedInstances: 6 }],
+    });
   });
 
   it('advises on endpoints of which the plan says nothing, and of which nothing was seen', async () => {
-    const { journal, drive: go } = drive({ mode: 'advise', scalingPolicy: { name: 'x', decide: (fleet) => [{ endpointId: fleet.endpoints[0].endpointId, targetInstances: 6, reason: 'x' }, { endpointId: 'ghost' as never, targetInstances: 1, reason: 'x' }] } }, { problem: () => ({ ...problem(), skus: ['other' as never] }) }); // prettier-ignore
+    const { journal, drive: go } = drive(
+      {
+        mode: 'advise',
+        scalingPolicy: {
+          name: 'x',
+          decide: (fleet) => [
+            { endpointId: fleet.endpoints[0].endpointId, targetInstances: 6, reason: 'x' },
+            { endpointId: 'ghost' as never, targetInstances: 1, reason: 'x' },
+          ],
+        },
+      },
+      { problem: () => ({ ...problem(), skus: ['other' as never] }) },
+    );
     await go(0);
     expect(journal.slice(1)).toMatchObject([
       { targetInstances: 6, plannedInstances: undefined, outcome: 'advised', seen: { readyInstances: 4 } },
-      { endpointId: 'ghost', plannedInstances: undefined, outcome: 'advised', seen: { readyInstances: 0, provisioningInstances: 0, drainingInstances: 0 } },
+      {
+        endpointId: 'ghost',
+        plannedInstances: undefined,
+        outcome: 'advised',
+        seen: { readyInstances: 0, provisioningInstances: 0, drainingInstances: 0 },
+      },
     ]);
     const planned = drive({ mode: 'advise', scalingPolicy: target(() => 6) }, {});
     await planned.drive(0);
@@ -435,10 +612,19 @@ describe('createControlLoop', () => {
   });
 
   it('goes on after a breach where it is to degrade, and after any other error where it is not', async () => {
-    const throwing = (error: Error) => ({ name: 'mine', decide: () => { throw error; } }); // prettier-ignore
+    const throwing = (error: Error) => ({
+      name: 'mine',
+      decide: () => {
+        throw error;
+      },
+    });
     const breach = new PolicyContractError('router "mine"', 'answered with NaN', 'never');
-    expect(await drive({ scalingPolicy: throwing(breach) }).drive(0)).toEqual(['mine failed (router "mine" answered with NaN): nothing is decided']);
-    expect(await drive({ onBreach: 'throw', scalingPolicy: throwing(new Error('oops')) }).drive(0)).toEqual(['mine failed (oops): nothing is decided']);
+    expect(await drive({ scalingPolicy: throwing(breach) }).drive(0)).toEqual([
+      'mine failed (router "mine" answered with NaN): nothing is decided',
+    ]);
+    expect(await drive({ onBreach: 'throw', scalingPolicy: throwing(new Error('oops')) }).drive(0)).toEqual([
+      'mine failed (oops): nothing is decided',
+    ]);
   });
 
   it('carries out what was approved of an endpoint that is not seen, and what changes nothing', async () => {
@@ -447,9 +633,26 @@ describe('createControlLoop', () => {
     let held = 3;
     const applied: [string, number][] = [];
     const loop = createControlLoop({
-      telemetry: { snapshot: () => fakeFleet([{ ...endpoint, readyInstances: held }], 0), demand: fakeFleetPorts().telemetry.demand },
-      actuator: { apply: (all) => all.map(({ endpointId, targetInstances }) => (applied.push([endpointId, targetInstances]), { endpointId, status: 'applied' as const, reachedInstances: targetInstances, detail: undefined })) },
-      scalingPolicy: { name: 'x', decide: () => [{ endpointId: endpoint.endpointId, targetInstances: 5, reason: 'x' }, { endpointId: 'ghost' as never, targetInstances: 1, reason: 'x' }] },
+      telemetry: {
+        snapshot: () => fakeFleet([{ ...endpoint, readyInstances: held }], 0),
+        demand: fakeFleetPorts().telemetry.demand,
+      },
+      actuator: {
+        apply: (all) =>
+          all.map(
+            ({ endpointId, targetInstances }) => (
+              applied.push([endpointId, targetInstances]),
+              { endpointId, status: 'applied' as const, reachedInstances: targetInstances, detail: undefined }
+            ),
+          ),
+      },
+      scalingPolicy: {
+        name: 'x',
+        decide: () => [
+          { endpointId: endpoint.endpointId, targetInstances: 5, reason: 'x' },
+          { endpointId: 'ghost' as never, targetInstances: 1, reason: 'x' },
+        ],
+      },
       mode: 'approve',
       approvals,
       cadences: { reactMs: MINUTE },
@@ -459,17 +662,32 @@ describe('createControlLoop', () => {
     approvals.approve('ghost' as never);
     held = 5;
     await loop.tick(MINUTE);
-    expect(applied).toEqual([[endpoint.endpointId, 5], ['ghost', 1]]);
-  }); // prettier-ignore
+    expect(applied).toEqual([
+      [endpoint.endpointId, 5],
+      ['ghost', 1],
+    ]);
+  });
 
   it('writes down each time that something was done, also when it is the same as before', async () => {
     const { journal, ports, drive: go } = drive({ scalingPolicy: target((nowMs) => (nowMs === MINUTE ? 4 : 6)) });
     await go(2 * MINUTE);
     expect(ports.applied.map(([, count]) => count)).toEqual([6, 4, 6]);
-    expect(journal.map((entry) => entry.kind === 'decision' && [entry.targetInstances, entry.detail])).toEqual([[6, undefined], [4, undefined], [6, undefined]]); // prettier-ignore
+    expect(journal.map((entry) => entry.kind === 'decision' && [entry.targetInstances, entry.detail])).toEqual([
+      [6, undefined],
+      [4, undefined],
+      [6, undefined],
+    ]);
     const again = drive({
       scalingPolicy: target(() => 6),
-      actuator: { apply: (all) => all.map(({ endpointId }) => ({ endpointId, status: 'applied' as const, reachedInstances: 4, detail: undefined })) },
+      actuator: {
+        apply: (all) =>
+          all.map(({ endpointId }) => ({
+            endpointId,
+            status: 'applied' as const,
+            reachedInstances: 4,
+            detail: undefined,
+          })),
+      },
     });
     await again.drive(2 * MINUTE);
     expect(again.journal).toHaveLength(3);
@@ -478,11 +696,25 @@ describe('createControlLoop', () => {
   it('asks the actuator for nothing where nothing is to be done, and counts what is on its way as done', async () => {
     let asked = 0;
     const actuator: Actuator = {
-      apply: (all) => (asked++, all.map(({ endpointId }) => ({ endpointId, status: 'unchanged' as const, reachedInstances: 0, detail: undefined }))),
+      apply: (all) => (
+        asked++,
+        all.map(({ endpointId }) => ({
+          endpointId,
+          status: 'unchanged' as const,
+          reachedInstances: 0,
+          detail: undefined,
+        }))
+      ),
     };
     const coming = fakeFleetPorts({ readyInstances: 3, provisioningInstances: 3 });
     for (const mode of ['act', 'approve'] as const) {
-      const loop = createControlLoop({ telemetry: coming.telemetry, actuator, mode, approvals: createApprovalQueue(), scalingPolicy: target(() => 6) });
+      const loop = createControlLoop({
+        telemetry: coming.telemetry,
+        actuator,
+        mode,
+        approvals: createApprovalQueue(),
+        scalingPolicy: target(() => 6),
+      });
       await loop.tick(0);
     }
     expect(asked).toBe(0);
@@ -496,10 +728,15 @@ describe('createControlLoop', () => {
   });
 
   it('ends the tick where a policy or a forecaster breaks its contract and that is asked for', async () => {
-    const strict = (decide: ScalingPolicy['decide']) => drive({ onBreach: 'throw', scalingPolicy: { name: 'mine', decide } }).drive(0);
+    const strict = (decide: ScalingPolicy['decide']) =>
+      drive({ onBreach: 'throw', scalingPolicy: { name: 'mine', decide } }).drive(0);
     const id = fakeEndpoint().endpointId;
-    await expect(strict(() => [{ endpointId: id, targetInstances: NaN, reason: '' }])).rejects.toThrow(PolicyContractError);
-    await expect(strict(() => [{ endpointId: 'elsewhere' as never, targetInstances: 3, reason: '' }])).rejects.toThrow('scaling policy "mine"');
+    await expect(strict(() => [{ endpointId: id, targetInstances: NaN, reason: '' }])).rejects.toThrow(
+      PolicyContractError,
+    );
+    await expect(strict(() => [{ endpointId: 'elsewhere' as never, targetInstances: 3, reason: '' }])).rejects.toThrow(
+      'scaling policy "mine"',
+    );
     await expect(strict(() => 5 as never)).rejects.toThrow(PolicyContractError);
     await expect(strict(() => [{ endpointId: id, targetInstances: 3, reason: 'x' }])).resolves.toEqual([]);
     const forecaster: Forecaster = {
@@ -532,7 +769,15 @@ describe('createControlLoop', () => {
     const { journal, drive: go } = drive({
       scalingPolicy: target(() => 6),
       actuator: {
-        apply: (decisions) => (tries++, decisions.map(({ endpointId }) => ({ endpointId, status: 'partial' as const, reachedInstances: 4, detail: 'no GPU' }))),
+        apply: (decisions) => (
+          tries++,
+          decisions.map(({ endpointId }) => ({
+            endpointId,
+            status: 'partial' as const,
+            reachedInstances: 4,
+            detail: 'no GPU',
+          }))
+        ),
       },
     });
     await go(10 * MINUTE);
@@ -560,10 +805,16 @@ describe('degraded modes', () => {
       ports,
       journal,
       drive: go,
-    } = drive({ scalingPolicy: target((nowMs) => (nowMs >= 10 * MINUTE ? 2 : 4)) }, undefined, (nowMs) => nowMs >= 8 * MINUTE && nowMs < 20 * MINUTE);
+    } = drive(
+      { scalingPolicy: target((nowMs) => (nowMs >= 10 * MINUTE ? 2 : 4)) },
+      undefined,
+      (nowMs) => nowMs >= 8 * MINUTE && nowMs < 20 * MINUTE,
+    );
     await go(19 * MINUTE);
     expect(ports.applied).toEqual([]);
-    expect(journal).toMatchObject([{ kind: 'degradation', atMs: 10 * MINUTE, what: 'telemetry is stale: everything is held as it is' }]);
+    expect(journal).toMatchObject([
+      { kind: 'degradation', atMs: 10 * MINUTE, what: 'telemetry is stale: everything is held as it is' },
+    ]);
     await go(21 * MINUTE);
     expect(journal.slice(1)).toMatchObject([
       { kind: 'recovery', atMs: 20 * MINUTE },
@@ -598,13 +849,21 @@ describe('degraded modes', () => {
     const seen: number[] = [];
     const withFallback = drive(
       {},
-      { forecaster, fallbackForecaster: naive, problem: (input) => (seen.push(input.forecasts[0]?.forecast.mean[0] ?? NaN), problem()) },
+      {
+        forecaster,
+        fallbackForecaster: naive,
+        problem: (input) => (seen.push(input.forecasts[0]?.forecast.mean[0] ?? NaN), problem()),
+      },
     );
     await withFallback.drive(0);
     broken = true;
-    expect(await withFallback.drive(HOUR)).toEqual(['the forecast of model-a in region-a failed (no memory); its last forecast stays']);
+    expect(await withFallback.drive(HOUR)).toEqual([
+      'the forecast of model-a in region-a failed (no memory); its last forecast stays',
+    ]);
     // Two hours were forecast: from then on the last one says nothing of the present.
-    expect((await withFallback.drive(2 * HOUR)).at(-1)).toBe('the forecast of model-a in region-a failed (no memory); naive answers');
+    expect((await withFallback.drive(2 * HOUR)).at(-1)).toBe(
+      'the forecast of model-a in region-a failed (no memory); naive answers',
+    );
     expect(seen).toEqual([5, 5, 2]);
 
     broken = true;
@@ -643,7 +902,13 @@ describe('degraded modes', () => {
 
   it('takes demand that was never observed for unknown, not for nothing: what is held stays', async () => {
     const problems: PlacementProblem[] = [];
-    const unseen = drive({}, { problem: () => problem(), optimizer: { name: 'seen', solve: (p) => (problems.push(p), planFor(() => 5).solve(p)) } });
+    const unseen = drive(
+      {},
+      {
+        problem: () => problem(),
+        optimizer: { name: 'seen', solve: (p) => (problems.push(p), planFor(() => 5).solve(p)) },
+      },
+    );
     unseen.ports.telemetry.demand = (key, _since, stepMs) => ({
       key,
       startMs: -6 * stepMs,
@@ -707,7 +972,11 @@ describe('degraded modes', () => {
   it('makes a plan that was missed in an outage as soon as it sees again', async () => {
     const { journal, drive: go } = drive({}, {}, (nowMs) => nowMs > 50 * MINUTE && nowMs < 70 * MINUTE);
     await go(2 * HOUR);
-    expect(journal.filter((entry) => entry.kind === 'plan').map((entry) => entry.atMs)).toEqual([0, 70 * MINUTE, 2 * HOUR]);
+    expect(journal.filter((entry) => entry.kind === 'plan').map((entry) => entry.atMs)).toEqual([
+      0,
+      70 * MINUTE,
+      2 * HOUR,
+    ]);
   });
 });
 
@@ -721,7 +990,12 @@ describe('runControlLoop', () => {
     const end = new AbortController();
     let tickedMs = -1;
     const running = runControlLoop(
-      { get nextTickAtMs() { return live.loop.nextTickAtMs; }, tick: (at) => (live.ports.at(at), live.loop.tick(at)) }, // prettier-ignore
+      {
+        get nextTickAtMs() {
+          return live.loop.nextTickAtMs;
+        },
+        tick: (at) => (live.ports.at(at), live.loop.tick(at)),
+      },
       clock,
       { signal: end.signal, onTick: ({ atMs }) => (tickedMs = atMs) },
     );
@@ -743,6 +1017,9 @@ describe('runControlLoop', () => {
 });
 
 describe('createDryRunActuator', () => {
-  for (const check of actuatorConformance(() => createDryRunActuator(), [{ endpointId: fakeEndpoint().endpointId, targetInstances: 3, reason: 'test' }]))
+  for (const check of actuatorConformance(
+    () => createDryRunActuator(),
+    [{ endpointId: fakeEndpoint().endpointId, targetInstances: 3, reason: 'test' }],
+  ))
     it(check.name, check.run);
 });

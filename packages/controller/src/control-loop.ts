@@ -23,7 +23,10 @@ import type { ApprovalQueue } from './approvals.js';
 import { type DecisionEntry, decisionEntry, type JournalSink, type SeenEndpoint } from './journal.js';
 import { Planning, type PlanningOptions } from './planning.js';
 
-/** `act` carries decisions out; `advise` only writes them down; `approve` carries out those that a person has approved. */
+/**
+ * `act` carries decisions out; `advise` only writes them down; `approve` carries out those that a
+ * person has approved.
+ */
 export type ControlMode = 'act' | 'advise' | 'approve';
 
 export interface Cadences {
@@ -46,15 +49,19 @@ export interface ControlLoopOptions {
   /** Where decisions wait for a person; needed for the mode `approve`. */
   readonly approvals?: ApprovalQueue;
   readonly journal?: JournalSink;
-  /** Told of each plan that comes into force, and of none: region routers take their weights from it. */
+  /**
+   * Told of each plan that comes into force, and of none: region routers take their weights from
+   * it.
+   */
   readonly onPlan?: (plan: PlacementPlan | undefined) => void;
   /** A snapshot older than this is stale (ms, default 2 min): the loop holds. */
   readonly staleAfterMs?: number;
   /** Time of the first tick (default 0); later ones follow at multiples of the cadences. */
   readonly firstTickAtMs?: number;
   /**
-   * What becomes of a policy or forecaster that breaks its contract: `degrade` goes on without its answer and says so, as a live fleet wants; `throw` ends the tick with a `PolicyContractError`, as whoever tries a policy wants
-   * (default `degrade`).
+   * What becomes of a policy or forecaster that breaks its contract: `degrade` goes on without its
+   * answer and says so, as a live fleet wants; `throw` ends the tick with a `PolicyContractError`,
+   * as whoever tries a policy wants (default `degrade`).
    */
   readonly onBreach?: 'degrade' | 'throw';
   readonly signal?: AbortSignal;
@@ -82,9 +89,12 @@ const NO_RESULTS: readonly ActuationResult[] = [];
 const NONE: readonly string[] = [];
 
 /**
- * The multi-timescale loop of the paper (arXiv 2502.14617, §5–6), passive: a host calls `tick` at `nextTickAtMs`. It observes, asks the scaling policy, and every hour forecasts demand and solves for a plan.
- * A tick never throws because of what it depends on; it degrades one step and says so: forecasts and plans as {@link PlanningOptions} say; stale telemetry holds everything, so that nothing is scaled in on old news.
- * Throws `ConfigError` for cadences that do not fit, and `approve` without a queue.
+ * The multi-timescale loop of the paper (arXiv 2502.14617, §5–6), passive: a host calls `tick` at
+ * `nextTickAtMs`. It observes, asks the scaling policy, and every hour forecasts demand and solves
+ * for a plan. A tick never throws because of what it depends on; it degrades one step and says so:
+ * forecasts and plans as {@link PlanningOptions} say; stale telemetry holds everything, so that
+ * nothing is scaled in on old news. Throws `ConfigError` for cadences that do not fit, and
+ * `approve` without a queue.
  */
 export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLoop {
   const {
@@ -110,7 +120,9 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
     throw new ConfigError('cadences.reactMs', `must be a multiple of observeMs (${observeMs}), not ${reactMs}`);
   if (!(staleAfterMs > 0)) throw new ConfigError('staleAfterMs', `must be above 0, not ${staleAfterMs}`);
   if (mode === 'approve' && approvals === undefined)
-    throw new ConfigError('approvals', 'is needed for the mode "approve"', { hint: 'Make one with createApprovalQueue().' });
+    throw new ConfigError('approvals', 'is needed for the mode "approve"', {
+      hint: 'Make one with createApprovalQueue().',
+    });
   const planning = options.planning === undefined ? undefined : new Planning(options.planning, onBreach === 'throw');
 
   let plan: PlacementPlan | undefined;
@@ -145,7 +157,8 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
       signal?.throwIfAborted();
       return { fleet: undefined, stale: `telemetry can't be read (${messageOf(error)}): everything is held as it is` };
     }
-    if (nowMs - fleet.takenAtMs > staleAfterMs) return { fleet: undefined, stale: 'telemetry is stale: everything is held as it is' };
+    if (nowMs - fleet.takenAtMs > staleAfterMs)
+      return { fleet: undefined, stale: 'telemetry is stale: everything is held as it is' };
     return { fleet, stale: undefined };
   }
 
@@ -163,15 +176,21 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
 
   /** What the policy decides: nothing where it throws, and nothing that is no count. */
   function ask(fleet: FleetSnapshot, nowMs: number): readonly ScalingDecision[] {
-    const isCount = ({ targetInstances }: ScalingDecision): boolean => Number.isInteger(targetInstances) && targetInstances >= 0;
+    const isCount = ({ targetInstances }: ScalingDecision): boolean =>
+      Number.isInteger(targetInstances) && targetInstances >= 0;
     try {
       const decisions = scalingPolicy.decide(fleet, plan, nowMs);
       if (onBreach === 'throw') {
         const breach = scalingBreach(decisions, fleet);
-        if (breach !== undefined) throw new PolicyContractError(`scaling policy "${scalingPolicy.name}"`, breach, SCALING_CONTRACT);
+        if (breach !== undefined)
+          throw new PolicyContractError(`scaling policy "${scalingPolicy.name}"`, breach, SCALING_CONTRACT);
       }
       const odd = decisions.find((decision) => !isCount(decision));
-      degrade('policy', odd === undefined ? NONE : [`${scalingPolicy.name} asks for ${odd.targetInstances} instances: that is ignored`], nowMs);
+      degrade(
+        'policy',
+        odd === undefined ? NONE : [`${scalingPolicy.name} asks for ${odd.targetInstances} instances: that is ignored`],
+        nowMs,
+      );
       return odd === undefined ? decisions : decisions.filter(isCount);
     } catch (error) {
       if (onBreach === 'throw' && error instanceof PolicyContractError) throw error;
@@ -180,14 +199,21 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
     }
   }
 
-  async function carryOut(decisions: readonly ScalingDecision[], fleet: FleetSnapshot, nowMs: number): Promise<readonly ActuationResult[]> {
+  async function carryOut(
+    decisions: readonly ScalingDecision[],
+    fleet: FleetSnapshot,
+    nowMs: number,
+  ): Promise<readonly ActuationResult[]> {
     if (decisions.length === 0 && mode !== 'approve') return NO_RESULTS;
     const seen = new Map<EndpointId, EndpointSnapshot>();
     for (const endpoint of fleet.endpoints) seen.set(endpoint.endpointId, endpoint);
-    // A repeated decision is no news: only what changes an endpoint's target is carried out and written down.
+    // A repeated decision is no news: only what changes an endpoint's target is carried out and
+    // written down.
     const changes = decisions.filter((decision) => {
       const endpoint = seen.get(decision.endpointId);
-      return endpoint === undefined || endpoint.readyInstances + endpoint.provisioningInstances !== decision.targetInstances;
+      return (
+        endpoint === undefined || endpoint.readyInstances + endpoint.provisioningInstances !== decision.targetInstances
+      );
     });
     if (mode === 'advise') {
       for (const decision of changes) note(decision, seen, nowMs, 'advised');
@@ -197,23 +223,32 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
     if (mode === 'approve') {
       const fresh = approvals!.propose(changes, nowMs);
       for (const decision of fresh) note(decision, seen, nowMs, 'awaits-approval');
-      // What a person approved may have grown old meanwhile: nothing shrinks on telemetry that is not there.
+      // What a person approved may have grown old meanwhile: nothing shrinks on telemetry that is
+      // not there.
       due = approvals!.takeApproved().filter(({ endpointId, targetInstances }) => {
         const endpoint = seen.get(endpointId);
         return (
-          endpoint === undefined || endpoint.kvCacheUtilization !== undefined || targetInstances >= endpoint.readyInstances + endpoint.provisioningInstances
+          endpoint === undefined ||
+          endpoint.kvCacheUtilization !== undefined ||
+          targetInstances >= endpoint.readyInstances + endpoint.provisioningInstances
         );
       });
     }
     if (due.length === 0) return NO_RESULTS;
-    // What is noted was seen before it was changed: snapshots are borrowed and may change with the fleet.
+    // What is noted was seen before it was changed: snapshots are borrowed and may change with the
+    // fleet.
     const before = journal === undefined ? undefined : due.map(({ endpointId }) => seenOf(seen.get(endpointId)));
     let results: readonly ActuationResult[];
     try {
       results = await actuator.apply(due, signal);
     } catch (error) {
       signal?.throwIfAborted();
-      results = due.map(({ endpointId }) => ({ endpointId, status: 'failed' as const, reachedInstances: 0, detail: messageOf(error) }));
+      results = due.map(({ endpointId }) => ({
+        endpointId,
+        status: 'failed' as const,
+        reachedInstances: 0,
+        detail: messageOf(error),
+      }));
     }
     if (before !== undefined) {
       const byId = new Map(results.map((result) => [result.endpointId, result]));
@@ -240,15 +275,32 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
     return results;
   }
 
-  function note(decision: ScalingDecision, seen: ReadonlyMap<EndpointId, EndpointSnapshot>, nowMs: number, outcome: DecisionEntry['outcome']): void {
+  function note(
+    decision: ScalingDecision,
+    seen: ReadonlyMap<EndpointId, EndpointSnapshot>,
+    nowMs: number,
+    outcome: DecisionEntry['outcome'],
+  ): void {
     const endpoint = seen.get(decision.endpointId);
-    journal?.(decisionEntry(nowMs, decision, seenOf(endpoint), endpoint === undefined ? undefined : plannedOf(endpoint), outcome));
+    journal?.(
+      decisionEntry(
+        nowMs,
+        decision,
+        seenOf(endpoint),
+        endpoint === undefined ? undefined : plannedOf(endpoint),
+        outcome,
+      ),
+    );
   }
 
   /** What the plan in force says of an endpoint. */
   function plannedOf(endpoint: EndpointSnapshot): number | undefined {
     if (plan === undefined) return undefined;
-    const [m, r, k] = [plan.models.indexOf(endpoint.modelId), plan.regions.indexOf(endpoint.regionId), plan.skus.indexOf(endpoint.skuId)];
+    const [m, r, k] = [
+      plan.models.indexOf(endpoint.modelId),
+      plan.regions.indexOf(endpoint.regionId),
+      plan.skus.indexOf(endpoint.skuId),
+    ];
     return m === -1 || r === -1 || k === -1 ? undefined : plan.target.at(m, r, k);
   }
 
@@ -280,7 +332,13 @@ export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLo
           results = await carryOut(decisions, fleet, nowMs);
         }
       }
-      return { atMs: nowMs, decisions, results, degradations: open.size === 0 ? NONE : [...open.keys()], planned: replan && fleet !== undefined };
+      return {
+        atMs: nowMs,
+        decisions,
+        results,
+        degradations: open.size === 0 ? NONE : [...open.keys()],
+        planned: replan && fleet !== undefined,
+      };
     },
   };
 }

@@ -1,6 +1,9 @@
 import type { DemandSeries, ModelId, TokenMix } from '@sageserve/core';
 
-/** Mean prompt and output tokens of each model's requests over the last `steps` buckets of the series; a model without requests is left out. */
+/**
+ * Mean prompt and output tokens of each model's requests over the last `steps` buckets of the
+ * series; a model without requests is left out.
+ */
 export function recentMix(series: readonly DemandSeries[], steps: number): Map<ModelId, TokenMix> {
   const sums = new Map<ModelId, { prompt: number; output: number; requests: number }>();
   for (const { key, promptTokensPerS, outputTokensPerS, requestsPerS } of series) {
@@ -14,6 +17,7 @@ export function recentMix(series: readonly DemandSeries[], steps: number): Map<M
     sums.set(key.modelId, sum);
   }
   const mix = new Map<ModelId, TokenMix>();
-  for (const [id, { prompt, output, requests }] of sums) if (requests > 0) mix.set(id, { promptTokens: prompt / requests, outputTokens: output / requests });
+  for (const [id, { prompt, output, requests }] of sums)
+    if (requests > 0) mix.set(id, { promptTokens: prompt / requests, outputTokens: output / requests });
   return mix;
 }

@@ -1,6 +1,9 @@
 import type { Actuator, EndpointId } from '@sageserve/core';
 
-/** An actuator that changes nothing and remembers what it was told: for trying a controller against live telemetry. */
+/**
+ * An actuator that changes nothing and remembers what it was told: for trying a controller against
+ * live telemetry.
+ */
 export function createDryRunActuator(): Actuator {
   const told = new Map<EndpointId, number>();
   return {

@@ -1,4 +1,9 @@
-export { type ApprovalQueue, type ApprovalQueueOptions, createApprovalQueue, type PendingDecision } from './approvals.js';
+export {
+  type ApprovalQueue,
+  type ApprovalQueueOptions,
+  createApprovalQueue,
+  type PendingDecision,
+} from './approvals.js';
 export {
   type Cadences,
   type ControlLoopOptions,

@@ -65,12 +65,20 @@ export type JournalEntry = PlanEntry | DecisionEntry | DegradationEntry;
 /** Where entries go. Called in order of time; must not throw. */
 export type JournalSink = (entry: JournalEntry) => void;
 
-/** One entry as a line of JSON, numbers rounded to what can be told apart: the same entries give the same bytes. */
+/**
+ * One entry as a line of JSON, numbers rounded to what can be told apart: the same entries give the
+ * same bytes.
+ */
 export function journalLine(entry: JournalEntry): string {
-  return JSON.stringify(entry, (_, value: unknown) => (typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(7)) : value));
+  return JSON.stringify(entry, (_, value: unknown) =>
+    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(7)) : value,
+  );
 }
 
-/** The entries that explain an endpoint at a time: the last plan, the last degradations since, and the last decision at or before it. */
+/**
+ * The entries that explain an endpoint at a time: the last plan, the last degradations since, and
+ * the last decision at or before it.
+ */
 export interface Explanation {
   readonly decision: DecisionEntry | undefined;
   readonly earlier: readonly DecisionEntry[];

@@ -6,7 +6,10 @@ import { runControlLoop } from './live-host.js';
 function clockOf(times: readonly number[], sleep: (signal?: AbortSignal) => Promise<void> = () => Promise.resolve()) {
   let next = 0;
   const asked: number[] = [];
-  const clock: Clock = { nowMs: () => times[next++], sleepUntilMs: (atMs, signal) => (asked.push(atMs), sleep(signal)) };
+  const clock: Clock = {
+    nowMs: () => times[next++],
+    sleepUntilMs: (atMs, signal) => (asked.push(atMs), sleep(signal)),
+  };
   return { clock, asked };
 }
 
@@ -43,7 +46,9 @@ describe('runControlLoop', () => {
     const quiet = new AbortController();
     await runControlLoop(loop, clockOf([0], async () => quiet.abort()).clock, { signal: quiet.signal });
     expect(asleep.asked).toEqual([0]);
-    await expect(runControlLoop(loop, clockOf([0], () => Promise.reject(new Error('no clock'))).clock)).rejects.toThrow('no clock');
+    await expect(runControlLoop(loop, clockOf([0], () => Promise.reject(new Error('no clock'))).clock)).rejects.toThrow(
+      'no clock',
+    );
     await expect(runControlLoop(loop, clockOf([0]).clock)).rejects.toThrow('must not tick');
   });
 
@@ -57,7 +62,9 @@ describe('runControlLoop', () => {
       },
     };
     const reports: number[] = [];
-    await expect(runControlLoop(loop, clockOf([5, 5, 5]).clock, { onTick: ({ atMs }) => reports.push(atMs) })).rejects.toThrow('enough');
+    await expect(
+      runControlLoop(loop, clockOf([5, 5, 5]).clock, { onTick: ({ atMs }) => reports.push(atMs) }),
+    ).rejects.toThrow('enough');
     expect(reports).toEqual([5, 5]);
     n = 0;
     await expect(runControlLoop(loop, clockOf([5, 5, 5]).clock)).rejects.toThrow('enough');

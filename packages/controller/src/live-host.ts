@@ -7,8 +7,9 @@ export interface ControlHostOptions {
 }
 
 /**
- * Drives a control loop by a clock until it is aborted: sleeps until the loop wants to run, calls it with the time that it asked for (or the present one where that lies more than one tick back), and goes on.
- * Resolves when aborted; a tick that throws ends it with that error.
+ * Drives a control loop by a clock until it is aborted: sleeps until the loop wants to run, calls
+ * it with the time that it asked for (or the present one where that lies more than one tick back),
+ * and goes on. Resolves when aborted; a tick that throws ends it with that error.
  */
 export async function runControlLoop(loop: ControlLoop, clock: Clock, options: ControlHostOptions = {}): Promise<void> {
   const { signal, onTick } = options;
@@ -27,7 +28,10 @@ export async function runControlLoop(loop: ControlLoop, clock: Clock, options: C
   }
 }
 
-/** A tick that comes late by little keeps its own time, so that cadences stay in step; one that comes very late is told so. */
+/**
+ * A tick that comes late by little keeps its own time, so that cadences stay in step; one that
+ * comes very late is told so.
+ */
 function behind(atMs: number, nowMs: number): number {
   return nowMs - atMs > LATE_MS ? nowMs : atMs;
 }

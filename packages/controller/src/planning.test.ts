@@ -28,7 +28,10 @@ const fleet = (backlog: readonly BacklogSnapshot[] = []): FleetSnapshot => ({ ..
 const held = (): PlacementGrid => new PlacementGrid(2, 2, 2, Float64Array.of(1, 2, 3, 4, 5, 6, 7, 8));
 const cellOf = ({ modelId, regionId }: DemandKey): number => models.indexOf(modelId) * 2 + regions.indexOf(regionId);
 
-/** A day and an hour of demand: prompts of 10 tokens and outputs of 2 before the last day, then of 100 × (1 + cell) and 20. */
+/**
+ * A day and an hour of demand: prompts of 10 tokens and outputs of 2 before the last day, then of
+ * 100 × (1 + cell) and 20.
+ */
 function telemetry(lateBuckets = 0, stepMs = STEP): TelemetrySource {
   const buckets = 150;
   return {
@@ -44,7 +47,9 @@ function telemetry(lateBuckets = 0, stepMs = STEP): TelemetrySource {
   };
 }
 
-/** Forecasts 1,000 × (1 + cell) + bucket as the mean, and half of it more at each tenth of a level. */
+/**
+ * Forecasts 1,000 × (1 + cell) + bucket as the mean, and half of it more at each tenth of a level.
+ */
 const steps: { readonly key: DemandKey; readonly horizonSteps: number; readonly startMs: number }[] = [];
 const rising: Forecaster = {
   name: 'rising',
@@ -52,7 +57,10 @@ const rising: Forecaster = {
   forecast(history, horizonSteps, options) {
     steps.push({ key: history.key, horizonSteps, startMs: history.startMs });
     const mean = Float64Array.from({ length: horizonSteps }, (_, h) => 1_000 * (1 + cellOf(history.key)) + h);
-    const quantiles = (options?.quantileLevels ?? []).map((level) => ({ level, values: mean.map((value) => value + 10_000 * level) }));
+    const quantiles = (options?.quantileLevels ?? []).map((level) => ({
+      level,
+      values: mean.map((value) => value + 10_000 * level),
+    }));
     const column = { mean, quantiles };
     return {
       ...column,
@@ -71,7 +79,9 @@ interface Seen {
   readonly limitsMs: (number | undefined)[];
 }
 
-/** Planning whose problem holds what is held, and whose optimiser answers with what `answer` says. */
+/**
+ * Planning whose problem holds what is held, and whose optimiser answers with what `answer` says.
+ */
 function planningOf(
   options: Partial<PlanningOptions> = {},
   answer: (w: number) => Partial<PlacementSolution> = () => ({}),
@@ -106,7 +116,9 @@ function planningOf(
     problem: (input) => {
       seen.inputs.push(input);
       return {
-        models, regions, skus,
+        models,
+        regions,
+        skus,
         current: current(),
         minInstances: new PlacementGrid(2, 2, 2),
         maxInstances: new PlacementGrid(2, 2, 2, new Float64Array(8).fill(20)),
@@ -117,7 +129,7 @@ function planningOf(
         startUsd: one,
         demandTokensPerS: [new PlacementGrid(2, 2, 1)],
         localShare: 1,
-      }; // prettier-ignore
+      };
     },
     ...options,
   });
@@ -134,7 +146,8 @@ const failing = (of: (key: DemandKey) => boolean): TelemetrySource => {
     },
   };
 };
-const isLast = ({ modelId, regionId }: { modelId: ModelId; regionId: RegionId }): boolean => modelId === models[1] && regionId === regions[1];
+const isLast = ({ modelId, regionId }: { modelId: ModelId; regionId: RegionId }): boolean =>
+  modelId === models[1] && regionId === regions[1];
 
 describe('a plan for two models, regions and SKUs', () => {
   it('tells policies of each cell’s demand: the mean that is expected, and the quantile that it is made for', async () => {
@@ -143,8 +156,12 @@ describe('a plan for two models, regions and SKUs', () => {
     const { demand } = plan!;
     for (let cell = 0; cell < 4; cell++) {
       const at = [cell >> 1, cell & 1] as const;
-      expect(demand!.expectedTokensPerS.map((grid) => grid.at(...at, 0))).toEqual(Array.from({ length: 12 }, (_, w) => 1_000 * (1 + cell) + w));
-      expect(demand!.upperTokensPerS.map((grid) => grid.at(...at, 0))).toEqual(Array.from({ length: 12 }, (_, w) => 1_000 * (1 + cell) + w + 7_000));
+      expect(demand!.expectedTokensPerS.map((grid) => grid.at(...at, 0))).toEqual(
+        Array.from({ length: 12 }, (_, w) => 1_000 * (1 + cell) + w),
+      );
+      expect(demand!.upperTokensPerS.map((grid) => grid.at(...at, 0))).toEqual(
+        Array.from({ length: 12 }, (_, w) => 1_000 * (1 + cell) + w + 7_000),
+      );
     }
     expect(demand).toMatchObject({ startMs: NOW, stepMs: STEP });
     expect(plan).toMatchObject({ models, regions, skus, validFromMs: NOW, validUntilMs: NOW + HOUR });
@@ -176,7 +193,9 @@ describe('a plan for two models, regions and SKUs', () => {
     expect(steps.map(({ horizonSteps }) => horizonSteps)).toEqual([14, 14, 14, 14]);
     expect(entry!.forecasts.map(({ startMs }) => startMs)).toEqual([NOW, NOW, NOW, NOW]);
     expect(inputs[0].forecasts[0].forecast.mean[0]).toBe(1_002);
-    expect(plan!.demand!.expectedTokensPerS.map((grid) => grid.at(0, 0, 0))).toEqual(Array.from({ length: 12 }, (_, w) => 1_002 + w));
+    expect(plan!.demand!.expectedTokensPerS.map((grid) => grid.at(0, 0, 0))).toEqual(
+      Array.from({ length: 12 }, (_, w) => 1_002 + w),
+    );
   });
 
   it('goes on with a last forecast from where the time has come to, its end held', async () => {
@@ -196,9 +215,15 @@ describe('a plan for two models, regions and SKUs', () => {
       demand: async (...args) => ({ ...(await telemetry().demand(...args)), startMs: NOW + HOUR - 150 * STEP }),
     };
     const { plan, degradations } = await planning.plan(shifted, fleet(), NOW + HOUR);
-    expect(degradations).toContain('the forecast of model-b in region-b failed (out of memory); its last forecast stays');
-    expect(plan!.demand!.expectedTokensPerS.map((grid) => grid.at(1, 1, 0))).toEqual([6, 7, 8, 9, 10, 11, 11, 11, 11, 11, 11, 11].map((h) => 4_000 + h));
-    expect((await planning.plan(shifted, fleet(), NOW + 2 * HOUR)).degradations.at(-1)).toBe('there is no forecast; the last valid plan stays');
+    expect(degradations).toContain(
+      'the forecast of model-b in region-b failed (out of memory); its last forecast stays',
+    );
+    expect(plan!.demand!.expectedTokensPerS.map((grid) => grid.at(1, 1, 0))).toEqual(
+      [6, 7, 8, 9, 10, 11, 11, 11, 11, 11, 11, 11].map((h) => 4_000 + h),
+    );
+    expect((await planning.plan(shifted, fleet(), NOW + 2 * HOUR)).degradations.at(-1)).toBe(
+      'there is no forecast; the last valid plan stays',
+    );
   });
 
   it('is told of the past in the time of the calendar, and answers in its own', async () => {
@@ -218,7 +243,9 @@ describe('demand that is not known', () => {
   it('lets nothing go there, and everything elsewhere be weighed', async () => {
     const { planning, problems } = planningOf();
     const { plan, degradations } = await planning.plan(failing(isLast), fleet(), NOW);
-    expect(degradations).toEqual(['demand of model-b in region-b is not known (no route); no plan takes anything away there']);
+    expect(degradations).toEqual([
+      'demand of model-b in region-b is not known (no route); no plan takes anything away there',
+    ]);
     expect([...problems[0].minInstances.values]).toEqual([0, 0, 0, 0, 0, 0, 7, 8]);
     expect(plan!.demand!.expectedTokensPerS[3].at(1, 1, 0)).toBeNaN();
     expect(plan!.demand!.upperTokensPerS[3].at(1, 1, 0)).toBeNaN();
@@ -249,10 +276,17 @@ describe('what does not answer', () => {
   const broken: Forecaster = { ...rising, forecast: () => Promise.reject(new Error('no memory')) };
 
   it('is told with the fallback that does not answer either', async () => {
-    const fallbackForecaster: Forecaster = { ...broken, name: 'naive', forecast: () => Promise.reject(new Error('nor here')) };
+    const fallbackForecaster: Forecaster = {
+      ...broken,
+      name: 'naive',
+      forecast: () => Promise.reject(new Error('nor here')),
+    };
     const { planning } = planningOf({ forecaster: broken, fallbackForecaster });
     const { degradations } = await planning.plan(telemetry(), fleet(), NOW);
-    expect(degradations[1]).toBe('the forecast of model-a in region-b failed (no memory), and so did naive (nor here); no plan takes anything away there');
+    expect(degradations[1]).toBe(
+      'the forecast of model-a in region-b failed (no memory), and so did naive (nor here); no plan takes ' +
+        'anything away there',
+    );
     expect(degradations).toHaveLength(5);
   });
 
@@ -265,59 +299,108 @@ describe('what does not answer', () => {
     expect(entry!.forecasts.map(({ startMs }) => startMs)).toEqual([NOW, NOW, NOW, NOW]);
     expect(plan!.demand!.expectedTokensPerS[2].at(1, 1, 0)).toBe(4_002);
     // One that lies in the future says nothing of the present.
-    expect((await planning.plan(failing(isLast), fleet(), NOW - HOUR)).degradations[0]).toBe('demand of model-b in region-b is not known (no route); no plan takes anything away there');
+    expect((await planning.plan(failing(isLast), fleet(), NOW - HOUR)).degradations[0]).toBe(
+      'demand of model-b in region-b is not known (no route); no plan takes anything away there',
+    );
   });
 
   it('hears the signal wherever it waits, and is handed it', async () => {
     const end = new AbortController();
     const heard: (AbortSignal | undefined)[] = [];
-    const forecaster: Forecaster = { ...rising, forecast: (history, steps, options) => (heard.push(options?.signal), rising.forecast(history, steps, options)) };
+    const forecaster: Forecaster = {
+      ...rising,
+      forecast: (history, steps, options) => (heard.push(options?.signal), rising.forecast(history, steps, options)),
+    };
     await planningOf({ forecaster }).planning.plan(telemetry(), fleet(), NOW, end.signal);
     await planningOf({ forecaster }).planning.plan(telemetry(), fleet(), NOW);
     expect(heard).toEqual([...Array<unknown>(4).fill(end.signal), ...Array<unknown>(4).fill(undefined)]);
     end.abort(new Error('enough'));
     for (const options of [{ forecaster: broken }, { forecaster: broken, fallbackForecaster: broken }])
       await expect(planningOf(options).planning.plan(telemetry(), fleet(), NOW, end.signal)).rejects.toThrow('enough');
-    await expect(planningOf().planning.plan(failing(() => true), fleet(), NOW, end.signal)).rejects.toThrow('enough');
+    await expect(
+      planningOf().planning.plan(
+        failing(() => true),
+        fleet(),
+        NOW,
+        end.signal,
+      ),
+    ).rejects.toThrow('enough');
   });
 
   it('is no matter where nothing was observed and no history is needed', async () => {
-    const blank: TelemetrySource = { ...telemetry(), demand: async (...args) => ({ ...(await telemetry().demand(...args)), promptTokensPerS: new Float64Array(150).fill(NaN) }) };
+    const blank: TelemetrySource = {
+      ...telemetry(),
+      demand: async (...args) => ({
+        ...(await telemetry().demand(...args)),
+        promptTokensPerS: new Float64Array(150).fill(NaN),
+      }),
+    };
     expect((await planningOf({ needsHistory: false }).planning.plan(blank, fleet(), NOW)).degradations).toEqual([]);
     expect((await planningOf().planning.plan(blank, fleet(), NOW)).degradations).toHaveLength(5);
     // One bucket of all is enough, and a quiet one too.
     const quiet = Float64Array.from({ length: 150 }, (_, t) => (t === 7 ? 0 : NaN));
-    const seen: TelemetrySource = { ...telemetry(), demand: async (...args) => ({ ...(await telemetry().demand(...args)), promptTokensPerS: quiet }) };
+    const seen: TelemetrySource = {
+      ...telemetry(),
+      demand: async (...args) => ({ ...(await telemetry().demand(...args)), promptTokensPerS: quiet }),
+    };
     expect((await planningOf().planning.plan(seen, fleet(), NOW)).degradations).toEqual([]);
   });
 
   it('is asked for two weeks of the past, or as much as is said', async () => {
     const since: number[] = [];
-    const asked: TelemetrySource = { ...telemetry(), demand: (key, sinceMs, stepMs) => (since.push(NOW - sinceMs), telemetry().demand(key, sinceMs, stepMs)) };
+    const asked: TelemetrySource = {
+      ...telemetry(),
+      demand: (key, sinceMs, stepMs) => (since.push(NOW - sinceMs), telemetry().demand(key, sinceMs, stepMs)),
+    };
     await planningOf().planning.plan(asked, fleet(), NOW);
     await planningOf({ historyMs: HOUR }).planning.plan(asked, fleet(), NOW);
     expect([since[0], since[4]]).toEqual([14 * 24 * HOUR, HOUR]);
   });
 
   it('is planned for in full and told in part: what falls short beside the first is counted', async () => {
-    const missing = (amount: number, region?: number) => ({ kind: 'interactive-fast' as const, modelId: models[0], ...(region === undefined ? {} : { regionId: regions[region] }), amount, binding: [] });
-    const { planning } = planningOf({}, () => ({ status: 'infeasible', shortfall: [missing(5), missing(7, 1), missing(9, 0)] }));
+    const missing = (amount: number, region?: number) => ({
+      kind: 'interactive-fast' as const,
+      modelId: models[0],
+      ...(region === undefined ? {} : { regionId: regions[region] }),
+      amount,
+      binding: [],
+    });
+    const { planning } = planningOf({}, () => ({
+      status: 'infeasible',
+      shortfall: [missing(5), missing(7, 1), missing(9, 0)],
+    }));
     const { degradations, entry } = await planning.plan(telemetry(), fleet(), NOW);
     expect(degradations).toEqual(['the plan is elastic: interactive-fast of model-a is short by 5, and 2 more']);
-    expect(entry!.shortfall.map((one) => [one.amount, 'window' in one])).toEqual([[5, false], [7, false], [9, false]]);
-    const little = async (amount: number) => (await planningOf({}, () => ({ status: 'infeasible', shortfall: [missing(amount)] })).planning.plan(telemetry(), fleet(), NOW)).degradations[0];
-    expect([await little(0.3456), await little(12.3456)]).toEqual(['the plan is elastic: interactive-fast of model-a is short by 0.35', 'the plan is elastic: interactive-fast of model-a is short by 12']);
+    expect(entry!.shortfall.map((one) => [one.amount, 'window' in one])).toEqual([
+      [5, false],
+      [7, false],
+      [9, false],
+    ]);
+    const little = async (amount: number) =>
+      (
+        await planningOf({}, () => ({ status: 'infeasible', shortfall: [missing(amount)] })).planning.plan(
+          telemetry(),
+          fleet(),
+          NOW,
+        )
+      ).degradations[0];
+    expect([await little(0.3456), await little(12.3456)]).toEqual([
+      'the plan is elastic: interactive-fast of model-a is short by 0.35',
+      'the plan is elastic: interactive-fast of model-a is short by 12',
+    ]);
   });
 
   it('is told of the work that waits, and that is nothing where none is known', async () => {
-    const waiting = [{ modelId: models[0], requests: 3, promptTokens: 5, earliestDeadlineAtMs: 0, due: [], arrivedTokensPerS: 1 }];
+    const waiting = [
+      { modelId: models[0], requests: 3, promptTokens: 5, earliestDeadlineAtMs: 0, due: [], arrivedTokensPerS: 1 },
+    ];
     const { planning, inputs } = planningOf();
     await planning.plan(telemetry(), fleet(waiting), NOW);
     const { backlog: _, ...rest } = fleet();
     await planning.plan(telemetry(), rest, NOW);
     expect(inputs.map(({ backlog }) => backlog)).toEqual([waiting, []]);
   });
-}); // prettier-ignore
+});
 
 describe('a plan with a program for each window', () => {
   it('solves each for its own demand, within its part of the time, and keeps what each says', async () => {
@@ -325,14 +408,21 @@ describe('a plan with a program for each window', () => {
     const { planning, inputs, limitsMs } = planningOf({ windows: 'each', planSteps: 2, timeLimitMs: 8_000 }, (w) => ({
       flowTokensPerS: flow(w),
       ...(w === 2
-        ? { status: 'feasible', shortfall: [{ kind: 'interactive-normal', modelId: models[1], regionId: regions[0], amount: 12.6, binding: [] }] }
+        ? {
+            status: 'feasible',
+            shortfall: [
+              { kind: 'interactive-normal', modelId: models[1], regionId: regions[0], amount: 12.6, binding: [] },
+            ],
+          }
         : {}),
     }));
     const { plan, entry, degradations } = await planning.plan(telemetry(), fleet(), NOW);
     expect(inputs.map(({ forecasts }) => forecasts.map(({ forecast }) => [...forecast.mean]))).toEqual(
       [0, 1, 2, 3].map((w) => [[1_000 + w], [2_000 + w], [3_000 + w], [4_000 + w]]),
     );
-    expect(inputs.map(({ forecasts }) => forecasts[0].forecast.startMs)).toEqual([0, 1, 2, 3].map((w) => NOW + w * STEP));
+    expect(inputs.map(({ forecasts }) => forecasts[0].forecast.startMs)).toEqual(
+      [0, 1, 2, 3].map((w) => NOW + w * STEP),
+    );
     expect(limitsMs).toEqual([2_000, 2_000, 2_000, 2_000]);
     expect(plan!.schedule!.map((grid) => grid.at(1, 1, 1))).toEqual([8, 9, 10, 11]);
     expect(plan!.target.at(1, 1, 1)).toBe(8);
@@ -343,7 +433,9 @@ describe('a plan with a program for each window', () => {
   });
 
   it('has no flows where one of them has none', async () => {
-    const { planning } = planningOf({ windows: 'each', planSteps: 1 }, (w) => (w === 0 ? { flowTokensPerS: [new PlacementGrid(2, 2, 2)] } : {}));
+    const { planning } = planningOf({ windows: 'each', planSteps: 1 }, (w) =>
+      w === 0 ? { flowTokensPerS: [new PlacementGrid(2, 2, 2)] } : {},
+    );
     expect((await planning.plan(telemetry(), fleet(), NOW)).plan!.flowTokensPerS).toBeUndefined();
   });
 });
@@ -383,21 +475,42 @@ describe('what is written down of a plan', () => {
     const { planning } = planningOf({}, () => (found ? {} : { target: undefined, status: 'not-found' }));
     const first = await planning.plan(telemetry(), fleet(), NOW);
     found = false;
-    const later = (hours: number) => planning.plan({ ...telemetry(), demand: async (...args) => ({ ...(await telemetry().demand(...args)), startMs: NOW + hours * HOUR - 150 * STEP }) }, fleet(), NOW + hours * HOUR); // prettier-ignore
+    const later = (hours: number) =>
+      planning.plan(
+        {
+          ...telemetry(),
+          demand: async (...args) => ({
+            ...(await telemetry().demand(...args)),
+            startMs: NOW + hours * HOUR - 150 * STEP,
+          }),
+        },
+        fleet(),
+        NOW + hours * HOUR,
+      );
     const second = await later(3);
-    expect(second).toMatchObject({ entry: undefined, degradations: ['no plan could be made: the optimiser is not-found; the last valid plan stays'] });
+    expect(second).toMatchObject({
+      entry: undefined,
+      degradations: ['no plan could be made: the optimiser is not-found; the last valid plan stays'],
+    });
     expect(second.plan).toBe(first.plan);
     const third = await later(3.5);
-    expect(third).toMatchObject({ plan: undefined, degradations: ['no plan could be made: the optimiser is not-found; scaling is reactive only'] });
+    expect(third).toMatchObject({
+      plan: undefined,
+      degradations: ['no plan could be made: the optimiser is not-found; scaling is reactive only'],
+    });
   });
 });
 
 describe('planning options', () => {
   it('are checked', () => {
     expect(() => planningOf({ stepMs: 0 })).toThrow('planning.stepMs: must be above 0, not 0');
-    expect(() => planningOf({ planSteps: 1.5 })).toThrow('planning.planSteps: must be a whole number of 1 or more, not 1.5');
+    expect(() => planningOf({ planSteps: 1.5 })).toThrow(
+      'planning.planSteps: must be a whole number of 1 or more, not 1.5',
+    );
     expect(() => planningOf({ planSteps: 0 })).toThrow('planning.planSteps');
-    expect(() => planningOf({ planSteps: 3, horizonSteps: 2 })).toThrow('planning.horizonSteps: must be a whole number of at least planSteps (3), not 2');
+    expect(() => planningOf({ planSteps: 3, horizonSteps: 2 })).toThrow(
+      'planning.horizonSteps: must be a whole number of at least planSteps (3), not 2',
+    );
     expect(() => planningOf({ demandQuantile: 1 })).toThrow('planning.demandQuantile: must be between 0 and 1, not 1');
     expect(() => planningOf({ demandQuantile: 0 })).toThrow('planning.demandQuantile');
     expect(() => planningOf({ planSteps: 1, horizonSteps: 1 })).not.toThrow();

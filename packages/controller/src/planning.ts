@@ -38,26 +38,44 @@ export interface PlanningInput {
 
 export interface PlanningOptions {
   readonly forecaster: Forecaster;
-  /** Whether the forecaster works from what was observed (default true): then a series of which nothing was is not known. An oracle needs none. */
+  /**
+   * Whether the forecaster works from what was observed (default true): then a series of which
+   * nothing was is not known. An oracle needs none.
+   */
   readonly needsHistory?: boolean;
-  /** Answers where the forecaster fails and no earlier forecast reaches far enough: yesterday's demand, usually. */
+  /**
+   * Answers where the forecaster fails and no earlier forecast reaches far enough: yesterday's
+   * demand, usually.
+   */
   readonly fallbackForecaster?: Forecaster;
   readonly optimizer: PlacementOptimizer;
-  /** The integer program's data: speeds, prices, bounds and GPUs of the fleet. Throws where it can't be made. */
+  /**
+   * The integer program's data: speeds, prices, bounds and GPUs of the fleet. Throws where it can't
+   * be made.
+   */
   readonly problem: (input: PlanningInput) => PlacementProblem;
   /** Length of a forecast bucket (ms, default 10 min). */
   readonly stepMs?: number;
   /** Buckets that a plan is made for: those of its validity (default 6). */
   readonly planSteps?: number;
-  /** Buckets that are forecast, so that a policy sees past the delay of provisioning (default twice the plan's). */
+  /**
+   * Buckets that are forecast, so that a policy sees past the delay of provisioning (default twice
+   * the plan's).
+   */
   readonly horizonSteps?: number;
-  /** One program for the peak of the plan's buckets, as in the paper, or one for each bucket of the horizon: the plan then has a schedule. */
+  /**
+   * One program for the peak of the plan's buckets, as in the paper, or one for each bucket of the
+   * horizon: the plan then has a schedule.
+   */
   readonly windows?: 'peak' | 'each';
   /** Quantile of the forecast that policies are told as the upper one (0–1, default 0.9). */
   readonly demandQuantile?: number;
   /** How much of the past a forecaster is given (ms, default 14 days). */
   readonly historyMs?: number;
-  /** Milliseconds since 1970 at time 0 of the host, where that is not 0: forecasters need the weekday. */
+  /**
+   * Milliseconds since 1970 at time 0 of the host, where that is not 0: forecasters need the
+   * weekday.
+   */
   readonly epochMs?: () => number;
   readonly timeLimitMs?: number;
   readonly relativeGap?: number;
@@ -77,7 +95,10 @@ const DEFAULT_TIME_LIMIT_MS = 10_000;
 const LOW_LEVEL = 0.1;
 const HIGH_LEVEL = 0.9;
 
-/** What it means for a plan that a series can't be forecast. A policy may still let go of what it sees to be idle. */
+/**
+ * What it means for a plan that a series can't be forecast. A policy may still let go of what it
+ * sees to be idle.
+ */
 const NOTHING_PLANNED_AWAY = 'no plan takes anything away there';
 
 interface Forecast {
@@ -86,8 +107,10 @@ interface Forecast {
 }
 
 /**
- * Forecasts demand and solves for a plan, and always comes back with the best that could be had: where a forecast fails the last one is used as far as it reaches, then the fallback's; where the optimiser fails the last
- * valid plan stays; an infeasible hour yields the elastic plan and names what it gives up.
+ * Forecasts demand and solves for a plan, and always comes back with the best that could be had:
+ * where a forecast fails the last one is used as far as it reaches, then the fallback's; where the
+ * optimiser fails the last valid plan stays; an infeasible hour yields the elastic plan and names
+ * what it gives up.
  */
 export class Planning {
   readonly stepMs: number;
@@ -105,10 +128,15 @@ export class Planning {
     this.#strict = strict;
     const { stepMs = 600_000, planSteps = 6, horizonSteps = 2 * planSteps, demandQuantile = 0.9 } = options;
     if (!(stepMs > 0 && stepMs < Infinity)) throw new ConfigError('planning.stepMs', `must be above 0, not ${stepMs}`);
-    if (!(Number.isInteger(planSteps) && planSteps >= 1)) throw new ConfigError('planning.planSteps', `must be a whole number of 1 or more, not ${planSteps}`);
+    if (!(Number.isInteger(planSteps) && planSteps >= 1))
+      throw new ConfigError('planning.planSteps', `must be a whole number of 1 or more, not ${planSteps}`);
     if (!(Number.isInteger(horizonSteps) && horizonSteps >= planSteps))
-      throw new ConfigError('planning.horizonSteps', `must be a whole number of at least planSteps (${planSteps}), not ${horizonSteps}`);
-    if (!(demandQuantile > 0 && demandQuantile < 1)) throw new ConfigError('planning.demandQuantile', `must be between 0 and 1, not ${demandQuantile}`);
+      throw new ConfigError(
+        'planning.horizonSteps',
+        `must be a whole number of at least planSteps (${planSteps}), not ${horizonSteps}`,
+      );
+    if (!(demandQuantile > 0 && demandQuantile < 1))
+      throw new ConfigError('planning.demandQuantile', `must be between 0 and 1, not ${demandQuantile}`);
     this.stepMs = stepMs;
     this.#options = options;
     this.#planSteps = planSteps;
@@ -118,7 +146,12 @@ export class Planning {
   }
 
   /** A plan for what comes after `nowMs`. Never throws but for the signal's reason. */
-  async plan(telemetry: TelemetrySource, fleet: FleetSnapshot, nowMs: number, signal?: AbortSignal): Promise<PlanOutcome> {
+  async plan(
+    telemetry: TelemetrySource,
+    fleet: FleetSnapshot,
+    nowMs: number,
+    signal?: AbortSignal,
+  ): Promise<PlanOutcome> {
     const degradations: string[] = [];
     const { models, regions } = namesOf(fleet);
     const { forecasts, series } = await this.#forecastAll(telemetry, models, regions, nowMs, degradations, signal);
@@ -170,7 +203,10 @@ export class Planning {
           signal?.throwIfAborted();
           this.#rethrowBreach(error);
           const kept = this.#kept(name, nowMs + epochMs);
-          degradations.push(`demand of ${name} is not known (${messageOf(error)}); ${kept === undefined ? NOTHING_PLANNED_AWAY : 'its last forecast stays'}`);
+          degradations.push(
+            `demand of ${name} is not known (${messageOf(error)}); ` +
+              (kept === undefined ? NOTHING_PLANNED_AWAY : 'its last forecast stays'),
+          );
           if (kept !== undefined) forecasts.push({ key, forecast: { ...kept, startMs: kept.startMs - epochMs } });
         }
       }
@@ -186,11 +222,14 @@ export class Planning {
     degradations: string[],
     signal: AbortSignal | undefined,
   ): Promise<DemandForecast | undefined> {
-    if (series.stepMs !== this.stepMs) throw new Error(`it comes in buckets of ${series.stepMs} ms, not of ${this.stepMs} ms`);
+    if (series.stepMs !== this.stepMs)
+      throw new Error(`it comes in buckets of ${series.stepMs} ms, not of ${this.stepMs} ms`);
     // A forecaster answers "nothing" where nothing was seen, but what is not known is not nothing.
-    if (this.#options.needsHistory !== false && !series.promptTokensPerS.some((tokens) => tokens >= 0)) throw new Error('nothing was observed');
+    if (this.#options.needsHistory !== false && !series.promptTokensPerS.some((tokens) => tokens >= 0))
+      throw new Error('nothing was observed');
     const endMs = series.startMs + series.promptTokensPerS.length * series.stepMs;
-    // Where the newest buckets are not there yet, the forecast begins before now: it is made long enough, and cut.
+    // Where the newest buckets are not there yet, the forecast begins before now: it is made long
+    // enough, and cut.
     const behind = Math.max(0, Math.round((nowMs - endMs) / this.stepMs));
     const options = { quantileLevels: this.#levels, ...(signal === undefined ? {} : { signal }) };
     const make = async (forecaster: Forecaster): Promise<DemandForecast> =>
@@ -216,7 +255,9 @@ export class Planning {
           return forecast;
         } catch (second) {
           signal?.throwIfAborted();
-          degradations.push(`${why}, and so did ${fallbackForecaster.name} (${messageOf(second)}); ${NOTHING_PLANNED_AWAY}`);
+          degradations.push(
+            `${why}, and so did ${fallbackForecaster.name} (${messageOf(second)}); ${NOTHING_PLANNED_AWAY}`,
+          );
           return undefined;
         }
       }
@@ -229,7 +270,10 @@ export class Planning {
     if (this.#strict && error instanceof PolicyContractError) throw error;
   }
 
-  /** What the last forecast of a series says from now on, its last bucket held; undefined where it no longer reaches to now. */
+  /**
+   * What the last forecast of a series says from now on, its last bucket held; undefined where it
+   * no longer reaches to now.
+   */
   #kept(name: string, nowMs: number): DemandForecast | undefined {
     const last = this.#last.get(name);
     if (last === undefined) return undefined;
@@ -245,27 +289,45 @@ export class Planning {
     degradations: string[],
     signal: AbortSignal | undefined,
   ): Promise<{ plan: PlacementPlan; entry: PlanEntry }> {
-    const { optimizer, problem: makeProblem, windows = 'peak', timeLimitMs = DEFAULT_TIME_LIMIT_MS, relativeGap = 0 } = this.#options;
+    const {
+      optimizer,
+      problem: makeProblem,
+      windows = 'peak',
+      timeLimitMs = DEFAULT_TIME_LIMIT_MS,
+      relativeGap = 0,
+    } = this.#options;
     const mix = recentMix(series, Math.round(MS_PER_DAY / this.stepMs));
-    const spans = windows === 'peak' ? [[0, this.#planSteps]] : Array.from({ length: this.#horizonSteps }, (_, w) => [w, w + 1]);
+    const spans =
+      windows === 'peak' ? [[0, this.#planSteps]] : Array.from({ length: this.#horizonSteps }, (_, w) => [w, w + 1]);
     const solutions: PlacementSolution[] = [];
     let first: PlacementProblem | undefined;
     const pacer = new Pacer();
     for (const [from, to] of spans) {
       if (pacer.late) await pacer.turn(signal);
       const cut = forecasts.map(({ key, forecast }) => ({ key, forecast: fromStep(forecast, from, to - from) }));
-      const problem = keepUnknown(makeProblem({ nowMs, fleet, forecasts: cut, mix, backlog: fleet.backlog ?? [] }), forecasts);
+      const problem = keepUnknown(
+        makeProblem({ nowMs, fleet, forecasts: cut, mix, backlog: fleet.backlog ?? [] }),
+        forecasts,
+      );
       first ??= problem;
-      const solution = await optimizer.solve(problem, { timeLimitMs: timeLimitMs / spans.length, relativeGap, ...(signal === undefined ? {} : { signal }) });
+      const solution = await optimizer.solve(problem, {
+        timeLimitMs: timeLimitMs / spans.length,
+        relativeGap,
+        ...(signal === undefined ? {} : { signal }),
+      });
       if (solution.target === undefined) throw new Error(`the optimiser is ${solution.status}`);
       solutions.push(solution);
     }
     const problem = first!;
     const solution = solutions[0];
-    const shortfall = solutions.flatMap((one, w) => (one.shortfall ?? []).map((missing) => (windows === 'each' ? { ...missing, window: w } : missing)));
+    const shortfall = solutions.flatMap((one, w) =>
+      (one.shortfall ?? []).map((missing) => (windows === 'each' ? { ...missing, window: w } : missing)),
+    );
     for (const one of shortfall.slice(0, 1))
       degradations.push(
-        `the plan is elastic: ${one.kind} of ${one.modelId}${one.regionId === undefined ? '' : ` in ${one.regionId}`} is short by ${one.amount < 10 ? Number(one.amount.toPrecision(2)) : Math.round(one.amount)}${shortfall.length > 1 ? `, and ${shortfall.length - 1} more` : ''}`,
+        `the plan is elastic: ${one.kind} of ` +
+          `${one.modelId}${one.regionId === undefined ? '' : ` in ${one.regionId}`} is short by ` +
+          `${one.amount < 10 ? Number(one.amount.toPrecision(2)) : Math.round(one.amount)}${shortfall.length > 1 ? `, and ${shortfall.length - 1} more` : ''}`,
       );
     const flows =
       windows === 'peak'
@@ -288,10 +350,18 @@ export class Planning {
     return { plan, entry: this.#entry(problem, solution, solutions, plan, forecasts, shortfall) };
   }
 
-  #demandOf(problem: PlacementProblem, forecasts: readonly Forecast[], mix: ReadonlyMap<ModelId, TokenMix>, nowMs: number): PlannedDemand {
+  #demandOf(
+    problem: PlacementProblem,
+    forecasts: readonly Forecast[],
+    mix: ReadonlyMap<ModelId, TokenMix>,
+    nowMs: number,
+  ): PlannedDemand {
     const cells = problem.models.length * problem.regions.length;
     const grids = (): PlacementGrid[] =>
-      Array.from({ length: this.#horizonSteps }, () => new PlacementGrid(problem.models.length, problem.regions.length, 1, new Float64Array(cells).fill(NaN)));
+      Array.from(
+        { length: this.#horizonSteps },
+        () => new PlacementGrid(problem.models.length, problem.regions.length, 1, new Float64Array(cells).fill(NaN)),
+      );
     const expected = grids();
     const upper = grids();
     for (const { key, forecast } of forecasts) {
@@ -351,7 +421,8 @@ function keepUnknown(problem: PlacementProblem, forecasts: readonly Forecast[]):
   const least = new PlacementGrid(models.length, regions.length, skus.length, Float64Array.from(minInstances.values));
   for (const [m, model] of models.entries())
     for (const [r, region] of regions.entries())
-      if (!known.has(`${model}/${region}`)) for (const [k] of skus.entries()) least.set(m, r, k, Math.max(least.at(m, r, k), current.at(m, r, k)));
+      if (!known.has(`${model}/${region}`))
+        for (const [k] of skus.entries()) least.set(m, r, k, Math.max(least.at(m, r, k), current.at(m, r, k)));
   return { ...problem, minInstances: least };
 }
 
@@ -359,9 +430,13 @@ function quantileOf(forecast: DemandForecast, level: number): Float64Array {
   return forecast.quantiles.find((quantile) => quantile.level === level)?.values ?? forecast.mean;
 }
 
-/** A forecast from its `from`-th bucket on, `steps` long: its last bucket stands for what lies beyond. */
+/**
+ * A forecast from its `from`-th bucket on, `steps` long: its last bucket stands for what lies
+ * beyond.
+ */
 function fromStep(forecast: DemandForecast, from: number, steps = forecast.mean.length - from): DemandForecast {
-  const cut = (values: Float64Array): Float64Array => Float64Array.from({ length: steps }, (_, h) => values[Math.min(from + h, values.length - 1)]);
+  const cut = (values: Float64Array): Float64Array =>
+    Float64Array.from({ length: steps }, (_, h) => values[Math.min(from + h, values.length - 1)]);
   const column = ({ mean, quantiles }: DemandForecast['promptTokensPerS']): DemandForecast['promptTokensPerS'] => ({
     mean: cut(mean),
     quantiles: quantiles.map(({ level, values }) => ({ level, values: cut(values) })),

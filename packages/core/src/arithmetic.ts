@@ -3,11 +3,28 @@ import { murmur3x86128 } from './rng.js';
 /** What the engines of Node 20, 22 and 24 give on x86-64. */
 const KNOWN = '062c710d';
 
-const FUNCTIONS = ['exp', 'log', 'log1p', 'log2', 'log10', 'expm1', 'sin', 'cos', 'tan', 'atan', 'tanh', 'atanh', 'sqrt', 'cbrt'] as const;
+const FUNCTIONS = [
+  'exp',
+  'log',
+  'log1p',
+  'log2',
+  'log10',
+  'expm1',
+  'sin',
+  'cos',
+  'tan',
+  'atan',
+  'tanh',
+  'atanh',
+  'sqrt',
+  'cbrt',
+] as const;
 
 /**
- * Names the arithmetic of this engine: what simulations, forecasts and plans are made of beyond sums and products, to the last bit. The same name, the same results; the language promises nothing of these functions.
- * `undefined` for the arithmetic that all tested engines have in common.
+ * Names the arithmetic of this engine: what simulations, forecasts and plans are made of beyond
+ * sums and products, to the last bit. The same name, the same results; the language promises
+ * nothing of these functions. `undefined` for the arithmetic that all tested engines have in
+ * common.
  */
 export function oddArithmetic(): string | undefined {
   const values: number[] = [];

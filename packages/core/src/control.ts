@@ -4,7 +4,10 @@ import type { EndpointId } from './ids.js';
 import type { ScalingDecision } from './scaling.js';
 import type { Awaitable } from './units.js';
 
-/** Where a controller learns what is. Stale or missing values are `undefined` or an older `takenAtMs`, never 0. */
+/**
+ * Where a controller learns what is. Stale or missing values are `undefined` or an older
+ * `takenAtMs`, never 0.
+ */
 export interface TelemetrySource {
   snapshot(): Awaitable<FleetSnapshot>;
   demand(key: DemandKey, sinceMs: number, stepMs: number): Awaitable<DemandSeries>;
@@ -19,7 +22,10 @@ export interface ActuationResult {
   readonly detail: string | undefined;
 }
 
-/** Carries decisions out. Contract: applying the same decision twice changes nothing the second time; one failed endpoint does not stop the others. */
+/**
+ * Carries decisions out. Contract: applying the same decision twice changes nothing the second
+ * time; one failed endpoint does not stop the others.
+ */
 export interface Actuator {
   apply(decisions: readonly ScalingDecision[], signal?: AbortSignal): Awaitable<readonly ActuationResult[]>;
 }

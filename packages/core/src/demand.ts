@@ -7,7 +7,10 @@ export interface DemandKey {
   readonly regionId: RegionId;
 }
 
-/** Demand in buckets of equal length, oldest first. A bucket that was not observed is `NaN` in the columns, never 0. */
+/**
+ * Demand in buckets of equal length, oldest first. A bucket that was not observed is `NaN` in the
+ * columns, never 0.
+ */
 export interface DemandSeries {
   readonly key: DemandKey;
   readonly startMs: number;
@@ -25,7 +28,8 @@ export interface ForecastColumn {
 }
 
 /**
- * A forecast of demand. Its own `mean` and `quantiles` are prompt and output tokens per second together, which is what capacity must carry; the mean is the sum of the two columns' means.
+ * A forecast of demand. Its own `mean` and `quantiles` are prompt and output tokens per second
+ * together, which is what capacity must carry; the mean is the sum of the two columns' means.
  * Quantiles of a sum are not sums of quantiles.
  */
 export interface DemandForecast extends ForecastColumn {
@@ -47,7 +51,8 @@ export interface ForecastOptions {
 /**
  * Forecasts demand from what was observed.
  *
- * Contract: sees `history` and nothing else; returns `horizonSteps` finite values ≥ 0 in every column; quantiles do not cross; the same input gives the same output.
+ * Contract: sees `history` and nothing else; returns `horizonSteps` finite values ≥ 0 in every
+ * column; quantiles do not cross; the same input gives the same output.
  */
 export interface Forecaster {
   readonly name: string;

@@ -6,12 +6,16 @@ export interface SageServeErrorOptions {
   readonly cause?: unknown;
 }
 
-/** Where an error carries the names of its classes. Of the global registry, so that an error is known by another copy of this package too. */
+/**
+ * Where an error carries the names of its classes. Of the global registry, so that an error is
+ * known by another copy of this package too.
+ */
 const KINDS = Symbol.for('sageserve.error.kinds');
 
 /**
- * Base of every error that SageServe throws on purpose. `code` is stable and meant for programs, `hint` says how to mend it.
- * `instanceof` holds across copies of this package: a plug-in may bring its own.
+ * Base of every error that SageServe throws on purpose. `code` is stable and meant for programs,
+ * `hint` says how to mend it. `instanceof` holds across copies of this package: a plug-in may bring
+ * its own.
  */
 export class SageServeError extends Error {
   /** Name of the class as other copies know it. */
@@ -49,7 +53,9 @@ function kindsOf(type: typeof SageServeError): readonly string[] {
   return kinds;
 }
 
-/** A value that a user gave is wrong. `path` names the field, such as `regions[1].gpus.a100-80gb`. */
+/**
+ * A value that a user gave is wrong. `path` names the field, such as `regions[1].gpus.a100-80gb`.
+ */
 export class ConfigError extends SageServeError {
   static override readonly kind = 'ConfigError';
   override readonly name = 'ConfigError';
@@ -61,7 +67,10 @@ export class ConfigError extends SageServeError {
   }
 }
 
-/** A row of a trace can't be read. `line` counts from 1 and includes the header; `column` is the name of the field. */
+/**
+ * A row of a trace can't be read. `line` counts from 1 and includes the header; `column` is the
+ * name of the field.
+ */
 export class TraceFormatError extends SageServeError {
   static override readonly kind = 'TraceFormatError';
   override readonly name = 'TraceFormatError';
@@ -70,8 +79,16 @@ export class TraceFormatError extends SageServeError {
   readonly column: string | undefined;
   readonly reason: string;
 
-  constructor(where: { file: string; line: number; column?: string | undefined }, reason: string, options?: SageServeErrorOptions) {
-    super('ERR_TRACE_FORMAT', `${where.file}:${where.line}${where.column === undefined ? '' : `, column ${where.column}`}: ${reason}`, options);
+  constructor(
+    where: { file: string; line: number; column?: string | undefined },
+    reason: string,
+    options?: SageServeErrorOptions,
+  ) {
+    super(
+      'ERR_TRACE_FORMAT',
+      `${where.file}:${where.line}${where.column === undefined ? '' : `, column ${where.column}`}: ${reason}`,
+      options,
+    );
     this.file = where.file;
     this.line = where.line;
     this.column = where.column;
@@ -98,12 +115,18 @@ export class MissingDependencyError extends SageServeError {
   readonly packageName: string;
 
   constructor(packageName: string, neededFor: string, cause?: unknown) {
-    super('ERR_MISSING_DEPENDENCY', `${neededFor} needs the package ${packageName}, which is not installed`, { hint: `npm install ${packageName}`, cause });
+    super('ERR_MISSING_DEPENDENCY', `${neededFor} needs the package ${packageName}, which is not installed`, {
+      hint: `npm install ${packageName}`,
+      cause,
+    });
     this.packageName = packageName;
   }
 }
 
-/** A policy did what its interface forbids: a mistake of whoever wrote it. `origin` says where it comes from, such as `plugins[0] (./mine.mjs)`, where that is known. */
+/**
+ * A policy did what its interface forbids: a mistake of whoever wrote it. `origin` says where it
+ * comes from, such as `plugins[0] (./mine.mjs)`, where that is known.
+ */
 export class PolicyContractError extends SageServeError {
   static override readonly kind = 'PolicyContractError';
   override readonly name = 'PolicyContractError';
@@ -111,10 +134,21 @@ export class PolicyContractError extends SageServeError {
   readonly origin: string | undefined;
   readonly contract: string;
 
-  /** `policy` is its kind and name, such as `region router "mine"`; `broken` says what it did, `contract` what it has to do instead. */
-  constructor(policy: string, broken: string, contract: string, options: { readonly origin?: string | undefined; readonly cause?: unknown } = {}) {
+  /**
+   * `policy` is its kind and name, such as `region router "mine"`; `broken` says what it did,
+   * `contract` what it has to do instead.
+   */
+  constructor(
+    policy: string,
+    broken: string,
+    contract: string,
+    options: { readonly origin?: string | undefined; readonly cause?: unknown } = {},
+  ) {
     const { origin, cause } = options;
-    super('ERR_POLICY_CONTRACT', `${policy}${origin === undefined ? '' : ` of ${origin}`} ${broken}`, { hint: contract, cause });
+    super('ERR_POLICY_CONTRACT', `${policy}${origin === undefined ? '' : ` of ${origin}`} ${broken}`, {
+      hint: contract,
+      cause,
+    });
     this.policy = policy;
     this.origin = origin;
     this.contract = contract;
@@ -127,11 +161,16 @@ export class InvariantError extends SageServeError {
   override readonly name = 'InvariantError';
 
   constructor(message: string) {
-    super('ERR_INVARIANT', message, { hint: 'This is a defect in SageServe: please report it with the scenario and the seed.' });
+    super('ERR_INVARIANT', message, {
+      hint: 'This is a defect in SageServe: please report it with the scenario and the seed.',
+    });
   }
 }
 
-/** What an error, or whatever else was thrown, says in words. Never throws: `throw null` and objects that can't be read as text have an answer too. */
+/**
+ * What an error, or whatever else was thrown, says in words. Never throws: `throw null` and objects
+ * that can't be read as text have an answer too.
+ */
 export function messageOf(error: unknown): string {
   try {
     if (error instanceof Error) {

@@ -1,4 +1,7 @@
-/** The largest of any number of values, `-Infinity` of none: `Math.max(...values)` takes each as an argument, and there is room for some 100,000. */
+/**
+ * The largest of any number of values, `-Infinity` of none: `Math.max(...values)` takes each as an
+ * argument, and there is room for some 100,000.
+ */
 export function maxOf(values: Iterable<number>): number {
   let most = -Infinity;
   for (const value of values) most = Math.max(most, value);

@@ -23,9 +23,15 @@ export interface EndpointSnapshot {
   readonly queuedRequests: number | undefined;
   readonly queuedTokens: number | undefined;
   readonly runningRequests: number | undefined;
-  /** Prompt plus output tokens of requests that arrived for this endpoint's region and model, per second over the last minute. */
+  /**
+   * Prompt plus output tokens of requests that arrived for this endpoint's region and model, per
+   * second over the last minute.
+   */
   readonly demandTokensPerS: number | undefined;
-  /** How long the last instances took from being asked for to being ready: the longest of the last few. Absent or undefined before the first. */
+  /**
+   * How long the last instances took from being asked for to being ready: the longest of the last
+   * few. Absent or undefined before the first.
+   */
   readonly provisioningDelayMs?: number | undefined;
 }
 
@@ -44,7 +50,10 @@ export interface CapacitySnapshot {
 export interface DemandSnapshot {
   readonly modelId: ModelId;
   readonly regionId: RegionId;
-  /** Prompt plus output tokens per second over the last five minutes; output counts as it is known, when requests complete. `undefined` before anything was seen. */
+  /**
+   * Prompt plus output tokens per second over the last five minutes; output counts as it is known,
+   * when requests complete. `undefined` before anything was seen.
+   */
   readonly interactiveTokensPerS: number | undefined;
 }
 
@@ -58,11 +67,17 @@ export interface BacklogSnapshot {
   readonly earliestDeadlineAtMs: number;
   /** How many must end by then, for a few times ahead, rising. */
   readonly due: readonly { readonly atMs: number; readonly requests: number }[];
-  /** Prompt plus output tokens of non-interactive requests that arrived, per second over the last hour; `undefined` before anything was seen. */
+  /**
+   * Prompt plus output tokens of non-interactive requests that arrived, per second over the last
+   * hour; `undefined` before anything was seen.
+   */
   readonly arrivedTokensPerS: number | undefined;
 }
 
-/** The whole fleet at one moment. Borrowed for the duration of the call unless a host says otherwise. */
+/**
+ * The whole fleet at one moment. Borrowed for the duration of the call unless a host says
+ * otherwise.
+ */
 export interface FleetSnapshot {
   readonly takenAtMs: number;
   readonly endpoints: readonly EndpointSnapshot[];

@@ -10,7 +10,10 @@ export type SkuId = Id<'sku'>;
 /** Names one endpoint: the instances of one model on one SKU in one pool of one region. */
 export type EndpointId = Id<'endpoint'>;
 
-/** Position of a region in the view that was passed in. Valid during that call only: keep a {@link RegionId} instead. */
+/**
+ * Position of a region in the view that was passed in. Valid during that call only: keep a
+ * {@link RegionId} instead.
+ */
 export type RegionIndex = number;
 /** Position of an instance in the view that was passed in. Valid during that call only. */
 export type InstanceIndex = number;

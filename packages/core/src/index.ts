@@ -1,7 +1,20 @@
 export { oddArithmetic } from './arithmetic.js';
 export { type Clock } from './clock.js';
-export { type ActuationResult, type Actuator, type ControlLoop, type TelemetrySource, type TickReport } from './control.js';
-export { type DemandForecast, type DemandKey, type DemandSeries, type ForecastColumn, type ForecastOptions, type Forecaster } from './demand.js';
+export {
+  type ActuationResult,
+  type Actuator,
+  type ControlLoop,
+  type TelemetrySource,
+  type TickReport,
+} from './control.js';
+export {
+  type DemandForecast,
+  type DemandKey,
+  type DemandSeries,
+  type ForecastColumn,
+  type ForecastOptions,
+  type Forecaster,
+} from './demand.js';
 export {
   ConfigError,
   InvariantError,
@@ -14,8 +27,25 @@ export {
   UnknownPolicyError,
 } from './errors.js';
 export { maxOf, minOf } from './extremes.js';
-export { type BacklogSnapshot, type CapacitySnapshot, type DemandSnapshot, type EndpointSnapshot, type FleetSnapshot } from './fleet.js';
-export { type EndpointId, endpointId, type InstanceIndex, type ModelId, modelId, type RegionId, regionId, type RegionIndex, type SkuId, skuId } from './ids.js';
+export {
+  type BacklogSnapshot,
+  type CapacitySnapshot,
+  type DemandSnapshot,
+  type EndpointSnapshot,
+  type FleetSnapshot,
+} from './fleet.js';
+export {
+  type EndpointId,
+  endpointId,
+  type InstanceIndex,
+  type ModelId,
+  modelId,
+  type RegionId,
+  regionId,
+  type RegionIndex,
+  type SkuId,
+  skuId,
+} from './ids.js';
 export { IndexedMinHeap } from './indexed-heap.js';
 export { type Deployment, type DeploymentPerformance, type PerformanceModel, type TokenMix } from './performance.js';
 export {
@@ -37,7 +67,13 @@ export { type RequestView } from './request.js';
 export { createRng, murmur3x86128, type Rng } from './rng.js';
 export { type InstancePoolView, type InstanceRouter, type RegionPoolView, type RegionRouter } from './routing.js';
 export { type ScalingDecision, type ScalingPolicy } from './scaling.js';
-export { type BatchBudget, type BatchScheduler, type EndpointLoadView, type HeldQueueView, type ReleasePolicy } from './scheduling.js';
+export {
+  type BatchBudget,
+  type BatchScheduler,
+  type EndpointLoadView,
+  type HeldQueueView,
+  type ReleasePolicy,
+} from './scheduling.js';
 export {
   DEFAULT_OBJECTIVES,
   TIER_INTERACTIVE_FAST,

@@ -1,13 +1,20 @@
 /**
- * Keeps the integers 0…capacity−1 in order of a key that may change at any time, and knows the one with the smallest key. Ties go to the smaller integer, so that
- * order never depends on history. A tournament tree: a change replays the matches on the path from a leaf to the root, up to the first that ends as it did before, which moves nothing
- * and needs no table of positions. All storage is allocated up front.
+ * Keeps the integers 0…capacity−1 in order of a key that may change at any time, and knows the one
+ * with the smallest key. Ties go to the smaller integer, so that order never depends on history. A
+ * tournament tree: a change replays the matches on the path from a leaf to the root, up to the
+ * first that ends as it did before, which moves nothing and needs no table of positions. All
+ * storage is allocated up front.
  */
 export class IndexedMinHeap {
-  /** Key of every member; `Infinity` for one that waits for nothing. Written by {@link set} only. */
+  /**
+   * Key of every member; `Infinity` for one that waits for nothing. Written by {@link set} only.
+   */
   readonly keys: Float64Array;
   readonly #leaves: number;
-  /** Winner of every match, by node: 1 is the final, node n is fed by 2n and 2n + 1, leaf m is node leaves + m. */
+  /**
+   * Winner of every match, by node: 1 is the final, node n is fed by 2n and 2n + 1, leaf m is node
+   * leaves + m.
+   */
   readonly #winner: Int32Array;
 
   constructor(capacity: number) {
@@ -20,7 +27,10 @@ export class IndexedMinHeap {
     for (let n = leaves - 1; n >= 1; n--) this.#winner[n] = this.#winner[2 * n]!;
   }
 
-  /** The member with the smallest key. Where no key is finite, the answer means nothing: look at {@link peekKey} first. */
+  /**
+   * The member with the smallest key. Where no key is finite, the answer means nothing: look at
+   * {@link peekKey} first.
+   */
   peek(): number {
     return this.#winner[1]!;
   }

@@ -12,7 +12,10 @@ export class PlacementGrid {
 
   constructor(models: number, regions: number, skus: number, values?: Float64Array) {
     if (values !== undefined && values.length !== models * regions * skus) {
-      throw new SageServeError('ERR_GRID_SHAPE', `a grid of ${models} × ${regions} × ${skus} needs ${models * regions * skus} values, not ${values.length}`);
+      throw new SageServeError(
+        'ERR_GRID_SHAPE',
+        `a grid of ${models} × ${regions} × ${skus} needs ${models * regions * skus} values, not ${values.length}`,
+      );
     }
     this.models = models;
     this.regions = regions;
@@ -31,17 +34,26 @@ export class PlacementGrid {
 
   #offset(model: number, region: number, sku: number): number {
     if (!(model >= 0 && model < this.models && region >= 0 && region < this.regions && sku >= 0 && sku < this.skus)) {
-      throw new SageServeError('ERR_GRID_INDEX', `(${model}, ${region}, ${sku}) is outside a grid of ${this.models} × ${this.regions} × ${this.skus}`);
+      throw new SageServeError(
+        'ERR_GRID_INDEX',
+        `(${model}, ${region}, ${sku}) is outside a grid of ${this.models} × ${this.regions} × ${this.skus}`,
+      );
     }
     return (model * this.regions + region) * this.skus + sku;
   }
 }
 
-/** Work that may run anywhere and any time before its deadline, such as a queue of non-interactive requests. */
+/**
+ * Work that may run anywhere and any time before its deadline, such as a queue of non-interactive
+ * requests.
+ */
 export interface DeferrableWork {
   readonly modelId: ModelId;
   readonly tokens: number;
-  /** From the start of the first window on; work due beyond the last window is owed in proportion to the time that the windows cover. */
+  /**
+   * From the start of the first window on; work due beyond the last window is owed in proportion to
+   * the time that the windows cover.
+   */
   readonly dueInMs: number;
 }
 
@@ -54,7 +66,10 @@ export interface PlacementProblem {
   readonly minInstances: PlacementGrid;
   /** `Infinity` where there is no bound. */
   readonly maxInstances: PlacementGrid;
-  /** Tokens/s that one instance sustains within its objective; 0 where the model cannot run on the SKU. `[model][sku]` as a grid with one region. */
+  /**
+   * Tokens/s that one instance sustains within its objective; 0 where the model cannot run on the
+   * SKU. `[model][sku]` as a grid with one region.
+   */
   readonly tokensPerSPerInstance: PlacementGrid;
   /** `[model][sku]` as a grid with one region. */
   readonly gpusPerInstance: PlacementGrid;
@@ -70,20 +85,34 @@ export interface PlacementProblem {
   readonly localShare: number;
   /** Length of a window: an hour divided by the number of windows unless given. */
   readonly windowMs?: number;
-  /** How far demand may exceed `demandTokensPerS`, by window, with `demandBudget`: how many regions of a model are at their worst at once (Bertsimas and Sim's Γ, 1 or more). */
+  /**
+   * How far demand may exceed `demandTokensPerS`, by window, with `demandBudget`: how many regions
+   * of a model are at their worst at once (Bertsimas and Sim's Γ, 1 or more).
+   */
   readonly demandExcessTokensPerS?: readonly PlacementGrid[];
   readonly demandBudget?: number;
-  /** Share (0–1) of the demand that is interactive-fast, as a grid with one SKU; the rest is interactive-normal. All of it unless given. */
+  /**
+   * Share (0–1) of the demand that is interactive-fast, as a grid with one SKU; the rest is
+   * interactive-normal. All of it unless given.
+   */
   readonly interactiveFastShare?: PlacementGrid;
-  /** `[model][origin region][serving region]`: USD per million tokens served there, 0 at home, `Infinity` where residency forbids it. Free everywhere unless given. */
+  /**
+   * `[model][origin region][serving region]`: USD per million tokens served there, 0 at home,
+   * `Infinity` where residency forbids it. Free everywhere unless given.
+   */
   readonly flowUsdPerMillionTokens?: PlacementGrid;
   readonly deferrable?: readonly DeferrableWork[];
-  /** Windows from the decision to start an instance until it serves, as a grid with one model: for decisions over several windows. 0 unless given. */
+  /**
+   * Windows from the decision to start an instance until it serves, as a grid with one model: for
+   * decisions over several windows. 0 unless given.
+   */
   readonly provisioningWindows?: PlacementGrid;
 }
 
 /**
- * The demand that a plan was made for, window by window; grids are model × region with one SKU, in tokens/s, NaN where it could not be forecast and what is held stays. It may reach past the plan's validity.
+ * The demand that a plan was made for, window by window; grids are model × region with one SKU, in
+ * tokens/s, NaN where it could not be forecast and what is held stays. It may reach past the plan's
+ * validity.
  */
 export interface PlannedDemand {
   readonly startMs: number;
@@ -91,7 +120,10 @@ export interface PlannedDemand {
   readonly expectedTokensPerS: readonly PlacementGrid[];
   /** The quantile that capacity is to carry. */
   readonly upperTokensPerS: readonly PlacementGrid[];
-  /** Mean shape of each model's requests of late, by position of the model; `undefined` where none came. */
+  /**
+   * Mean shape of each model's requests of late, by position of the model; `undefined` where none
+   * came.
+   */
   readonly mix: readonly (TokenMix | undefined)[];
 }
 
@@ -103,7 +135,9 @@ export interface PlacementPlan {
   readonly target: PlacementGrid;
   readonly validFromMs: number;
   readonly validUntilMs: number;
-  /** `[model][origin region][serving region]` in tokens/s, by window: the region router's weights. */
+  /**
+   * `[model][origin region][serving region]` in tokens/s, by window: the region router's weights.
+   */
   readonly flowTokensPerS?: readonly PlacementGrid[];
   /** What to hold in each window of the demand, where the plan says so; its first is the target. */
   readonly schedule?: readonly PlacementGrid[];
@@ -144,15 +178,20 @@ export interface PlacementShortfall {
 export interface BindingConstraint {
   readonly name: string;
   readonly kind: 'gpu-capacity' | 'local-service' | 'global-service' | 'residency' | 'max-instances' | 'min-instances';
-  /** USD that one more GPU, or one token/s less to serve, would save by the hour; where the solver knows. */
+  /**
+   * USD that one more GPU, or one token/s less to serve, would save by the hour; where the solver
+   * knows.
+   */
   readonly shadowUsd?: number;
 }
 
 /** An outcome is a value: an infeasible or unfinished solve is not an exception. */
 export interface PlacementSolution {
   /**
-   * `optimal`: within the relative gap that was asked for. `infeasible`: nothing meets the whole problem. `timed-out`: nothing that does was found when time was up. `not-found`: nothing that does was found, though time was left, and
-   * nothing proves that there is none. A target of the last three is the best that leaves something unmet, and `shortfall` says what.
+   * `optimal`: within the relative gap that was asked for. `infeasible`: nothing meets the whole
+   * problem. `timed-out`: nothing that does was found when time was up. `not-found`: nothing that
+   * does was found, though time was left, and nothing proves that there is none. A target of the
+   * last three is the best that leaves something unmet, and `shortfall` says what.
    */
   readonly status: 'optimal' | 'feasible' | 'infeasible' | 'timed-out' | 'not-found';
   readonly target: PlacementGrid | undefined;
@@ -185,8 +224,9 @@ export interface PlacementOptions {
 /**
  * Solves the placement problem.
  *
- * Contract: a returned target satisfies every constraint of the problem, unless the status is `infeasible`, `timed-out` or `not-found`, where it still keeps within GPUs and maxima; time limit and abort end the solve.
- * Throws `ConfigError`, naming the entry, for a malformed problem.
+ * Contract: a returned target satisfies every constraint of the problem, unless the status is
+ * `infeasible`, `timed-out` or `not-found`, where it still keeps within GPUs and maxima; time limit
+ * and abort end the solve. Throws `ConfigError`, naming the entry, for a malformed problem.
  */
 export interface PlacementOptimizer {
   readonly name: string;

@@ -4,24 +4,36 @@ import type { EndpointId } from './ids.js';
 import { answered, scalingBreach } from './policy-contract.js';
 
 const fleet = {
-  endpoints: ['a', 'b'].map((endpointId) => ({ endpointId: endpointId as EndpointId, minInstances: 2, maxInstances: 5 })),
+  endpoints: ['a', 'b'].map((endpointId) => ({
+    endpointId: endpointId as EndpointId,
+    minInstances: 2,
+    maxInstances: 5,
+  })),
 } as unknown as FleetSnapshot;
 
 describe('scalingBreach', () => {
   it('says how decisions break the contract, and nothing of those that keep it', () => {
     const one = { endpointId: 'a', targetInstances: 3, reason: 'x' };
     const of = (...decisions: unknown[]) => scalingBreach(decisions, fleet);
-    expect([of(), of(one), of(one, { ...one, endpointId: 'b' }), of({ ...one, targetInstances: 2 }), of({ ...one, targetInstances: 5 })]).toEqual(Array(5).fill(undefined));
+    expect([
+      of(),
+      of(one),
+      of(one, { ...one, endpointId: 'b' }),
+      of({ ...one, targetInstances: 2 }),
+      of({ ...one, targetInstances: 5 }),
+    ]).toEqual(Array(5).fill(undefined));
     expect(scalingBreach(undefined, fleet)).toBe('answered with nothing');
     expect(scalingBreach(Promise.resolve([]), fleet)).toBe('answered with a promise, and it must answer at once');
     expect(of(null)).toBe('decided null');
     expect(of({ ...one, endpointId: 'c' })).toBe('decided for the text "c", which is no endpoint of the fleet');
     expect(of(one, one)).toBe('decided twice for a');
     for (const wrong of [1, 6, NaN, 2.5, '3', undefined, 1_000])
-      expect(of({ ...one, targetInstances: wrong })).toBe(`wants ${answered(wrong)} as the number of instances of a, which has from 2 to 5`);
+      expect(of({ ...one, targetInstances: wrong })).toBe(
+        `wants ${answered(wrong)} as the number of instances of a, which has from 2 to 5`,
+      );
     expect(of({ ...one, reason: '' })).toBe('gives no reason for a');
     expect(of({ ...one, reason: undefined })).toBe('gives no reason for a');
-  }); // prettier-ignore
+  });
 
   it('has words for every kind of answer', () => {
     expect([undefined, null, NaN, 'x'.repeat(100), [], {}, () => 1, { then: () => undefined }].map(answered)).toEqual([

@@ -14,9 +14,13 @@ export function answered(value: unknown): string {
 
 /** What the contract of `ScalingPolicy` asks for. */
 export const SCALING_CONTRACT =
-  'decide() returns a list at once, with endpoints of the snapshot, each at most once, whole numbers of instances within minInstances and maxInstances, and a reason.';
+  'decide() returns a list at once, with endpoints of the snapshot, each at most once, whole numbers of ' +
+  'instances within minInstances and maxInstances, and a reason.';
 
-/** How decisions break the contract of `ScalingPolicy`, in words that follow the policy's name; undefined where they keep it. */
+/**
+ * How decisions break the contract of `ScalingPolicy`, in words that follow the policy's name;
+ * undefined where they keep it.
+ */
 export function scalingBreach(decisions: unknown, fleet: FleetSnapshot): string | undefined {
   if (!Array.isArray(decisions)) return `answered with ${answered(decisions)}`;
   const seen = new Set<unknown>();
@@ -29,7 +33,10 @@ export function scalingBreach(decisions: unknown, fleet: FleetSnapshot): string 
     seen.add(endpointId);
     const { minInstances, maxInstances } = endpoint;
     if (!(Number.isInteger(targetInstances) && targetInstances! >= minInstances && targetInstances! <= maxInstances))
-      return `wants ${answered(targetInstances)} as the number of instances of ${endpointId}, which has from ${minInstances} to ${maxInstances}`;
+      return (
+        `wants ${answered(targetInstances)} as the number of instances of ${endpointId}, which has from ` +
+        `${minInstances} to ${maxInstances}`
+      );
     if (typeof reason !== 'string' || reason === '') return `gives no reason for ${endpointId}`;
   }
   return undefined;

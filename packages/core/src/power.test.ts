@@ -7,8 +7,11 @@ describe('power', () => {
     const rng = createRng('power');
     const bits = new Uint32Array(200_000);
     const values = new Float64Array(bits.buffer);
-    for (let i = 0; i < values.length; i++) values[i] = power(Math.exp((rng.next() - 0.5) * (i % 2 === 0 ? 1_200 : 3)), (rng.next() - 0.5) * 12);
-    expect([...murmur3x86128(bits.join())].map((word) => word.toString(16).padStart(8, '0')).join('')).toBe('84e9530af493aabfad7577b53f67135e');
+    for (let i = 0; i < values.length; i++)
+      values[i] = power(Math.exp((rng.next() - 0.5) * (i % 2 === 0 ? 1_200 : 3)), (rng.next() - 0.5) * 12);
+    expect([...murmur3x86128(bits.join())].map((word) => word.toString(16).padStart(8, '0')).join('')).toBe(
+      '84e9530af493aabfad7577b53f67135e',
+    );
   });
 
   it('is within a unit in the last place of the logarithm’s power, and exact where the result is', () => {
@@ -27,13 +30,31 @@ describe('power', () => {
   });
 
   it('goes to 0 and to infinity as it must', () => {
-    expect([power(2, 1_024), power(2, -1_075), power(0.5, 2_000), power(0.5, -2_000)]).toEqual([Infinity, 0, 0, Infinity]);
-    expect([power(1 + 2 ** -52, 1e300), power(1 - 2 ** -53, 1e300), power(1.5, 1e10), power(0.5, 1e10)]).toEqual([Infinity, 0, Infinity, 0]);
+    expect([power(2, 1_024), power(2, -1_075), power(0.5, 2_000), power(0.5, -2_000)]).toEqual([
+      Infinity,
+      0,
+      0,
+      Infinity,
+    ]);
+    expect([power(1 + 2 ** -52, 1e300), power(1 - 2 ** -53, 1e300), power(1.5, 1e10), power(0.5, 1e10)]).toEqual([
+      Infinity,
+      0,
+      Infinity,
+      0,
+    ]);
     expect(power(1 + 2 ** -30, 2 ** 32)).toBeCloseTo(Math.exp(4), 6);
   });
 
   it('is not defined for anything but a finite x above 0 and a finite y', () => {
-    for (const [x, y] of [[0, 1], [-1, 2], [Infinity, 1], [NaN, 1], [2, Infinity], [2, NaN]] as const) expect(() => power(x, y)).toThrow(RangeError); // prettier-ignore
+    for (const [x, y] of [
+      [0, 1],
+      [-1, 2],
+      [Infinity, 1],
+      [NaN, 1],
+      [2, Infinity],
+      [2, NaN],
+    ] as const)
+      expect(() => power(x, y)).toThrow(RangeError);
   });
 });
 

@@ -2,8 +2,9 @@ import type { ModelId, RegionIndex } from './ids.js';
 import type { WorkloadTier } from './tiers.js';
 
 /**
- * What a policy may know of a request. Borrowed: the host reuses the object, so copy what must outlive the call.
- * The true output length is not in it, and hosts must not let it leak through any other field.
+ * What a policy may know of a request. Borrowed: the host reuses the object, so copy what must
+ * outlive the call. The true output length is not in it, and hosts must not let it leak through any
+ * other field.
  */
 export interface RequestView {
   readonly requestId: number;
@@ -13,6 +14,8 @@ export interface RequestView {
   readonly arrivedAtMs: number;
   readonly deadlineAtMs: number;
   readonly promptTokens: number;
-  /** The limit that the client set on the output, which is usually far above what will be produced. */
+  /**
+   * The limit that the client set on the output, which is usually far above what will be produced.
+   */
   readonly maxOutputTokens: number;
 }

@@ -5,7 +5,9 @@ import { createRng, murmur3x86128, nextUint32 } from './rng.js';
 describe('createRng', () => {
   it('steps as the reference implementation of xoshiro128** 1.1 does from the state 1, 2, 3, 4', () => {
     const state = Uint32Array.of(1, 2, 3, 4);
-    expect(Array.from({ length: 6 }, () => nextUint32(state))).toEqual([11520, 0, 5927040, 70819200, 2031721883, 1637235492]);
+    expect(Array.from({ length: 6 }, () => nextUint32(state))).toEqual([
+      11520, 0, 5927040, 70819200, 2031721883, 1637235492,
+    ]);
   });
 
   it('hashes seeds as the reference implementation of MurmurHash3 x86 128 does', () => {

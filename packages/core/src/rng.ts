@@ -2,13 +2,17 @@
 export interface Rng {
   /** The next number, uniform on [0, 1) with 53 bits. */
   next(): number;
-  /** An independent stream that depends only on this stream's seed and `name`, not on how much was drawn from it. */
+  /**
+   * An independent stream that depends only on this stream's seed and `name`, not on how much was
+   * drawn from it.
+   */
   fork(name: string): Rng;
 }
 
 /**
- * Seeded generator: xoshiro128** 1.1 (Blackman and Vigna, 2018), its state filled by MurmurHash3 x86 128 (Appleby) of the seed.
- * Only 32-bit integer arithmetic is used, so that the same seed gives the same numbers on every machine and Node version.
+ * Seeded generator: xoshiro128** 1.1 (Blackman and Vigna, 2018), its state filled by MurmurHash3
+ * x86 128 (Appleby) of the seed. Only 32-bit integer arithmetic is used, so that the same seed
+ * gives the same numbers on every machine and Node version.
  */
 export function createRng(seed: number | string): Rng {
   return new Xoshiro128(typeof seed === 'number' ? `#${seed}` : seed);

@@ -16,8 +16,10 @@ export interface BatchBudget {
 /**
  * Orders the queue of one instance.
  *
- * Contract: `priority` is asked once, when the request joins the queue, and returns a finite key: the smallest is served first, ties in order of joining.
- * `admit`, where present, may hold back a request that would fit; it must say yes when nothing runs (`runningRequests` is 0), so that nothing waits for ever.
+ * Contract: `priority` is asked once, when the request joins the queue, and returns a finite key:
+ * the smallest is served first, ties in order of joining. `admit`, where present, may hold back a
+ * request that would fit; it must say yes when nothing runs (`runningRequests` is 0), so that
+ * nothing waits for ever.
  */
 export interface BatchScheduler {
   readonly name: string;
@@ -47,8 +49,9 @@ export interface EndpointLoadView {
 /**
  * Says how many held non-interactive requests to let go to an endpoint now, in deadline order.
  *
- * Contract: a whole number ≥ 0 (the host takes no more than are held); whatever the load, a request whose slack has run out is let go, so that nothing starves.
- * The host asks when a request joins the queue, when the endpoint finishes one, and at least once a minute.
+ * Contract: a whole number ≥ 0 (the host takes no more than are held); whatever the load, a request
+ * whose slack has run out is let go, so that nothing starves. The host asks when a request joins
+ * the queue, when the endpoint finishes one, and at least once a minute.
  */
 export interface ReleasePolicy {
   readonly name: string;

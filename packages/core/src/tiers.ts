@@ -1,15 +1,25 @@
-/** Service class of a request: interactive fast (IW-F), interactive normal (IW-N) or non-interactive (NIW). */
+/**
+ * Service class of a request: interactive fast (IW-F), interactive normal (IW-N) or non-interactive
+ * (NIW).
+ */
 export type WorkloadTier = 'interactive-fast' | 'interactive-normal' | 'non-interactive';
 
 /** Every tier, most urgent first. Columns store a tier as its position in this list. */
-export const WORKLOAD_TIERS = ['interactive-fast', 'interactive-normal', 'non-interactive'] as const satisfies readonly WorkloadTier[];
+export const WORKLOAD_TIERS = [
+  'interactive-fast',
+  'interactive-normal',
+  'non-interactive',
+] as const satisfies readonly WorkloadTier[];
 
 /** Positions in {@link WORKLOAD_TIERS}. */
 export const TIER_INTERACTIVE_FAST = 0;
 export const TIER_INTERACTIVE_NORMAL = 1;
 export const TIER_NON_INTERACTIVE = 2;
 
-/** What counts as success for one tier. An interactive request meets its objective by time to first token, a non-interactive one by its deadline. */
+/**
+ * What counts as success for one tier. An interactive request meets its objective by time to first
+ * token, a non-interactive one by its deadline.
+ */
 export interface TierObjective {
   /** Longest time to first token, in milliseconds; undefined where only the deadline counts. */
   readonly ttftMs: number | undefined;

@@ -1,4 +1,6 @@
-/** Milliseconds in a second, minute, hour, day and week: every time in SageServe is in milliseconds. */
+/**
+ * Milliseconds in a second, minute, hour, day and week: every time in SageServe is in milliseconds.
+ */
 export const MS_PER_S = 1_000;
 export const MS_PER_MIN = 60_000;
 export const MS_PER_HOUR = 3_600_000;

@@ -4,13 +4,18 @@ const TURN_MS = 50;
 const QUESTIONS = 31;
 
 /**
- * Lets signals, files and the terminal have their turn while a long computation goes on: a loop asks whether a turn is due, and awaits it then. The clock is read for this alone; no result depends on it.
+ * Lets signals, files and the terminal have their turn while a long computation goes on: a loop
+ * asks whether a turn is due, and awaits it then. The clock is read for this alone; no result
+ * depends on it.
  */
 export class Pacer {
   #sinceMs = performance.now();
   #questions = 0;
 
-  /** Whether this thread has been kept for a while. Cheap enough to be asked at every step of a loop. */
+  /**
+   * Whether this thread has been kept for a while. Cheap enough to be asked at every step of a
+   * loop.
+   */
   get due(): boolean {
     return (++this.#questions & QUESTIONS) === 0 && this.late;
   }

@@ -12,7 +12,10 @@ export interface BackendChoice {
   readonly reason: string;
 }
 
-/** Resolved at run time, so that neither a bundler nor the type checker asks for it where it is not installed. */
+/**
+ * Resolved at run time, so that neither a bundler nor the type checker asks for it where it is not
+ * installed.
+ */
 const NATIVE: string = '@tensorflow/tfjs-node';
 
 const require = createRequire(import.meta.url);
@@ -20,8 +23,9 @@ const require = createRequire(import.meta.url);
 let chosen: Promise<BackendChoice> | undefined;
 
 /**
- * Makes TensorFlow.js ready, once a process: the native library where `@tensorflow/tfjs-node` is installed and loads, otherwise WebAssembly, otherwise plain JavaScript.
- * `only` asks for one of them and throws its reason where it can't be had.
+ * Makes TensorFlow.js ready, once a process: the native library where `@tensorflow/tfjs-node` is
+ * installed and loads, otherwise WebAssembly, otherwise plain JavaScript. `only` asks for one of
+ * them and throws its reason where it can't be had.
  */
 export async function chooseBackend(only?: BackendName): Promise<BackendChoice> {
   if (only === undefined) return (chosen ??= choose());
@@ -54,7 +58,8 @@ const START: Readonly<Record<BackendName, () => Promise<string | undefined>>> = 
     } catch (error) {
       return `${NATIVE} is installed but does not load: ${(error as Error).message.split('\n')[0]}`;
     }
-    if ((tf.findBackendFactory('tensorflow') as unknown) === null) return `${NATIVE} brings another version of @tensorflow/tfjs-core than ${tf.version_core}`;
+    if ((tf.findBackendFactory('tensorflow') as unknown) === null)
+      return `${NATIVE} brings another version of @tensorflow/tfjs-core than ${tf.version_core}`;
     return start('tensorflow');
   },
   async wasm() {

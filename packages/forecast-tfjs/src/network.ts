@@ -18,8 +18,10 @@ export interface TrainingBatch {
 }
 
 /**
- * A temporal convolution with kernels of two steps whose dilation doubles from layer to layer (van den Oord et al. 2016). Only its last output is used, so that each layer
- * is one product over pairs: 32 steps become one in five. What is known beside the window joins before the last two layers. Direct: all steps of the horizon at once.
+ * A temporal convolution with kernels of two steps whose dilation doubles from layer to layer (van
+ * den Oord et al. 2016). Only its last output is used, so that each layer is one product over
+ * pairs: 32 steps become one in five. What is known beside the window joins before the last two
+ * layers. Direct: all steps of the horizon at once.
  */
 export class Network {
   readonly #sizes: WindowSizes;
@@ -54,7 +56,10 @@ export class Network {
     return layers;
   }
 
-  /** Outputs, size × horizon × (mean, quantiles in order): a middle, and distances from it that can't be negative, so that quantiles never cross. */
+  /**
+   * Outputs, size × horizon × (mean, quantiles in order): a middle, and distances from it that
+   * can't be negative, so that quantiles never cross.
+   */
   #apply(steps: tf.Tensor2D, extras: tf.Tensor2D): tf.Tensor3D {
     const size = steps.shape[0];
     let x: tf.Tensor = steps;
@@ -73,7 +78,8 @@ export class Network {
     const pick = (k: number): tf.Tensor3D => tf.slice(raw, [0, 0, k], [-1, -1, 1]) as tf.Tensor3D;
     const quantiles: tf.Tensor3D[] = [];
     quantiles[MIDDLE] = pick(1 + MIDDLE);
-    for (let k = MIDDLE + 1; k < TRAINED_LEVELS.length; k++) quantiles[k] = tf.add(quantiles[k - 1], distance(pick(1 + k)));
+    for (let k = MIDDLE + 1; k < TRAINED_LEVELS.length; k++)
+      quantiles[k] = tf.add(quantiles[k - 1], distance(pick(1 + k)));
     for (let k = MIDDLE - 1; k >= 0; k--) quantiles[k] = tf.sub(quantiles[k + 1], distance(pick(1 + k)));
     return tf.concat([pick(0), ...quantiles], 2);
   }
@@ -82,7 +88,10 @@ export class Network {
     return tf.relu(tf.add(tf.matMul(x as tf.Tensor2D, this.#weights[w] as tf.Tensor2D), this.#weights[w + 1]));
   }
 
-  /** One step of gradient descent; returns the loss: mean pinball over levels and steps, and a Huber loss for the mean. */
+  /**
+   * One step of gradient descent; returns the loss: mean pinball over levels and steps, and a Huber
+   * loss for the mean.
+   */
   train({ size, steps, extras, targets }: TrainingBatch): number {
     const { horizonSteps } = this.#sizes;
     return tf.tidy(() => {
@@ -120,7 +129,9 @@ export class Network {
     return this.#weights.map((weight) => Float32Array.from(weight.dataSync()));
   }
 
-  /** Puts weights in place and forgets the optimiser's momentum. Throws where their sizes differ. */
+  /**
+   * Puts weights in place and forgets the optimiser's momentum. Throws where their sizes differ.
+   */
   load(weights: readonly Float32Array[], learningRate: number): void {
     if (weights.length !== this.#weights.length || weights.some((w, i) => w.length !== this.#weights[i].size))
       throw new Error('the weights are those of a network of another shape');

@@ -7,7 +7,14 @@ import { createNeuralForecaster } from './neural-forecaster.js';
 
 const DAY = 144;
 /** Enough to learn from, and no more. */
-const SMALL = { backend: 'cpu', epochs: 4, samplesPerEpoch: 512, units: 8, warmEpochs: 1, learningRate: 0.003 } as const;
+const SMALL = {
+  backend: 'cpu',
+  epochs: 4,
+  samplesPerEpoch: 512,
+  units: 8,
+  warmEpochs: 1,
+  learningRate: 0.003,
+} as const;
 
 function waves(days: number, name: string, noise = 0.03): DemandSeries {
   const rng = createRng(name);
@@ -27,29 +34,41 @@ function waves(days: number, name: string, noise = 0.03): DemandSeries {
 }
 
 function until(series: DemandSeries, length: number): DemandSeries {
-  return { ...series, promptTokensPerS: series.promptTokensPerS.subarray(0, length), outputTokensPerS: series.outputTokensPerS.subarray(0, length) };
+  return {
+    ...series,
+    promptTokensPerS: series.promptTokensPerS.subarray(0, length),
+    outputTokensPerS: series.outputTokensPerS.subarray(0, length),
+  };
 }
 
 describe('the neural forecaster', () => {
-  for (const { name, run } of forecasterConformance(() => createNeuralForecaster({ ...SMALL, horizonSteps: 12, epochs: 1 }))) it(name, run);
+  for (const { name, run } of forecasterConformance(() =>
+    createNeuralForecaster({ ...SMALL, horizonSteps: 12, epochs: 1 }),
+  ))
+    it(name, run);
 
   it('learns: its loss falls, and it misses by less than yesterday does', async () => {
     const series = waves(6, 'learns');
-    const [short, long] = await Promise.all([1, 20].map(async (epochs) => createNeuralForecaster({ ...SMALL, epochs }).train([until(series, 5 * DAY)])));
+    const [short, long] = await Promise.all(
+      [1, 20].map(async (epochs) => createNeuralForecaster({ ...SMALL, epochs }).train([until(series, 5 * DAY)])),
+    );
     expect(long.loss).toBeLessThan(0.8 * short.loss);
     const start = 5 * DAY + 30;
     const forecaster = createNeuralForecaster(SMALL);
     let missed = 0;
     for (let origin = start; origin < start + 60; origin += 6) {
       const forecast = await forecaster.forecast(until(series, origin), 6);
-      for (const [h, mean] of forecast.promptTokensPerS.mean.entries()) missed += Math.abs(mean - series.promptTokensPerS[origin + h]) / 60;
+      for (const [h, mean] of forecast.promptTokensPerS.mean.entries())
+        missed += Math.abs(mean - series.promptTokensPerS[origin + h]) / 60;
     }
     expect(missed).toBeLessThan(seasonalNaiveError(series.promptTokensPerS, DAY)!);
   });
 
   it('gives the same forecasts for the same seed, and others for another', async () => {
     const series = waves(4, 'seed');
-    const [a, b, c] = await Promise.all([7, 7, 8].map(async (seed) => createNeuralForecaster({ ...SMALL, seed }).forecast(series, 6)));
+    const [a, b, c] = await Promise.all(
+      [7, 7, 8].map(async (seed) => createNeuralForecaster({ ...SMALL, seed }).forecast(series, 6)),
+    );
     expect([...b.mean]).toEqual([...a.mean]);
     expect([...c.mean]).not.toEqual([...a.mean]);
   });
@@ -111,12 +130,17 @@ describe('the neural forecaster', () => {
 
   it('can be calibrated like any other', async () => {
     const series = waves(5, 'calibrated');
-    const forecast = await withCalibration(createNeuralForecaster({ ...SMALL, epochs: 1 }), { lookbackHours: 24, fewest: 12 }).forecast(series, 3);
+    const forecast = await withCalibration(createNeuralForecaster({ ...SMALL, epochs: 1 }), {
+      lookbackHours: 24,
+      fewest: 12,
+    }).forecast(series, 3);
     expect(forecast.method).toMatch(/^neural; quantiles calibrated on 2\d past hours/);
   });
 
   it('refuses a horizon beyond its own and too short a history', async () => {
-    await expect(createNeuralForecaster(SMALL).forecast(waves(4, 'far'), 7)).rejects.toThrow(/horizonSteps: must be from 1 to 6, not 7/);
+    await expect(createNeuralForecaster(SMALL).forecast(waves(4, 'far'), 7)).rejects.toThrow(
+      /horizonSteps: must be from 1 to 6, not 7/,
+    );
     await expect(createNeuralForecaster(SMALL).forecast(waves(1, 'short'), 6)).rejects.toThrow(
       /neural needs 327 observed buckets, and short in region has 144/,
     );

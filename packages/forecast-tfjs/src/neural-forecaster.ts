@@ -1,5 +1,21 @@
-import { ConfigError, createRng, type DemandSeries, type Forecaster, minOf, MS_PER_DAY, SageServeError } from '@sageserve/core';
-import { checkHistory, fillGaps, firstObserved, ForecastHistoryError, levelsOf, observedSteps, stepsPerDay } from '@sageserve/forecast';
+import {
+  ConfigError,
+  createRng,
+  type DemandSeries,
+  type Forecaster,
+  minOf,
+  MS_PER_DAY,
+  SageServeError,
+} from '@sageserve/core';
+import {
+  checkHistory,
+  fillGaps,
+  firstObserved,
+  ForecastHistoryError,
+  levelsOf,
+  observedSteps,
+  stepsPerDay,
+} from '@sageserve/forecast';
 import { type BackendChoice, type BackendName, chooseBackend } from './backend.js';
 import { Network, type TrainingBatch } from './network.js';
 import { COLUMNS, forecastWith } from './read-forecast.js';
@@ -42,8 +58,9 @@ export interface TrainingReport {
 
 export interface NeuralForecaster extends Forecaster {
   /**
-   * Trains on all series at once, up to the end of the shortest-lived of their clocks; warm from the newest weights that saw nothing later. `forecast` does so by itself once a day with the series
-   * that it was asked about; call this first to give it all of them.
+   * Trains on all series at once, up to the end of the shortest-lived of their clocks; warm from
+   * the newest weights that saw nothing later. `forecast` does so by itself once a day with the
+   * series that it was asked about; call this first to give it all of them.
    */
   train(histories: readonly DemandSeries[], signal?: AbortSignal): Promise<TrainingReport>;
   /** The newest weights as text. Throws `SageServeError` before the first training. */
@@ -59,9 +76,12 @@ const MAX_STATES = 40;
 const MAX_SERIES = 4_096;
 
 /**
- * A neural forecaster on TensorFlow.js: a temporal convolution over the newest five hours, yesterday, last week and the calendar, direct for all steps of the horizon, with quantiles by pinball loss;
- * one network for all series, each in units of its own level. Trained when first asked and once a day from there, each time from the weights before; the hours between only compute forward.
- * Weights that saw later data than a history holds are never used for it. The same seed, histories and backend give the same forecasts.
+ * A neural forecaster on TensorFlow.js: a temporal convolution over the newest five hours,
+ * yesterday, last week and the calendar, direct for all steps of the horizon, with quantiles by
+ * pinball loss; one network for all series, each in units of its own level. Trained when first
+ * asked and once a day from there, each time from the weights before; the hours between only
+ * compute forward. Weights that saw later data than a history holds are never used for it. The same
+ * seed, histories and backend give the same forecasts.
  */
 export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForecaster {
   const {
@@ -76,7 +96,8 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
     stepMs: statedStepMs = 600_000,
   } = options;
   for (const [name, value] of Object.entries({ horizonSteps: reach, units, epochs, warmEpochs, samplesPerEpoch }))
-    if (!Number.isInteger(value) || value < 1 || value > 100_000) throw new ConfigError(name, `must be a whole number from 1 to 100000, not ${value}`);
+    if (!Number.isInteger(value) || value < 1 || value > 100_000)
+      throw new ConfigError(name, `must be a whole number from 1 to 100000, not ${value}`);
   for (const [name, value] of Object.entries({ learningRate, retrainEveryMs, stepMs: statedStepMs }))
     if (!(value > 0 && value < Infinity)) throw new ConfigError(name, `must be above 0, not ${value}`);
   const sizes = windowSizes(reach);
@@ -114,7 +135,10 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
     return network;
   }
 
-  /** Keeps a series for later trainings. A shorter look at the same series, as calibration takes, does not replace a longer one. */
+  /**
+   * Keeps a series for later trainings. A shorter look at the same series, as calibration takes,
+   * does not replace a longer one.
+   */
   function remember(history: DemandSeries): string {
     const id = idOf(history);
     const known = pool.get(id);
@@ -160,7 +184,8 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
     const passes = before === undefined ? epochs : warmEpochs;
     let steps = 0;
     let loss = 0;
-    // What is half done is not what any state says: whatever happens before the end, the network is loaded anew.
+    // What is half done is not what any state says: whatever happens before the end, the network is
+    // loaded anew.
     loaded = undefined;
     dirty = true;
     for (let pass = 0; pass < passes && windows > 0; pass++) {
@@ -177,7 +202,14 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
     const weights = net.weights();
     if (!Number.isFinite(loss) || weights.some((w) => !w.every(Number.isFinite)))
       throw new SageServeError('ERR_TRAINING', 'the training diverged', { hint: 'Lower learningRate.' });
-    const state: State = { weights, trainedUntilMs: untilMs, period: Math.floor(untilMs / retrainEveryMs), stepMs, series: names, windows };
+    const state: State = {
+      weights,
+      trainedUntilMs: untilMs,
+      period: Math.floor(untilMs / retrainEveryMs),
+      stepMs,
+      series: names,
+      windows,
+    };
     dirty = false;
     states.push(state);
     if (states.length > MAX_STATES) states.shift();
@@ -189,7 +221,8 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
   async function stateFor(history: DemandSeries, id: string, untilMs: number, signal?: AbortSignal): Promise<State> {
     const newest = newestState(untilMs, history.stepMs);
     const period = Math.floor(untilMs / retrainEveryMs);
-    if (newest === undefined || newest.period < period || !newest.series.has(id)) await trainUntil(untilMs, history.stepMs, signal);
+    if (newest === undefined || newest.period < period || !newest.series.has(id))
+      await trainUntil(untilMs, history.stepMs, signal);
     return newestState(untilMs, history.stepMs)!;
   }
 
@@ -218,7 +251,8 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
       const needed = fewest(history.stepMs);
       if (observedSteps(history) < needed)
         throw new ForecastHistoryError(
-          `neural needs ${needed} observed buckets, and ${history.key.modelId} in ${history.key.regionId} has ${observedSteps(history)}`,
+          `neural needs ${needed} observed buckets, and ${history.key.modelId} in ${history.key.regionId} has ` +
+            `${observedSteps(history)}`,
         );
       return inTurn(async () => {
         const id = remember(history);
@@ -230,7 +264,9 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
     save() {
       const state = newestOf(states);
       if (state === undefined)
-        throw new SageServeError('ERR_NOT_TRAINED', 'there are no weights before the first training', { hint: 'Call train() or forecast() first.' });
+        throw new SageServeError('ERR_NOT_TRAINED', 'there are no weights before the first training', {
+          hint: 'Call train() or forecast() first.',
+        });
       return formatWeights(state, reach, units);
     },
     backend: () => chooseBackend(options.backend),
@@ -246,7 +282,8 @@ function idOf({ key }: DemandSeries): string {
 function continues(shorter: DemandSeries, longer: DemandSeries): boolean {
   const shift = Math.round((shorter.startMs - longer.startMs) / shorter.stepMs);
   const length = shorter.promptTokensPerS.length;
-  for (let t = Math.max(0, length - WINDOW); t < length; t++) if (!Object.is(shorter.promptTokensPerS[t], longer.promptTokensPerS[t + shift])) return false;
+  for (let t = Math.max(0, length - WINDOW); t < length; t++)
+    if (!Object.is(shorter.promptTokensPerS[t], longer.promptTokensPerS[t + shift])) return false;
   return shorter.stepMs === longer.stepMs;
 }
 
@@ -256,7 +293,11 @@ function endOf({ startMs, stepMs, promptTokensPerS }: DemandSeries): number {
 
 /** Histories are lent: what is trained on later must be kept. */
 function copyOf(history: DemandSeries): DemandSeries {
-  return { ...history, promptTokensPerS: history.promptTokensPerS.slice(), outputTokensPerS: history.outputTokensPerS.slice() };
+  return {
+    ...history,
+    promptTokensPerS: history.promptTokensPerS.slice(),
+    outputTokensPerS: history.outputTokensPerS.slice(),
+  };
 }
 
 function drawBatch(
@@ -279,7 +320,18 @@ function drawBatch(
     while (starts[c] > drawn) c--;
     const { values, startMs } = columns[c];
     const origin = reachOf(day, reach) + drawn - starts[c];
-    const scale = writeWindow(values, origin, day, reach, startMs, stepMs, steps, i * WINDOW * STEP_FEATURES, extras, i * width);
+    const scale = writeWindow(
+      values,
+      origin,
+      day,
+      reach,
+      startMs,
+      stepMs,
+      steps,
+      i * WINDOW * STEP_FEATURES,
+      extras,
+      i * width,
+    );
     const base = baseOf(values, origin, day, reach);
     for (let h = 0; h < reach; h++) targets[i * reach + h] = (values[origin + h] - base[h]) / scale;
   }

@@ -16,7 +16,10 @@ const FORMAT = 'sageserve-neural/1';
 
 /** The state that saw most; of equal ones the last, which knows more series. */
 export function newestOf(states: readonly State[]): State | undefined {
-  return states.reduce<State | undefined>((a, b) => (a === undefined || b.trainedUntilMs >= a.trainedUntilMs ? b : a), undefined);
+  return states.reduce<State | undefined>(
+    (a, b) => (a === undefined || b.trainedUntilMs >= a.trainedUntilMs ? b : a),
+    undefined,
+  );
 }
 
 /** A state as text, which {@link parseWeights} takes back. */
@@ -50,11 +53,13 @@ export function parseWeights(text: string, horizonSteps: number, units: number):
   } catch (cause) {
     throw new ConfigError('weights', 'are not what save() gave', { cause });
   }
-  if (saved.format !== FORMAT) throw new ConfigError('weights', `are of the format ${JSON.stringify(saved.format)}, not ${FORMAT}`);
+  if (saved.format !== FORMAT)
+    throw new ConfigError('weights', `are of the format ${JSON.stringify(saved.format)}, not ${FORMAT}`);
   if (saved.horizonSteps !== horizonSteps || saved.units !== units)
     throw new ConfigError(
       'weights',
-      `were saved with horizonSteps ${String(saved.horizonSteps)} and units ${String(saved.units)}, not ${horizonSteps} and ${units}`,
+      `were saved with horizonSteps ${String(saved.horizonSteps)} and units ${String(saved.units)}, not ` +
+        `${horizonSteps} and ${units}`,
     );
   return {
     weights: saved.weights.map((base64) => {

@@ -1,7 +1,10 @@
 import { MS_PER_DAY } from '@sageserve/core';
 import { weekdayOf } from '@sageserve/forecast';
 
-/** Steps of the newest history that the convolution reads: a power of two, since each layer halves them. */
+/**
+ * Steps of the newest history that the convolution reads: a power of two, since each layer halves
+ * them.
+ */
 export const WINDOW = 32;
 /** Numbers at each step of the window: the value, and how it stood to the day before. */
 export const STEP_FEATURES = 2;
@@ -23,8 +26,9 @@ export function reachOf(day: number, horizonSteps: number): number {
 }
 
 /**
- * Writes what is known at `origin`. All is in units of the mean of the day before it, so that one network serves every series; what it learns is how far the values will lie from
- * {@link baseOf}: yesterday's shape, moved to today's level.
+ * Writes what is known at `origin`. All is in units of the mean of the day before it, so that one
+ * network serves every series; what it learns is how far the values will lie from {@link baseOf}:
+ * yesterday's shape, moved to today's level.
  */
 export function writeWindow(
   values: Float64Array,
@@ -54,7 +58,10 @@ export function writeWindow(
   // What last week did from here on, against what yesterday did.
   for (let h = 0; h < horizonSteps; h++) {
     extras[c++] = hasWeek
-      ? (values[origin + (h % week) - week] - values[origin - 1 - week] - (values[dayBack(origin, day, h)] - values[origin - 1 - day])) / scale
+      ? (values[origin + (h % week) - week] -
+          values[origin - 1 - week] -
+          (values[dayBack(origin, day, h)] - values[origin - 1 - day])) /
+        scale
       : 0;
   }
   const ms = startMs + origin * stepMs;

@@ -21,7 +21,10 @@ export function smape(actual: ArrayLike<number>, forecast: ArrayLike<number>): n
   return actual.length > 0 ? sum / actual.length : undefined;
 }
 
-/** What a seasonal naive forecast missed by on `train`, on average: the denominator of MASE. Pairs with a NaN do not count. Undefined where it missed nothing. */
+/**
+ * What a seasonal naive forecast missed by on `train`, on average: the denominator of MASE. Pairs
+ * with a NaN do not count. Undefined where it missed nothing.
+ */
 export function seasonalNaiveError(train: ArrayLike<number>, season: number): number | undefined {
   let sum = 0;
   let pairs = 0;
@@ -34,8 +37,15 @@ export function seasonalNaiveError(train: ArrayLike<number>, season: number): nu
   return sum > 0 ? sum / pairs : undefined;
 }
 
-/** Mean absolute scaled error (Hyndman and Koehler 2006): mean absolute error ÷ {@link seasonalNaiveError}. */
-export function mase(actual: ArrayLike<number>, forecast: ArrayLike<number>, naiveError: number | undefined): number | undefined {
+/**
+ * Mean absolute scaled error (Hyndman and Koehler 2006): mean absolute error ÷
+ * {@link seasonalNaiveError}.
+ */
+export function mase(
+  actual: ArrayLike<number>,
+  forecast: ArrayLike<number>,
+  naiveError: number | undefined,
+): number | undefined {
   if (naiveError === undefined || actual.length === 0) return undefined;
   let sum = 0;
   for (let i = 0; i < actual.length; i++) sum += Math.abs(actual[i] - forecast[i]);
@@ -56,14 +66,20 @@ export function bias(actual: ArrayLike<number>, forecast: ArrayLike<number>): nu
 /** Mean pinball loss of a quantile: being under costs `level` a unit, being over 1 − `level`. */
 export function pinballLoss(actual: ArrayLike<number>, quantile: ArrayLike<number>, level: number): number | undefined {
   let sum = 0;
-  for (let i = 0; i < actual.length; i++) sum += Math.max(level * (actual[i] - quantile[i]), (1 - level) * (quantile[i] - actual[i]));
+  for (let i = 0; i < actual.length; i++)
+    sum += Math.max(level * (actual[i] - quantile[i]), (1 - level) * (quantile[i] - actual[i]));
   return actual.length > 0 ? sum / actual.length : undefined;
 }
 
 /** Share of actual values from `low` to `high`; without `low`, of those at or under `high`. */
-export function coverage(actual: ArrayLike<number>, high: ArrayLike<number>, low?: ArrayLike<number>): number | undefined {
+export function coverage(
+  actual: ArrayLike<number>,
+  high: ArrayLike<number>,
+  low?: ArrayLike<number>,
+): number | undefined {
   let inside = 0;
-  for (let i = 0; i < actual.length; i++) if (actual[i] <= high[i] && (low === undefined || actual[i] >= low[i])) inside++;
+  for (let i = 0; i < actual.length; i++)
+    if (actual[i] <= high[i] && (low === undefined || actual[i] >= low[i])) inside++;
   return actual.length > 0 ? inside / actual.length : undefined;
 }
 

@@ -1,4 +1,12 @@
-import { type Awaitable, ConfigError, type DemandForecast, type DemandSeries, type Forecaster, type ForecastOptions, minOf } from '@sageserve/core';
+import {
+  type Awaitable,
+  ConfigError,
+  type DemandForecast,
+  type DemandSeries,
+  type Forecaster,
+  type ForecastOptions,
+  minOf,
+} from '@sageserve/core';
 import { checkHorizon, levelsOf } from './assemble.js';
 import { type ColumnForecasterOptions, createColumnForecaster } from './column-forecaster.js';
 import { createArimaForecaster, dailyArimaMethod } from './columns/arima.js';
@@ -22,18 +30,27 @@ import { asRolling, type RollingForecaster } from './rolling.js';
 import { forecastFromRolling, whenKnown } from './rolling-forecast.js';
 
 export interface AutoOptions extends ColumnForecasterOptions {
-  /** What is chosen from, each by itself or all as an ensemble weighted by recent error; {@link defaultMembers} by default. */
+  /**
+   * What is chosen from, each by itself or all as an ensemble weighted by recent error;
+   * {@link defaultMembers} by default.
+   */
   readonly members?: readonly Forecaster[];
   /** What is chosen from only by itself; {@link defaultAlternatives} by default. */
   readonly alternatives?: readonly Forecaster[];
   /** Hours of past forecasts that the choice looks back on; 168 by default. */
   readonly lookbackHours?: number;
-  /** A single forecaster must be better than the ensemble by this share to be taken in its place; 0.1 by default. */
+  /**
+   * A single forecaster must be better than the ensemble by this share to be taken in its place;
+   * 0.1 by default.
+   */
   readonly preference?: number;
   readonly calibration?: CalibrationOptions;
 }
 
-/** Three that fail in different ways: level, trend and season followed; yesterday's errors corrected; a smooth shape of weekdays and weekends. Each needs a little over two days. */
+/**
+ * Three that fail in different ways: level, trend and season followed; yesterday's errors
+ * corrected; a smooth shape of weekdays and weekends. Each needs a little over two days.
+ */
 export function defaultMembers(options: ColumnForecasterOptions = {}): RollingForecaster[] {
   return [
     createHoltWintersForecaster({ ...options, seasonal: 'multiplicative' }),
@@ -52,14 +69,20 @@ export function defaultAlternatives(options: ColumnForecasterOptions = {}): Roll
 }
 
 /**
- * Chooses for each series, hour by hour, what forecast it best of late: a member, or the ensemble of all weighted by their errors. The forecast's `method` says what and why.
- * Quantiles are calibrated, and a forecast always comes: with too little history for any member, the last value is named as what answered.
+ * Chooses for each series, hour by hour, what forecast it best of late: a member, or the ensemble
+ * of all weighted by their errors. The forecast's `method` says what and why. Quantiles are
+ * calibrated, and a forecast always comes: with too little history for any member, the last value
+ * is named as what answered.
  */
 export function createAutoForecaster(options: AutoOptions = {}): Forecaster {
   const { lookbackHours = 168, preference = 0.1, calibration = {}, members, alternatives, ...column } = options;
-  if (!(preference >= 0 && preference < 1)) throw new ConfigError('preference', `must be from 0 to under 1, not ${preference}`);
+  if (!(preference >= 0 && preference < 1))
+    throw new ConfigError('preference', `must be from 0 to under 1, not ${preference}`);
   if (!Number.isInteger(lookbackHours) || lookbackHours < 1 || lookbackHours > MOST_LOOKBACK_HOURS)
-    throw new ConfigError('lookbackHours', `must be a whole number from 1 to ${MOST_LOOKBACK_HOURS}, not ${lookbackHours}`);
+    throw new ConfigError(
+      'lookbackHours',
+      `must be a whole number from 1 to ${MOST_LOOKBACK_HOURS}, not ${lookbackHours}`,
+    );
   const chooser = createChooser(
     (members ?? defaultMembers(column)).map(asRolling),
     (alternatives ?? defaultAlternatives(column)).map(asRolling),
@@ -79,7 +102,12 @@ function createChooser(
   const candidates = [ensemble, ...(members.length === 1 ? [] : members), ...alternatives];
 
   /** Position of what is taken at an origin; −1 where no candidate can forecast. */
-  function choose({ members: said }: MemberForecasts, at: number, errors: RecentErrors | undefined, horizonSteps: number): number {
+  function choose(
+    { members: said }: MemberForecasts,
+    at: number,
+    errors: RecentErrors | undefined,
+    horizonSteps: number,
+  ): number {
     if (errors === undefined) return said.findIndex((past) => isAble(past, at, horizonSteps));
     let best = -1;
     for (const [m, error] of errors.meanAbsolute.entries()) {
@@ -98,14 +126,19 @@ function createChooser(
       if (chosen === -1) return;
       for (const name of TOKEN_COLUMNS)
         for (const kind of ['mean', 'deviation'] as const)
-          past[name][kind].set(rolled.members[chosen][name][kind].subarray(at * horizonSteps, (at + 1) * horizonSteps), i * horizonSteps);
+          past[name][kind].set(
+            rolled.members[chosen][name][kind].subarray(at * horizonSteps, (at + 1) * horizonSteps),
+            i * horizonSteps,
+          );
     }),
     forecast(history, horizonSteps, forecastOptions?: ForecastOptions): Awaitable<DemandForecast> {
       forecastOptions?.signal?.throwIfAborted();
       const levels = levelsOf(forecastOptions);
       checkHorizon(horizonSteps);
       checkHistory(history);
-      return whenKnown(explain(history, horizonSteps), (why) => forecastFromRolling(self, history, horizonSteps, levels, why));
+      return whenKnown(explain(history, horizonSteps), (why) =>
+        forecastFromRolling(self, history, horizonSteps, levels, why),
+      );
     },
   };
 
@@ -121,7 +154,10 @@ function createChooser(
         .sort((a, b) => errors.meanAbsolute[a] - errors.meanAbsolute[b])
         .slice(0, 2)
         .map((m) => `${labelOf(m)} ${wape(m)}`);
-      return `auto: ${labelOf(chosen)}, WAPE ${wape(chosen)} over ${errors.hours} h${others.length === 0 ? '' : ` (${others.join(', ')})`}`;
+      return (
+        `auto: ${labelOf(chosen)}, WAPE ${wape(chosen)} over ${errors.hours} ` +
+        `h${others.length === 0 ? '' : ` (${others.join(', ')})`}`
+      );
     });
   }
 

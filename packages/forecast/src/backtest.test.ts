@@ -23,7 +23,9 @@ describe('accuracy', () => {
     expect(wape([0, 0], [0, 1])).toBeUndefined();
     expect(bias([0], [1])).toBeUndefined();
     expect(seasonalNaiveError([2, 2], 1)).toBeUndefined();
-    expect([smape([], []), mase([], [], 1), pinballLoss([], [], 0.5), coverage([], []), quantile([], 0.5)]).toEqual(Array(5).fill(undefined));
+    expect([smape([], []), mase([], [], 1), pinballLoss([], [], 0.5), coverage([], []), quantile([], 0.5)]).toEqual(
+      Array(5).fill(undefined),
+    );
   });
 });
 
@@ -33,12 +35,23 @@ describe('backtest', () => {
   it('shows a forecaster what lay before each origin and nothing else', async () => {
     const seen: DemandSeries[] = [];
     const inner = createSeasonalNaiveForecaster();
-    const spy: Forecaster = { ...inner, forecast: (history, n, o) => (seen.push(history), inner.forecast(history, n, o)) };
-    const [result] = await backtest([series], [spy], { firstStep: 2 * DAY, everySteps: 60, horizonSteps: 12, historySteps: DAY });
+    const spy: Forecaster = {
+      ...inner,
+      forecast: (history, n, o) => (seen.push(history), inner.forecast(history, n, o)),
+    };
+    const [result] = await backtest([series], [spy], {
+      firstStep: 2 * DAY,
+      everySteps: 60,
+      horizonSteps: 12,
+      historySteps: DAY,
+    });
     expect(result.origins).toEqual([288, 348, 408, 468, 528]);
-    expect(seen.map((history) => (history.startMs - series.startMs) / series.stepMs + history.promptTokensPerS.length)).toEqual(result.origins);
+    expect(
+      seen.map((history) => (history.startMs - series.startMs) / series.stepMs + history.promptTokensPerS.length),
+    ).toEqual(result.origins);
     expect(seen.every((history) => history.promptTokensPerS.length === DAY)).toBe(true);
-    for (const [h, mean] of result.mean.subarray(0, 12).entries()) expect(mean).toBeCloseTo(1.25 * series.promptTokensPerS[144 + h], 9);
+    for (const [h, mean] of result.mean.subarray(0, 12).entries())
+      expect(mean).toBeCloseTo(1.25 * series.promptTokensPerS[144 + h], 9);
     expect(result.quantiles.map(({ level }) => level)).toEqual(BACKTEST_LEVELS);
     expect(result.msPerForecast).toBeUndefined();
   });
@@ -46,7 +59,10 @@ describe('backtest', () => {
   it('leaves out what was not observed, and a peak of which a part was not', async () => {
     const values = noisyDays(4, 'holes');
     values.fill(NaN, 300, 303);
-    const [result] = await backtest([demandOf(values)], [createSeasonalNaiveForecaster()], { firstStep: 288, everySteps: 6 });
+    const [result] = await backtest([demandOf(values)], [createSeasonalNaiveForecaster()], {
+      firstStep: 288,
+      everySteps: 6,
+    });
     expect(result.buckets.count).toBe(6 * 48 - 3);
     expect(result.peaks.count).toBe(47);
     expect(result.buckets.wape).toBeGreaterThan(0);
@@ -60,7 +76,9 @@ describe('backtest', () => {
   });
 
   it('stops when told, and refuses a series that is too short', async () => {
-    await expect(backtest([series], [createSeasonalNaiveForecaster()], { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
+    await expect(
+      backtest([series], [createSeasonalNaiveForecaster()], { signal: AbortSignal.abort(new Error('enough')) }),
+    ).rejects.toThrow('enough');
     await expect(backtest([demandOf(noisyDays(1, 'short'))], [createSeasonalNaiveForecaster()])).rejects.toThrow(
       /firstStep: model in region has 144 buckets, too few for a forecast of 6 from 288 on/,
     );

@@ -21,7 +21,10 @@ export interface BacktestOptions {
   readonly onProgress?: (done: number) => Promise<void> | undefined;
 }
 
-/** Errors over all origins of one series, of buckets or of peaks. Undefined where there is nothing to divide by. */
+/**
+ * Errors over all origins of one series, of buckets or of peaks. Undefined where there is nothing
+ * to divide by.
+ */
 export interface Accuracy {
   readonly wape: number | undefined;
   readonly mase: number | undefined;
@@ -38,7 +41,10 @@ export interface Accuracy {
   readonly count: number;
 }
 
-/** One forecaster on one series. Columns of tokens per second, prompt and output together, origins × horizon, flat; NaN where nothing was observed. */
+/**
+ * One forecaster on one series. Columns of tokens per second, prompt and output together, origins ×
+ * horizon, flat; NaN where nothing was observed.
+ */
 export interface BacktestResult {
   readonly method: string;
   readonly key: DemandKey;
@@ -62,10 +68,15 @@ export const BACKTEST_LEVELS: readonly number[] = [0.05, 0.1, 0.5, 0.8, 0.9, 0.9
 const DEFAULT_HISTORY_DAYS = 14;
 
 /**
- * Rolling origin: at each origin every forecaster sees what lay before it and nothing else, and its forecast is compared with what came. Calls one forecaster after another, in order of time.
- * Throws `ConfigError` for a series that is too short for a single origin.
+ * Rolling origin: at each origin every forecaster sees what lay before it and nothing else, and its
+ * forecast is compared with what came. Calls one forecaster after another, in order of time. Throws
+ * `ConfigError` for a series that is too short for a single origin.
  */
-export async function backtest(series: readonly DemandSeries[], forecasters: readonly Forecaster[], options: BacktestOptions = {}): Promise<BacktestResult[]> {
+export async function backtest(
+  series: readonly DemandSeries[],
+  forecasters: readonly Forecaster[],
+  options: BacktestOptions = {},
+): Promise<BacktestResult[]> {
   const results: BacktestResult[] = [];
   const runs = series.length * forecasters.length;
   for (const [s, one] of series.entries()) {
@@ -94,15 +105,18 @@ async function backtestOne(
   } = options;
   checkHorizon(horizonSteps);
   for (const [name, value] of Object.entries({ everySteps, historySteps }))
-    if (!Number.isInteger(value) || value < 1) throw new ConfigError(name, `must be a whole number of 1 or more, not ${value}`);
-  if (!Number.isInteger(firstStep) || firstStep < 0) throw new ConfigError('firstStep', `must be a whole number of 0 or more, not ${firstStep}`);
+    if (!Number.isInteger(value) || value < 1)
+      throw new ConfigError(name, `must be a whole number of 1 or more, not ${value}`);
+  if (!Number.isInteger(firstStep) || firstStep < 0)
+    throw new ConfigError('firstStep', `must be a whole number of 0 or more, not ${firstStep}`);
   const length = series.promptTokensPerS.length;
   const origins: number[] = [];
   for (let origin = firstStep; origin + horizonSteps <= length; origin += everySteps) origins.push(origin);
   if (origins.length === 0)
     throw new ConfigError(
       'firstStep',
-      `${series.key.modelId} in ${series.key.regionId} has ${length} buckets, too few for a forecast of ${horizonSteps} from ${firstStep} on`,
+      `${series.key.modelId} in ${series.key.regionId} has ${length} buckets, too few for a forecast of ` +
+        `${horizonSteps} from ${firstStep} on`,
     );
   const total = series.promptTokensPerS.map((value, t) => value + series.outputTokensPerS[t]);
   const size = origins.length * horizonSteps;
@@ -126,7 +140,10 @@ async function backtestOne(
     for (const { level, values } of quantiles) {
       const found = forecast.quantiles.find((q) => q.level === level);
       if (found === undefined || found.values.length !== horizonSteps || forecast.mean.length !== horizonSteps)
-        throw new ConfigError('forecasters', `${forecaster.name} did not answer with ${horizonSteps} steps and the quantile ${level}, as it was asked to`);
+        throw new ConfigError(
+          'forecasters',
+          `${forecaster.name} did not answer with ${horizonSteps} steps and the quantile ${level}, as it was asked to`,
+        );
       values.set(found.values, i * horizonSteps);
     }
     await progress((i + 1) / origins.length);
@@ -151,15 +168,23 @@ async function backtestOne(
   };
 }
 
-/** What yesterday's peak missed by, over horizons one after another; undefined with less than a day. */
+/**
+ * What yesterday's peak missed by, over horizons one after another; undefined with less than a day.
+ */
 function naivePeakError(train: Float64Array, horizonSteps: number, day: number): number | undefined {
   const now = hourlyPeaks(train.subarray(day), horizonSteps);
   const before = hourlyPeaks(train.subarray(0, Math.max(0, train.length - day)), horizonSteps);
   return seasonalNaiveError([...before, ...now], before.length);
 }
 
-/** One method over all its series: errors of all buckets and all peaks together, so that a series counts by its size. MASE is undefined, since each series has its own denominator. */
-export function poolBacktests(results: readonly BacktestResult[]): { readonly buckets: Accuracy; readonly peaks: Accuracy } {
+/**
+ * One method over all its series: errors of all buckets and all peaks together, so that a series
+ * counts by its size. MASE is undefined, since each series has its own denominator.
+ */
+export function poolBacktests(results: readonly BacktestResult[]): {
+  readonly buckets: Accuracy;
+  readonly peaks: Accuracy;
+} {
   return { buckets: bucketAccuracy(results, undefined), peaks: peakAccuracy(results, undefined) };
 }
 
@@ -201,7 +226,12 @@ function hourlyPeaks(values: Float64Array, steps: number): Float64Array {
   );
 }
 
-function accuracyOf(actual: Float64Array, point: Float64Array, quantiles: readonly Float64Array[], naiveError: number | undefined): Accuracy {
+function accuracyOf(
+  actual: Float64Array,
+  point: Float64Array,
+  quantiles: readonly Float64Array[],
+  naiveError: number | undefined,
+): Accuracy {
   const at = (level: number): Float64Array => quantiles[BACKTEST_LEVELS.indexOf(level)];
   const level = actual.length === 0 ? 0 : actual.reduce((sum, x) => sum + x, 0) / actual.length;
   const loss = pinballLoss(actual, at(0.9), 0.9);

@@ -1,16 +1,32 @@
 import { type DemandForecast, type DemandSeries, type ForecastOptions, MS_PER_DAY, MS_PER_HOUR } from '@sageserve/core';
 import { checkHorizon, levelsOf } from './assemble.js';
 import type { ColumnMethod, ColumnModel } from './columns/method.js';
-import { checkHistory, fillGaps, firstObserved, ForecastHistoryError, observedSteps, TOKEN_COLUMNS, type TokenColumn } from './history.js';
+import {
+  checkHistory,
+  fillGaps,
+  firstObserved,
+  ForecastHistoryError,
+  observedSteps,
+  TOKEN_COLUMNS,
+  type TokenColumn,
+} from './history.js';
 import { forecastFromRolling } from './rolling-forecast.js';
 import { emptyPast, MAX_SERIES, type PastForecasts, PastMemory, type RollingForecaster } from './rolling.js';
 
 export interface ColumnForecasterOptions {
-  /** Bucket length that `minHistorySteps` is stated for; 10 minutes by default. Other lengths work too. */
+  /**
+   * Bucket length that `minHistorySteps` is stated for; 10 minutes by default. Other lengths work
+   * too.
+   */
   readonly stepMs?: number;
-  /** Days that a fit looks back on; 13 by default, so that a ring of two weeks serves a whole day. */
+  /**
+   * Days that a fit looks back on; 13 by default, so that a ring of two weeks serves a whole day.
+   */
   readonly windowDays?: number;
-  /** Parameters are estimated this often, and kept in between; by default once a day, and every six hours in a series' first week. Every forecast reads all of the history up to its origin. */
+  /**
+   * Parameters are estimated this often, and kept in between; by default once a day, and every six
+   * hours in a series' first week. Every forecast reads all of the history up to its origin.
+   */
   readonly refitEveryMs?: number;
 }
 
@@ -19,12 +35,21 @@ const DEFAULT_STEP_MS = 600_000;
 const LEAST_OBSERVED = 0.5;
 const YOUNG_REFIT_MS = 6 * MS_PER_HOUR;
 const YOUNG_DAYS = 7;
-/** From this many past forecasts on, as after a start, parameters are estimated for a quarter of them at a time. */
+/**
+ * From this many past forecasts on, as after a start, parameters are estimated for a quarter of
+ * them at a time.
+ */
 const MANY_ORIGINS = 24;
 const QUARTERS = 4;
-/** Whole days that are left before a window is cut to begin where a refit does, so that a sliding history does not change it every hour. */
+/**
+ * Whole days that are left before a window is cut to begin where a refit does, so that a sliding
+ * history does not change it every hour.
+ */
 const ALIGN_FROM_DAYS = 10;
-/** Forecasts end here, as multiples of the largest value in the window: a trend that runs away says nothing. */
+/**
+ * Forecasts end here, as multiples of the largest value in the window: a trend that runs away says
+ * nothing.
+ */
 const RUNAWAY = 10;
 
 interface Fitted {
@@ -38,8 +63,8 @@ interface Fitted {
 
 /**
  * A method for one column as a forecaster of demand: prompt and output tokens are fitted apart.
- * Parameters are estimated at hours that differ from series to series, so that no hour pays for all.
- * Throws `ForecastHistoryError` for too short a history, or one that is not a history.
+ * Parameters are estimated at hours that differ from series to series, so that no hour pays for
+ * all. Throws `ForecastHistoryError` for too short a history, or one that is not a history.
  */
 export function createColumnForecaster(method: ColumnMethod, options: ColumnForecasterOptions = {}): RollingForecaster {
   const { stepMs = DEFAULT_STEP_MS, windowDays = 13, refitEveryMs } = options;
@@ -56,7 +81,13 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
     }) as PastForecasts;
   }
 
-  function rollColumn(history: DemandSeries, name: TokenColumn, origins: readonly number[], horizonSteps: number, past: PastForecasts): void {
+  function rollColumn(
+    history: DemandSeries,
+    name: TokenColumn,
+    origins: readonly number[],
+    horizonSteps: number,
+    past: PastForecasts,
+  ): void {
     const first = firstObserved(history);
     const values = fillGaps(history[name], history.stepMs);
     const base = Math.round(history.startMs / history.stepMs);
@@ -116,7 +147,8 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
       const id = `${history.key.modelId}\n${history.key.regionId}\n${history.stepMs}\n${name}`;
       const known = fits.get(id);
       const lastValues = values.subarray(Math.max(start, end - 2 * day), end);
-      if (known?.endIndex === endIndex && known.startIndex === base + start && sameValues(known.lastValues, lastValues)) return known;
+      if (known?.endIndex === endIndex && known.startIndex === base + start && sameValues(known.lastValues, lastValues))
+        return known;
       const fitted = fitColumn(method, history, values, start, end, lastValues.slice());
       fits.delete(id);
       fits.set(id, fitted);
@@ -139,7 +171,8 @@ export function createColumnForecaster(method: ColumnMethod, options: ColumnFore
         'withFallback() names a simpler method for the time until then; createAutoForecaster() does so by itself.',
       );
     const observed = observedSteps(history);
-    if (observed < LEAST_OBSERVED * length) throw new ForecastHistoryError(`${who} has more gaps than buckets: ${observed} of ${length} were observed`);
+    if (observed < LEAST_OBSERVED * length)
+      throw new ForecastHistoryError(`${who} has more gaps than buckets: ${observed} of ${length} were observed`);
     return forecastFromRolling(self, history, horizonSteps, levels, method.name) as DemandForecast;
   }
 
@@ -181,7 +214,8 @@ function fitColumn(
 /** A bucket of the refit interval that belongs to a series, from its name (FNV-1a). */
 function phaseOf(history: DemandSeries, every: number): number {
   let hash = 0x811c9dc5;
-  for (const char of `${history.key.modelId}\n${history.key.regionId}`) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
+  for (const char of `${history.key.modelId}\n${history.key.regionId}`)
+    hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
   return (hash >>> 0) % every;
 }
 

@@ -1,11 +1,17 @@
 export interface ConformalOptions {
   /** Errors that a quantile is taken from, newest. */
   readonly window: number;
-  /** How far the working level moves after each error: a miss of the 0.9 quantile moves it up by `rate` × 0.9, a hit down by `rate` × 0.1. */
+  /**
+   * How far the working level moves after each error: a miss of the 0.9 quantile moves it up by
+   * `rate` × 0.9, a hit down by `rate` × 0.1.
+   */
   readonly rate: number;
 }
 
-/** The scores of errors whose size follows the forecast's: the error as a share of the forecast plus a floor. */
+/**
+ * The scores of errors whose size follows the forecast's: the error as a share of the forecast plus
+ * a floor.
+ */
 export function scoreOf(actual: number, forecast: number, floor: number): number {
   return (actual - forecast) / (forecast + floor);
 }
@@ -18,10 +24,16 @@ const WARM_UP = 8;
 const MOST = 1.5;
 
 /**
- * Adaptive conformal inference (Gibbs and Candès 2021): each level's quantile of the newest scores, where the working level has been moved by every hit and miss up to now, so that
- * coverage comes back to the nominal one when the errors change. Only what was known at each time enters. Returns one score for each level, not falling.
+ * Adaptive conformal inference (Gibbs and Candès 2021): each level's quantile of the newest scores,
+ * where the working level has been moved by every hit and miss up to now, so that coverage comes
+ * back to the nominal one when the errors change. Only what was known at each time enters. Returns
+ * one score for each level, not falling.
  */
-export function adaptiveQuantiles(scores: ArrayLike<number>, levels: readonly number[], { window, rate }: ConformalOptions): number[] {
+export function adaptiveQuantiles(
+  scores: ArrayLike<number>,
+  levels: readonly number[],
+  { window, rate }: ConformalOptions,
+): number[] {
   const working = [...levels];
   const sorted = new Float64Array(window);
   let size = 0;

@@ -15,8 +15,14 @@ describe('ensembles', () => {
     const values = [10, 20, 60].map((_, k) => createMovingAverageForecaster({ window: k + 1 }));
     const history = demandOf([60, 20, 10]);
     const [a, b, c] = await Promise.all(values.map(async (f) => (await f.forecast(history, 1)).mean[0]));
-    expect((await createEnsembleForecaster(values, { combine: 'mean' }).forecast(history, 1)).mean[0]).toBeCloseTo((a + b + c) / 3, 9);
-    expect((await createEnsembleForecaster(values, { combine: 'median' }).forecast(history, 1)).mean[0]).toBeCloseTo([a, b, c].sort((x, y) => x - y)[1], 9);
+    expect((await createEnsembleForecaster(values, { combine: 'mean' }).forecast(history, 1)).mean[0]).toBeCloseTo(
+      (a + b + c) / 3,
+      9,
+    );
+    expect((await createEnsembleForecaster(values, { combine: 'median' }).forecast(history, 1)).mean[0]).toBeCloseTo(
+      [a, b, c].sort((x, y) => x - y)[1],
+      9,
+    );
   });
 
   it('weigh a member down that was wrong of late', async () => {
@@ -28,16 +34,24 @@ describe('ensembles', () => {
 
   it('leave out members that lack history, and refuse to be empty', async () => {
     const history = demandOf(noisyDays(1, 'day'));
-    const forecast = await createEnsembleForecaster([createHoltWintersForecaster(), createSeasonalNaiveForecaster()], { combine: 'mean' }).forecast(history, 3);
+    const forecast = await createEnsembleForecaster([createHoltWintersForecaster(), createSeasonalNaiveForecaster()], {
+      combine: 'mean',
+    }).forecast(history, 3);
     expect([...forecast.mean]).toEqual([...(await createSeasonalNaiveForecaster().forecast(history, 3)).mean]);
     expect(() => createEnsembleForecaster([])).toThrow(/members: needs at least one forecaster/);
   });
 
   it('take in forecasters of others, which only know forecast()', async () => {
     const inner = createSeasonalNaiveForecaster();
-    const foreign: Forecaster = { name: 'foreign', minHistorySteps: DAY, forecast: async (h, n, o) => inner.forecast(h, n, o) };
+    const foreign: Forecaster = {
+      name: 'foreign',
+      minHistorySteps: DAY,
+      forecast: async (h, n, o) => inner.forecast(h, n, o),
+    };
     const [mixed, own] = await Promise.all(
-      [foreign, inner].map(async (member) => createEnsembleForecaster([member, createHoltWintersForecaster()]).forecast(series, 6)),
+      [foreign, inner].map(async (member) =>
+        createEnsembleForecaster([member, createHoltWintersForecaster()]).forecast(series, 6),
+      ),
     );
     for (const [h, mean] of own.mean.entries()) expect(mixed.mean[h]).toBeCloseTo(mean, 6);
   });
@@ -51,7 +65,10 @@ describe('auto', () => {
       noisyDays(9, 'flat', 0.1).map((x, t) => x / (1 + 0.6 * Math.sin((2 * Math.PI * t) / DAY))),
     ];
     for (const values of kinds) {
-      const [auto, ...members] = await backtest([demandOf(values)], [createAutoForecaster(), ...defaultMembers()], { firstStep: 6 * DAY, everySteps: 12 });
+      const [auto, ...members] = await backtest([demandOf(values)], [createAutoForecaster(), ...defaultMembers()], {
+        firstStep: 6 * DAY,
+        everySteps: 12,
+      });
       expect(auto.buckets.wape!).toBeLessThan(1.1 * Math.min(...members.map((m) => m.buckets.wape!)));
     }
   });
@@ -59,13 +76,17 @@ describe('auto', () => {
   it('says what it chose and why', async () => {
     const forecast = await createAutoForecaster().forecast(series, 6);
     expect(forecast.method).toMatch(/^auto: .+, WAPE \d+\.\d % over 1\d\d h \(.+ \d+\.\d %, .+ \d+\.\d %\)/);
-    const alone = await createAutoForecaster({ members: [createMovingAverageForecaster()], alternatives: [createHoltWintersForecaster()] }).forecast(series, 6);
+    const alone = await createAutoForecaster({
+      members: [createMovingAverageForecaster()],
+      alternatives: [createHoltWintersForecaster()],
+    }).forecast(series, 6);
     expect(alone.method).toMatch(/^auto: holt-winters-additive/);
   });
 
   it('gives the same forecast from a history that came hour by hour and from one that came at once', async () => {
     const hourly = createAutoForecaster();
-    for (let end = 5 * DAY; end <= series.promptTokensPerS.length; end += 6) await hourly.forecast(demandOf(series.promptTokensPerS.subarray(0, end)), 6);
+    for (let end = 5 * DAY; end <= series.promptTokensPerS.length; end += 6)
+      await hourly.forecast(demandOf(series.promptTokensPerS.subarray(0, end)), 6);
     const [a, b] = await Promise.all([hourly, createAutoForecaster()].map(async (f) => f.forecast(series, 6)));
     for (const [h, mean] of b.mean.entries()) expect(Math.abs(a.mean[h] / mean - 1)).toBeLessThan(0.02);
   });

@@ -11,7 +11,15 @@ import {
 } from '@sageserve/core';
 import { checkHorizon, levelsOf } from './assemble.js';
 import { checkHistory, TOKEN_COLUMNS } from './history.js';
-import { asRolling, emptyPast, hourlyOrigins, type PastForecasts, PastMemory, type RollingForecaster, strideOf } from './rolling.js';
+import {
+  asRolling,
+  emptyPast,
+  hourlyOrigins,
+  type PastForecasts,
+  PastMemory,
+  type RollingForecaster,
+  strideOf,
+} from './rolling.js';
 import { forecastFromRolling, whenKnown } from './rolling-forecast.js';
 
 export interface EnsembleOptions {
@@ -19,11 +27,17 @@ export interface EnsembleOptions {
   readonly combine?: 'weighted' | 'mean' | 'median';
   /** Hours of past forecasts that weights are taken from; 96 by default. */
   readonly lookbackHours?: number;
-  /** The inverse error is raised to this: 0 is the plain mean, large values pick the best; 8 by default. */
+  /**
+   * The inverse error is raised to this: 0 is the plain mean, large values pick the best; 8 by
+   * default.
+   */
   readonly power?: number;
 }
 
-/** Mean absolute error of each member over its recent forecasts of prompt and output tokens together; undefined without any. */
+/**
+ * Mean absolute error of each member over its recent forecasts of prompt and output tokens
+ * together; undefined without any.
+ */
 export interface RecentErrors {
   /** By member; NaN for one that could not forecast. */
   readonly meanAbsolute: readonly number[];
@@ -31,11 +45,17 @@ export interface RecentErrors {
   readonly hours: number;
 }
 
-/** What every member said at `all`, the sorted union of hourly origins and those asked for, and how far it was off. */
+/**
+ * What every member said at `all`, the sorted union of hourly origins and those asked for, and how
+ * far it was off.
+ */
 export interface MemberForecasts {
   readonly all: readonly number[];
   readonly members: readonly PastForecasts[];
-  /** Sum of absolute errors over the horizon, origins × members; NaN where the member had no forecast. Steps that were not observed do not count. */
+  /**
+   * Sum of absolute errors over the horizon, origins × members; NaN where the member had no
+   * forecast. Steps that were not observed do not count.
+   */
   readonly missed: Float64Array;
   /** Sum of what came over the horizon, and the steps of it that were observed, by origin. */
   readonly came: Float64Array;
@@ -54,14 +74,22 @@ export function rollMembers(
   horizonSteps: number,
 ): Awaitable<MemberForecasts> {
   const earliest = origins[0] - lookbackHours * strideOf(history.stepMs);
-  const grid = hourlyOrigins(history, Number.MAX_SAFE_INTEGER, 1).filter((origin) => origin >= earliest && origin < origins.at(-1)!);
+  const grid = hourlyOrigins(history, Number.MAX_SAFE_INTEGER, 1).filter(
+    (origin) => origin >= earliest && origin < origins.at(-1)!,
+  );
   const all = [...new Set([...grid, ...origins])].sort((a, b) => a - b);
   const found: Awaitable<PastForecasts>[] = members.map((member) => member.rolling(history, all, horizonSteps));
-  if (found.some(isThenable)) return Promise.all(found.map(async (past) => past)).then((done) => scored(done, history, all, horizonSteps));
+  if (found.some(isThenable))
+    return Promise.all(found.map(async (past) => past)).then((done) => scored(done, history, all, horizonSteps));
   return scored(found as PastForecasts[], history, all, horizonSteps);
 }
 
-function scored(members: readonly PastForecasts[], history: DemandSeries, all: readonly number[], horizonSteps: number): MemberForecasts {
+function scored(
+  members: readonly PastForecasts[],
+  history: DemandSeries,
+  all: readonly number[],
+  horizonSteps: number,
+): MemberForecasts {
   const missed = new Float64Array(all.length * members.length);
   const came = new Float64Array(all.length);
   const steps = new Int32Array(all.length);
@@ -74,13 +102,18 @@ function scored(members: readonly PastForecasts[], history: DemandSeries, all: r
       steps[i]++;
       const k = i * horizonSteps + h;
       for (let m = 0; m < members.length; m++)
-        missed[i * members.length + m] += Math.abs(actual - members[m].promptTokensPerS.mean[k] - members[m].outputTokensPerS.mean[k]);
+        missed[i * members.length + m] += Math.abs(
+          actual - members[m].promptTokensPerS.mean[k] - members[m].outputTokensPerS.mean[k],
+        );
     }
   }
   return { all, members, missed, came, steps };
 }
 
-/** Errors that were known at `origin`, over those forecasts that every able member made and whose horizon was over by then. */
+/**
+ * Errors that were known at `origin`, over those forecasts that every able member made and whose
+ * horizon was over by then.
+ */
 export function recentErrors(
   { all, members, missed, came, steps }: MemberForecasts,
   history: DemandSeries,
@@ -107,11 +140,28 @@ export function recentErrors(
   return { meanAbsolute: sums.map((sum, m) => (able[m] ? sum / count : NaN)), meanActual: total / count, hours };
 }
 
-/** Writes what is said at the `i`-th origin, which is the `at`-th of all that were rolled, into `past`. */
-type Combine = (rolled: MemberForecasts, at: number, errors: RecentErrors | undefined, past: PastForecasts, i: number, horizonSteps: number) => void;
+/**
+ * Writes what is said at the `i`-th origin, which is the `at`-th of all that were rolled, into
+ * `past`.
+ */
+type Combine = (
+  rolled: MemberForecasts,
+  at: number,
+  errors: RecentErrors | undefined,
+  past: PastForecasts,
+  i: number,
+  horizonSteps: number,
+) => void;
 
-/** `rolling` of a forecaster that is made of others: at each origin it is told what they said and how wrong they had been by then. */
-export function rollingOver(members: readonly RollingForecaster[], lookbackHours: number, combine: Combine): RollingForecaster['rolling'] {
+/**
+ * `rolling` of a forecaster that is made of others: at each origin it is told what they said and
+ * how wrong they had been by then.
+ */
+export function rollingOver(
+  members: readonly RollingForecaster[],
+  lookbackHours: number,
+  combine: Combine,
+): RollingForecaster['rolling'] {
   const memory = new PastMemory();
   return (history, origins, horizonSteps) => {
     checkHorizon(horizonSteps);
@@ -121,7 +171,14 @@ export function rollingOver(members: readonly RollingForecaster[], lookbackHours
       whenKnown(rollMembers(members, history, missing, lookbackHours, horizonSteps), (rolled) => {
         const past = emptyPast(missing.length, horizonSteps);
         for (const [i, origin] of missing.entries())
-          combine(rolled, rolled.all.indexOf(origin), recentErrors(rolled, history, origin, lookbackHours, horizonSteps), past, i, horizonSteps);
+          combine(
+            rolled,
+            rolled.all.indexOf(origin),
+            recentErrors(rolled, history, origin, lookbackHours, horizonSteps),
+            past,
+            i,
+            horizonSteps,
+          );
         return past;
       }),
     );
@@ -134,25 +191,41 @@ export function isAble(member: PastForecasts, at: number, horizonSteps: number):
 }
 
 /**
- * Several forecasters as one: the mean, the median, or the mean weighted by how well each did lately. Members that lack history are left out until they have it.
- * Throws `ConfigError` without members, `ForecastHistoryError` where no member can forecast.
+ * Several forecasters as one: the mean, the median, or the mean weighted by how well each did
+ * lately. Members that lack history are left out until they have it. Throws `ConfigError` without
+ * members, `ForecastHistoryError` where no member can forecast.
  */
-export function createEnsembleForecaster(forecasters: readonly Forecaster[], options: EnsembleOptions = {}): RollingForecaster {
+export function createEnsembleForecaster(
+  forecasters: readonly Forecaster[],
+  options: EnsembleOptions = {},
+): RollingForecaster {
   const { combine = 'weighted', lookbackHours = 96, power: exponent = 8 } = options;
   if (forecasters.length === 0) throw new ConfigError('members', 'needs at least one forecaster');
-  if (!['weighted', 'mean', 'median'].includes(combine)) throw new ConfigError('combine', `must be weighted, mean or median, not ${combine}`);
+  if (!['weighted', 'mean', 'median'].includes(combine))
+    throw new ConfigError('combine', `must be weighted, mean or median, not ${combine}`);
   if (!Number.isInteger(lookbackHours) || lookbackHours < 1 || lookbackHours > MOST_LOOKBACK_HOURS)
-    throw new ConfigError('lookbackHours', `must be a whole number from 1 to ${MOST_LOOKBACK_HOURS}, not ${lookbackHours}`);
-  if (!(exponent >= 0 && Number.isFinite(exponent))) throw new ConfigError('power', `must be a number of 0 or more, not ${exponent}`);
+    throw new ConfigError(
+      'lookbackHours',
+      `must be a whole number from 1 to ${MOST_LOOKBACK_HOURS}, not ${lookbackHours}`,
+    );
+  if (!(exponent >= 0 && Number.isFinite(exponent)))
+    throw new ConfigError('power', `must be a number of 0 or more, not ${exponent}`);
   const members = forecasters.map(asRolling);
   const name = `${combine}(${members.map((m) => m.name).join(', ')})`;
 
-  const weightsOf = ({ members: said }: MemberForecasts, at: number, errors: RecentErrors | undefined, horizonSteps: number): number[] => {
+  const weightsOf = (
+    { members: said }: MemberForecasts,
+    at: number,
+    errors: RecentErrors | undefined,
+    horizonSteps: number,
+  ): number[] => {
     const able = said.map((past) => (isAble(past, at, horizonSteps) ? 1 : 0));
     if (combine !== 'weighted' || errors === undefined) return able;
     const least = minOf(errors.meanAbsolute.filter((e) => !Number.isNaN(e)));
     const tiny = 1e-9 * errors.meanActual + Number.MIN_VALUE;
-    return errors.meanAbsolute.map((error, m) => (able[m] === 1 ? power((least + tiny) / (error + tiny), exponent) : 0));
+    return errors.meanAbsolute.map((error, m) =>
+      able[m] === 1 ? power((least + tiny) / (error + tiny), exponent) : 0,
+    );
   };
 
   const self: RollingForecaster = {

@@ -27,14 +27,17 @@ const FORECASTERS: Readonly<Record<string, () => Forecaster>> = {
   'linear trend': () => createLinearTrendForecaster(),
   'simple smoothing': () => createSimpleSmoothingForecaster(),
   'Holt-Winters, additive': () => createHoltWintersForecaster(),
-  'Holt-Winters, multiplicative and damped': () => createHoltWintersForecaster({ seasonal: 'multiplicative', damped: true }),
+  'Holt-Winters, multiplicative and damped': () =>
+    createHoltWintersForecaster({ seasonal: 'multiplicative', damped: true }),
   'ARIMA(3,1,2)': () => createArimaForecaster(),
-  'seasonal ARIMA': () => createArimaForecaster({ order: { p: 1, d: 0, q: 1, seasonalD: 1, seasonalQ: 1, season: DAY } }),
+  'seasonal ARIMA': () =>
+    createArimaForecaster({ order: { p: 1, d: 0, q: 1, seasonalD: 1, seasonalQ: 1, season: DAY } }),
   'automatic ARIMA': () => createAutoArimaForecaster({ maxOrder: 1 }),
   harmonic: () => createHarmonicForecaster(),
   MSTL: () => createMstlForecaster(),
   ridge: () => createRidgeForecaster(),
-  'ensemble, mean': () => createEnsembleForecaster([createSeasonalNaiveForecaster(), createHoltWintersForecaster()], { combine: 'mean' }),
+  'ensemble, mean': () =>
+    createEnsembleForecaster([createSeasonalNaiveForecaster(), createHoltWintersForecaster()], { combine: 'mean' }),
   'ensemble, median': () => createEnsembleForecaster(defaultMembers(), { combine: 'median' }),
   'ensemble, weighted': () => createEnsembleForecaster(defaultMembers()),
   calibrated: () => withCalibration(createHoltWintersForecaster()),
@@ -47,7 +50,16 @@ describe.each(Object.entries(FORECASTERS))('%s', (_, create) => {
   for (const { name, run } of forecasterConformance(create)) it(name, run);
 });
 
-const ROLLING = ['Holt-Winters, additive', 'seasonal ARIMA', 'harmonic', 'ridge', 'ensemble, weighted', 'calibrated', 'MSTL', 'moving average'] as const;
+const ROLLING = [
+  'Holt-Winters, additive',
+  'seasonal ARIMA',
+  'harmonic',
+  'ridge',
+  'ensemble, weighted',
+  'calibrated',
+  'MSTL',
+  'moving average',
+] as const;
 
 describe('nothing that comes later changes what was forecast', () => {
   const past = 5 * DAY;
@@ -62,7 +74,9 @@ describe('nothing that comes later changes what was forecast', () => {
   it.each(ROLLING)('%s', async (name) => {
     // Beyond them there are origins that do lie later, as there are when a forecaster looks back.
     const asked = [...origins, past + 60, past + 120];
-    const [a, b] = await Promise.all([values, changed].map(async (v) => (FORECASTERS[name]() as RollingForecaster).rolling(demandOf(v), asked, 6)));
+    const [a, b] = await Promise.all(
+      [values, changed].map(async (v) => (FORECASTERS[name]() as RollingForecaster).rolling(demandOf(v), asked, 6)),
+    );
     const cut = origins.length * 6;
     expect([...b.promptTokensPerS.mean.subarray(0, cut)]).toEqual([...a.promptTokensPerS.mean.subarray(0, cut)]);
     expect([...a.promptTokensPerS.mean.subarray(0, cut)].filter(Number.isFinite).length).toBeGreaterThan(cut / 2);
@@ -71,7 +85,9 @@ describe('nothing that comes later changes what was forecast', () => {
   it('weights at an origin come from errors that were known by then', async () => {
     const members = (): RollingForecaster[] => [createSeasonalNaiveForecaster(), createMovingAverageForecaster()];
     const both = await Promise.all(
-      [values, changed].map(async (v) => recentErrors(await rollMembers(members(), demandOf(v), [past, past + 60], 48, 12), demandOf(v), past, 48, 12)),
+      [values, changed].map(async (v) =>
+        recentErrors(await rollMembers(members(), demandOf(v), [past, past + 60], 48, 12), demandOf(v), past, 48, 12),
+      ),
     );
     expect(both[1]).toEqual(both[0]);
     expect(both[0]!.hours).toBeGreaterThan(30);
@@ -114,7 +130,9 @@ describe('any history', () => {
   it('scaled by k gives forecasts scaled by k', async () => {
     const history = noisyDays(4, 'scale');
     for (const name of ['auto', 'calibrated', 'ridge', 'MSTL', 'automatic ARIMA']) {
-      const [one, many] = await Promise.all([1, 1_024].map(async (k) => FORECASTERS[name]().forecast(demandOf(history.map((x) => x * k)), 6)));
+      const [one, many] = await Promise.all(
+        [1, 1_024].map(async (k) => FORECASTERS[name]().forecast(demandOf(history.map((x) => x * k)), 6)),
+      );
       for (const [h, mean] of one.mean.entries()) {
         expect(many.mean[h] / 1_024).toBeCloseTo(mean, 6);
         expect(many.quantiles[3].values[h] / 1_024).toBeCloseTo(one.quantiles[3].values[h], 6);
@@ -129,11 +147,21 @@ describe('a history that is none', () => {
   it('is refused with the bucket and how to mend it', () => {
     const values = noisyDays(3, 'bad');
     values[7] = -1;
-    expect(() => forecaster.forecast(demandOf(values), 6)).toThrow(/model in region: promptTokensPerS\[7\], the bucket of 2024-05-13T01:10:00.000Z, is -1/);
-    expect(() => forecaster.forecast(demandOf([1, 2, 3]), 6)).toThrow(/holt-winters-additive needs 291 buckets, and model in region has 3/);
-    expect(() => forecaster.forecast(demandOf([1, 2], [1]), 6)).toThrow(/outputTokensPerS has 1 buckets and promptTokensPerS 2/);
-    expect(() => forecaster.forecast({ ...demandOf(noisyDays(3, 1)), stepMs: 0 }, 6)).toThrow(/stepMs must be a positive number, not 0/);
-    expect(() => forecaster.forecast(demandOf(noisyDays(3, 1)), 0)).toThrow(/horizonSteps: must be a whole number from 1 to 1000000, not 0/);
+    expect(() => forecaster.forecast(demandOf(values), 6)).toThrow(
+      /model in region: promptTokensPerS\[7\], the bucket of 2024-05-13T01:10:00.000Z, is -1/,
+    );
+    expect(() => forecaster.forecast(demandOf([1, 2, 3]), 6)).toThrow(
+      /holt-winters-additive needs 291 buckets, and model in region has 3/,
+    );
+    expect(() => forecaster.forecast(demandOf([1, 2], [1]), 6)).toThrow(
+      /outputTokensPerS has 1 buckets and promptTokensPerS 2/,
+    );
+    expect(() => forecaster.forecast({ ...demandOf(noisyDays(3, 1)), stepMs: 0 }, 6)).toThrow(
+      /stepMs must be a positive number, not 0/,
+    );
+    expect(() => forecaster.forecast(demandOf(noisyDays(3, 1)), 0)).toThrow(
+      /horizonSteps: must be a whole number from 1 to 1000000, not 0/,
+    );
     expect(() => forecaster.forecast(demandOf(noisyDays(3, 1)), 6, { quantileLevels: [0.5, 1.5] })).toThrow(
       /quantileLevels: holds levels between 0 and 1, not 1.5/,
     );
@@ -145,7 +173,9 @@ describe('gaps', () => {
     const whole = noisyDays(4, 'gaps', 0.01);
     const gapped = whole.slice();
     gapped.fill(NaN, 4 * DAY - 8, 4 * DAY - 1);
-    const [a, b] = await Promise.all([whole, gapped].map(async (values) => createHoltWintersForecaster().forecast(demandOf(values), 6)));
+    const [a, b] = await Promise.all(
+      [whole, gapped].map(async (values) => createHoltWintersForecaster().forecast(demandOf(values), 6)),
+    );
     for (const [h, mean] of a.mean.entries()) expect(Math.abs(b.mean[h] / mean - 1)).toBeLessThan(0.1);
   });
 });

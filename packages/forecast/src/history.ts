@@ -18,25 +18,31 @@ export class ForecastHistoryError extends SageServeError {
 export const LARGEST = 1e100;
 
 /**
- * Throws `ForecastHistoryError`, naming the series, the column and the bucket, where columns differ in length, a value is negative, infinite or beyond {@link LARGEST}, or the step is no positive number.
- * NaN stands for a bucket that was not observed and is no error.
+ * Throws `ForecastHistoryError`, naming the series, the column and the bucket, where columns differ
+ * in length, a value is negative, infinite or beyond {@link LARGEST}, or the step is no positive
+ * number. NaN stands for a bucket that was not observed and is no error.
  */
 export function checkHistory(history: DemandSeries): void {
   const who = `${history.key.modelId} in ${history.key.regionId}`;
   if (!(history.stepMs > 0 && Number.isFinite(history.stepMs)))
     throw new ForecastHistoryError(`${who}: stepMs must be a positive number, not ${history.stepMs}`);
-  if (!Number.isFinite(history.startMs)) throw new ForecastHistoryError(`${who}: startMs must be a finite number, not ${history.startMs}`);
+  if (!Number.isFinite(history.startMs))
+    throw new ForecastHistoryError(`${who}: startMs must be a finite number, not ${history.startMs}`);
   const length = history.promptTokensPerS.length;
   for (const name of TOKEN_COLUMNS) {
     const column = history[name];
     if (column.length !== length)
-      throw new ForecastHistoryError(`${who}: ${name} has ${column.length} buckets and promptTokensPerS ${length}`, 'Columns of a series have one length.');
+      throw new ForecastHistoryError(
+        `${who}: ${name} has ${column.length} buckets and promptTokensPerS ${length}`,
+        'Columns of a series have one length.',
+      );
     for (let t = 0; t < length; t++) {
       const value = column[t];
       if (value < 0 || value > LARGEST)
         throw new ForecastHistoryError(
           `${who}: ${name}[${t}], the bucket of ${dateText(history.startMs + t * history.stepMs)}, is ${value}`,
-          'Demand is a finite number of 0 or more, or NaN where it was not observed. withFallback() takes such buckets as not observed.',
+          'Demand is a finite number of 0 or more, or NaN where it was not observed. withFallback() takes such ' +
+            'buckets as not observed.',
         );
     }
   }
@@ -50,7 +56,8 @@ function dateText(ms: number): string {
 /** Buckets in which both columns were observed. */
 export function observedSteps(history: DemandSeries): number {
   let count = 0;
-  for (let t = 0; t < history.promptTokensPerS.length; t++) if (history.promptTokensPerS[t] >= 0 && history.outputTokensPerS[t] >= 0) count++;
+  for (let t = 0; t < history.promptTokensPerS.length; t++)
+    if (history.promptTokensPerS[t] >= 0 && history.outputTokensPerS[t] >= 0) count++;
   return count;
 }
 
@@ -65,8 +72,10 @@ export function firstObserved(history: DemandSeries): number {
 const GAP_MEMORY = 0.9;
 
 /**
- * The column with its gaps filled from what came before them only: yesterday's value, moved by how the newest value stood to yesterday's, which is forgotten over an hour or two;
- * the last value where there was no yesterday. Entries before the first observation are 0 and not meant to be read.
+ * The column with its gaps filled from what came before them only: yesterday's value, moved by how
+ * the newest value stood to yesterday's, which is forgotten over an hour or two; the last value
+ * where there was no yesterday. Entries before the first observation are 0 and not meant to be
+ * read.
  */
 export function fillGaps(column: Float64Array, stepMs: number): Float64Array {
   const day = stepsPerDay(stepMs);

@@ -3,16 +3,25 @@ import { normalForecast, type Spread } from './assemble.js';
 import { ForecastHistoryError, TOKEN_COLUMNS, type TokenColumn } from './history.js';
 import { hourlyOrigins, type PastForecasts, type RollingForecaster } from './rolling.js';
 
-/** Past errors from which the spread of a method without a formula is taken, and the fewest that will do. */
+/**
+ * Past errors from which the spread of a method without a formula is taken, and the fewest that
+ * will do.
+ */
 const SPREAD_ORIGINS = 48;
 const FEWEST_ERRORS = 4;
 
-/** `then(value)` now where the value is here, later where it is promised: what is synchronous stays so. */
+/**
+ * `then(value)` now where the value is here, later where it is promised: what is synchronous stays
+ * so.
+ */
 export function whenKnown<T, R>(value: Awaitable<T>, then: (value: T) => Awaitable<R>): Awaitable<R> {
   return isThenable(value) ? value.then(then) : then(value);
 }
 
-/** The forecast that a rolling forecaster makes at the end of a history: quantiles of a normal error, whose deviation is the method's own or that of its past errors. */
+/**
+ * The forecast that a rolling forecaster makes at the end of a history: quantiles of a normal
+ * error, whose deviation is the method's own or that of its past errors.
+ */
 export function forecastFromRolling(
   forecaster: Pick<RollingForecaster, 'name' | 'rolling'>,
   history: DemandSeries,
@@ -23,7 +32,9 @@ export function forecastFromRolling(
   return whenKnown(forecaster.rolling(history, [history.promptTokensPerS.length], horizonSteps), (now) => {
     for (const name of TOKEN_COLUMNS)
       if (now[name].mean.includes(NaN))
-        throw new ForecastHistoryError(`${forecaster.name} can't forecast ${history.key.modelId} in ${history.key.regionId} from what was observed`);
+        throw new ForecastHistoryError(
+          `${forecaster.name} can't forecast ${history.key.modelId} in ${history.key.regionId} from what was observed`,
+        );
     const finish = (past: PastForecasts | undefined, origins: readonly number[]): DemandForecast => {
       const [prompt, output] = TOKEN_COLUMNS.map((name): Spread => {
         const { mean, deviation } = now[name];
@@ -38,8 +49,17 @@ export function forecastFromRolling(
   });
 }
 
-/** Root mean square of past errors at each step; of the changes from bucket to bucket where there are too few. */
-function empiricalDeviation(history: DemandSeries, name: TokenColumn, origins: readonly number[], means: Float64Array, horizonSteps: number): Float64Array {
+/**
+ * Root mean square of past errors at each step; of the changes from bucket to bucket where there
+ * are too few.
+ */
+function empiricalDeviation(
+  history: DemandSeries,
+  name: TokenColumn,
+  origins: readonly number[],
+  means: Float64Array,
+  horizonSteps: number,
+): Float64Array {
   const column = history[name];
   const deviation = new Float64Array(horizonSteps);
   let changes = 0;
@@ -55,7 +75,8 @@ function empiricalDeviation(history: DemandSeries, name: TokenColumn, origins: r
       count++;
     }
   }
-  // With less than two changes nothing is known of the spread: it is taken to be as large as the level.
+  // With less than two changes nothing is known of the spread: it is taken to be as large as the
+  // level.
   const step = count >= 2 ? Math.sqrt(changes / count) : seen > 0 ? level / seen : 0;
   for (let h = 0; h < horizonSteps; h++) {
     let sum = 0;

@@ -1,7 +1,18 @@
-import { type Awaitable, type DemandForecast, type DemandSeries, type Forecaster, isThenable, MS_PER_DAY, MS_PER_HOUR } from '@sageserve/core';
+import {
+  type Awaitable,
+  type DemandForecast,
+  type DemandSeries,
+  type Forecaster,
+  isThenable,
+  MS_PER_DAY,
+  MS_PER_HOUR,
+} from '@sageserve/core';
 import { firstObserved, ForecastHistoryError, sliceHistory, TOKEN_COLUMNS } from './history.js';
 
-/** Forecasts of one column from several origins, origins × horizon, flat. NaN where none could be made. */
+/**
+ * Forecasts of one column from several origins, origins × horizon, flat. NaN where none could be
+ * made.
+ */
 export interface PastColumn {
   readonly mean: Float64Array;
   /** Standard deviation of the error; NaN where the forecaster has none. */
@@ -15,9 +26,11 @@ export interface PastForecasts {
 }
 
 /**
- * A forecaster that can say what it would have forecast at earlier times, which calibration and ensembles learn from.
+ * A forecaster that can say what it would have forecast at earlier times, which calibration and
+ * ensembles learn from.
  *
- * Contract: the forecast of an origin reads nothing at or after it. Origins ascend, count buckets from the start of `history`, and are at most its length.
+ * Contract: the forecast of an origin reads nothing at or after it. Origins ascend, count buckets
+ * from the start of `history`, and are at most its length.
  */
 export interface RollingForecaster extends Forecaster {
   rolling(history: DemandSeries, origins: readonly number[], horizonSteps: number): Awaitable<PastForecasts>;
@@ -34,7 +47,10 @@ export function emptyPast(origins: number, horizonSteps: number): PastForecasts 
   return { promptTokensPerS: column(), outputTokensPerS: column() };
 }
 
-/** Any forecaster as a rolling one: one that is not is asked again with each shorter history, and its answers are remembered. */
+/**
+ * Any forecaster as a rolling one: one that is not is asked again with each shorter history, and
+ * its answers are remembered.
+ */
 export function asRolling(forecaster: Forecaster): RollingForecaster {
   if (isRolling(forecaster)) return forecaster;
   const memory = new PastMemory();
@@ -56,7 +72,8 @@ export function asRolling(forecaster: Forecaster): RollingForecaster {
             past[name].mean.set(mean.subarray(0, horizonSteps), i * horizonSteps);
             const high = quantiles.find(({ level }) => level === 0.9)?.values;
             if (high === undefined) continue;
-            for (let h = 0; h < horizonSteps; h++) past[name].deviation[i * horizonSteps + h] = Math.max(0, (high[h] - mean[h]) / Z90);
+            for (let h = 0; h < horizonSteps; h++)
+              past[name].deviation[i * horizonSteps + h] = Math.max(0, (high[h] - mean[h]) / Z90);
           }
         }
         return past;
@@ -64,8 +81,15 @@ export function asRolling(forecaster: Forecaster): RollingForecaster {
   };
 }
 
-/** A history that was too short then leaves a hole; any other failure is the forecaster's own and goes on. */
-async function forecastOrNothing(forecaster: Forecaster, history: DemandSeries, horizonSteps: number): Promise<DemandForecast | undefined> {
+/**
+ * A history that was too short then leaves a hole; any other failure is the forecaster's own and
+ * goes on.
+ */
+async function forecastOrNothing(
+  forecaster: Forecaster,
+  history: DemandSeries,
+  horizonSteps: number,
+): Promise<DemandForecast | undefined> {
   try {
     return await forecaster.forecast(history, horizonSteps, { quantileLevels: [0.9] });
   } catch (error) {
@@ -84,8 +108,9 @@ export function strideOf(stepMs: number): number {
 }
 
 /**
- * Origins on the full hours of the series' clock, oldest first: at most `count`, all before the end of the history, none before `earliest` buckets were seen.
- * On the clock, so that a forecaster that is asked every ten minutes looks back on the same ones each time.
+ * Origins on the full hours of the series' clock, oldest first: at most `count`, all before the end
+ * of the history, none before `earliest` buckets were seen. On the clock, so that a forecaster that
+ * is asked every ten minutes looks back on the same ones each time.
  */
 export function hourlyOrigins(history: DemandSeries, count: number, earliest: number): number[] {
   const stride = strideOf(history.stepMs);
@@ -93,13 +118,21 @@ export function hourlyOrigins(history: DemandSeries, count: number, earliest: nu
   const first = firstObserved(history) + Math.max(1, earliest);
   const end = history.promptTokensPerS.length - 1;
   const origins: number[] = [];
-  for (let origin = end - ((((base + end) % stride) + stride) % stride); origin >= first && origins.length < count; origin -= stride) origins.push(origin);
+  for (
+    let origin = end - ((((base + end) % stride) + stride) % stride);
+    origin >= first && origins.length < count;
+    origin -= stride
+  )
+    origins.push(origin);
   return origins.reverse();
 }
 
 /** How many series a forecaster remembers; the one that was not asked for longest goes first. */
 export const MAX_SERIES = 4_096;
-/** Forecasts that are remembered for a series: what the longest calibration and the ensembles under it look back on. */
+/**
+ * Forecasts that are remembered for a series: what the longest calibration and the ensembles under
+ * it look back on.
+ */
 const MAX_ORIGINS = 400;
 /** Time before an origin that must still read as it did for its forecast to stand. */
 const FINGERPRINT_MS = 2 * MS_PER_DAY;
@@ -112,7 +145,9 @@ interface Past {
   readonly available: number;
 }
 
-/** Forecasts of one series in one block of memory: for each, means and deviations of both columns. */
+/**
+ * Forecasts of one series in one block of memory: for each, means and deviations of both columns.
+ */
 class SeriesMemory {
   readonly horizonSteps: number;
   readonly stride: number;
@@ -128,10 +163,17 @@ class SeriesMemory {
     this.stride = stride;
   }
 
-  /** Whether the forecast made at `at` is known from such a past. That none could be made holds until there is more history. */
+  /**
+   * Whether the forecast made at `at` is known from such a past. That none could be made holds
+   * until there is more history.
+   */
   has(at: number, { print, available }: Past): boolean {
     const slot = this.#slots.get(at);
-    return slot !== undefined && this.#prints[slot] === print && (this.#tooFew[slot] === -1 || available <= this.#tooFew[slot]);
+    return (
+      slot !== undefined &&
+      this.#prints[slot] === print &&
+      (this.#tooFew[slot] === -1 || available <= this.#tooFew[slot])
+    );
   }
 
   store(at: number, { print, available }: Past, past: PastForecasts, i: number): void {
@@ -156,8 +198,17 @@ class SeriesMemory {
     }
   }
 
-  /** Stores the forecasts that were missing, in the order of their origins, and returns those of all origins. Origins count from `base`. */
-  join(base: number, origins: readonly number[], pasts: readonly Past[], missing: readonly number[], made: PastForecasts | undefined): PastForecasts {
+  /**
+   * Stores the forecasts that were missing, in the order of their origins, and returns those of all
+   * origins. Origins count from `base`.
+   */
+  join(
+    base: number,
+    origins: readonly number[],
+    pasts: readonly Past[],
+    missing: readonly number[],
+    made: PastForecasts | undefined,
+  ): PastForecasts {
     const past = emptyPast(origins.length, this.horizonSteps);
     let next = 0;
     for (let i = 0; i < origins.length; i++) {
@@ -169,11 +220,16 @@ class SeriesMemory {
     return past;
   }
 
-  /** Forgets what is beyond `most`: times between the hours first, which are not looked back on, then the oldest. */
+  /**
+   * Forgets what is beyond `most`: times between the hours first, which are not looked back on,
+   * then the oldest.
+   */
   prune(most: number): void {
     if (this.#slots.size <= most) return;
     const between = (at: number): number => (at % this.stride === 0 ? 1 : 0);
-    for (const at of [...this.#slots.keys()].sort((a, b) => between(a) - between(b) || a - b).slice(0, this.#slots.size - most)) {
+    for (const at of [...this.#slots.keys()]
+      .sort((a, b) => between(a) - between(b) || a - b)
+      .slice(0, this.#slots.size - most)) {
       this.#free.push(this.#slots.get(at)!);
       this.#slots.delete(at);
     }
@@ -199,8 +255,9 @@ function columnsOf({ promptTokensPerS, outputTokensPerS }: PastForecasts): reado
 }
 
 /**
- * Forecasts once made are facts: they are kept by series, horizon and time, so that each hour costs one forecast and not one for each hour that is looked back on.
- * Where the two days before an origin no longer read as they did (late data, another run), its forecast is made anew.
+ * Forecasts once made are facts: they are kept by series, horizon and time, so that each hour costs
+ * one forecast and not one for each hour that is looked back on. Where the two days before an
+ * origin no longer read as they did (late data, another run), its forecast is made anew.
  */
 export class PastMemory {
   readonly #series = new Map<string, SeriesMemory>();
@@ -232,7 +289,10 @@ const HASH_BASE = 0x01000193;
 /** Used within one call of {@link pastsOf} only. */
 let scratch = new Int32Array(0);
 
-/** For each origin, a hash of the two days before it: a polynomial over the mixed bits of each bucket, so that all of them cost one pass. */
+/**
+ * For each origin, a hash of the two days before it: a polynomial over the mixed bits of each
+ * bucket, so that all of them cost one pass.
+ */
 function pastsOf(history: DemandSeries, origins: readonly number[]): Past[] {
   const length = origins.at(-1) ?? 0;
   const bitsOf = (column: Float64Array): Uint32Array => new Uint32Array(column.buffer, column.byteOffset, 2 * length);

@@ -1,6 +1,9 @@
 import { MS_PER_HOUR } from '@sageserve/core';
 
-/** How an instance was obtained: the cheapest way first. `initial` ones were there when the run began. */
+/**
+ * How an instance was obtained: the cheapest way first. `initial` ones were there when the run
+ * began.
+ */
 export const ACQUISITION_WAYS = ['initial', 'reclaim', 'redeploy', 'new-vm'] as const;
 export type AcquisitionWay = (typeof ACQUISITION_WAYS)[number];
 
@@ -41,13 +44,17 @@ export function capacityReport(held: readonly HeldTime[]): CapacityReport {
     gpuHours += hours * h.gpusPerInstance;
     costUsd += hours * h.gpusPerInstance * h.usdPerGpuHour;
     idleGpuHours += (Math.max(0, h.readyMs + h.drainingMs - h.busyMs) / MS_PER_HOUR) * h.gpusPerInstance;
-    for (let way = 0; way < wasted.length; way++) wasted[way]! += ((h.provisioningMs[way] ?? 0) / MS_PER_HOUR) * h.gpusPerInstance;
+    for (let way = 0; way < wasted.length; way++)
+      wasted[way]! += ((h.provisioningMs[way] ?? 0) / MS_PER_HOUR) * h.gpusPerInstance;
   }
   return {
     instanceHours,
     gpuHours,
     wastedGpuHours: wasted.reduce((sum, hours) => sum + hours, 0),
-    wastedGpuHoursByWay: Object.fromEntries(ACQUISITION_WAYS.map((way, i) => [way, wasted[i]!])) as Record<AcquisitionWay, number>,
+    wastedGpuHoursByWay: Object.fromEntries(ACQUISITION_WAYS.map((way, i) => [way, wasted[i]!])) as Record<
+      AcquisitionWay,
+      number
+    >,
     idleGpuHours,
     costUsd,
   };

@@ -62,7 +62,8 @@ describe('DemandRecorder', () => {
     recorder.record(21 * STEP, 600, 0);
     watch(recorder, 21.5 * STEP, 24 * STEP);
     expect(recorder.loss.clockResets).toBe(1);
-    // The bucket in which the clock came back counts anew from there; the others keep what they had.
+    // The bucket in which the clock came back counts anew from there; the others keep what they
+    // had.
     expect([...recorder.series(24 * STEP).promptTokensPerS]).toEqual([0, 0, 0, 0]);
     recorder.observedUntil(STEP);
     expect(recorder.loss.clockResets).toBe(2);
@@ -100,13 +101,18 @@ describe('DemandRecorder', () => {
     const recorder = new DemandRecorder(key);
     expect(() => recorder.record(NaN, 1, 1)).toThrow(/atMs: must be a finite number, not NaN/);
     expect(() => recorder.record(0, -1, 1)).toThrow(/tokens: must be finite numbers of 0 or more, not -1 and 1 tokens/);
-    expect(() => new DemandRecorder(key, { capacity: 0 })).toThrow(/capacity: must be a whole number of 1 or more, not 0/);
+    expect(() => new DemandRecorder(key, { capacity: 0 })).toThrow(
+      /capacity: must be a whole number of 1 or more, not 0/,
+    );
   });
 
   it('places every token in its bucket or counts it as lost, in any order of arrival', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.record({ at: fc.integer({ min: 0, max: 30 * STEP - 1 }), tokens: fc.integer({ min: 0, max: 1e6 }) }), { maxLength: 60 }),
+        fc.array(
+          fc.record({ at: fc.integer({ min: 0, max: 30 * STEP - 1 }), tokens: fc.integer({ min: 0, max: 1e6 }) }),
+          { maxLength: 60 },
+        ),
         (requests) => {
           const recorder = new DemandRecorder(key, { capacity: 12 });
           watch(recorder, 0, 30 * STEP);

@@ -5,7 +5,10 @@ export interface DemandRecorderOptions {
   readonly stepMs?: number;
   /** Buckets that are kept, the newest; two weeks of ten-minute ones (2,016) by default. */
   readonly capacity?: number;
-  /** Time between two calls of `observedUntil` over which the host counts as having been away; two buckets by default. */
+  /**
+   * Time between two calls of `observedUntil` over which the host counts as having been away; two
+   * buckets by default.
+   */
   readonly maxSilenceMs?: number;
 }
 
@@ -15,7 +18,10 @@ export interface DemandLoss {
   readonly tooLate: number;
   /** Requests with a time far ahead of the host's own, which are taken to be mistaken. */
   readonly tooEarly: number;
-  /** Times at which the clock went back by more than the host may be silent; where by more than the ring holds, the ring began anew. */
+  /**
+   * Times at which the clock went back by more than the host may be silent; where by more than the
+   * ring holds, the ring began anew.
+   */
   readonly clockResets: number;
 }
 
@@ -25,13 +31,18 @@ const DEFAULT_CAPACITY = 2_016;
 const LEAST_WATCHED = 0.05;
 
 /**
- * Demand of one series in a ring of buckets of equal length, aligned to multiples of the step, in memory that does not grow. A host calls `record` for each request, in any order, and
+ * Demand of one series in a ring of buckets of equal length, aligned to multiples of the step, in
+ * memory that does not grow. A host calls `record` for each request, in any order, and
  * `observedUntil` at least every few minutes. The simulator fills one for each model and region.
  *
- * - A bucket's rate is what came ÷ the time for which it was watched. A quiet one is 0; one that was hardly watched, before the start or while the host was away, is NaN.
- * - Late requests go to their bucket as long as the ring holds it, and are counted as lost after that; so are those from the future.
- * - A clock that jumps forward leaves a gap, not zeros. One that steps back adds to earlier buckets and watches nothing twice; one that goes back further begins a new watch.
- * - The bucket in progress is left out, unless it is the only one: a minute of history is better than none.
+ * - A bucket's rate is what came ÷ the time for which it was watched. A quiet one is 0; one that
+ *   was hardly watched, before the start or while the host was away, is NaN.
+ * - Late requests go to their bucket as long as the ring holds it, and are counted as lost after
+ *   that; so are those from the future.
+ * - A clock that jumps forward leaves a gap, not zeros. One that steps back adds to earlier buckets
+ *   and watches nothing twice; one that goes back further begins a new watch.
+ * - The bucket in progress is left out, unless it is the only one: a minute of history is better
+ *   than none.
  */
 export class DemandRecorder {
   readonly key: DemandKey;
@@ -42,7 +53,10 @@ export class DemandRecorder {
   readonly #output: Float64Array;
   readonly #requests: Float64Array;
   readonly #watchedMs: Float64Array;
-  /** Bucket after the newest that the ring has opened, in steps from the epoch; undefined before anything came. */
+  /**
+   * Bucket after the newest that the ring has opened, in steps from the epoch; undefined before
+   * anything came.
+   */
   #end: number | undefined;
   /** Time up to which the host watched. */
   #seenMs: number | undefined;
@@ -54,7 +68,8 @@ export class DemandRecorder {
   constructor(key: DemandKey, options: DemandRecorderOptions = {}) {
     const { stepMs = DEFAULT_STEP_MS, capacity = DEFAULT_CAPACITY, maxSilenceMs = 2 * stepMs } = options;
     for (const [name, value] of Object.entries({ stepMs, capacity }))
-      if (!Number.isInteger(value) || value < 1) throw new ConfigError(name, `must be a whole number of 1 or more, not ${value}`);
+      if (!Number.isInteger(value) || value < 1)
+        throw new ConfigError(name, `must be a whole number of 1 or more, not ${value}`);
     if (!(maxSilenceMs > 0)) throw new ConfigError('maxSilenceMs', `must be above 0, not ${maxSilenceMs}`);
     this.key = key;
     this.stepMs = stepMs;
@@ -70,11 +85,17 @@ export class DemandRecorder {
     return { tooLate: this.#tooLate, tooEarly: this.#tooEarly, clockResets: this.#clockResets };
   }
 
-  /** Counts a request that arrived at `atMs`. Throws `ConfigError` for a time or a count that is not a finite number of 0 or more. */
+  /**
+   * Counts a request that arrived at `atMs`. Throws `ConfigError` for a time or a count that is not
+   * a finite number of 0 or more.
+   */
   record(atMs: number, promptTokens: number, outputTokens: number, requests = 1): void {
     if (!Number.isFinite(atMs)) throw new ConfigError('atMs', `must be a finite number, not ${atMs}`);
     if (!(promptTokens >= 0 && outputTokens >= 0 && requests >= 0 && promptTokens + outputTokens + requests < Infinity))
-      throw new ConfigError('tokens', `must be finite numbers of 0 or more, not ${promptTokens} and ${outputTokens} tokens of ${requests} requests`);
+      throw new ConfigError(
+        'tokens',
+        `must be finite numbers of 0 or more, not ${promptTokens} and ${outputTokens} tokens of ${requests} requests`,
+      );
     if (this.#seenMs !== undefined && atMs > this.#seenMs + this.#maxSilenceMs + this.stepMs) {
       this.#tooEarly += requests;
       return;
@@ -103,7 +124,8 @@ export class DemandRecorder {
     }
     if (seen !== undefined && nowMs <= seen) return;
     if (seen === undefined || nowMs - seen > this.#maxSilenceMs) {
-      // What came while nobody watched belongs to no known time: the bucket in which the watch ended is not known as a whole.
+      // What came while nobody watched belongs to no known time: the bucket in which the watch
+      // ended is not known as a whole.
       if (seen !== undefined) this.#forget(Math.floor(seen / this.stepMs));
       this.#begin(nowMs);
       return;
@@ -118,7 +140,10 @@ export class DemandRecorder {
     }
   }
 
-  /** Buckets from `sinceMs` on that are over by `nowMs`, in tokens and requests per second; all of which anything is known by default. Copies: the ring goes on. */
+  /**
+   * Buckets from `sinceMs` on that are over by `nowMs`, in tokens and requests per second; all of
+   * which anything is known by default. Copies: the ring goes on.
+   */
   series(nowMs: number, sinceMs = -Infinity): DemandSeries {
     if (!Number.isFinite(nowMs)) throw new ConfigError('nowMs', `must be a finite number, not ${nowMs}`);
     const end = Math.floor(nowMs / this.stepMs);

@@ -6,9 +6,15 @@ export const RELATIVE_ACCURACY = 0.01;
 
 /** What the bins leave of it to the sketch: (1 + 2⁻⁷) · (1 + 0.002) < 1.01. */
 const SKETCH_ACCURACY = 0.002;
-/** Bins per doubling, as a power of two: each is 1/64 wide, so that its middle is off by 2⁻⁷ at most. */
+/**
+ * Bins per doubling, as a power of two: each is 1/64 wide, so that its middle is off by 2⁻⁷ at
+ * most.
+ */
 const BIN_BITS = 6;
-/** Powers of two that have bins; what lies outside goes to the sketch at once. In milliseconds, from a microsecond to 99 days. */
+/**
+ * Powers of two that have bins; what lies outside goes to the sketch at once. In milliseconds, from
+ * a microsecond to 99 days.
+ */
 const LOWEST_EXPONENT = -10;
 const HIGHEST_EXPONENT = 33;
 /** Position of a value's bin within its high word: exponent and leading bits of the fraction. */
@@ -22,7 +28,10 @@ const words = new Uint32Array(float.buffer);
 /** Which of the two words holds sign and exponent: the second, but for big-endian machines. */
 const HIGH = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 1 : 0;
 
-/** A sketch that gives the same bits in every version of Node: the library takes the middle of a bin by `Math.pow`, which does not. */
+/**
+ * A sketch that gives the same bits in every version of Node: the library takes the middle of a bin
+ * by `Math.pow`, which does not.
+ */
 function createSketch(): DDSketch {
   const sketch = new DDSketch({ relativeAccuracy: SKETCH_ACCURACY });
   const { mapping } = sketch;
@@ -32,7 +41,10 @@ function createSketch(): DDSketch {
   return sketch;
 }
 
-/** Percentiles as reports give them. Values are in the unit that was recorded; `undefined` where nothing was. */
+/**
+ * Percentiles as reports give them. Values are in the unit that was recorded; `undefined` where
+ * nothing was.
+ */
 export interface LatencySummary {
   readonly count: number;
   readonly mean: number | undefined;
@@ -44,8 +56,10 @@ export interface LatencySummary {
 }
 
 /**
- * Quantiles of a stream in fixed memory (11 kB and the sketch), with a bounded relative error: a DDSketch (Masson, Rim and Lee, VLDB 2019) behind an array of narrow bins.
- * A value costs one increment; the bins are handed to the sketch when it is read. Recording is in the simulator's hot path.
+ * Quantiles of a stream in fixed memory (11 kB and the sketch), with a bounded relative error: a
+ * DDSketch (Masson, Rim and Lee, VLDB 2019) behind an array of narrow bins. A value costs one
+ * increment; the bins are handed to the sketch when it is read. Recording is in the simulator's hot
+ * path.
  */
 export class LatencySketch {
   readonly #sketch = createSketch();
@@ -71,7 +85,10 @@ export class LatencySketch {
     return this.#count;
   }
 
-  /** The q-quantile (0–1) within {@link RELATIVE_ACCURACY}, never outside the recorded range; `undefined` where nothing was recorded. */
+  /**
+   * The q-quantile (0–1) within {@link RELATIVE_ACCURACY}, never outside the recorded range;
+   * `undefined` where nothing was recorded.
+   */
   quantile(q: number): number | undefined {
     if (this.#count === 0) return undefined;
     this.#flush();

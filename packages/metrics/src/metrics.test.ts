@@ -11,7 +11,10 @@ describe('LatencySketch', () => {
   it('keeps quantiles within 1 % of the exact ones, also after merging', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.oneof(fc.double({ min: 0.01, max: 1e8, noNaN: true }), fc.constantFrom(0, 1e-7, 1e12)), { minLength: 1, maxLength: 300 }),
+        fc.array(fc.oneof(fc.double({ min: 0.01, max: 1e8, noNaN: true }), fc.constantFrom(0, 1e-7, 1e12)), {
+          minLength: 1,
+          maxLength: 300,
+        }),
         fc.double({ min: 0, max: 1, noNaN: true }),
         (values, q) => {
           const halves = [new LatencySketch(), new LatencySketch()];
@@ -54,8 +57,22 @@ describe('StepIntegrals', () => {
 describe('capacityReport', () => {
   it('adds up what is held, wasted, idle and paid', () => {
     const report = capacityReport([
-      { gpusPerInstance: 8, usdPerGpuHour: 2, readyMs: 10 * HOUR, busyMs: 4 * HOUR, drainingMs: HOUR, provisioningMs: [0, HOUR / 2, 0, HOUR] },
-      { gpusPerInstance: 1, usdPerGpuHour: 1, readyMs: 2 * HOUR, busyMs: 2 * HOUR, drainingMs: 0, provisioningMs: [0, 0, 0, 0] },
+      {
+        gpusPerInstance: 8,
+        usdPerGpuHour: 2,
+        readyMs: 10 * HOUR,
+        busyMs: 4 * HOUR,
+        drainingMs: HOUR,
+        provisioningMs: [0, HOUR / 2, 0, HOUR],
+      },
+      {
+        gpusPerInstance: 1,
+        usdPerGpuHour: 1,
+        readyMs: 2 * HOUR,
+        busyMs: 2 * HOUR,
+        drainingMs: 0,
+        provisioningMs: [0, 0, 0, 0],
+      },
     ]);
     expect(report.instanceHours).toBeCloseTo(12.5 + 2);
     expect(report.gpuHours).toBeCloseTo(100 + 2);

@@ -8,7 +8,10 @@ export interface RequestReport {
   readonly rejected: number;
   /** Still queued, held or running when the run ended. */
   readonly unfinished: number;
-  /** Requests that met their objective ÷ requests that arrived: a dropped or unfinished one is a miss. `undefined` where none arrived. */
+  /**
+   * Requests that met their objective ÷ requests that arrived: a dropped or unfinished one is a
+   * miss. `undefined` where none arrived.
+   */
   readonly sloAttainment: number | undefined;
   /** Non-interactive requests that did not finish by their deadline. */
   readonly deadlineMisses: number;
@@ -31,7 +34,8 @@ const TIERS = WORKLOAD_TIERS.length;
 
 /**
  * Counts and latencies by group and tier, in memory that does not grow with the number of requests.
- * TTFT = first token − arrival; E2E = last token − arrival; TBT = (E2E − TTFT) ÷ (output tokens − 1), for outputs of two tokens and more.
+ * TTFT = first token − arrival; E2E = last token − arrival; TBT = (E2E − TTFT) ÷ (output tokens −
+ * 1), for outputs of two tokens and more.
  */
 export class RequestMetrics {
   readonly groups: number;
@@ -79,7 +83,15 @@ export class RequestMetrics {
   }
 
   /** Takes times in milliseconds on the host's clock, where arrived ≤ firstToken ≤ completed. */
-  complete(group: number, tier: number, arrivedAtMs: number, firstTokenAtMs: number, completedAtMs: number, outputTokens: number, deadlineAtMs: number): void {
+  complete(
+    group: number,
+    tier: number,
+    arrivedAtMs: number,
+    firstTokenAtMs: number,
+    completedAtMs: number,
+    outputTokens: number,
+    deadlineAtMs: number,
+  ): void {
     const cell = group * TIERS + tier;
     const ttftMs = firstTokenAtMs - arrivedAtMs;
     const e2eMs = completedAtMs - arrivedAtMs;
@@ -95,12 +107,18 @@ export class RequestMetrics {
     } else if (ttftMs <= objectiveMs) this.#met[cell]!++;
   }
 
-  /** From now on completions no longer count for goodput: the time over which it is averaged is over. */
+  /**
+   * From now on completions no longer count for goodput: the time over which it is averaged is
+   * over.
+   */
   endGoodput(): void {
     this.#metInTime = Float64Array.from(this.#met);
   }
 
-  /** Merges the cells for which `include` holds. `durationMs` is the time over which goodput is averaged. */
+  /**
+   * Merges the cells for which `include` holds. `durationMs` is the time over which goodput is
+   * averaged.
+   */
   report(durationMs: number, include: (group: number, tier: number) => boolean = () => true): RequestReport {
     let arrived = 0;
     let completed = 0;
@@ -121,7 +139,8 @@ export class RequestMetrics {
         rejected += this.#rejected[cell]!;
         met += this.#met[cell]!;
         metInTime += (this.#metInTime ?? this.#met)[cell]!;
-        if (this.#ttftObjectiveMs[tier] === Infinity) deadlineMisses += this.#late[cell]! + this.#arrived[cell]! - this.#completed[cell]!;
+        if (this.#ttftObjectiveMs[tier] === Infinity)
+          deadlineMisses += this.#late[cell]! + this.#arrived[cell]! - this.#completed[cell]!;
         promptTokens += this.#promptTokens[cell]!;
         outputTokens += this.#outputTokens[cell]!;
       }

@@ -1,6 +1,6 @@
 /**
- * Exact integrals over time of quantities that change in steps, such as the number of ready instances: no sampling, no buckets.
- * Values are in the quantity's unit × milliseconds.
+ * Exact integrals over time of quantities that change in steps, such as the number of ready
+ * instances: no sampling, no buckets. Values are in the quantity's unit × milliseconds.
  */
 export class StepIntegrals {
   readonly #levels: Float64Array;

@@ -1,10 +1,22 @@
 import { type PlacementCost, PlacementGrid, type PlacementShortfall } from '@sageserve/core';
-import { type Binding, bindingNames, brokenBounds, dropped, type Evaluation, missingInstances, overdue, transportOf } from './evaluate.js';
+import {
+  type Binding,
+  bindingNames,
+  brokenBounds,
+  dropped,
+  type Evaluation,
+  missingInstances,
+  overdue,
+  transportOf,
+} from './evaluate.js';
 import { decimalOf, numberOf, plus, times, ZERO } from './exact.js';
 import { delayOf, globalNeed, localNeed } from './formulations/lead-time-model.js';
 import { exactPrices, MICRO, type PlacementTask } from './task.js';
 
-/** Evaluates what is held in each window, as {@link evaluate} does for one decision. What starts in a window serves after its delay, and what is released is taken from what serves. */
+/**
+ * Evaluates what is held in each window, as {@link evaluate} does for one decision. What starts in
+ * a window serves after its delay, and what is released is taken from what serves.
+ */
 export function evaluateSchedule(task: PlacementTask, stages: readonly Float64Array[]): Evaluation {
   const { problem, models: M, regions: R, skus: K, windows: W } = task;
   const entries = M * R * K;
@@ -24,7 +36,8 @@ export function evaluateSchedule(task: PlacementTask, stages: readonly Float64Ar
     }
     const full = bindingNames(task, counts);
     const delayed = problem.provisioningWindows?.values.some((windows) => windows > 0) === true;
-    const binding: Binding = (model, regions) => (delayed ? [...full(model, regions), 'the time that a start takes'] : full(model, regions));
+    const binding: Binding = (model, regions) =>
+      delayed ? [...full(model, regions), 'the time that a start takes'] : full(model, regions);
     const usable = new Float64Array(M * R);
     const before = w === 0 ? task.current : stages[w - 1];
     for (let e = 0; e < entries; e++) {
@@ -32,7 +45,8 @@ export function evaluateSchedule(task: PlacementTask, stages: readonly Float64Ar
       const prices = exactPrices(task, m, e % K);
       const change = counts[e] - before[e];
       started[w][e] = Math.max(0, change);
-      if (counts[e] !== task.current[e]) holding = plus(holding, times(decimalOf(counts[e] - task.current[e]), prices.hold));
+      if (counts[e] !== task.current[e])
+        holding = plus(holding, times(decimalOf(counts[e] - task.current[e]), prices.hold));
       if (change > 0) starting = plus(starting, times(decimalOf(change), prices.start));
       if (change !== 0) changing = plus(changing, times(decimalOf(Math.abs(change)), prices.change));
       let serving = counts[e];
@@ -83,7 +97,13 @@ export function evaluateSchedule(task: PlacementTask, stages: readonly Float64Ar
   }
   unmetUsd += overdue(task, served[0], flows, shortfall, bindingNames(task, stages.at(-1)!), served);
   const held = times(holding, decimalOf(task.windowHours));
-  const cost: PlacementCost = { holdingUsd: numberOf(held), startUsd: numberOf(starting), flowUsd, hysteresisUsd: numberOf(changing), unmetUsd };
+  const cost: PlacementCost = {
+    holdingUsd: numberOf(held),
+    startUsd: numberOf(starting),
+    flowUsd,
+    hysteresisUsd: numberOf(changing),
+    unmetUsd,
+  };
   return {
     broken,
     shortfall,

@@ -3,7 +3,10 @@ import { decimalOf, numberOf, plus, times, ZERO } from './exact.js';
 import { type Cover, exactPrices, MICRO, type PlacementTask } from './task.js';
 import { transport } from './transport.js';
 
-/** What a plan is worth and where it falls short, found without any solver: sums of whole numbers and of decimals. */
+/**
+ * What a plan is worth and where it falls short, found without any solver: sums of whole numbers
+ * and of decimals.
+ */
 export interface Evaluation {
   /** Entries out of their bounds and GPUs over their caps: nothing excuses them. In words. */
   readonly broken: readonly string[];
@@ -12,7 +15,10 @@ export interface Evaluation {
   /** Rounded once from the exact sum, but for flows and what is unmet. */
   readonly objectiveUsd: number;
   readonly flowTokensPerS: readonly PlacementGrid[] | undefined;
-  /** Servers of a model that leave demand unmet although no cover says so: residency asks for one more. */
+  /**
+   * Servers of a model that leave demand unmet although no cover says so: residency asks for one
+   * more.
+   */
   readonly missingCovers: readonly { readonly model: number; readonly serving: readonly number[] }[];
 }
 
@@ -41,7 +47,8 @@ export function evaluate(task: PlacementTask, counts: Float64Array): Evaluation 
         for (let at = 0; at < R * R; at++) grid.values[m * R * R + at] = result.flow[at] / MICRO;
         flowUsd += result.flowUsd / task.windows;
         unmetUsd += dropped(task, m, w, result, shortfall, binding) / task.windows;
-        if (result.saturated.length > 0 && result.saturated.length < R) missingCovers.push({ model: m, serving: result.saturated });
+        if (result.saturated.length > 0 && result.saturated.length < R)
+          missingCovers.push({ model: m, serving: result.saturated });
       }
       flows.push(grid);
     }
@@ -66,21 +73,39 @@ export function evaluate(task: PlacementTask, counts: Float64Array): Evaluation 
       if (more + fewer > 0) changing = plus(changing, times(decimalOf(more + fewer), prices.change));
     }
   }
-  const cost: PlacementCost = { holdingUsd: numberOf(holding), startUsd: numberOf(starting), flowUsd, hysteresisUsd: numberOf(changing), unmetUsd };
+  const cost: PlacementCost = {
+    holdingUsd: numberOf(holding),
+    startUsd: numberOf(starting),
+    flowUsd,
+    hysteresisUsd: numberOf(changing),
+    unmetUsd,
+  };
   const objectiveUsd = numberOf(plus(plus(holding, starting), changing)) + flowUsd + unmetUsd;
-  return { broken, shortfall, cost, objectiveUsd, flowTokensPerS: flows, missingCovers: shortfall.length > 0 ? missingCovers : [] };
+  return {
+    broken,
+    shortfall,
+    cost,
+    objectiveUsd,
+    flowTokensPerS: flows,
+    missingCovers: shortfall.length > 0 ? missingCovers : [],
+  };
 }
 
 /** Capacity in micro-tokens/s by model × region. */
-export function capacityByRegion({ models: M, regions: R, skus: K, capacity }: PlacementTask, counts: Float64Array): Float64Array {
+export function capacityByRegion(
+  { models: M, regions: R, skus: K, capacity }: PlacementTask,
+  counts: Float64Array,
+): Float64Array {
   const held = new Float64Array(M * R);
-  for (let mr = 0, e = 0; mr < held.length; mr++) for (let k = 0, p = Math.floor(mr / R) * K; k < K; k++, e++, p++) held[mr] += counts[e] * capacity[p];
+  for (let mr = 0, e = 0; mr < held.length; mr++)
+    for (let k = 0, p = Math.floor(mr / R) * K; k < K; k++, e++, p++) held[mr] += counts[e] * capacity[p];
   return held;
 }
 
 export function gpusUsed({ models: M, regions: R, skus: K, gpus }: PlacementTask, counts: Float64Array): Float64Array {
   const used = new Float64Array(R * K);
-  for (let m = 0, e = 0; m < M; m++) for (let r = 0; r < R; r++) for (let k = 0; k < K; k++, e++) used[r * K + k] += counts[e] * gpus[m * K + k];
+  for (let m = 0, e = 0; m < M; m++)
+    for (let r = 0; r < R; r++) for (let k = 0; k < K; k++, e++) used[r * K + k] += counts[e] * gpus[m * K + k];
   return used;
 }
 
@@ -88,16 +113,25 @@ function brokenBounds(task: PlacementTask, counts: Float64Array): string[] {
   const { problem, regions: R, skus: K } = task;
   const broken: string[] = [];
   for (const [e, count] of counts.entries()) {
-    const where = `${problem.models[Math.floor(e / (R * K))]} on ${problem.skus[e % K]} in ${problem.regions[Math.floor(e / K) % R]}`;
+    const where =
+      `${problem.models[Math.floor(e / (R * K))]} on ${problem.skus[e % K]} in ` +
+      problem.regions[Math.floor(e / K) % R];
     const p = Math.floor(e / (R * K)) * K + (e % K);
-    if (!Number.isInteger(count) || count < 0) broken.push(`${count} instances of ${where} are no whole number of 0 or more`);
-    else if (count > problem.maxInstances.values[e]) broken.push(`${count} instances of ${where} are more than the maximum, ${problem.maxInstances.values[e]}`);
+    if (!Number.isInteger(count) || count < 0)
+      broken.push(`${count} instances of ${where} are no whole number of 0 or more`);
+    else if (count > problem.maxInstances.values[e])
+      broken.push(`${count} instances of ${where} are more than the maximum, ${problem.maxInstances.values[e]}`);
     else if (task.capacity[p] === 0 && count > task.current[e])
-      broken.push(`${count} instances of ${where}, where it cannot run, are more than the ${task.current[e]} that are there`);
+      broken.push(
+        `${count} instances of ${where}, where it cannot run, are more than the ${task.current[e]} that are there`,
+      );
   }
   for (const [at, used] of gpusUsed(task, counts).entries())
     if (used > task.gpuCapacity[at])
-      broken.push(`${used} GPUs of ${problem.skus[at % K]} in ${problem.regions[Math.floor(at / K)]} are more than the cap, ${task.gpuCapacity[at]}`);
+      broken.push(
+        `${used} GPUs of ${problem.skus[at % K]} in ${problem.regions[Math.floor(at / K)]} are more than the ` +
+          `cap, ${task.gpuCapacity[at]}`,
+      );
   return broken;
 }
 
@@ -134,15 +168,26 @@ function bindingNames(task: PlacementTask, counts: Float64Array): Binding {
         runs = true;
         const e = (model * R + r) * K + k;
         if (counts[e] >= problem.maxInstances.values[e])
-          names.push(`at most ${problem.maxInstances.values[e]} of ${problem.models[model]} on ${problem.skus[k]} in ${problem.regions[r]}`);
-        else if (used[r * K + k] + task.gpus[model * K + k] > task.gpuCapacity[r * K + k]) names.push(`GPUs of ${problem.skus[k]} in ${problem.regions[r]}`);
+          names.push(
+            `at most ${problem.maxInstances.values[e]} of ${problem.models[model]} on ${problem.skus[k]} in ` +
+              problem.regions[r],
+          );
+        else if (used[r * K + k] + task.gpus[model * K + k] > task.gpuCapacity[r * K + k])
+          names.push(`GPUs of ${problem.skus[k]} in ${problem.regions[r]}`);
       }
     }
     return runs ? names : [`${problem.models[model]} runs on no SKU`];
   };
 }
 
-function shortage(task: PlacementTask, cover: Cover, held: Float64Array, found: number, into: PlacementShortfall[], binding: Binding): number {
+function shortage(
+  task: PlacementTask,
+  cover: Cover,
+  held: Float64Array,
+  found: number,
+  into: PlacementShortfall[],
+  binding: Binding,
+): number {
   let missing = cover.required - Math.max(found, heldBy(task, cover, held));
   let usd = 0;
   for (const { kind, most, usdPerMicro } of cover.shortage) {
@@ -151,7 +196,13 @@ function shortage(task: PlacementTask, cover: Cover, held: Float64Array, found: 
     missing -= amount;
     usd += amount * usdPerMicro;
     const where = cover.regions.length === 1 ? { regionId: task.problem.regions[cover.regions[0]] } : {};
-    into.push({ kind, modelId: task.problem.models[cover.model], ...where, amount: amount / MICRO, binding: binding(cover.model, cover.regions) });
+    into.push({
+      kind,
+      modelId: task.problem.models[cover.model],
+      ...where,
+      amount: amount / MICRO,
+      binding: binding(cover.model, cover.regions),
+    });
   }
   return usd;
 }
@@ -163,7 +214,12 @@ export function heldBy(task: PlacementTask, cover: Cover, held: Float64Array): n
   return sum;
 }
 
-export function transportOf(task: PlacementTask, model: number, demand: Float64Array, held: Float64Array): ReturnType<typeof transport> {
+export function transportOf(
+  task: PlacementTask,
+  model: number,
+  demand: Float64Array,
+  held: Float64Array,
+): ReturnType<typeof transport> {
   const { regions: R } = task;
   const own = demand.subarray(model * R, (model + 1) * R);
   return transport({
@@ -234,7 +290,13 @@ export function overdue(
       missed += late;
       usd += (late * task.unmetUsd.deferrable) / W;
       const everywhere = Array.from({ length: R }, (_, r) => r);
-      into.push({ kind: 'non-interactive', modelId: problem.models[m], window: w, amount: late / MICRO, binding: binding(m, everywhere) });
+      into.push({
+        kind: 'non-interactive',
+        modelId: problem.models[m],
+        window: w,
+        amount: late / MICRO,
+        binding: binding(m, everywhere),
+      });
     }
   }
   return usd;

@@ -6,7 +6,10 @@ export interface Decimal {
 
 export const ZERO: Decimal = { digits: 0n, places: 0 };
 
-/** The number that a person would write for `value`: 0.55 is 55 hundredths, not the binary fraction next to it. `value` must be finite. */
+/**
+ * The number that a person would write for `value`: 0.55 is 55 hundredths, not the binary fraction
+ * next to it. `value` must be finite.
+ */
 export function decimalOf(value: number): Decimal {
   if (Number.isSafeInteger(value)) return { digits: BigInt(value), places: 0 };
   const [mantissa, exponent = '0'] = String(value).split('e') as [string, string?];

@@ -2,7 +2,20 @@ export { demandWindows, type DemandWindowsOptions } from './demand-windows.js';
 export { explainPlan } from './explain-plan.js';
 export { type IntegerModel } from './integer-model.js';
 export { formatLp } from './lp-format.js';
-export { createPlacementOptimizer, createPlacementSolver, PLACEMENT_SOLVERS, type PlacementOptimizerOptions } from './placement-optimizer.js';
+export {
+  createPlacementOptimizer,
+  createPlacementSolver,
+  PLACEMENT_SOLVERS,
+  type PlacementOptimizerOptions,
+} from './placement-optimizer.js';
 export { placementProgram } from './placement-program.js';
 export { type PlacementSolver, PlacementSolverError, type SolverAnswer, type SolveRequest } from './solver.js';
-export { createTask, type Cover, type PlacementFormulation, type PlacementTask, type PlacementVariant, type ShortageStep, type UnmetPrices } from './task.js';
+export {
+  createTask,
+  type Cover,
+  type PlacementFormulation,
+  type PlacementTask,
+  type PlacementVariant,
+  type ShortageStep,
+  type UnmetPrices,
+} from './task.js';

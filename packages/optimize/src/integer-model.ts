@@ -1,4 +1,7 @@
-/** A mixed-integer program, minimised, that knows no solver: rows in compressed form, every row and column named. */
+/**
+ * A mixed-integer program, minimised, that knows no solver: rows in compressed form, every row and
+ * column named.
+ */
 export interface IntegerModel {
   readonly name: string;
   readonly columnNames: readonly string[];
@@ -18,7 +21,10 @@ export interface IntegerModel {
   readonly constant: number;
 }
 
-/** Collects columns and rows; names are made fit for any file format and told apart where they would fall together. */
+/**
+ * Collects columns and rows; names are made fit for any file format and told apart where they would
+ * fall together.
+ */
 export class ModelBuilder {
   readonly #columns: { name: string; objective: number; lower: number; upper: number; integer: boolean }[] = [];
   readonly #rows: { name: string; lower: number; upper: number }[] = [];
@@ -37,7 +43,12 @@ export class ModelBuilder {
   }
 
   /** Coefficients of 0 are left out. */
-  row(name: string, lower: number, upper: number, entries: readonly (readonly [column: number, value: number])[]): void {
+  row(
+    name: string,
+    lower: number,
+    upper: number,
+    entries: readonly (readonly [column: number, value: number])[],
+  ): void {
     for (const [column, value] of entries) {
       if (value === 0) continue;
       this.#indices.push(column);

@@ -2,12 +2,21 @@ import type { IntegerModel } from './integer-model.js';
 
 const PER_LINE = 8;
 
-/** The model in CPLEX's LP format, which CBC, GLPK, Gurobi, HiGHS, SCIP and others read. The constant of the objective stands in a comment, since not all readers know one. */
+/**
+ * The model in CPLEX's LP format, which CBC, GLPK, Gurobi, HiGHS, SCIP and others read. The
+ * constant of the objective stands in a comment, since not all readers know one.
+ */
 export function formatLp(model: IntegerModel): string {
   const lines = [`\\ ${model.name}`, `\\ objective constant, to be added: ${model.constant}`, 'Minimize'];
-  const terms = (indices: Iterable<number>, value: (at: number) => number, column: (at: number) => number): string[] => {
+  const terms = (
+    indices: Iterable<number>,
+    value: (at: number) => number,
+    column: (at: number) => number,
+  ): string[] => {
     const texts: string[] = [];
-    for (const at of indices) if (value(at) !== 0) texts.push(`${value(at) < 0 ? '-' : '+'} ${Math.abs(value(at))} ${model.columnNames[column(at)]}`);
+    for (const at of indices)
+      if (value(at) !== 0)
+        texts.push(`${value(at) < 0 ? '-' : '+'} ${Math.abs(value(at))} ${model.columnNames[column(at)]}`);
     const folded: string[] = [];
     for (let i = 0; i < texts.length; i += PER_LINE) folded.push(texts.slice(i, i + PER_LINE).join(' '));
     return folded.length === 0 ? [`0 ${model.columnNames[0] ?? 'nothing'}`] : folded;
@@ -37,7 +46,11 @@ export function formatLp(model: IntegerModel): string {
   }
   lines.push('Bounds');
   for (const [c, name] of model.columnNames.entries())
-    lines.push(model.upper[c] === Infinity ? ` ${name} >= ${model.lower[c]}` : ` ${model.lower[c]} <= ${name} <= ${model.upper[c]}`);
+    lines.push(
+      model.upper[c] === Infinity
+        ? ` ${name} >= ${model.lower[c]}`
+        : ` ${model.lower[c]} <= ${name} <= ${model.upper[c]}`,
+    );
   const whole = all.filter((c) => model.integer[c] === 1);
   if (whole.length > 0) {
     lines.push('General');

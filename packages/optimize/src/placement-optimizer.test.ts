@@ -1,4 +1,11 @@
-import { ConfigError, createRng, modelId, type PlacementGrid, type PlacementProblem, type PlacementSolution } from '@sageserve/core';
+import {
+  ConfigError,
+  createRng,
+  modelId,
+  type PlacementGrid,
+  type PlacementProblem,
+  type PlacementSolution,
+} from '@sageserve/core';
 import { placementOptimizerConformance } from '@sageserve/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import { explainPlan } from './explain-plan.js';
@@ -21,8 +28,10 @@ const one: PlacementProblem = {
   demandTokensPerS: [grid(1, 2, 1, (_m, r) => [550, 120][r])],
   localShare: 0.8,
 };
-const solve = (problem: PlacementProblem, options: Parameters<typeof createPlacementOptimizer>[0] = {}): Promise<PlacementSolution> =>
-  Promise.resolve(createPlacementOptimizer(options).solve(problem));
+const solve = (
+  problem: PlacementProblem,
+  options: Parameters<typeof createPlacementOptimizer>[0] = {},
+): Promise<PlacementSolution> => Promise.resolve(createPlacementOptimizer(options).solve(problem));
 const counts = ({ target }: PlacementSolution): number[] => [...target!.values];
 
 describe('a plan', () => {
@@ -56,9 +65,18 @@ describe('a plan', () => {
 
   it('pays for distance only where capacity at home costs more', async () => {
     // In region 0 there is room for one instance; 300 tokens/s must come from it.
-    const base = { ...one, current: grid(1, 2, 1, () => 0), localShare: 0, demandTokensPerS: [grid(1, 2, 1, (_m, r) => (r === 0 ? 300 : 0))] };
+    const base = {
+      ...one,
+      current: grid(1, 2, 1, () => 0),
+      localShare: 0,
+      demandTokensPerS: [grid(1, 2, 1, (_m, r) => (r === 0 ? 300 : 0))],
+    };
     const price = (usd: number): PlacementGrid => grid(1, 2, 2, (_m, from, to) => (from === to ? 0 : usd));
-    const near = await solve({ ...base, gpuCapacity: grid(1, 2, 1, (_m, r) => (r === 0 ? 4 : 100)), flowUsdPerMillionTokens: price(1) });
+    const near = await solve({
+      ...base,
+      gpuCapacity: grid(1, 2, 1, (_m, r) => (r === 0 ? 4 : 100)),
+      flowUsdPerMillionTokens: price(1),
+    });
     expect(counts(near)).toEqual([1, 2]);
     expect(near.cost!.flowUsd).toBeCloseTo((200 * 3_600) / 1e6, 9);
     const home = await solve({ ...base, flowUsdPerMillionTokens: price(1) });
@@ -66,7 +84,11 @@ describe('a plan', () => {
   });
 
   it('serves residents only where they may be served', async () => {
-    const problem = { ...one, localShare: 0, flowUsdPerMillionTokens: grid(1, 2, 2, (_m, from, to) => (from === 0 && to === 1 ? Infinity : 0)) };
+    const problem = {
+      ...one,
+      localShare: 0,
+      flowUsdPerMillionTokens: grid(1, 2, 2, (_m, from, to) => (from === 0 && to === 1 ? Infinity : 0)),
+    };
     for (const solver of ['auto', 'highs', 'heuristic'] as const) {
       const solution = await solve(problem, { solver });
       expect(solution.status).toBe('optimal');
@@ -76,9 +98,17 @@ describe('a plan', () => {
   });
 
   it('makes room for work that can wait before its deadline, and in proportion for what is due later', async () => {
-    const base = { ...one, current: grid(1, 2, 1, () => 0), localShare: 0, demandTokensPerS: [grid(1, 2, 1, () => 100), grid(1, 2, 1, () => 0)] };
+    const base = {
+      ...one,
+      current: grid(1, 2, 1, () => 0),
+      localShare: 0,
+      demandTokensPerS: [grid(1, 2, 1, () => 100), grid(1, 2, 1, () => 0)],
+    };
     const instances = async (tokens: number, dueInMs: number): Promise<number> =>
-      counts(await solve({ ...base, deferrable: [{ modelId: base.models[0], tokens, dueInMs }] })).reduce((a, b) => a + b, 0);
+      counts(await solve({ ...base, deferrable: [{ modelId: base.models[0], tokens, dueInMs }] })).reduce(
+        (a, b) => a + b,
+        0,
+      );
     expect(await instances(0, 3_600_000)).toBe(2);
     // In the second half of the hour 200 tokens/s are free: 360,000 tokens.
     expect(await instances(360_000, 3_600_000)).toBe(2);
@@ -135,7 +165,11 @@ describe('a plan', () => {
 
 describe('a plan in words', () => {
   it('says what needs each change', async () => {
-    const busy = { ...one, demandTokensPerS: [grid(1, 2, 1, (_m, r) => [550, 20][r])], minInstances: grid(1, 2, 1, () => 1) };
+    const busy = {
+      ...one,
+      demandTokensPerS: [grid(1, 2, 1, (_m, r) => [550, 20][r])],
+      minInstances: grid(1, 2, 1, () => 1),
+    };
     expect(explainPlan(busy, await solve(busy))).toEqual([
       '+2 model-0 on sku-0 in region-0: local peak 550 tokens/s, 80 % of it servable here, needs 5, 3 are held',
       '−2 model-0 on sku-0 in region-1: local peak 20 tokens/s needs 1, 3 are held (1 is the minimum)',
@@ -144,15 +178,23 @@ describe('a plan in words', () => {
     expect(explainPlan(few, await solve(few))[0]).toBe('+1 model-0 on sku-0 in region-0: the minimum is 4, 3 are held');
     const full = { ...one, gpuCapacity: grid(1, 2, 1, () => 8) };
     expect(explainPlan(full, await solve(full)).join()).toContain(
-      'Short of 270 tokens/s of interactive-fast demand for model-0 in region-0, window 1: no room, since of GPUs of sku-0 in region-0, GPUs of sku-0 in region-1',
+      'Short of 270 tokens/s of interactive-fast demand for model-0 in region-0, window 1: no room, since of ' +
+        'GPUs of sku-0 in region-0, GPUs of sku-0 in region-1',
     );
     const still = { ...one, demandTokensPerS: [grid(1, 2, 1, () => 250)] };
-    expect(explainPlan(still, await solve(still, { hysteresisUsd: 100 }))).toEqual(['Nothing changes: what is held serves the forecast at the least cost.']);
+    expect(explainPlan(still, await solve(still, { hysteresisUsd: 100 }))).toEqual([
+      'Nothing changes: what is held serves the forecast at the least cost.',
+    ]);
     // What is held carries the peak of 200, and not 3,600 tokens/s more in the hour.
-    const waits = { ...one, demandTokensPerS: [grid(1, 2, 1, () => 100)], deferrable: [{ modelId: one.models[0], tokens: 3_600 * 600, dueInMs: 3_600_000 }] };
+    const waits = {
+      ...one,
+      demandTokensPerS: [grid(1, 2, 1, () => 100)],
+      deferrable: [{ modelId: one.models[0], tokens: 3_600 * 600, dueInMs: 3_600_000 }],
+    };
     const more = explainPlan(waits, await solve(waits)).filter((line) => line.startsWith('+'));
     expect(more.length).toBeGreaterThan(0);
-    for (const line of more) expect(line).toContain('work that can wait is to be served too, and what is held is too little for both');
+    for (const line of more)
+      expect(line).toContain('work that can wait is to be served too, and what is held is too little for both');
     const { deferrable: _, ...peaks } = { ...waits, demandTokensPerS: [grid(1, 2, 1, () => 400)], localShare: 0 };
     expect(explainPlan(peaks, await solve(peaks)).join()).not.toContain('work that can wait');
   });
@@ -161,30 +203,37 @@ describe('a plan in words', () => {
 describe('what cannot be met', () => {
   const tight = { ...one, gpuCapacity: grid(1, 2, 1, () => 8), interactiveFastShare: grid(1, 2, 1, () => 0.5) };
 
-  it.each(['auto', 'highs', 'heuristic'] as const)('is the least urgent, with the constraints that bind (%s)', async (solver) => {
-    const solution = await solve(tight, { solver });
-    expect(['infeasible', 'timed-out', 'not-found']).toContain(solution.status);
-    expect(counts(solution)).toEqual([2, 2]);
-    const demand = solution.shortfall!.filter(({ kind }) => kind.startsWith('interactive'));
-    expect(demand.reduce((sum, { amount }) => sum + amount, 0)).toBe(270);
-    expect(demand.every(({ kind }) => kind === 'interactive-normal')).toBe(true);
-    expect(demand[0].binding).toContain('GPUs of sku-0 in region-0');
-    expect(solution.cost!.unmetUsd).toBeGreaterThan(0);
-  });
+  it.each(['auto', 'highs', 'heuristic'] as const)(
+    'is the least urgent, with the constraints that bind (%s)',
+    async (solver) => {
+      const solution = await solve(tight, { solver });
+      expect(['infeasible', 'timed-out', 'not-found']).toContain(solution.status);
+      expect(counts(solution)).toEqual([2, 2]);
+      const demand = solution.shortfall!.filter(({ kind }) => kind.startsWith('interactive'));
+      expect(demand.reduce((sum, { amount }) => sum + amount, 0)).toBe(270);
+      expect(demand.every(({ kind }) => kind === 'interactive-normal')).toBe(true);
+      expect(demand[0].binding).toContain('GPUs of sku-0 in region-0');
+      expect(solution.cost!.unmetUsd).toBeGreaterThan(0);
+    },
+  );
 
   it('is an answer without a plan where no plan is wanted that leaves anything unmet', async () => {
     expect(await solve(tight, { elastic: false })).toMatchObject({ status: 'infeasible', target: undefined });
   });
 
   it('counts work that can wait and misses its deadline once, not in each window after it', async () => {
-    // Four instances of 100 tokens/s are all that the GPUs hold, of which 150 are free in each half hour: 270,000 tokens.
-    const half = { ...one, localShare: 0, gpuCapacity: grid(1, 2, 1, () => 8), demandTokensPerS: [grid(1, 2, 1, () => 125), grid(1, 2, 1, () => 125)] };
+    // Four instances of 100 tokens/s are all that the GPUs hold, of which 150 are free in each half
+    // hour: 270,000 tokens.
+    const half = {
+      ...one,
+      localShare: 0,
+      gpuCapacity: grid(1, 2, 1, () => 8),
+      demandTokensPerS: [grid(1, 2, 1, () => 125), grid(1, 2, 1, () => 125)],
+    };
     const late = async (tokens: number, dueInMs: number) =>
-      (await solve({ ...half, deferrable: [{ modelId: one.models[0], tokens, dueInMs }] })).shortfall?.map(({ kind, window, amount }) => [
-        kind,
-        window,
-        amount,
-      ]) ?? [];
+      (await solve({ ...half, deferrable: [{ modelId: one.models[0], tokens, dueInMs }] })).shortfall?.map(
+        ({ kind, window, amount }) => [kind, window, amount],
+      ) ?? [];
     expect(await late(270_000, 1_800_000)).toEqual([]);
     expect(await late(270_000 + 18_000, 1_800_000)).toEqual([['non-interactive', 0, 10]]);
     expect(await late(540_000, 3_600_000)).toEqual([]);
@@ -192,9 +241,15 @@ describe('what cannot be met', () => {
   });
 
   it('may be the fewest instances, where GPUs do not hold them', async () => {
-    const solution = await solve({ ...one, minInstances: grid(1, 2, 1, () => 3), gpuCapacity: grid(1, 2, 1, (_m, r) => (r === 1 ? 8 : 100)) });
+    const solution = await solve({
+      ...one,
+      minInstances: grid(1, 2, 1, () => 3),
+      gpuCapacity: grid(1, 2, 1, (_m, r) => (r === 1 ? 8 : 100)),
+    });
     expect(solution.status).toBe('infeasible');
-    expect(solution.shortfall).toContainEqual(expect.objectContaining({ kind: 'min-instances', regionId: 'region-1', amount: 1 }));
+    expect(solution.shortfall).toContainEqual(
+      expect.objectContaining({ kind: 'min-instances', regionId: 'region-1', amount: 1 }),
+    );
   });
 
   it('is nothing that runs nowhere: a model without a SKU', async () => {
@@ -206,28 +261,41 @@ describe('what cannot be met', () => {
 
 describe('what a review once found', () => {
   const base = { ...one, localShare: 0, current: grid(1, 2, 1, () => 3) };
-  const price = (there: number, back: number): PlacementGrid => grid(1, 2, 2, (_m, from, to) => (from === to ? 0 : from === 0 ? there : back));
+  const price = (there: number, back: number): PlacementGrid =>
+    grid(1, 2, 2, (_m, from, to) => (from === to ? 0 : from === 0 ? there : back));
   const budget = (tokens: number): Pick<PlacementProblem, 'demandExcessTokensPerS' | 'demandBudget'> => ({
     demandExcessTokensPerS: [grid(1, 2, 1, () => tokens)],
     demandBudget: 1,
   });
 
-  it.each(['auto', 'heuristic'] as const)('instances by the million are counted within the time limit (%s)', async (solver) => {
-    for (const problem of [
-      { ...one, tokensPerSPerInstance: grid(1, 1, 1, () => 1), demandTokensPerS: [grid(1, 2, 1, () => 1e6)] },
-      { ...one, tokensPerSPerInstance: grid(1, 1, 1, () => 1), demandTokensPerS: [grid(1, 2, 1, () => 1e9)] },
-      { ...one, deferrable: [{ modelId: one.models[0], tokens: 1e12, dueInMs: 3_600_000 }] },
-    ]) {
-      const { target } = await createPlacementOptimizer({ solver }).solve(problem, { timeLimitMs: 1_000 });
-      expect(target).toBeDefined();
-    }
-  });
+  it.each(['auto', 'heuristic'] as const)(
+    'instances by the million are counted within the time limit (%s)',
+    async (solver) => {
+      for (const problem of [
+        { ...one, tokensPerSPerInstance: grid(1, 1, 1, () => 1), demandTokensPerS: [grid(1, 2, 1, () => 1e6)] },
+        { ...one, tokensPerSPerInstance: grid(1, 1, 1, () => 1), demandTokensPerS: [grid(1, 2, 1, () => 1e9)] },
+        { ...one, deferrable: [{ modelId: one.models[0], tokens: 1e12, dueInMs: 3_600_000 }] },
+      ]) {
+        const { target } = await createPlacementOptimizer({ solver }).solve(problem, { timeLimitMs: 1_000 });
+        expect(target).toBeDefined();
+      }
+    },
+  );
 
   it('a long search hears an abort', async () => {
-    const hard = randomProblem(createRng('long'), { models: 60, regions: 10, skus: 4, windows: 2, capped: 1, room: 0.3 });
+    const hard = randomProblem(createRng('long'), {
+      models: 60,
+      regions: 10,
+      skus: 4,
+      windows: 2,
+      capped: 1,
+      room: 0.3,
+    });
     const reason = new Error('enough');
     const controller = new AbortController();
-    const solving = Promise.resolve(createPlacementOptimizer({ solver: 'heuristic' }).solve(hard, { signal: controller.signal }));
+    const solving = Promise.resolve(
+      createPlacementOptimizer({ solver: 'heuristic' }).solve(hard, { signal: controller.signal }),
+    );
     setTimeout(() => controller.abort(reason), 100);
     await expect(solving).rejects.toBe(reason);
   });
@@ -241,33 +309,55 @@ describe('what a review once found', () => {
     const stays = await solve(resident, { solver });
     expect(stays.status).toBe('optimal');
     expect(counts(stays)[0]).toBeGreaterThanOrEqual(8);
-    expect((await solve({ ...resident, gpuCapacity: grid(1, 2, 1, (_m, r) => (r === 0 ? 12 : Infinity)) }, { solver, elastic: false })).status).toBe(
-      'infeasible',
-    );
+    expect(
+      (
+        await solve(
+          { ...resident, gpuCapacity: grid(1, 2, 1, (_m, r) => (r === 0 ? 12 : Infinity)) },
+          { solver, elastic: false },
+        )
+      ).status,
+    ).toBe('infeasible');
   });
 
-  it.each(['highs', 'auto', 'heuristic'] as const)('what can be served is served, however dear the way (%s)', async (solver) => {
-    const problem = { ...base, gpuCapacity: grid(1, 2, 1, (_m, r) => (r === 0 ? 4 : Infinity)), flowUsdPerMillionTokens: price(1e5, 1e5) };
-    const solution = await solve(problem, { solver, unmetUsdPerMillionTokens: { interactiveFast: 50 } });
-    expect(['optimal', 'feasible']).toContain(solution.status);
-    expect(solution.shortfall).toEqual([]);
-  });
+  it.each(['highs', 'auto', 'heuristic'] as const)(
+    'what can be served is served, however dear the way (%s)',
+    async (solver) => {
+      const problem = {
+        ...base,
+        gpuCapacity: grid(1, 2, 1, (_m, r) => (r === 0 ? 4 : Infinity)),
+        flowUsdPerMillionTokens: price(1e5, 1e5),
+      };
+      const solution = await solve(problem, { solver, unmetUsdPerMillionTokens: { interactiveFast: 50 } });
+      expect(['optimal', 'feasible']).toContain(solution.status);
+      expect(solution.shortfall).toEqual([]);
+    },
+  );
 
-  it.each(['highs', 'javascript-lp-solver', 'auto'] as const)('a millionth of a token/s more needs one instance more (%s)', async (solver) => {
-    const tiny = {
-      ...one,
-      current: grid(1, 2, 1, () => 0),
-      tokensPerSPerInstance: grid(1, 1, 1, () => 5.3),
-      demandTokensPerS: [grid(1, 2, 1, (_m, r) => (r === 0 ? 53.000001 : 0))],
-      localShare: 1,
-    };
-    for (const variant of ['paper', 'flows', 'lead-time'] as const) expect(counts(await solve(tiny, { solver, variant }))).toEqual([11, 0]);
-    expect(counts(await solve({ ...tiny, demandTokensPerS: [grid(1, 2, 1, (_m, r) => (r === 0 ? 53 : 0))] }, { solver }))).toEqual([10, 0]);
-  });
+  it.each(['highs', 'javascript-lp-solver', 'auto'] as const)(
+    'a millionth of a token/s more needs one instance more (%s)',
+    async (solver) => {
+      const tiny = {
+        ...one,
+        current: grid(1, 2, 1, () => 0),
+        tokensPerSPerInstance: grid(1, 1, 1, () => 5.3),
+        demandTokensPerS: [grid(1, 2, 1, (_m, r) => (r === 0 ? 53.000001 : 0))],
+        localShare: 1,
+      };
+      for (const variant of ['paper', 'flows', 'lead-time'] as const)
+        expect(counts(await solve(tiny, { solver, variant }))).toEqual([11, 0]);
+      expect(
+        counts(await solve({ ...tiny, demandTokensPerS: [grid(1, 2, 1, (_m, r) => (r === 0 ? 53 : 0))] }, { solver })),
+      ).toEqual([10, 0]);
+    },
+  );
 
   it.each(['paper', 'flows', 'lead-time'] as const)('minima that do not fit are an answer (%s)', async (variant) => {
     const solution = await solve(
-      { ...base, minInstances: grid(1, 2, 1, (_m, r) => (r === 0 ? 2 : 0)), gpuCapacity: grid(1, 2, 1, (_m, r) => (r === 0 ? 4 : Infinity)) },
+      {
+        ...base,
+        minInstances: grid(1, 2, 1, (_m, r) => (r === 0 ? 2 : 0)),
+        gpuCapacity: grid(1, 2, 1, (_m, r) => (r === 0 ? 4 : Infinity)),
+      },
       { variant },
     );
     expect(solution.status).toBe('infeasible');
@@ -279,7 +369,10 @@ describe('a malformed problem', () => {
   const cases: [string, Partial<PlacementProblem>][] = [
     ['demandTokensPerS[0][model-0, region-1]', { demandTokensPerS: [grid(1, 2, 1, (_m, r) => (r === 1 ? -1 : 5))] }],
     ['tokensPerSPerInstance[model-0, sku-0]', { tokensPerSPerInstance: grid(1, 1, 1, () => NaN) }],
-    ['minInstances[model-0, region-0, sku-0]', { minInstances: grid(1, 2, 1, () => 4), maxInstances: grid(1, 2, 1, () => 3) }],
+    [
+      'minInstances[model-0, region-0, sku-0]',
+      { minInstances: grid(1, 2, 1, () => 4), maxInstances: grid(1, 2, 1, () => 3) },
+    ],
     ['current[model-0, region-0, sku-0]', { current: grid(1, 2, 1, () => 1.5) }],
     ['localShare', { localShare: 1.2 }],
     ['current', { current: grid(1, 1, 1, () => 1) }],
@@ -306,14 +399,16 @@ describe('solvers', () => {
   afterAll(() => {
     gaps.sort((a, b) => a - b);
     console.log(
-      `heuristic on ${gaps.length} random problems: gap median ${(100 * gaps[gaps.length >> 1]).toFixed(2)} %, worst ${(100 * gaps.at(-1)!).toFixed(2)} %`,
+      `heuristic on ${gaps.length} random problems: gap median ${(100 * gaps[gaps.length >> 1]).toFixed(2)} %, ` +
+        `worst ${(100 * gaps.at(-1)!).toFixed(2)} %`,
     );
   });
 
   const variants: [PlacementVariant, number, readonly (typeof PLACEMENT_SOLVERS)[number][]][] = [
     ['paper', 300, ['highs', 'javascript-lp-solver', 'heuristic', 'auto']],
     ['flows', 140, ['highs', 'javascript-lp-solver', 'heuristic', 'auto']],
-    // Where it proves nothing in time it is no witness: javascript-lp-solver stays out of the larger ones.
+    // Where it proves nothing in time it is no witness: javascript-lp-solver stays out of the
+    // larger ones.
     ['lead-time', 60, ['highs', 'auto']],
   ];
   it.each(variants)(
@@ -322,23 +417,43 @@ describe('solvers', () => {
       for (let seed = 0; seed < problems; seed++) {
         const rng = createRng(`${variant} ${seed}`);
         const whole = (least: number, most: number): number => least + Math.floor(rng.next() * (most - least + 1));
-        let problem = randomProblem(rng, { models: whole(1, 2), regions: whole(1, 3), skus: whole(1, 2), windows: whole(1, 3), capped: 0.5, room: 0.7 });
+        let problem = randomProblem(rng, {
+          models: whole(1, 2),
+          regions: whole(1, 3),
+          skus: whole(1, 2),
+          windows: whole(1, 3),
+          capped: 0.5,
+          room: 0.7,
+        });
         if (variant === 'flows' && rng.next() < 0.8) problem = withFlows(rng, problem);
-        if (variant === 'lead-time') problem = { ...problem, provisioningWindows: grid(1, problem.regions.length, problem.skus.length, () => whole(0, 1)) };
+        if (variant === 'lead-time')
+          problem = {
+            ...problem,
+            provisioningWindows: grid(1, problem.regions.length, problem.skus.length, () => whole(0, 1)),
+          };
         const answers: Partial<Record<string, PlacementSolution>> = {};
         for (const name of names)
-          answers[name] = await createPlacementOptimizer({ variant, solver: named[name], elastic: false }).solve(problem, { timeLimitMs: 20_000 });
+          answers[name] = await createPlacementOptimizer({ variant, solver: named[name], elastic: false }).solve(
+            problem,
+            { timeLimitMs: 20_000 },
+          );
         const { highs, auto, heuristic, 'javascript-lp-solver': small } = answers;
         const about = `${variant} ${seed}`;
         expect([about, highs!.status === 'optimal' || highs!.status === 'infeasible']).toEqual([about, true]);
         expect([about, auto!.status]).toEqual([about, highs!.status]);
-        if (small !== undefined && small.status !== 'timed-out' && small.status !== 'not-found' && small.status !== 'feasible')
+        if (
+          small !== undefined &&
+          small.status !== 'timed-out' &&
+          small.status !== 'not-found' &&
+          small.status !== 'feasible'
+        )
           expect([about, small.status]).toEqual([about, highs!.status]);
         if (heuristic?.status === 'infeasible') expect([about, highs!.status]).toEqual([about, 'infeasible']);
         if (highs!.status !== 'optimal') continue;
         const within = 1e-6 * Math.max(1, Math.abs(highs!.objectiveUsd!));
         for (const other of [auto, small?.status === 'optimal' ? small : undefined])
-          if (other !== undefined) expect([about, Math.abs(other.objectiveUsd! - highs!.objectiveUsd!) <= within]).toEqual([about, true]);
+          if (other !== undefined)
+            expect([about, Math.abs(other.objectiveUsd! - highs!.objectiveUsd!) <= within]).toEqual([about, true]);
         if (heuristic?.objectiveUsd === undefined) continue;
         gaps.push((heuristic.objectiveUsd - highs!.objectiveUsd!) / Math.max(1, Math.abs(highs!.objectiveUsd!)));
         expect([about, heuristic.objectiveUsd >= highs!.objectiveUsd! - within]).toEqual([about, true]);
@@ -355,44 +470,79 @@ describe('solvers', () => {
     const short = await solve(one, { solver: lying([1, 1], 0) }).catch((error: unknown) => error);
     expect(short).toBeInstanceOf(PlacementSolverError);
     expect((short as Error).message).toContain('breaks a constraint');
-    expect((await solve(one, { solver: lying([5, 2], 1e6) }).catch((error: unknown) => error)) as Error).toMatchObject({ code: 'ERR_PLACEMENT_SOLVER' });
-    expect((await solve(one, { solver: lying([5.5, 2], 0) }).catch((error: unknown) => error)) as Error).toMatchObject({ code: 'ERR_PLACEMENT_SOLVER' });
+    expect((await solve(one, { solver: lying([5, 2], 1e6) }).catch((error: unknown) => error)) as Error).toMatchObject({
+      code: 'ERR_PLACEMENT_SOLVER',
+    });
+    expect((await solve(one, { solver: lying([5.5, 2], 0) }).catch((error: unknown) => error)) as Error).toMatchObject({
+      code: 'ERR_PLACEMENT_SOLVER',
+    });
   });
 
   it('that answer wrongly or fail are passed over by auto, which says so', async () => {
     const saying = (name: string, answer: () => Promise<SolverAnswer>): PlacementSolver => ({ name, solve: answer });
-    const wrong = saying('liar', () => Promise.resolve({ status: 'optimal', stages: [Float64Array.of(0, 0)], bound: -1e9 }));
-    const broken = saying('broken', () => Promise.reject(new PlacementSolverError('broken', 'gave fractions for whole numbers of instances', undefined)));
-    const solution = await solve(one, { solver: createAutoSolver({ heuristic: wrong, javascriptLpSolver: broken, highs: named.highs }) });
+    const wrong = saying('liar', () =>
+      Promise.resolve({ status: 'optimal', stages: [Float64Array.of(0, 0)], bound: -1e9 }),
+    );
+    const broken = saying('broken', () =>
+      Promise.reject(new PlacementSolverError('broken', 'gave fractions for whole numbers of instances', undefined)),
+    );
+    const solution = await solve(one, {
+      solver: createAutoSolver({ heuristic: wrong, javascriptLpSolver: broken, highs: named.highs }),
+    });
     expect(solution).toMatchObject({ status: 'optimal', solver: 'auto: highs', objectiveUsd: 20 });
     expect(solution.notes!.join('; ')).toMatch(/liar gave a plan that breaks .*broken: gave fractions/);
   });
 
-  it.each(['highs', 'javascript-lp-solver', 'heuristic', 'auto'] as const)('stop at a time limit and at an abort: %s', async (solver) => {
-    const hard = randomProblem(createRng('hard'), { models: 12, regions: 10, skus: 4, windows: 3, capped: 1, room: 0.3 });
-    const optimizer = createPlacementOptimizer({ variant: 'paper', solver, elastic: false });
-    const solution = await optimizer.solve(hard, { timeLimitMs: 500 });
-    expect(['feasible', 'timed-out', 'not-found', 'optimal', 'infeasible']).toContain(solution.status);
-    if (solution.status === 'feasible') expect(solution.target).toBeDefined();
-    const reason = new Error('enough');
-    await expect(Promise.resolve(optimizer.solve(hard, { signal: AbortSignal.abort(reason) }))).rejects.toBe(reason);
-    const controller = new AbortController();
-    const started = Promise.resolve(optimizer.solve(hard, { signal: controller.signal, timeLimitMs: 60_000 }));
-    setTimeout(() => controller.abort(reason), 300);
-    const ended = await started.then(
-      ({ status }) => status,
-      (error: unknown) => error,
-    );
-    // What has proven its plan before that is done; nothing goes on for a minute.
-    expect(ended === reason || ended === 'infeasible' || ended === 'optimal' || (solver === 'heuristic' && ended === 'feasible')).toBe(true);
-  });
+  it.each(['highs', 'javascript-lp-solver', 'heuristic', 'auto'] as const)(
+    'stop at a time limit and at an abort: %s',
+    async (solver) => {
+      const hard = randomProblem(createRng('hard'), {
+        models: 12,
+        regions: 10,
+        skus: 4,
+        windows: 3,
+        capped: 1,
+        room: 0.3,
+      });
+      const optimizer = createPlacementOptimizer({ variant: 'paper', solver, elastic: false });
+      const solution = await optimizer.solve(hard, { timeLimitMs: 500 });
+      expect(['feasible', 'timed-out', 'not-found', 'optimal', 'infeasible']).toContain(solution.status);
+      if (solution.status === 'feasible') expect(solution.target).toBeDefined();
+      const reason = new Error('enough');
+      await expect(Promise.resolve(optimizer.solve(hard, { signal: AbortSignal.abort(reason) }))).rejects.toBe(reason);
+      const controller = new AbortController();
+      const started = Promise.resolve(optimizer.solve(hard, { signal: controller.signal, timeLimitMs: 60_000 }));
+      setTimeout(() => controller.abort(reason), 300);
+      const ended = await started.then(
+        ({ status }) => status,
+        (error: unknown) => error,
+      );
+      // What has proven its plan before that is done; nothing goes on for a minute.
+      expect(
+        ended === reason ||
+          ended === 'infeasible' ||
+          ended === 'optimal' ||
+          (solver === 'heuristic' && ended === 'feasible'),
+      ).toBe(true);
+    },
+  );
 
   it.each(['highs', 'heuristic', 'auto'] as const)('keep the contract of optimisers: %s', async (solver) => {
-    const feasible = randomProblem(createRng('contract'), { models: 3, regions: 3, skus: 2, windows: 2, capped: 0.5, room: 2 });
-    for (const { name, run } of placementOptimizerConformance(() => createPlacementOptimizer({ solver: named[solver] }), {
-      ...feasible,
-      maxInstances: grid(3, 3, 2, () => Infinity),
-    })) {
+    const feasible = randomProblem(createRng('contract'), {
+      models: 3,
+      regions: 3,
+      skus: 2,
+      windows: 2,
+      capped: 0.5,
+      room: 2,
+    });
+    for (const { name, run } of placementOptimizerConformance(
+      () => createPlacementOptimizer({ solver: named[solver] }),
+      {
+        ...feasible,
+        maxInstances: grid(3, 3, 2, () => Infinity),
+      },
+    )) {
       expect(name).not.toBe('');
       await run();
     }

@@ -4,10 +4,20 @@ import { buildStaticModel } from './formulations/static-model.js';
 import type { IntegerModel } from './integer-model.js';
 import { createTask, type PlacementFormulation } from './task.js';
 
-/** The integer program of a problem, with explicit flows where the variant has them, to be written by {@link formatLp} or given to a solver of one's own. Throws `ConfigError` for a malformed problem. */
-export function placementProgram(problem: PlacementProblem, formulation: PlacementFormulation & { readonly elastic?: boolean } = {}): IntegerModel {
+/**
+ * The integer program of a problem, with explicit flows where the variant has them, to be written
+ * by {@link formatLp} or given to a solver of one's own. Throws `ConfigError` for a malformed
+ * problem.
+ */
+export function placementProgram(
+  problem: PlacementProblem,
+  formulation: PlacementFormulation & { readonly elastic?: boolean } = {},
+): IntegerModel {
   const task = createTask(problem, formulation);
   const elastic = formulation.elastic ?? false;
-  return (task.variant === 'lead-time' ? buildLeadTimeModel(task, { elastic }) : buildStaticModel(task, { elastic, explicitFlows: task.variant === 'flows' }))
-    .model;
+  return (
+    task.variant === 'lead-time'
+      ? buildLeadTimeModel(task, { elastic })
+      : buildStaticModel(task, { elastic, explicitFlows: task.variant === 'flows' })
+  ).model;
 }

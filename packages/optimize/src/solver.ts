@@ -28,13 +28,19 @@ export interface SolverAnswer {
   readonly solver?: string;
 }
 
-/** Solves placement tasks; every answer is checked by the caller. A time limit ends with `feasible` or `timed-out`; an abort rejects with the signal's reason. */
+/**
+ * Solves placement tasks; every answer is checked by the caller. A time limit ends with `feasible`
+ * or `timed-out`; an abort rejects with the signal's reason.
+ */
 export interface PlacementSolver {
   readonly name: string;
   solve(task: PlacementTask, request: SolveRequest): Promise<SolverAnswer>;
 }
 
-/** A solver gave a plan that breaks a constraint, or fractions for whole numbers. The program is attached. */
+/**
+ * A solver gave a plan that breaks a constraint, or fractions for whole numbers. The program is
+ * attached.
+ */
 export class PlacementSolverError extends SageServeError {
   override readonly name = 'PlacementSolverError';
   readonly solver: string;

@@ -2,7 +2,10 @@ import { ConfigError, maxOf, type PlacementProblem } from '@sageserve/core';
 import { checkProblem, LARGEST_TOKENS_PER_S } from './check-problem.js';
 import { compare, decimalOf, dividedUp, type Decimal, largest, plus, scaled, times, ZERO } from './exact.js';
 
-/** `paper`: the paper's program. `artifact`: the weaker one of its artifact, every local peak in full and nothing else. `flows`: with routing between regions. `lead-time`: over several windows. */
+/**
+ * `paper`: the paper's program. `artifact`: the weaker one of its artifact, every local peak in
+ * full and nothing else. `flows`: with routing between regions. `lead-time`: over several windows.
+ */
 export type PlacementVariant = 'paper' | 'artifact' | 'flows' | 'lead-time';
 
 /** USD per million tokens that are not served, or that could not be served at home. */
@@ -16,16 +19,23 @@ export interface UnmetPrices {
 export interface PlacementFormulation {
   /** `flows` by default. */
   readonly variant?: PlacementVariant;
-  /** A price on every instance that is started or released, so that a plan changes only for a gain; 0 by default. */
+  /**
+   * A price on every instance that is started or released, so that a plan changes only for a gain;
+   * 0 by default.
+   */
   readonly hysteresisUsd?: number;
   /**
-   * Prices of unmet demand where the whole can't be met. By default 1,000 (interactive-fast), 300 (interactive-normal), 100 (non-interactive) and 30 times (local share) what the dearest
-   * instance costs per token, so that less than a thousandth of an instance is left unmet rather than bought.
+   * Prices of unmet demand where the whole can't be met. By default 1,000 (interactive-fast), 300
+   * (interactive-normal), 100 (non-interactive) and 30 times (local share) what the dearest
+   * instance costs per token, so that less than a thousandth of an instance is left unmet rather
+   * than bought.
    */
   readonly unmetUsdPerMillionTokens?: Partial<UnmetPrices>;
 }
 
-/** Capacity is counted in millionths of a token/s, in whole numbers: sums of doubles are then exact. */
+/**
+ * Capacity is counted in millionths of a token/s, in whole numbers: sums of doubles are then exact.
+ */
 export const MICRO = 1e6;
 const MICRO_PLACES = 6;
 
@@ -52,7 +62,10 @@ export interface Cover {
   readonly shortage: readonly ShortageStep[];
 }
 
-/** A placement problem made ready for solvers: whole numbers in flat columns. Entry (model, region, SKU) is at `(model × regions + region) × SKUs + SKU`, pair (model, SKU) at `model × SKUs + SKU`. */
+/**
+ * A placement problem made ready for solvers: whole numbers in flat columns. Entry (model, region,
+ * SKU) is at `(model × regions + region) × SKUs + SKU`, pair (model, SKU) at `model × SKUs + SKU`.
+ */
 export interface PlacementTask {
   readonly problem: PlacementProblem;
   readonly variant: PlacementVariant;
@@ -78,11 +91,20 @@ export interface PlacementTask {
   /** By window, then model × region, in micro-tokens/s. */
   readonly demand: readonly Float64Array[];
   readonly fastShare: Float64Array;
-  /** `undefined` where tokens are served anywhere for nothing. USD an hour for a micro-token/s, by model × origin × serving; `Infinity` where it is forbidden. */
+  /**
+   * `undefined` where tokens are served anywhere for nothing. USD an hour for a micro-token/s, by
+   * model × origin × serving; `Infinity` where it is forbidden.
+   */
   readonly flowUsd: Float64Array | undefined;
   /** Whether some flow has a price, so that where capacity lies matters beyond the covers. */
   readonly flowPriced: boolean;
-  readonly unmetUsd: { readonly fast: number; readonly normal: number; readonly deferrable: number; readonly local: number; readonly perInstance: number };
+  readonly unmetUsd: {
+    readonly fast: number;
+    readonly normal: number;
+    readonly deferrable: number;
+    readonly local: number;
+    readonly perInstance: number;
+  };
   /** Tokens due by the end of each window, by model × window, in micro-tokens/s × windows. */
   readonly due: Float64Array;
 }
@@ -94,8 +116,14 @@ export function createTask(problem: PlacementProblem, formulation: PlacementForm
   if (!['paper', 'artifact', 'flows', 'lead-time'].includes(variant))
     throw new ConfigError('variant', `must be paper, artifact, flows or lead-time, not ${variant}`);
   const hysteresisUsd = formulation.hysteresisUsd ?? 0;
-  if (!(hysteresisUsd >= 0 && Number.isFinite(hysteresisUsd))) throw new ConfigError('hysteresisUsd', `must be USD of 0 or more, not ${hysteresisUsd}`);
-  const [M, R, K, W] = [problem.models.length, problem.regions.length, problem.skus.length, problem.demandTokensPerS.length];
+  if (!(hysteresisUsd >= 0 && Number.isFinite(hysteresisUsd)))
+    throw new ConfigError('hysteresisUsd', `must be USD of 0 or more, not ${hysteresisUsd}`);
+  const [M, R, K, W] = [
+    problem.models.length,
+    problem.regions.length,
+    problem.skus.length,
+    problem.demandTokensPerS.length,
+  ];
   const windowHours = (problem.windowMs ?? 3_600_000 / W) / 3_600_000;
   const pairs = M * K;
   const capacity = new Float64Array(pairs);
@@ -135,7 +163,10 @@ export function createTask(problem: PlacementProblem, formulation: PlacementForm
   const lower = Float64Array.from(problem.minInstances.values);
   const upper = new Float64Array(M * R * K);
   for (let m = 0; m < M; m++) {
-    const most = variant === 'lead-time' ? mostByWindow(draft, m) : Math.max(0, ...covers.filter((cover) => cover.model === m).map((cover) => cover.required));
+    const most =
+      variant === 'lead-time'
+        ? mostByWindow(draft, m)
+        : Math.max(0, ...covers.filter((cover) => cover.model === m).map((cover) => cover.required));
     for (let r = 0; r < R; r++) {
       for (let k = 0; k < K; k++) {
         const e = (m * R + r) * K + k;
@@ -150,7 +181,20 @@ export function createTask(problem: PlacementProblem, formulation: PlacementForm
   }
   const flowPriced = flowUsd?.some((usd) => usd > 0 && usd < Infinity) ?? false;
   const gpuCapacity = variant === 'artifact' ? new Float64Array(R * K).fill(Infinity) : problem.gpuCapacity.values;
-  return { ...draft, current: problem.current.values, lower, upper, capacity, gpus, gpuCapacity, belowUsd, aboveUsd, hysteresisUsd, covers, flowPriced };
+  return {
+    ...draft,
+    current: problem.current.values,
+    lower,
+    upper,
+    capacity,
+    gpus,
+    gpuCapacity,
+    belowUsd,
+    aboveUsd,
+    hysteresisUsd,
+    covers,
+    flowPriced,
+  };
 }
 
 function microOf(value: Decimal, rounding: 'up' | 'down'): number {
@@ -169,7 +213,8 @@ function unmetPrices(
   for (const [p, micro] of capacity.entries()) if (micro > 0) dearest = Math.max(dearest, aboveUsd[p] / micro);
   // Without a price on instances, any price on what is unmet will do.
   if (dearest === 0) dearest = 1 / MICRO;
-  const price = (name: keyof UnmetPrices, multiple: number): number => (given[name] === undefined ? multiple * dearest : given[name] * USD_PER_MICRO_HOUR);
+  const price = (name: keyof UnmetPrices, multiple: number): number =>
+    given[name] === undefined ? multiple * dearest : given[name] * USD_PER_MICRO_HOUR;
   return {
     fast: price('interactiveFast', 1_000),
     normal: price('interactiveNormal', 300),
@@ -189,14 +234,30 @@ function dueByWindow(problem: PlacementProblem, windowHours: number): Float64Arr
     const w = Math.min(W - 1, Math.max(0, Math.ceil((dueInMs / horizonMs) * W - 1e-9) - 1));
     const rate = owed / (windowHours * 3_600);
     if (rate > LARGEST_TOKENS_PER_S)
-      throw new ConfigError(`deferrable[${at}].tokens`, `are ${rate} tokens/s over one window, more than ${LARGEST_TOKENS_PER_S}`);
+      throw new ConfigError(
+        `deferrable[${at}].tokens`,
+        `are ${rate} tokens/s over one window, more than ${LARGEST_TOKENS_PER_S}`,
+      );
     due[problem.models.indexOf(modelId) * W + w] += Math.ceil(rate * MICRO);
   }
   for (let m = 0; m < problem.models.length; m++) for (let w = 1; w < W; w++) due[m * W + w] += due[m * W + w - 1];
   return due;
 }
 
-type Draft = Pick<PlacementTask, 'problem' | 'variant' | 'models' | 'regions' | 'skus' | 'windows' | 'fastShare' | 'flowUsd' | 'unmetUsd' | 'demand' | 'due'>;
+type Draft = Pick<
+  PlacementTask,
+  | 'problem'
+  | 'variant'
+  | 'models'
+  | 'regions'
+  | 'skus'
+  | 'windows'
+  | 'fastShare'
+  | 'flowUsd'
+  | 'unmetUsd'
+  | 'demand'
+  | 'due'
+>;
 
 function coversOf(draft: Draft): Cover[] {
   const { problem, variant, regions: R } = draft;
@@ -208,7 +269,15 @@ function coversOf(draft: Draft): Cover[] {
       const required = microOf(times(share, peak), 'up');
       const shortage: ShortageStep[] = [{ kind: 'local-share', most: required, usdPerMicro: draft.unmetUsd.local }];
       if (required > 0)
-        covers.push({ kind: 'local-service', name: `local service of ${model} in ${region}`, model: m, regions: [r], required, expected: required, shortage });
+        covers.push({
+          kind: 'local-service',
+          name: `local service of ${model} in ${region}`,
+          model: m,
+          regions: [r],
+          required,
+          expected: required,
+          shortage,
+        });
     }
     if (variant === 'artifact') continue;
     const everywhere = Array.from({ length: R }, (_, r) => r);
@@ -228,8 +297,18 @@ function coversOf(draft: Draft): Cover[] {
   return covers;
 }
 
-/** What regions `origins` need of regions `serving` at the worst window, deferrable work too where all serve. */
-function coverOf(draft: Draft, model: number, origins: readonly number[], serving: readonly number[], kind: Cover['kind'], name: string): Cover[] {
+/**
+ * What regions `origins` need of regions `serving` at the worst window, deferrable work too where
+ * all serve.
+ */
+function coverOf(
+  draft: Draft,
+  model: number,
+  origins: readonly number[],
+  serving: readonly number[],
+  kind: Cover['kind'],
+  name: string,
+): Cover[] {
   const { problem, regions: R } = draft;
   const byWindow = problem.demandTokensPerS.map((_, w) => worstOf(problem, model, origins, w));
   const peak = largest(byWindow);
@@ -250,7 +329,8 @@ function coverOf(draft: Draft, model: number, origins: readonly number[], servin
   if (most === 0) return [];
   const interactive = microOf(peak, 'up');
   let fast = 0;
-  for (const r of origins) fast += maxOf(draft.demand.map((window) => window[model * R + r] * draft.fastShare[model * R + r]));
+  for (const r of origins)
+    fast += maxOf(draft.demand.map((window) => window[model * R + r] * draft.fastShare[model * R + r]));
   fast = Math.min(Math.round(fast), interactive);
   const { unmetUsd } = draft;
   const shortage: ShortageStep[] = [
@@ -264,10 +344,16 @@ function coverOf(draft: Draft, model: number, origins: readonly number[], servin
 }
 
 /** The peak over windows, or more where deferrable work asks for it. */
-function withDue({ due, windows: W, regions: R }: Draft, model: number, serving: readonly number[], byWindow: readonly Decimal[]): Decimal {
+function withDue(
+  { due, windows: W, regions: R }: Draft,
+  model: number,
+  serving: readonly number[],
+  byWindow: readonly Decimal[],
+): Decimal {
   let required = largest(byWindow);
   if (serving.length < R) return required;
-  // With one capacity for all windows, work fits before its deadlines if, and only if, what is left over up to each deadline is enough (earliest deadline first).
+  // With one capacity for all windows, work fits before its deadlines if, and only if, what is left
+  // over up to each deadline is enough (earliest deadline first).
   let sum = ZERO;
   for (let w = 0; w < W; w++) {
     sum = plus(sum, byWindow[w]);
@@ -277,7 +363,10 @@ function withDue({ due, windows: W, regions: R }: Draft, model: number, serving:
   return required;
 }
 
-/** Demand of a model over regions in a window; with a budget Γ, as many of the regions as it says at their worst. */
+/**
+ * Demand of a model over regions in a window; with a budget Γ, as many of the regions as it says at
+ * their worst.
+ */
 function worstOf(
   problem: Omit<PlacementProblem, 'demandBudget'> & { readonly demandBudget?: number | undefined },
   model: number,
@@ -289,18 +378,25 @@ function worstOf(
   const { demandExcessTokensPerS: excess, demandBudget: budget } = problem;
   if (excess === undefined || budget === undefined) return sum;
   const worst = regions.map((r) => decimalOf(excess[window].at(model, r, 0))).sort((a, b) => compare(b, a));
-  for (const [at, more] of worst.entries()) if (at < budget) sum = plus(sum, at + 1 <= budget ? more : times(more, decimalOf(budget - at)));
+  for (const [at, more] of worst.entries())
+    if (at < budget) sum = plus(sum, at + 1 <= budget ? more : times(more, decimalOf(budget - at)));
   return sum;
 }
 
-/** Most distinct unions of residency sets for which covers are written down; flows find the others. */
+/**
+ * Most distinct unions of residency sets for which covers are written down; flows find the others.
+ */
 const MOST_CLOSED_SETS = 64;
 
-/** Unions of the sets of regions that origins allow, but for the whole. Gale's condition: all demand can be served if each of them can carry those origins that allow nothing else. */
+/**
+ * Unions of the sets of regions that origins allow, but for the whole. Gale's condition: all demand
+ * can be served if each of them can carry those origins that allow nothing else.
+ */
 function closedSets(draft: Draft, model: number): number[][] {
   const { flowUsd, regions: R } = draft;
   if (flowUsd === undefined) return [];
-  const setOf = (origin: number): number[] => Array.from({ length: R }, (_, r) => r).filter((r) => flowUsd[(model * R + origin) * R + r] < Infinity);
+  const setOf = (origin: number): number[] =>
+    Array.from({ length: R }, (_, r) => r).filter((r) => flowUsd[(model * R + origin) * R + r] < Infinity);
   const found = new Map<string, number[]>();
   const single = Array.from({ length: R }, (_, r) => setOf(r));
   const queue = [...single];
@@ -318,7 +414,8 @@ function closedSets(draft: Draft, model: number): number[][] {
 
 function originsWithin({ flowUsd, regions: R }: Draft, model: number, serving: readonly number[]): number[] {
   const within = (origin: number): boolean => {
-    for (let r = 0; r < R; r++) if (flowUsd![(model * R + origin) * R + r] < Infinity && !serving.includes(r)) return false;
+    for (let r = 0; r < R; r++)
+      if (flowUsd![(model * R + origin) * R + r] < Infinity && !serving.includes(r)) return false;
     return true;
   };
   return Array.from({ length: R }, (_, r) => r).filter(within);
@@ -328,7 +425,9 @@ function mostByWindow({ demand, regions: R, windows: W, due, problem }: Draft, m
   let most = 0;
   for (const [w, window] of demand.entries()) {
     let sum = due[model * W + W - 1];
-    for (let r = 0; r < R; r++) sum += window[model * R + r] + microOf(decimalOf(problem.demandExcessTokensPerS?.[w]!.at(model, r, 0) ?? 0), 'up');
+    for (let r = 0; r < R; r++)
+      sum +=
+        window[model * R + r] + microOf(decimalOf(problem.demandExcessTokensPerS?.[w]!.at(model, r, 0) ?? 0), 'up');
     most = Math.max(most, sum);
   }
   return most;
@@ -336,12 +435,20 @@ function mostByWindow({ demand, regions: R, windows: W, due, problem }: Draft, m
 
 /** A cover that residency needs and the task did not write down. */
 export function withCover(task: PlacementTask, model: number, serving: readonly number[]): PlacementTask {
-  const name = `residency of ${task.problem.models[model]} in ${serving.map((r) => task.problem.regions[r]).join(' + ')}`;
-  return { ...task, covers: [...task.covers, ...coverOf(task, model, originsWithin(task, model, serving), serving, 'residency', name)] };
+  const name =
+    `residency of ${task.problem.models[model]} in ` + serving.map((r) => task.problem.regions[r]).join(' + ');
+  return {
+    ...task,
+    covers: [...task.covers, ...coverOf(task, model, originsWithin(task, model, serving), serving, 'residency', name)],
+  };
 }
 
 /** Decimal USD an hour for holding an instance, starting one, and changing one. */
-export function exactPrices(task: PlacementTask, model: number, sku: number): { readonly hold: Decimal; readonly start: Decimal; readonly change: Decimal } {
+export function exactPrices(
+  task: PlacementTask,
+  model: number,
+  sku: number,
+): { readonly hold: Decimal; readonly start: Decimal; readonly change: Decimal } {
   const { problem } = task;
   return {
     hold: decimalOf(problem.usdPerInstanceHour.at(model, 0, sku)),

@@ -5,7 +5,12 @@ import { transport } from './transport.js';
 const sum = (values: Iterable<number>): number => [...values].reduce((a, b) => a + b, 0);
 
 /** Cheapest cost by trying every split of whole units, one origin after another. */
-function cheapest(demand: number[], capacity: number[], price: (from: number, to: number) => number, dropUsd: number): number {
+function cheapest(
+  demand: number[],
+  capacity: number[],
+  price: (from: number, to: number) => number,
+  dropUsd: number,
+): number {
   const R = demand.length;
   const seen = new Map<string, number>();
   const serve = (from: number, left: number, room: number[]): number => {

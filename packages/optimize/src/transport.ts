@@ -1,15 +1,24 @@
 import { InvariantError } from '@sageserve/core';
 
-/** Prices are compared in whole numbers of this share of the dearest flow, so that sums along paths are exact and no path goes round in circles. */
+/**
+ * Prices are compared in whole numbers of this share of the dearest flow, so that sums along paths
+ * are exact and no path goes round in circles.
+ */
 const STEPS = 2 ** 24;
 /** What dropping costs, in those. */
 const LEAST_DROP = 2 ** 46;
 
-/** Demand of one model in one window, to be carried by what its regions hold. All quantities are whole numbers of micro-tokens/s, so sums are exact. */
+/**
+ * Demand of one model in one window, to be carried by what its regions hold. All quantities are
+ * whole numbers of micro-tokens/s, so sums are exact.
+ */
 export interface TransportInput {
   readonly demand: Float64Array;
   readonly capacity: Float64Array;
-  /** USD for one unit from origin to server, `Infinity` where forbidden, 0 at home; origin × server. `undefined` where all is free. */
+  /**
+   * USD for one unit from origin to server, `Infinity` where forbidden, 0 at home; origin × server.
+   * `undefined` where all is free.
+   */
   readonly price: Float64Array | undefined;
   /** How much of each origin's demand may be dropped at the cheaper price. */
   readonly droppableCheaply: Float64Array;
@@ -23,15 +32,27 @@ export interface TransportResult {
   readonly cheaplyDropped: Float64Array;
   readonly dearlyDropped: Float64Array;
   readonly flowUsd: number;
-  /** Servers that every further unit of dropped demand would have to go through, all full; empty where nothing is dropped. */
+  /**
+   * Servers that every further unit of dropped demand would have to go through, all full; empty
+   * where nothing is dropped.
+   */
   readonly saturated: readonly number[];
 }
 
 /**
- * Cheapest way to serve all demand, dropping what can't be: successive shortest paths (Ford and Fulkerson; Ahuja, Magnanti and Orlin, Network Flows, §9.7) from the optimum in which each region serves its own.
- * Dropping is one more server, dearer than any flow; what is cheaper to drop goes first.
+ * Cheapest way to serve all demand, dropping what can't be: successive shortest paths (Ford and
+ * Fulkerson; Ahuja, Magnanti and Orlin, Network Flows, §9.7) from the optimum in which each region
+ * serves its own. Dropping is one more server, dearer than any flow; what is cheaper to drop goes
+ * first.
  */
-export function transport({ demand, capacity, price, droppableCheaply, cheapUsd, dearUsd }: TransportInput): TransportResult {
+export function transport({
+  demand,
+  capacity,
+  price,
+  droppableCheaply,
+  cheapUsd,
+  dearUsd,
+}: TransportInput): TransportResult {
   const R = demand.length;
   const flow = new Float64Array(R * R);
   const left = Float64Array.from(capacity);
@@ -39,7 +60,8 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
   const dear = new Float64Array(R);
   let dearest = 0;
   if (price !== undefined) for (const usd of price) if (usd < Infinity && usd > dearest) dearest = usd;
-  const inSteps = (usd: number): number => (usd === Infinity || dearest === 0 ? usd : Math.round((usd / dearest) * STEPS));
+  const inSteps = (usd: number): number =>
+    usd === Infinity || dearest === 0 ? usd : Math.round((usd / dearest) * STEPS);
   const steps = price?.map(inSteps);
   const priceOf = (from: number, to: number): number => (steps === undefined ? 0 : steps[from * R + to]);
   // What can be served is served, whatever that costs: no path comes near these.
@@ -75,7 +97,8 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
       for (let nth = 0; nth < R; nth++) {
         // Of equal ones the source drops its own.
         const origin = (source + nth) % R;
-        // An origin other than the source drops what it sent to a server, which frees that one for the path.
+        // An origin other than the source drops what it sent to a server, which frees that one for
+        // the path.
         const [at, server] = origin === source ? [0, -1] : pushedBack(origin);
         if (at === Infinity) continue;
         if (cheap[origin] < droppableCheaply[origin] && at + cheapSteps < best) {
@@ -95,7 +118,8 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
       if (drop === undefined) amount = Math.min(amount, left[end]);
       else if (drop === cheap) amount = Math.min(amount, droppableCheaply[dropAt] - cheap[dropAt]);
       if (drop !== undefined && end !== -1) amount = Math.min(amount, flow[dropAt * R + end]);
-      for (let to = end; to !== -1; to = before[to]!) if (before[to] !== -1) amount = Math.min(amount, flow[via[to] * R + before[to]]);
+      for (let to = end; to !== -1; to = before[to]!)
+        if (before[to] !== -1) amount = Math.min(amount, flow[via[to] * R + before[to]]);
       if (!(amount > 0)) throw new InvariantError(`a path of flow from region ${source} carries ${amount}`);
       if (drop === undefined) left[end] -= amount;
       else {
@@ -117,7 +141,10 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
   if (price !== undefined) for (let at = 0; at < flow.length; at++) if (flow[at] > 0) flowUsd += flow[at] * price[at];
   return { flow, cheaplyDropped: cheap, dearlyDropped: dear, flowUsd, saturated: [...reached].sort((a, b) => a - b) };
 
-  /** Bellman and Ford over servers: from the source, on through any origin that a full server serves. */
+  /**
+   * Bellman and Ford over servers: from the source, on through any origin that a full server
+   * serves.
+   */
   function shortestPaths(source: number): void {
     for (let to = 0; to < R; to++) {
       distance[to] = priceOf(source, to);
@@ -127,7 +154,8 @@ export function transport({ demand, capacity, price, droppableCheaply, cheapUsd,
     for (let round = 0, changed = true; changed && round < 2 * R; round++) {
       changed = false;
       for (let from = 0; from < R; from++) {
-        // A path ends where there is room: since flows so far are the cheapest, going on through would not be cheaper.
+        // A path ends where there is room: since flows so far are the cheapest, going on through
+        // would not be cheaper.
         if (distance[from] === Infinity || left[from] > 0) continue;
         for (let origin = 0; origin < R; origin++) {
           if (!(flow[origin * R + from] > 0)) continue;

@@ -6,5 +6,9 @@ import { createRooflinePerformanceModel, type RooflineConstants } from './roofli
 export function createAutoPerformanceModel(constants?: RooflineConstants): PerformanceModel {
   const measured = createMeasuredPerformanceModel();
   const roofline = createRooflinePerformanceModel(constants);
-  return { name: 'auto', forDeployment: (deployment) => (measuredTableOf(deployment) === undefined ? roofline : measured).forDeployment(deployment) };
+  return {
+    name: 'auto',
+    forDeployment: (deployment) =>
+      (measuredTableOf(deployment) === undefined ? roofline : measured).forDeployment(deployment),
+  };
 }

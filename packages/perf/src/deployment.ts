@@ -2,7 +2,10 @@ import { ConfigError, type Deployment, UnknownPolicyError } from '@sageserve/cor
 import { GPU_SHAPES, type GpuShape } from './gpu-shapes.js';
 import { kvBytesPerToken, MODEL_SHAPES, type ModelShape, weightBytes } from './model-shapes.js';
 
-/** Share of GPU memory that an engine takes for weights and KV cache: vLLM's default `gpu_memory_utilization`. */
+/**
+ * Share of GPU memory that an engine takes for weights and KV cache: vLLM's default
+ * `gpu_memory_utilization`.
+ */
 export const GPU_MEMORY_SHARE = 0.9;
 
 const MOST_GPUS = 100_000;
@@ -44,7 +47,8 @@ export function kvCapacityTokens(deployment: Deployment): number {
     const needed = Math.ceil(weightBytes(shape) / (GPU_MEMORY_SHARE * gpu.memoryBytes));
     throw new ConfigError(
       'gpusPerInstance',
-      `${deployment.modelId} does not fit ${deployment.gpusPerInstance} × ${deployment.skuId}: its weights take ${(weightBytes(shape) / 1e9).toFixed(0)} GB`,
+      `${deployment.modelId} does not fit ${deployment.gpusPerInstance} × ${deployment.skuId}: its weights take ` +
+        `${(weightBytes(shape) / 1e9).toFixed(0)} GB`,
       {
         hint: `Its weights alone need ${needed} of these GPUs.`,
       },

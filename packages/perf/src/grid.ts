@@ -1,6 +1,9 @@
 import { ConfigError } from '@sageserve/core';
 
-/** A function on a rectangular grid of any dimension, multilinear between the points, flat below each axis and continued above it. */
+/**
+ * A function on a rectangular grid of any dimension, multilinear between the points, flat below
+ * each axis and continued above it.
+ */
 export class Grid {
   readonly #axes: readonly Float64Array[];
   readonly #values: Float64Array;
@@ -16,7 +19,8 @@ export class Grid {
     this.#low = new Int32Array(axes.length);
     this.#part = new Float64Array(axes.length);
     const size = axes.reduce((product, axis) => product * axis.length, 1);
-    if (size === 0 || values.length !== size) throw new ConfigError('grid', `needs ${size} values, not ${values.length}`);
+    if (size === 0 || values.length !== size)
+      throw new ConfigError('grid', `needs ${size} values, not ${values.length}`);
   }
 
   at(...point: number[]): number {

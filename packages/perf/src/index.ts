@@ -4,7 +4,12 @@ export { GPU_SHAPES, type GpuShape } from './gpu-shapes.js';
 export { createMeasuredPerformanceModel, measuredTableOf } from './measured.js';
 export { MEASURED_TABLES, type MeasuredTable } from './measured-tables.js';
 export { kvBytesPerToken, MODEL_SHAPES, type ModelShape, weightBytes } from './model-shapes.js';
-export { type AttentionRow, createOperatorTablesPerformance, type OperatorTables, type OperatorTablesOptions } from './operator-tables.js';
+export {
+  type AttentionRow,
+  createOperatorTablesPerformance,
+  type OperatorTables,
+  type OperatorTablesOptions,
+} from './operator-tables.js';
 export { type Beyond, PiecewiseLinear } from './piecewise-linear.js';
 export { createRooflinePerformanceModel, ROOFLINE_2025, type RooflineConstants } from './roofline.js';
 export { createTokenTablesPerformance, type TokenTablesOptions } from './token-tables.js';

@@ -19,10 +19,13 @@ const BATCH_32 = [1, 2, 4, 8, 16, 32];
 const BATCH_64 = [...BATCH_32, 64];
 
 /**
- * Derived from the measured tables of two public repositories. Prefill: median over repeats, geometric mean over the shapes (prompt × batch) of equal token count.
- * Decode: median time per iteration less the time to read the context (KV bytes ÷ 80 % of the memory bandwidth). Where noise made a curve fall, neighbours were
- * pooled so that it does not. Left out: the power-capped H100 (its rows are the H100's times 1.3), tensor parallel 2 at batch 64 (it ran out of memory), prompts of
- * 8,192 tokens in the small models' decode. The small models' decode beyond batch 1 is corrected for prefills that their source counts in it.
+ * Derived from the measured tables of two public repositories. Prefill: median over repeats,
+ * geometric mean over the shapes (prompt × batch) of equal token count. Decode: median time per
+ * iteration less the time to read the context (KV bytes ÷ 80 % of the memory bandwidth). Where
+ * noise made a curve fall, neighbours were pooled so that it does not. Left out: the power-capped
+ * H100 (its rows are the H100's times 1.3), tensor parallel 2 at batch 64 (it ran out of memory),
+ * prompts of 8,192 tokens in the small models' decode. The small models' decode beyond batch 1 is
+ * corrected for prefills that their source counts in it.
  */
 export const MEASURED_TABLES: readonly MeasuredTable[] = [
   {

@@ -10,7 +10,9 @@ export interface ModelShape {
   readonly headDimension: number;
   readonly intermediateSize: number;
   readonly vocabularySize: number;
-  /** Matrices in each feed-forward block: 3 where it is gated (Llama), 2 where it is not (Bloom). */
+  /**
+   * Matrices in each feed-forward block: 3 where it is gated (Llama), 2 where it is not (Bloom).
+   */
   readonly feedForwardMatrices: 2 | 3;
   /** Whether the output projection shares the embedding's weights. */
   readonly tiedEmbedding: boolean;

@@ -12,7 +12,9 @@ export interface AttentionRow {
   readonly timeUs: number;
 }
 
-/** Times of single operators on one GPU, in microseconds, as LLMServingSim's profiler measures them. */
+/**
+ * Times of single operators on one GPU, in microseconds, as LLMServingSim's profiler measures them.
+ */
 export interface OperatorTables {
   readonly dense: readonly { readonly layer: string; readonly tokens: number; readonly timeUs: number }[];
   readonly perSequence: readonly { readonly layer: string; readonly sequences: number; readonly timeUs: number }[];
@@ -25,18 +27,34 @@ export interface OperatorTablesOptions {
   readonly kvCapacityTokens: number;
 }
 
-/** How often each dense operator runs in a layer of a Llama-like model; the two that run once an iteration are apart. */
-const PER_LAYER: Readonly<Record<string, number>> = { qkv_proj: 1, rotary_emb: 1, o_proj: 1, gate_up_proj: 1, act_fn: 1, down_proj: 1, layernorm: 2 };
+/**
+ * How often each dense operator runs in a layer of a Llama-like model; the two that run once an
+ * iteration are apart.
+ */
+const PER_LAYER: Readonly<Record<string, number>> = {
+  qkv_proj: 1,
+  rotary_emb: 1,
+  o_proj: 1,
+  gate_up_proj: 1,
+  act_fn: 1,
+  down_proj: 1,
+  layernorm: 2,
+};
 const ONCE = ['embedding', 'final_layernorm'] as const;
 
 /**
- * Iteration time as the sum of its operators: dense ones by tokens, attention by chunk, context and decodes, the sampler by sequences. No host overhead is added.
+ * Iteration time as the sum of its operators: dense ones by tokens, attention by chunk, context and
+ * decodes, the sampler by sequences. No host overhead is added.
  *
- * Attention of prompts and decodes in one kernel is slower than either alone and is not their sum: it is read from rows measured together (trilinear in chunk,
- * decodes and context), with what earlier chunks add taken from the rows of prompts alone. Rows off the power-of-two grid are left out: only that part is complete.
- * Throws `ConfigError` that names the missing operator or point.
+ * Attention of prompts and decodes in one kernel is slower than either alone and is not their sum:
+ * it is read from rows measured together (trilinear in chunk, decodes and context), with what
+ * earlier chunks add taken from the rows of prompts alone. Rows off the power-of-two grid are left
+ * out: only that part is complete. Throws `ConfigError` that names the missing operator or point.
  */
-export function createOperatorTablesPerformance(tables: OperatorTables, options: OperatorTablesOptions): DeploymentPerformance {
+export function createOperatorTablesPerformance(
+  tables: OperatorTables,
+  options: OperatorTablesOptions,
+): DeploymentPerformance {
   const { layers, kvCapacityTokens } = options;
   const dense = denseCurve(tables, layers);
   const sequences = sequenceCurve(tables);
@@ -64,8 +82,16 @@ export function createOperatorTablesPerformance(tables: OperatorTables, options:
       if (prefillTokens === 0) attentionUs = decodeOnly.at(decodeRequests, context);
       else if (decodeRequests === 0) attentionUs = prefillOnly.at(prefillTokens, prefillContextTokens);
       else
-        attentionUs = mixed.at(prefillTokens, decodeRequests, context) + prefillOnly.at(prefillTokens, prefillContextTokens) - prefillOnly.at(prefillTokens, 0);
-      return (dense.at(prefillTokens + decodeRequests) + sequences.at(decodeRequests + (prefillTokens > 0 ? 1 : 0)) + layers * attentionUs) / 1_000;
+        attentionUs =
+          mixed.at(prefillTokens, decodeRequests, context) +
+          prefillOnly.at(prefillTokens, prefillContextTokens) -
+          prefillOnly.at(prefillTokens, 0);
+      return (
+        (dense.at(prefillTokens + decodeRequests) +
+          sequences.at(decodeRequests + (prefillTokens > 0 ? 1 : 0)) +
+          layers * attentionUs) /
+        1_000
+      );
     },
   };
   return { ...performance, maxTokensPerS: (mix) => sustainedTokensPerS(performance, mix) };
@@ -73,7 +99,10 @@ export function createOperatorTablesPerformance(tables: OperatorTables, options:
 
 const onGrid = (value: number): boolean => value === 0 || Number.isInteger(Math.log2(value));
 
-/** Time of all dense operators of an iteration by its tokens, made non-decreasing where the measurement wavers. */
+/**
+ * Time of all dense operators of an iteration by its tokens, made non-decreasing where the
+ * measurement wavers.
+ */
 function denseCurve(tables: OperatorTables, layers: number): PiecewiseLinear {
   const curves = new Map<string, PiecewiseLinear>();
   for (const layer of [...Object.keys(PER_LAYER), ...ONCE])
@@ -103,7 +132,10 @@ function sequenceCurve(tables: OperatorTables): PiecewiseLinear {
     ),
   );
   const sequences = [...new Set(tables.perSequence.map((r) => r.sequences))].sort((a, b) => a - b);
-  return new PiecewiseLinear(sequences, runningMaximum(sequences.map((s) => curves.reduce((us, curve) => us + curve.at(s), 0))));
+  return new PiecewiseLinear(
+    sequences,
+    runningMaximum(sequences.map((s) => curves.reduce((us, curve) => us + curve.at(s), 0))),
+  );
 }
 
 function curveOf(name: string, points: readonly (readonly [number, number])[]): PiecewiseLinear {
@@ -120,7 +152,8 @@ function gridOf(name: string, rows: readonly AttentionRow[], key: (row: Attentio
   const keys = rows.map(key);
   const axes = keys[0].map((_, d) => [...new Set(keys.map((k) => k[d]))].sort((a, b) => a - b));
   const values = new Float64Array(axes.reduce((product, axis) => product * axis.length, 1)).fill(NaN);
-  for (const [i, row] of rows.entries()) values[keys[i].reduce((offset, x, d) => offset * axes[d].length + axes[d].indexOf(x), 0)] = row.timeUs;
+  for (const [i, row] of rows.entries())
+    values[keys[i].reduce((offset, x, d) => offset * axes[d].length + axes[d].indexOf(x), 0)] = row.timeUs;
   const missing = values.findIndex((v) => !(v === v));
   if (missing !== -1) {
     const point: number[] = [];
@@ -128,7 +161,9 @@ function gridOf(name: string, rows: readonly AttentionRow[], key: (row: Attentio
       point.unshift(axes[d][rest % axes[d].length]);
       rest = Math.floor(rest / axes[d].length);
     }
-    throw new ConfigError('attention', `${name} has no row at (${point.join(', ')})`, { hint: 'The power-of-two part of the table must be complete.' });
+    throw new ConfigError('attention', `${name} has no row at (${point.join(', ')})`, {
+      hint: 'The power-of-two part of the table must be complete.',
+    });
   }
   return new Grid(axes, values);
 }

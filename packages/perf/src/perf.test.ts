@@ -12,7 +12,11 @@ import { PiecewiseLinear } from './piecewise-linear.js';
 import { createRooflinePerformanceModel } from './roofline.js';
 import { createTokenTablesPerformance } from './token-tables.js';
 
-const deployment = (model: string, sku: string, gpusPerInstance: number) => ({ modelId: modelId(model), skuId: skuId(sku), gpusPerInstance });
+const deployment = (model: string, sku: string, gpusPerInstance: number) => ({
+  modelId: modelId(model),
+  skuId: skuId(sku),
+  gpusPerInstance,
+});
 const measured = MEASURED_TABLES.map((t) => deployment(t.model, t.sku, t.gpus));
 
 describe('model shapes', () => {
@@ -32,9 +36,13 @@ describe('createMeasuredPerformanceModel', () => {
 
   it('returns the measured medians at their knots, in milliseconds', () => {
     for (const table of MEASURED_TABLES) {
-      const performance = createMeasuredPerformanceModel().forDeployment(deployment(table.model, table.sku, table.gpus));
-      for (const [i, tokens] of table.prefill.tokens.entries()) expect(performance.iterationMs(tokens, 0, 0, 0, 1)).toBeCloseTo(table.prefill.ms[i], 9);
-      for (const [i, requests] of table.decode.requests.entries()) expect(performance.iterationMs(0, requests, 0, 0, 0)).toBeCloseTo(table.decode.ms[i], 9);
+      const performance = createMeasuredPerformanceModel().forDeployment(
+        deployment(table.model, table.sku, table.gpus),
+      );
+      for (const [i, tokens] of table.prefill.tokens.entries())
+        expect(performance.iterationMs(tokens, 0, 0, 0, 1)).toBeCloseTo(table.prefill.ms[i], 9);
+      for (const [i, requests] of table.decode.requests.entries())
+        expect(performance.iterationMs(0, requests, 0, 0, 0)).toBeCloseTo(table.decode.ms[i], 9);
     }
   });
 
@@ -53,12 +61,17 @@ describe('createMeasuredPerformanceModel', () => {
     expect(() => createRooflinePerformanceModel().forDeployment(deployment('bloom-176b', 'h100-80gb', 2))).toThrow(
       'gpusPerInstance: bloom-176b does not fit 2 × h100-80gb: its weights take 352 GB',
     );
-    expect(() => createRooflinePerformanceModel().forDeployment(deployment('gpt-9', 'h100-80gb', 2))).toThrow('unknown model "gpt-9"');
+    expect(() => createRooflinePerformanceModel().forDeployment(deployment('gpt-9', 'h100-80gb', 2))).toThrow(
+      'unknown model "gpt-9"',
+    );
   });
 });
 
 describe('createRooflinePerformanceModel', () => {
-  const fitting = GPU_SHAPES.flatMap((gpu) => [deployment('llama-3.1-8b', gpu.skuId, 1), deployment('llama-2-70b', gpu.skuId, 8)]);
+  const fitting = GPU_SHAPES.flatMap((gpu) => [
+    deployment('llama-3.1-8b', gpu.skuId, 1),
+    deployment('llama-2-70b', gpu.skuId, 8),
+  ]);
   for (const check of performanceModelConformance(createRooflinePerformanceModel, fitting)) it(check.name, check.run);
 
   it('is bound by memory when it decodes one request: the weights are read once', () => {
@@ -97,7 +110,17 @@ describe('createTokenTablesPerformance', () => {
 });
 
 describe('createOperatorTablesPerformance', () => {
-  const dense = ['qkv_proj', 'rotary_emb', 'o_proj', 'gate_up_proj', 'act_fn', 'down_proj', 'layernorm', 'embedding', 'final_layernorm'].flatMap((layer) => [
+  const dense = [
+    'qkv_proj',
+    'rotary_emb',
+    'o_proj',
+    'gate_up_proj',
+    'act_fn',
+    'down_proj',
+    'layernorm',
+    'embedding',
+    'final_layernorm',
+  ].flatMap((layer) => [
     { layer, tokens: 1, timeUs: 10 },
     { layer, tokens: 101, timeUs: 110 },
   ]);
@@ -117,7 +140,10 @@ describe('createOperatorTablesPerformance', () => {
   );
 
   it('adds up its operators: eight dense ones a layer, two once, attention each layer, the sampler once', () => {
-    const { iterationMs } = createOperatorTablesPerformance({ dense, perSequence, attention }, { layers: 2, kvCapacityTokens: 1_000 });
+    const { iterationMs } = createOperatorTablesPerformance(
+      { dense, perSequence, attention },
+      { layers: 2, kvCapacityTokens: 1_000 },
+    );
     expect(iterationMs(0, 2, 48, 0, 0)).toBeCloseTo((2 * 8 * 11 + 2 * 11 + 2 + 2 * (2 * 24)) / 1_000, 9);
     expect(iterationMs(16, 0, 0, 0, 1)).toBeCloseTo((2 * 8 * 25 + 2 * 25 + 1 + 2 * 32) / 1_000, 9);
     expect(iterationMs(16, 1, 16, 16, 1)).toBeCloseTo((2 * 8 * 26 + 2 * 26 + 2 + 2 * (32 + 16 + 16)) / 1_000, 9);
@@ -125,12 +151,19 @@ describe('createOperatorTablesPerformance', () => {
 
   it('names an operator or a point that is missing', () => {
     const options = { layers: 2, kvCapacityTokens: 1_000 };
-    expect(() => createOperatorTablesPerformance({ dense: dense.filter((r) => r.layer !== 'o_proj'), perSequence, attention }, options)).toThrow(
-      'there are no rows for the operator o_proj',
-    );
     expect(() =>
       createOperatorTablesPerformance(
-        { dense, perSequence, attention: attention.filter((r) => !(r.prefillChunk === 0 && r.decodes === 4 && r.kvDecode === 32)) },
+        { dense: dense.filter((r) => r.layer !== 'o_proj'), perSequence, attention },
+        options,
+      ),
+    ).toThrow('there are no rows for the operator o_proj');
+    expect(() =>
+      createOperatorTablesPerformance(
+        {
+          dense,
+          perSequence,
+          attention: attention.filter((r) => !(r.prefillChunk === 0 && r.decodes === 4 && r.kvDecode === 32)),
+        },
         options,
       ),
     ).toThrow('decode-only attention has no row at (4, 32)');

@@ -12,18 +12,25 @@ export class PiecewiseLinear {
   readonly #above: Beyond;
 
   /** Throws `ConfigError` for fewer than one point, unequal lengths or `xs` that do not rise. */
-  constructor(xs: ArrayLike<number>, ys: ArrayLike<number>, beyond: { readonly below?: Beyond; readonly above?: Beyond } = {}) {
+  constructor(
+    xs: ArrayLike<number>,
+    ys: ArrayLike<number>,
+    beyond: { readonly below?: Beyond; readonly above?: Beyond } = {},
+  ) {
     const n = xs.length;
-    if (n === 0 || ys.length !== n) throw new ConfigError('points', `needs as many values as positions and at least one, not ${ys.length} for ${n}`);
+    if (n === 0 || ys.length !== n)
+      throw new ConfigError('points', `needs as many values as positions and at least one, not ${ys.length} for ${n}`);
     this.xs = Float64Array.from(xs);
     this.ys = Float64Array.from(ys);
     this.#below = beyond.below ?? 'clamp';
     this.#above = beyond.above ?? 'extend';
     this.#slopes = new Float64Array(Math.max(1, n - 1));
     for (let i = 0; i < n; i++) {
-      if (!Number.isFinite(this.xs[i]) || !Number.isFinite(this.ys[i])) throw new ConfigError(`points[${i}]`, `is not finite: (${xs[i]}, ${ys[i]})`);
+      if (!Number.isFinite(this.xs[i]) || !Number.isFinite(this.ys[i]))
+        throw new ConfigError(`points[${i}]`, `is not finite: (${xs[i]}, ${ys[i]})`);
       if (i === 0) continue;
-      if (!(this.xs[i] > this.xs[i - 1])) throw new ConfigError(`points[${i}]`, `positions must rise: ${xs[i]} follows ${xs[i - 1]}`);
+      if (!(this.xs[i] > this.xs[i - 1]))
+        throw new ConfigError(`points[${i}]`, `positions must rise: ${xs[i]} follows ${xs[i - 1]}`);
       this.#slopes[i - 1] = (this.ys[i] - this.ys[i - 1]) / (this.xs[i] - this.xs[i - 1]);
     }
   }
@@ -32,7 +39,10 @@ export class PiecewiseLinear {
     const xs = this.xs;
     const last = xs.length - 1;
     if (x <= xs[0]) return this.#below === 'clamp' ? this.ys[0] : this.ys[0] + this.#slopes[0] * (x - xs[0]);
-    if (x >= xs[last]) return this.#above === 'clamp' || last === 0 ? this.ys[last] : this.ys[last] + this.#slopes[last - 1] * (x - xs[last]);
+    if (x >= xs[last])
+      return this.#above === 'clamp' || last === 0
+        ? this.ys[last]
+        : this.ys[last] + this.#slopes[last - 1] * (x - xs[last]);
     let low = 0;
     let high = last;
     while (high - low > 1) {
@@ -44,7 +54,10 @@ export class PiecewiseLinear {
   }
 }
 
-/** Values made non-decreasing by the running maximum: for measurements whose noise breaks an order that must hold. */
+/**
+ * Values made non-decreasing by the running maximum: for measurements whose noise breaks an order
+ * that must hold.
+ */
 export function runningMaximum(values: ArrayLike<number>): Float64Array {
   const result = Float64Array.from(values);
   for (let i = 1; i < result.length; i++) result[i] = Math.max(result[i], result[i - 1]);

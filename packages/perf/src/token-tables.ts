@@ -14,7 +14,8 @@ export interface TokenTablesOptions {
 }
 
 /**
- * The paper's artifact: two tables over one measure of the batch, prompt tokens plus decoding requests, continued linearly on both sides. Context length plays no part.
+ * The paper's artifact: two tables over one measure of the batch, prompt tokens plus decoding
+ * requests, continued linearly on both sides. Context length plays no part.
  */
 export function createTokenTablesPerformance(options: TokenTablesOptions): DeploymentPerformance {
   const { mixedFactor, overheadMs, kvCapacityTokens } = options;

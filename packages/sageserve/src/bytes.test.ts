@@ -13,20 +13,36 @@ afterAll(() => rm(dir, { recursive: true }));
 
 const sha256 = async (...path: string[]) => (await contentHash(join(dir, ...path))).slice(0, 16);
 
-// Node 20, 22 and 24 must give these: a seed means the same everywhere. Whoever changes one on purpose says why in its changeset.
+// Node 20, 22 and 24 must give these: a seed means the same everywhere. Whoever changes one on
+// purpose says why in its changeset.
 describe('the same bytes on every Node', () => {
   it.each([
     ['paper-day', '40m', '0554a445b65c2793'],
     ['servegen', '10m', 'c47b4092c62b3cb2'],
     ['burst', '30m', '7fd0e938089e74e8'],
   ])('of generated traffic: %s', async (preset, duration, hash) => {
-    expect((await run(['trace', 'generate', join(dir, `${preset}.csv`), '--preset', preset, '--duration', duration])).code).toBe(0);
+    expect(
+      (await run(['trace', 'generate', join(dir, `${preset}.csv`), '--preset', preset, '--duration', duration])).code,
+    ).toBe(0);
     expect(await sha256(`${preset}.csv`)).toBe(hash);
   });
 
   it('of what becomes of it under a strategy that forecasts and plans', async () => {
     expect(
-      (await run(['simulate', '--preset', 'small', '--duration', '1h', '--strategy', 'reactive,sage', '--requests', '--out', join(dir, 'out')])).code,
+      (
+        await run([
+          'simulate',
+          '--preset',
+          'small',
+          '--duration',
+          '1h',
+          '--strategy',
+          'reactive,sage',
+          '--requests',
+          '--out',
+          join(dir, 'out'),
+        ])
+      ).code,
     ).toBe(0);
     expect([
       await sha256('out', 'reactive', 'requests.csv'),

@@ -12,7 +12,11 @@ import {
   type ScalingPolicy,
   UnknownPolicyError,
 } from '@sageserve/core';
-import { createAutoPerformanceModel, createMeasuredPerformanceModel, createRooflinePerformanceModel } from '@sageserve/perf';
+import {
+  createAutoPerformanceModel,
+  createMeasuredPerformanceModel,
+  createRooflinePerformanceModel,
+} from '@sageserve/perf';
 import {
   createDpaScheduler,
   createEdfScheduler,
@@ -58,7 +62,10 @@ export interface FactoryContext {
   readonly regions: readonly string[];
   /** The plan in force, for policies that follow it. */
   readonly plan: () => PlacementPlan | undefined;
-  /** KV-cache utilisation of a model's endpoints at the largest load within the objectives; undefined where it was not measured. */
+  /**
+   * KV-cache utilisation of a model's endpoints at the largest load within the objectives;
+   * undefined where it was not measured.
+   */
   readonly kvWithinObjectives: (modelId: ModelId) => number | undefined;
 }
 
@@ -66,9 +73,15 @@ export interface FactoryContext {
 export interface StrategyPlanning {
   /** One plan for the peak of the hour, as in the paper, or one for each bucket of the horizon. */
   readonly windows: 'peak' | 'each';
-  /** Non-interactive work in the program: the paper's share of the last hour, or what waits, within so many hours. */
+  /**
+   * Non-interactive work in the program: the paper's share of the last hour, or what waits, within
+   * so many hours.
+   */
   readonly deferrable: 'buffer' | { readonly drainHours: number };
-  /** Share (under 1) of what an instance carries within its objectives that is left free in the plan; below 0 it is planned fuller than that, up to its full throughput. */
+  /**
+   * Share (under 1) of what an instance carries within its objectives that is left free in the
+   * plan; below 0 it is planned fuller than that, up to its full throughput.
+   */
   readonly headroom: number;
   /** Quantile of the forecast that capacity must carry; the scenario's unless given. */
   readonly demandQuantile?: number;
@@ -94,7 +107,10 @@ export interface Strategy {
   readonly planning?: StrategyPlanning;
 }
 
-/** Names → factories. Extend it by spreading: `{ ...DEFAULT_CATALOGUE, regionRouters: { ...DEFAULT_CATALOGUE.regionRouters, mine } }`. */
+/**
+ * Names → factories. Extend it by spreading: `{ ...DEFAULT_CATALOGUE, regionRouters: {
+ * ...DEFAULT_CATALOGUE.regionRouters, mine } }`.
+ */
 export interface Catalogue {
   readonly regionRouters: Readonly<Record<string, Factory<RegionRouter>>>;
   readonly instanceRouters: Readonly<Record<string, Factory<InstanceRouter>>>;
@@ -126,7 +142,8 @@ export const DEFAULT_CATALOGUE: Catalogue = {
   },
   releasePolicies: {
     utilization: (o) => createUtilizationRelease(numbers(o, ['oneUnder', 'twoUnder', 'slackMs'])),
-    headroom: (o) => createHeadroomRelease(numbers(o, ['kvUnder', 'queuedTokensUnder', 'atOncePerInstance', 'slackMs'])),
+    headroom: (o) =>
+      createHeadroomRelease(numbers(o, ['kvUnder', 'queuedTokensUnder', 'atOncePerInstance', 'slackMs'])),
     immediate: (o) => (numbers(o, []), createImmediateRelease()),
   },
   strategies: {
@@ -147,7 +164,9 @@ export const DEFAULT_CATALOGUE: Catalogue = {
       return { scaling: createLtUtilizationAwareScaling(own), planning: paperPlanning(plan) };
     },
     chiron: (o) => ({
-      scaling: createChironScaling(numbers(o, ['busyAbove', 'idleBelow', 'batchTokensPerS', 'deadlineShare', 'cooldownMs'])),
+      scaling: createChironScaling(
+        numbers(o, ['busyAbove', 'idleBelow', 'batchTokensPerS', 'deadlineShare', 'cooldownMs']),
+      ),
       pools: CHIRON_POOLS,
     }),
     oracle: (o, context) => {
@@ -159,7 +178,11 @@ export const DEFAULT_CATALOGUE: Catalogue = {
       };
     },
     sage: (o, context) => {
-      const { drainHours = SAGE_DRAIN_HOURS, headroom = SAGE_HEADROOM, ...all } = numbers(o, [...SAGE_OPTIONS, ...PLANNED_OPTIONS]);
+      const {
+        drainHours = SAGE_DRAIN_HOURS,
+        headroom = SAGE_HEADROOM,
+        ...all
+      } = numbers(o, [...SAGE_OPTIONS, ...PLANNED_OPTIONS]);
       const [own, rest] = split(all, SAGE_OPTIONS);
       return {
         scaling: createSageScaling({
@@ -181,9 +204,17 @@ export const DEFAULT_CATALOGUE: Catalogue = {
   forecasters: FORECASTERS,
 };
 
-/** The hourly plan of the paper: the peak of the hour, a tenth of the last hour's non-interactive work, the scenario's quantile and utilisation. */
+/**
+ * The hourly plan of the paper: the peak of the hour, a tenth of the last hour's non-interactive
+ * work, the scenario's quantile and utilisation.
+ */
 function paperPlanning({ headroom = 0.1, demandQuantile }: PlannedOptions): StrategyPlanning {
-  return { windows: 'peak', deferrable: 'buffer', headroom, ...(demandQuantile === undefined ? {} : { demandQuantile }) };
+  return {
+    windows: 'peak',
+    deferrable: 'buffer',
+    headroom,
+    ...(demandQuantile === undefined ? {} : { demandQuantile }),
+  };
 }
 
 const PAPER_OPTIONS = ['headroom', 'demandQuantile'] as const;
@@ -192,12 +223,18 @@ const LT_UA_OPTIONS = [...LT_U_OPTIONS, 'growFrom', 'shrinkFrom', 'doubtAfterMs'
 
 /** KV-cache utilisation that is taken for what the objectives allow before it was measured. */
 const DEFAULT_KV = 0.65;
-/** Held work stops at what the objectives allow: memory that is this much fuller is full of interactive work. */
+/**
+ * Held work stops at what the objectives allow: memory that is this much fuller is full of
+ * interactive work.
+ */
 const BURST_FACTOR = 1.3;
 
 /** What waits may be drained over half of its day: the nights take it. */
 const SAGE_DRAIN_HOURS = 12;
-/** Instances are planned a tenth fuller than steady traffic allows: held work gives way when interactive requests peak, which it does not where capacity is measured. */
+/**
+ * Instances are planned a tenth fuller than steady traffic allows: held work gives way when
+ * interactive requests peak, which it does not where capacity is measured.
+ */
 const SAGE_HEADROOM = -0.1;
 
 const SAGE_OPTIONS = [
@@ -214,12 +251,34 @@ const SAGE_OPTIONS = [
   'burstLastsMs',
   'burstHoldMs',
 ] as const;
-const PLANNED_OPTIONS = ['headroom', 'demandQuantile', 'planEveryMs', 'drainHours', 'routeFactor', 'kvFactor', 'queuedTokensUnder'] as const;
+const PLANNED_OPTIONS = [
+  'headroom',
+  'demandQuantile',
+  'planEveryMs',
+  'drainHours',
+  'routeFactor',
+  'kvFactor',
+  'queuedTokensUnder',
+] as const;
 type PlannedOptions = { readonly [K in (typeof PLANNED_OPTIONS)[number]]?: number | undefined };
 
-/** Instances are planned to be nearly full, since non-interactive work that yields to the rest fills them. */
-function planningOf({ headroom = 0, demandQuantile = 0.5, drainHours = 4, planEveryMs }: PlannedOptions): StrategyPlanning {
-  return { windows: 'each', deferrable: { drainHours }, headroom, demandQuantile, ...(planEveryMs === undefined ? {} : { everyMs: planEveryMs }) };
+/**
+ * Instances are planned to be nearly full, since non-interactive work that yields to the rest fills
+ * them.
+ */
+function planningOf({
+  headroom = 0,
+  demandQuantile = 0.5,
+  drainHours = 4,
+  planEveryMs,
+}: PlannedOptions): StrategyPlanning {
+  return {
+    windows: 'each',
+    deferrable: { drainHours },
+    headroom,
+    demandQuantile,
+    ...(planEveryMs === undefined ? {} : { everyMs: planEveryMs }),
+  };
 }
 
 /** Routes by the plan's flows and fills what headroom there is with non-interactive work. */
@@ -233,7 +292,8 @@ function followPlan(
       Math.min(0.95, factor * (kvWithinObjectives(id) ?? DEFAULT_KV));
   return {
     release: createHeadroomRelease({ kvUnder: times(kvFactor), queuedTokensUnder }),
-    regionRouter: (otherwise) => createPlannedRouter({ plan, otherwise, threshold: times(routeFactor), rng: rng.fork('planned') }),
+    regionRouter: (otherwise) =>
+      createPlannedRouter({ plan, otherwise, threshold: times(routeFactor), rng: rng.fork('planned') }),
   };
 }
 
@@ -257,37 +317,67 @@ export function withPath<T>(path: string, make: () => T): T {
     return make();
   } catch (error) {
     if (error instanceof ConfigError)
-      throw new ConfigError(`${path}.${error.path}`, error.message.slice(error.path.length + 2), { hint: error.hint, cause: error });
+      throw new ConfigError(`${path}.${error.path}`, error.message.slice(error.path.length + 2), {
+        hint: error.hint,
+        cause: error,
+      });
     throw error;
   }
 }
 
-/** Throws `UnknownPolicyError` with the known names, `ConfigError` for options that the policy does not take. */
-export function createPolicy<T>(kind: string, path: string, factories: Readonly<Record<string, Factory<T>>>, choice: PolicyChoice, context: FactoryContext): T {
+/**
+ * Throws `UnknownPolicyError` with the known names, `ConfigError` for options that the policy does
+ * not take.
+ */
+export function createPolicy<T>(
+  kind: string,
+  path: string,
+  factories: Readonly<Record<string, Factory<T>>>,
+  choice: PolicyChoice,
+  context: FactoryContext,
+): T {
   const { name, ...options } = typeof choice === 'string' ? { name: choice } : choice;
   const factory = Object.hasOwn(factories, name) ? factories[name] : undefined;
   if (factory === undefined) throw new UnknownPolicyError(kind, name, Object.keys(factories));
   return withPath(path, () => factory(options, context));
 }
 
-/** `weights` by origin and serving region: `{ westus: { westus: 0.8, eastus: 0.2 } }`; an origin that is not listed stays at home. */
+/**
+ * `weights` by origin and serving region: `{ westus: { westus: 0.8, eastus: 0.2 } }`; an origin
+ * that is not listed stays at home.
+ */
 function weightedRouter(options: PolicyOptions, { rng, regions }: FactoryContext): RegionRouter {
   const { weights, ...rest } = options;
   numbers(rest, []);
-  if (typeof weights !== 'object' || weights === null) throw new ConfigError('weights', 'must be a table of weights by origin and region');
-  const table: number[][] = regions.map((origin, o) => regions.map((_, r) => (Object.hasOwn(weights, origin) ? 0 : o === r ? 1 : 0)));
+  if (typeof weights !== 'object' || weights === null)
+    throw new ConfigError('weights', 'must be a table of weights by origin and region');
+  const table: number[][] = regions.map((origin, o) =>
+    regions.map((_, r) => (Object.hasOwn(weights, origin) ? 0 : o === r ? 1 : 0)),
+  );
   for (const [origin, row] of Object.entries(weights as Record<string, unknown>)) {
     const o = regions.indexOf(origin);
-    if (o === -1) throw new ConfigError(`weights.${origin}`, 'is not a region of the scenario', { hint: `It has ${regions.join(', ')}.` });
+    if (o === -1)
+      throw new ConfigError(`weights.${origin}`, 'is not a region of the scenario', {
+        hint: `It has ${regions.join(', ')}.`,
+      });
     for (const [region, weight] of Object.entries((row ?? {}) as Record<string, unknown>)) {
       const r = regions.indexOf(region);
-      if (r === -1) throw new ConfigError(`weights.${origin}.${region}`, 'is not a region of the scenario', { hint: `It has ${regions.join(', ')}.` });
+      if (r === -1)
+        throw new ConfigError(`weights.${origin}.${region}`, 'is not a region of the scenario', {
+          hint: `It has ${regions.join(', ')}.`,
+        });
       if (!(typeof weight === 'number' && weight >= 0))
-        throw new ConfigError(`weights.${origin}.${region}`, `must be a number of 0 or more, not ${JSON.stringify(weight)}`);
+        throw new ConfigError(
+          `weights.${origin}.${region}`,
+          `must be a number of 0 or more, not ${JSON.stringify(weight)}`,
+        );
       table[o]![r] = weight;
     }
   }
   const dead = table.findIndex((row) => row.every((weight) => weight === 0));
   if (dead !== -1) throw new ConfigError(`weights.${regions[dead]}`, 'needs at least one weight above 0');
-  return createWeightedRouter({ weight: (request, r) => table[request.originRegion]?.[r] ?? 0, rng: rng.fork('weighted') });
+  return createWeightedRouter({
+    weight: (request, r) => table[request.originRegion]?.[r] ?? 0,
+    rng: rng.fork('weighted'),
+  });
 }

@@ -17,7 +17,14 @@ afterAll(() => rm(dir, { recursive: true }));
 
 describe('sageserve simulate', () => {
   it('prints strategies side by side with ratios, quietly in a pipe', async () => {
-    const { code, stdout, stderr } = await run(['simulate', '--duration', '30m', '--strategy', 'siloed,reactive', '--audit']);
+    const { code, stdout, stderr } = await run([
+      'simulate',
+      '--duration',
+      '30m',
+      '--strategy',
+      'siloed,reactive',
+      '--audit',
+    ]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/GPU-hours +[\d.,]+ +[\d.,]+ \(0\.\d\d×\)/);
     expect(stdout).toMatch(/IW-F interactive-fast\n +SLO attainment +[\d.]+ % +[\d.]+ %/);
@@ -28,20 +35,36 @@ describe('sageserve simulate', () => {
   });
 
   it('prints the same JSON for the same seed and another for another', async () => {
-    const json = async (seed: string) => (await run(['simulate', '--duration', '20m', '--strategy', 'reactive', '--seed', seed, '--json'])).stdout;
+    const json = async (seed: string) =>
+      (await run(['simulate', '--duration', '20m', '--strategy', 'reactive', '--seed', seed, '--json'])).stdout;
     const first = await json('7');
-    expect(JSON.parse(first)).toMatchObject({ scenario: 'small', seed: 7, strategies: [{ strategy: 'reactive', total: { unfinished: 0 } }] });
+    expect(JSON.parse(first)).toMatchObject({
+      scenario: 'small',
+      seed: 7,
+      strategies: [{ strategy: 'reactive', total: { unfinished: 0 } }],
+    });
     expect(await json('7')).toBe(first);
     expect(await json('8')).not.toBe(first);
   });
 
   it('writes a summary, a time series and every request to a folder', async () => {
     const out = join(dir, 'results');
-    const { code, stdout } = await run(['simulate', '--duration', '10m', '--strategy', 'static,reactive', '--out', out, '--requests']);
+    const { code, stdout } = await run([
+      'simulate',
+      '--duration',
+      '10m',
+      '--strategy',
+      'static,reactive',
+      '--out',
+      out,
+      '--requests',
+    ]);
     expect(code).toBe(0);
     expect(stdout).toContain(`results in ${out}`);
     expect((await readdir(out)).sort()).toEqual(['comparison.json', 'reactive', 'static']);
-    const summary = JSON.parse(await readFile(join(out, 'reactive', 'summary.json'), 'utf8')) as { total: { arrived: number } };
+    const summary = JSON.parse(await readFile(join(out, 'reactive', 'summary.json'), 'utf8')) as {
+      total: { arrived: number };
+    };
     const requests = (await readFile(join(out, 'reactive', 'requests.csv'), 'utf8')).trim().split('\n');
     expect(requests).toHaveLength(1 + summary.total.arrived);
     expect(requests[1]!.split(',')).toHaveLength(requests[0]!.split(',').length);
@@ -72,23 +95,47 @@ describe('sageserve simulate', () => {
 
   it('cuts a trace at --duration', async () => {
     await writeFile(join(dir, 'long.csv'), 'arrived_at_s,prompt_tokens,output_tokens\n1,10,2\n59,10,2\n61,10,2\n');
-    const { stdout } = await run(['simulate', '--trace', join(dir, 'long.csv'), '--duration', '1m', '--strategy', 'static', '--json']);
-    expect(JSON.parse(stdout)).toMatchObject({ strategies: [{ durationMs: 60_000, total: { arrived: 2, completed: 2 } }] });
+    const { stdout } = await run([
+      'simulate',
+      '--trace',
+      join(dir, 'long.csv'),
+      '--duration',
+      '1m',
+      '--strategy',
+      'static',
+      '--json',
+    ]);
+    expect(JSON.parse(stdout)).toMatchObject({
+      strategies: [{ durationMs: 60_000, total: { arrived: 2, completed: 2 } }],
+    });
   });
 
   it('reads a scenario file and replays a trace that it names', async () => {
     await writeFile(join(dir, 'trace.csv'), 'arrived_at_s,prompt_tokens,output_tokens\n0.5,100,20\n1.5,200,30\n');
     await writeFile(
       join(dir, 'scenario.yaml'),
-      'name: mine\ntraffic: { trace: trace.csv }\nregions: [{ name: here, gpus: { a100-80gb: 4 } }]\nskus: [{ name: a100-80gb }]\nmodels:\n  - name: llama-3.1-8b\n    deployments: [{ sku: a100-80gb, gpusPerInstance: 2, initialInstances: 2, maxInstances: 2 }]\n',
+      'name: mine\ntraffic: { trace: trace.csv }\nregions: [{ name: here, gpus: { a100-80gb: 4 } }]\nskus: [{ ' +
+        'name: a100-80gb }]\nmodels:\n  - name: llama-3.1-8b\n    deployments: [{ sku: a100-80gb, gpusPerInstance: ' +
+        '2, initialInstances: 2, maxInstances: 2 }]\n',
     );
     const { code, stdout } = await run(['simulate', join(dir, 'scenario.yaml'), '--json']);
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ scenario: 'mine', strategies: [{ total: { arrived: 2, completed: 2, promptTokens: 300, outputTokens: 50 } }] });
+    expect(JSON.parse(stdout)).toMatchObject({
+      scenario: 'mine',
+      strategies: [{ total: { arrived: 2, completed: 2, promptTokens: 300, outputTokens: 50 } }],
+    });
   });
 
   it.skipIf(!existsSync(azure))('replays real traffic (skipped without ../shared)', async () => {
-    const { code, stdout } = await run(['simulate', '--trace', azure, '--json', '--strategy', 'static,reactive', '--audit']);
+    const { code, stdout } = await run([
+      'simulate',
+      '--trace',
+      azure,
+      '--json',
+      '--strategy',
+      'static,reactive',
+      '--audit',
+    ]);
     expect(code).toBe(0);
     const { strategies } = JSON.parse(stdout) as { strategies: { total: { arrived: number; completed: number } }[] };
     for (const { total } of strategies) expect(total).toMatchObject({ arrived: 8_819, completed: 8_819 });
@@ -117,29 +164,50 @@ describe('sageserve simulate', () => {
     const skipped = await run(['simulate', '--trace', join(dir, 'bad.csv'), '--skip-bad-rows']);
     expect(skipped.code).toBe(0);
     expect(skipped.stderr).toContain('left out 1 bad row, of which the first:');
-    // Whoever plans has read the trace before: what comes before the run, and, for an oracle, what comes after.
+    // Whoever plans has read the trace before: what comes before the run, and, for an oracle, what
+    // comes after.
     const rows = Array.from({ length: 240 }, (_, minute) => `${minute * 60},100,20`);
     for (const at of [7, 200]) rows[at] = `${at * 60},many,20`;
     await writeFile(join(dir, 'bad-hours.csv'), `arrived_at_s,prompt_tokens,output_tokens\n${rows.join('\n')}\n`);
     const { duration: _, ...small } = preset('small');
-    await writeFile(join(dir, 'bad-hours.json'), JSON.stringify({ ...small, history: '2h', traffic: { trace: './bad-hours.csv' } }));
+    await writeFile(
+      join(dir, 'bad-hours.json'),
+      JSON.stringify({ ...small, history: '2h', traffic: { trace: './bad-hours.csv' } }),
+    );
     const refused = await run(['simulate', join(dir, 'bad-hours.json'), '--strategy', 'lt-u']);
-    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('bad-hours.csv:9, column prompt_tokens')]);
-    const planned = await run(['simulate', join(dir, 'bad-hours.json'), '--strategy', 'lt-u,oracle', '--skip-bad-rows', '--json']);
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringContaining('bad-hours.csv:9, column prompt_tokens'),
+    ]);
+    const planned = await run([
+      'simulate',
+      join(dir, 'bad-hours.json'),
+      '--strategy',
+      'lt-u,oracle',
+      '--skip-bad-rows',
+      '--json',
+    ]);
     expect(planned.stderr.match(/left out 2 bad rows/g)).toHaveLength(2);
-    expect((JSON.parse(planned.stdout) as { strategies: { total: { arrived: number } }[] }).strategies.map(({ total }) => total.arrived)).toEqual([119, 119]);
+    expect(
+      (JSON.parse(planned.stdout) as { strategies: { total: { arrived: number } }[] }).strategies.map(
+        ({ total }) => total.arrived,
+      ),
+    ).toEqual([119, 119]);
   });
 
   it('leaves nothing incomplete behind when it is interrupted', async () => {
     const out = join(dir, 'interrupted');
-    const { code, stderr } = await run(['simulate', '--preset', 'paper-week', '--strategy', 'static', '--out', out, '--requests'], (child) => {
-      // Once its folder is there, the run is under way.
-      const poll = setInterval(() => {
-        if (!existsSync(out) || !readdirSync(out).some((name) => existsSync(join(out, name, 'requests.csv')))) return;
-        clearInterval(poll);
-        child.kill('SIGINT');
-      }, 20);
-    });
+    const { code, stderr } = await run(
+      ['simulate', '--preset', 'paper-week', '--strategy', 'static', '--out', out, '--requests'],
+      (child) => {
+        // Once its folder is there, the run is under way.
+        const poll = setInterval(() => {
+          if (!existsSync(out) || !readdirSync(out).some((name) => existsSync(join(out, name, 'requests.csv')))) return;
+          clearInterval(poll);
+          child.kill('SIGINT');
+        }, 20);
+      },
+    );
     expect(code).toBe(130);
     expect(stderr).toContain('interrupted: nothing incomplete was left behind');
     expect(existsSync(out)).toBe(false);
@@ -164,24 +232,56 @@ describe('sageserve forecast', () => {
     expect(stdout).toMatch(/demand: 864 buckets seen\nauto: .+WAPE \d+\.\d %/);
     expect(stdout).toMatch(/from \(UTC\) +mean +q0\.1 +q0\.5 +q0\.8 +q0\.9 +q0\.95\n2024-05-19 00:00 +1\d\d/);
     const json = JSON.parse(
-      (await run(['forecast', 'run', '--counts', await counts(), '--method', 'holt-winters', '--levels', '0.2,0.7', '--json'])).stdout,
+      (
+        await run([
+          'forecast',
+          'run',
+          '--counts',
+          await counts(),
+          '--method',
+          'holt-winters',
+          '--levels',
+          '0.2,0.7',
+          '--json',
+        ])
+      ).stdout,
     ) as {
       forecasts: { mean: number[]; quantiles: Record<string, number[]>; promptTokensPerS: { mean: number[] } }[];
     };
     expect(json.forecasts[0]!.mean).toHaveLength(6);
     expect(Object.keys(json.forecasts[0]!.quantiles)).toEqual(['0.2', '0.7']);
-    for (const [h, mean] of json.forecasts[0]!.mean.entries()) expect(Math.abs(mean - (103 + 60 * Math.sin((2 * Math.PI * h) / 144)))).toBeLessThan(8);
+    for (const [h, mean] of json.forecasts[0]!.mean.entries())
+      expect(Math.abs(mean - (103 + 60 * Math.sin((2 * Math.PI * h) / 144)))).toBeLessThan(8);
   });
 
   it('forecasts every model and region of generated traffic, prompt and output tokens apart', async () => {
-    const args = ['forecast', 'run', '--preset', 'small', '--duration', '3h', '--requests-per-day', '100000', '--model', 'llama-3.1-8b', '--json'];
+    const args = [
+      'forecast',
+      'run',
+      '--preset',
+      'small',
+      '--duration',
+      '3h',
+      '--requests-per-day',
+      '100000',
+      '--model',
+      'llama-3.1-8b',
+      '--json',
+    ];
     const { code, stdout } = await run(args);
     expect(code).toBe(0);
     const { forecasts } = JSON.parse(stdout) as {
-      forecasts: { region: string; mean: number[]; promptTokensPerS: { mean: number[] }; outputTokensPerS: { mean: number[] } }[];
+      forecasts: {
+        region: string;
+        mean: number[];
+        promptTokensPerS: { mean: number[] };
+        outputTokensPerS: { mean: number[] };
+      }[];
     };
     expect(forecasts.map(({ region }) => region)).toEqual(['eastus', 'centralus', 'westus']);
-    for (const f of forecasts) for (const [h, mean] of f.mean.entries()) expect(mean).toBeCloseTo(f.promptTokensPerS.mean[h]! + f.outputTokensPerS.mean[h]!, 6);
+    for (const f of forecasts)
+      for (const [h, mean] of f.mean.entries())
+        expect(mean).toBeCloseTo(f.promptTokensPerS.mean[h]! + f.outputTokensPerS.mean[h]!, 6);
   });
 
   it('backtests methods side by side and draws them', async () => {
@@ -207,7 +307,9 @@ describe('sageserve forecast', () => {
     const rows = (await readFile(join(out, 'forecasts.csv'), 'utf8')).trim().split('\n');
     expect(rows[0]).toBe('model,region,method,made_at,time,actual,mean,q0.05,q0.1,q0.5,q0.8,q0.9,q0.95');
     expect(rows).toHaveLength(1 + 2 * 96 * 6);
-    const summary = JSON.parse(await readFile(join(out, 'summary.json'), 'utf8')) as { total: { method: string; buckets: { wape: number } }[] };
+    const summary = JSON.parse(await readFile(join(out, 'summary.json'), 'utf8')) as {
+      total: { method: string; buckets: { wape: number } }[];
+    };
     expect(summary.total.map(({ method }) => method)).toEqual(['auto', 'seasonal-naive-day']);
     expect(summary.total[0]!.buckets.wape).toBeLessThan(0.1);
   });
@@ -215,7 +317,14 @@ describe('sageserve forecast', () => {
   it('reads the demand that a simulation wrote', async () => {
     const out = join(dir, 'simulated');
     await run(['simulate', '--duration', '2h', '--strategy', 'static', '--out', out]);
-    const { code, stdout } = await run(['forecast', 'run', '--counts', join(out, 'static', 'demand.csv'), '--region', 'westus']);
+    const { code, stdout } = await run([
+      'forecast',
+      'run',
+      '--counts',
+      join(out, 'static', 'demand.csv'),
+      '--region',
+      'westus',
+    ]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/in westus: 12 buckets seen/);
     expect(stdout).toMatch(/q0\.95 +prompt +output/);
@@ -224,8 +333,14 @@ describe('sageserve forecast', () => {
   it.each([
     [['forecast', 'run'], /--trace: give one of --trace FILE, --counts FILE and --preset NAME/],
     [['forecast', 'run', '--counts', 'none.csv'], /--counts: can't read none\.csv/],
-    [['forecast', 'backtest', '--preset', 'small', '--methods', 'auto,magic'], /unknown forecaster "magic"[^]*hint: known: auto, /],
-    [['forecast', 'backtest', '--preset', 'small', '--duration', '20m'], /--horizon: llama-2-70b in eastus has 1 bucket: too few for a forecast of 6 after 0/],
+    [
+      ['forecast', 'backtest', '--preset', 'small', '--methods', 'auto,magic'],
+      /unknown forecaster "magic"[^]*hint: known: auto, /,
+    ],
+    [
+      ['forecast', 'backtest', '--preset', 'small', '--duration', '20m'],
+      /--horizon: llama-2-70b in eastus has 1 bucket: too few for a forecast of 6 after 0/,
+    ],
     [['forecast', 'run', '--preset', 'small', '--target', 'mean'], /--target: must be bucket or peak, not "mean"/],
   ])('refuses %s', async (args, message) => {
     const { code, stdout, stderr } = await run(args);
@@ -240,25 +355,49 @@ describe('sageserve plan', () => {
 
   it('prints what each region should hold beside what it holds, and in words why', async () => {
     const held = join(dir, 'held.csv');
-    await writeFile(held, 'model,region,sku,instances\nllama-2-70b,eastus,h100-80gb,1\nllama-3.1-8b,westus,a100-80gb,9\n');
+    await writeFile(
+      held,
+      'model,region,sku,instances\nllama-2-70b,eastus,h100-80gb,1\nllama-3.1-8b,westus,a100-80gb,9\n',
+    );
     const { code, stdout } = await run(['plan', ...traffic, '--current', held]);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^generated traffic of paper-day: plan for 2024-05-13T15:00:00.000Z, 6 windows of 10.0 min$/m);
+    expect(stdout).toMatch(
+      /^generated traffic of paper-day: plan for 2024-05-13T15:00:00.000Z, 6 windows of 10.0 min$/m,
+    );
     expect(stdout).toMatch(/flows: optimal by auto: [\w-]+ in [\d.]+ m?s, proven/);
     expect(stdout).toMatch(/llama-2-70b +eastus +h100-80gb +1 +→ \d+ +\+\d+ /);
     expect(stdout).toMatch(/llama-3.1-8b +westus +a100-80gb +9 +→ \d+ +−\d+ /);
     const words = await run(['plan', ...traffic, '--current', held, '--explain']);
     expect(words.stdout).toMatch(/^\+1 llama-2-70b on h100-80gb in eastus: the minimum is 2, 1 is held$/m);
-    expect(words.stdout).toMatch(/^−\d+ llama-3.1-8b on a100-80gb in westus: local peak [\d,k ]+ tokens\/s needs \d+, 9 are held/m);
+    expect(words.stdout).toMatch(
+      /^−\d+ llama-3.1-8b on a100-80gb in westus: local peak [\d,k ]+ tokens\/s needs \d+, 9 are held/m,
+    );
   });
 
   it('gives the same plan as JSON, whoever solves it, and the program for any other solver', async () => {
     const lp = join(dir, 'plan.lp');
     const answers = [];
     for (const solver of ['auto', 'highs', 'heuristic']) {
-      const { code, stdout } = await run(['plan', ...traffic, '--variant', 'paper', '--solver', solver, '--json', '--lp', lp]);
+      const { code, stdout } = await run([
+        'plan',
+        ...traffic,
+        '--variant',
+        'paper',
+        '--solver',
+        solver,
+        '--json',
+        '--lp',
+        lp,
+      ]);
       expect(code).toBe(0);
-      answers.push(JSON.parse(stdout) as { status: string; objectiveUsd: number; plan: { model: string; target: number }[]; windows: number });
+      answers.push(
+        JSON.parse(stdout) as {
+          status: string;
+          objectiveUsd: number;
+          plan: { model: string; target: number }[];
+          windows: number;
+        },
+      );
     }
     expect(answers[0]!.status).toBe('optimal');
     expect(answers[0]!.windows).toBe(6);
@@ -301,12 +440,18 @@ placement: { residency: { eastus: [eastus, centralus] } }
     const stray = join(dir, 'stray.csv');
     await writeFile(stray, 'model,region,sku,instances\nllama-2-70b,eastus,a100-80gb,7\n');
     const twice = join(dir, 'twice.csv');
-    await writeFile(twice, 'model,region,sku,instances\nllama-2-70b,eastus,h100-80gb,3\nllama-2-70b,eastus,h100-80gb,3\n');
+    await writeFile(
+      twice,
+      'model,region,sku,instances\nllama-2-70b,eastus,h100-80gb,3\nllama-2-70b,eastus,h100-80gb,3\n',
+    );
     for (const [args, message] of [
       [['--solver', 'oracle'], /--solver: must be one of auto, highs/],
       [['--at', 'yesterday'], /--at: must be a time within the demand.*\n.*It goes from 2024/],
       [['--at', '5s'], /--at: must be a time within the demand, a bucket of which has passed/],
-      [['--current', stray], /current: holds 7 llama-2-70b on a100-80gb in eastus, which the scenario does not deploy there/],
+      [
+        ['--current', stray],
+        /current: holds 7 llama-2-70b on a100-80gb in eastus, which the scenario does not deploy there/,
+      ],
       [['--current', twice], /twice\.csv:3: llama-2-70b on h100-80gb in eastus stands twice/],
       [['--skip-bad-rows'], /--skip-bad-rows: is for a trace, and there is none/],
       [['--hysteresis', 'Infinity'], /--hysteresis: must be a number from 0/],
@@ -325,15 +470,18 @@ describe('sageserve trace', () => {
   it('generates, converts, inspects and shows a trace', async () => {
     const parquet = join(dir, 'week.parquet');
     const csv = join(dir, 'week.csv.gz');
-    expect((await run(['trace', 'generate', parquet, '--duration', '2d', '--requests-per-day', '20000', '--seed', '3'])).stdout).toMatch(
-      /^[\d,]+ requests in .*week\.parquet\n$/,
-    );
+    expect(
+      (await run(['trace', 'generate', parquet, '--duration', '2d', '--requests-per-day', '20000', '--seed', '3']))
+        .stdout,
+    ).toMatch(/^[\d,]+ requests in .*week\.parquet\n$/);
     expect((await run(['trace', 'convert', parquet, csv])).code).toBe(0);
     const { stdout } = await run(['trace', 'inspect', csv]);
     expect(stdout).toMatch(/requests over 48\.0 h/);
     expect(stdout).toMatch(/tier non-interactive +\d\d\.\d %/);
     expect(stdout).toMatch(/region eastus .*[▁▂▃▄▅▆▇█]{20}/);
-    const json = JSON.parse((await run(['trace', 'inspect', parquet, '--json'])).stdout) as { total: { requests: number; dailyAutocorrelation: number } };
+    const json = JSON.parse((await run(['trace', 'inspect', parquet, '--json'])).stdout) as {
+      total: { requests: number; dailyAutocorrelation: number };
+    };
     expect(json.total.requests).toBeGreaterThan(35_000);
     expect(json.total.dailyAutocorrelation).toBeGreaterThan(0);
     const head = (await run(['trace', 'head', csv, '-n', '3', '--json'])).stdout.trim().split('\n');
@@ -345,17 +493,30 @@ describe('sageserve trace', () => {
   it('never writes over its own input, nor over what is read-only', async () => {
     const path = join(dir, 'precious.csv');
     await writeFile(path, 'arrived_at_s,prompt_tokens,output_tokens\n5,1,1\n');
-    expect(await run(['trace', 'convert', path, path])).toMatchObject({ code: 2, stderr: expect.stringContaining('is the file that is read') });
+    expect(await run(['trace', 'convert', path, path])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('is the file that is read'),
+    });
     await chmod(path, 0o444);
-    expect(await run(['trace', 'generate', path, '--limit', '1'])).toMatchObject({ code: 2, stderr: expect.stringContaining('it is read-only') });
+    expect(await run(['trace', 'generate', path, '--limit', '1'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('it is read-only'),
+    });
     expect(await readFile(path, 'utf8')).toContain('5,1,1');
-    expect(await run(['trace', 'convert', path, join(dir, 'absent', 'x.csv')])).toMatchObject({ code: 2, stderr: expect.stringContaining("can't write") });
+    expect(await run(['trace', 'convert', path, join(dir, 'absent', 'x.csv')])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("can't write"),
+    });
   });
 
   it('puts an unordered trace in order', async () => {
     await writeFile(join(dir, 'unordered.csv'), 'arrived_at_s,prompt_tokens,output_tokens\n5,1,1\n2,1,1\n');
-    expect((await run(['trace', 'inspect', join(dir, 'unordered.csv')])).stderr).toContain('sageserve trace convert --sort');
-    expect((await run(['trace', 'convert', '--sort', join(dir, 'unordered.csv'), join(dir, 'ordered.csv')])).code).toBe(0);
+    expect((await run(['trace', 'inspect', join(dir, 'unordered.csv')])).stderr).toContain(
+      'sageserve trace convert --sort',
+    );
+    expect((await run(['trace', 'convert', '--sort', join(dir, 'unordered.csv'), join(dir, 'ordered.csv')])).code).toBe(
+      0,
+    );
     expect((await run(['trace', 'inspect', join(dir, 'ordered.csv')])).stdout).toContain('2 requests over 5.00 s');
   });
 });

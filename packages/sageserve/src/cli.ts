@@ -2,11 +2,22 @@ import { finished } from 'node:stream/promises';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { messageOf } from '@sageserve/core';
 import { guardErrors, terminals } from './commands/console.js';
-import { type EndingMessage, FAILED, GRACE_MS, heed, INTERRUPTED, NOTHING_LEFT, putAwayMs, removeUnfinished, WRONG_USE } from './ending.js';
+import {
+  type EndingMessage,
+  FAILED,
+  GRACE_MS,
+  heed,
+  INTERRUPTED,
+  NOTHING_LEFT,
+  putAwayMs,
+  removeUnfinished,
+  WRONG_USE,
+} from './ending.js';
 import { secretArguments } from './queue/shown-url.js';
 import { later, repeatedly } from './wall-clock.js';
 
-// The command itself runs in a thread. This one does no work, so that it hears signals whatever that is at, and outlives a thread that has no memory left.
+// The command itself runs in a thread. This one does no work, so that it hears signals whatever
+// that is at, and outlives a thread that has no memory left.
 
 /** What Node ends with where a module waits for what never comes. */
 const UNSETTLED = 13;
@@ -30,7 +41,11 @@ try {
 // A line of its own: what a plug-in says to the thread's parent is not for this one.
 const { port1: line, port2: threadsEnd } = new MessageChannel();
 const terminal = terminals();
-const thread = new Worker(new URL('command-line.js', import.meta.url), { argv, workerData: { line: threadsEnd, terminal }, transferList: [threadsEnd] });
+const thread = new Worker(new URL('command-line.js', import.meta.url), {
+  argv,
+  workerData: { line: threadsEnd, terminal },
+  transferList: [threadsEnd],
+});
 /** What the process ends with, where that is not for the thread to say. */
 let ended: number | undefined;
 /** What the thread says that it ends with. */
@@ -51,7 +66,8 @@ thread.on('error', (error: Error & { code?: string }) => {
 const printed = Promise.all([finished(thread.stdout), finished(thread.stderr)]).catch(() => undefined);
 thread.on('exit', (code) => {
   threadIsGone = true;
-  for (let last = receiveMessageOnPort(line); last !== undefined; last = receiveMessageOnPort(line)) told = heed(last.message as EndingMessage) ?? told;
+  for (let last = receiveMessageOnPort(line); last !== undefined; last = receiveMessageOnPort(line))
+    told = heed(last.message as EndingMessage) ?? told;
   removeUnfinished();
   process.exitCode = ended ?? told ?? FAILED;
   // A reader who is slow is waited for, but not by force.
@@ -63,7 +79,10 @@ function exit(code: number): never {
   if (ended !== undefined || told !== undefined) process.exit();
   if (code === UNSETTLED) {
     console.error('error: nothing goes on: what is waited for never comes');
-    console.error('hint: A promise that a plug-in never settles does this: one that it awaits while it is loaded, or that it answers with.');
+    console.error(
+      'hint: A promise that a plug-in never settles does this: one that it awaits while it is loaded, or that it ' +
+        'answers with.',
+    );
   } else {
     console.error(`error: something ended the command with process.exit(${code}) before it was done`);
     console.error('hint: A plug-in does not end the process: it throws an error.');
@@ -81,7 +100,8 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
     }
     interrupted = true;
     line.postMessage(name);
-    // What waits for a pipe, a lock or a network hears nothing; what is held for others is put away.
+    // What waits for a pipe, a lock or a network hears nothing; what is held for others is put
+    // away.
     later(GRACE_MS, () => {
       if (putAwayMs() === 0) endByForce();
       else {
@@ -98,7 +118,8 @@ function endByForce(): void {
   console.error(
     putAwayMs() === 0
       ? NOTHING_LEFT
-      : 'interrupted: what was held for others could not be given back, and is taken by them when it is seen that this process is gone',
+      : 'interrupted: what was held for others could not be given back, and is taken by them when it is seen that ' +
+          'this process is gone',
   );
   end(INTERRUPTED);
 }
@@ -125,6 +146,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   thread.stdout.resume();
   // In few words: the thread that starts the work loads little.
   if (error.code !== 'EPIPE')
-    console.error(`error: can't write to standard output: ${error.code === 'ENOSPC' ? 'there is no space left on the disk' : error.message}`);
+    console.error(
+      `error: can't write to standard output: ` +
+        (error.code === 'ENOSPC' ? 'there is no space left on the disk' : error.message),
+    );
   end(error.code === 'EPIPE' ? 0 : FAILED);
 });

@@ -9,7 +9,16 @@ import { forecastBacktestCommand, forecastRunCommand } from './commands/forecast
 import { planCommand } from './commands/plan.js';
 import { queueCancelCommand, queueRetryCommand, queueStatusCommand, workerCommand } from './commands/queue.js';
 import { replaceFile } from './commands/output-file.js';
-import { FAILED, INTERRUPTED, leave, NOTHING_LEFT, removeUnfinished, tellOfEnding, withPlaces, WRONG_USE } from './ending.js';
+import {
+  FAILED,
+  INTERRUPTED,
+  leave,
+  NOTHING_LEFT,
+  removeUnfinished,
+  tellOfEnding,
+  withPlaces,
+  WRONG_USE,
+} from './ending.js';
 import { profilesCommand } from './commands/profiles.js';
 import { simulateCommand } from './commands/simulate.js';
 import { sweepCommand } from './commands/sweep.js';
@@ -38,10 +47,12 @@ const WRONG_USE_CODES = new Set([
 const MOST_SHOWN = 2_000;
 guardConsole(secretArguments(process.argv.slice(2)));
 
-const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
+  .version;
 const controller = new AbortController();
 const { signal } = controller;
-// The thread that starts this one hears the signals, and ends this one where it does not hear of them.
+// The thread that starts this one hears the signals, and ends this one where it does not hear of
+// them.
 const { line, terminal } = workerData as { line: MessagePort; terminal: Terminals };
 tellOfEnding((message) => {
   line.postMessage(message);
@@ -94,38 +105,64 @@ program
   .option('--detail', 'also print requests by model, region and tier, and capacity by endpoint')
   .option('--audit', 'check the invariants at every simulated minute')
   .option('--json', 'print JSON instead of a table')
-  .action((scenario: string | undefined, options: Parameters<typeof simulateCommand>[1]) => simulateCommand(scenario, options, signal));
+  .action((scenario: string | undefined, options: Parameters<typeof simulateCommand>[1]) =>
+    simulateCommand(scenario, options, signal),
+  );
 
 program
   .command('compare')
-  .description('Compare strategies on scenarios over several seeds: capacity, latency, SLOs, cost, and a page with the figures.')
+  .description(
+    'Compare strategies on scenarios over several seeds: capacity, latency, SLOs, cost, and a page with the figures.',
+  )
   .argument('[scenarios...]', 'scenario files, YAML or JSON; presets where none is given')
-  .option('-p, --preset <names>', `built-in scenarios, with commas between: ${PRESET_NAMES.join(', ')} (default: small)`)
+  .option(
+    '-p, --preset <names>',
+    `built-in scenarios, with commas between: ${PRESET_NAMES.join(', ')} (default: small)`,
+  )
   .option('-t, --trace <file>', 'replay this trace instead of generated traffic')
   .option('--format <format>', `its format, where it can't be found out: ${TRACE_FORMATS.join(', ')}`)
-  .option('-s, --strategy <names>', `with commas between: ${Object.keys(DEFAULT_CATALOGUE.strategies).join(', ')} (default: those of the scenario)`)
+  .option(
+    '-s, --strategy <names>',
+    `with commas between: ${Object.keys(DEFAULT_CATALOGUE.strategies).join(', ')} (default: those of the scenario)`,
+  )
   .option('--seeds <seeds>', 'how many, such as 5, or which, with commas between (default: that of the scenario)')
   .option('--duration <time>', 'length of generated traffic, such as 90m, 24h or 7d')
   .option('--requests-per-day <n>', 'rate of generated traffic')
-  .option('--gap-thresholds <numbers>', 'also run lt-ua with these gap thresholds, such as 2,5,10, for the sensitivity figure')
-  .option('-o, --out <dir>', 'write a folder for each scenario: report.html, comparison.json, and a journal of decisions for each run')
+  .option(
+    '--gap-thresholds <numbers>',
+    'also run lt-ua with these gap thresholds, such as 2,5,10, for the sensitivity figure',
+  )
+  .option(
+    '-o, --out <dir>',
+    'write a folder for each scenario: report.html, comparison.json, and a journal of decisions for each run',
+  )
   .option('--json', 'print JSON instead of tables')
   .action((files: string[], options: Parameters<typeof compareCommand>[1]) => compareCommand(files, options, signal));
 
 program
   .command('sweep')
-  .description('Run scenarios × strategies × parameters × seeds on every core; a second call makes only what is missing.')
+  .description(
+    'Run scenarios × strategies × parameters × seeds on every core; a second call makes only what is missing.',
+  )
   .argument('<file>', 'what to run, YAML or JSON')
   .option('-o, --out <dir>', 'where results go (default: the name of the file without its ending)')
   .option('--cores <n>', 'worker threads (default: all cores)')
-  .option('--queue [url]', 'put the runs on this PostgreSQL database for sageserve worker, and wait for their results (better in SAGESERVE_QUEUE)')
+  .option(
+    '--queue [url]',
+    'put the runs on this PostgreSQL database for sageserve worker, and wait for their results (better in ' +
+      'SAGESERVE_QUEUE)',
+  )
   .option('--detach', 'with --queue: do not wait')
   .option('--list', 'print the runs as JSON and make none')
   .option('--json', 'print JSON instead of tables')
   .action((file: string, options: Parameters<typeof sweepCommand>[1]) => sweepCommand(file, options, version, signal));
 
 const ofQueue = (command: Command): Command =>
-  command.addOption(new Option('--queue <url>', 'postgres://user@host:5432/name; one with a password is better in the variable').env('SAGESERVE_QUEUE'));
+  command.addOption(
+    new Option('--queue <url>', 'postgres://user@host:5432/name; one with a password is better in the variable').env(
+      'SAGESERVE_QUEUE',
+    ),
+  );
 ofQueue(program.command('worker').description('Take runs of sweeps from a queue and simulate them.'))
   .option('--cores <n>', 'worker threads (default: all cores)')
   .option('--until-empty', 'end when nothing waits and nobody is at work, as a Kubernetes Job should')
@@ -145,7 +182,10 @@ program
   .command('explain')
   .description('Say why an endpoint had as many instances as it had: what was seen, forecast, planned and done.')
   .argument('<journal>', 'a journal of decisions, as compare --out and simulate --out write')
-  .option('-e, --endpoint <id>', 'the endpoint, such as eastus/llama-2-70b/h100-80gb, or a part of it that no other has')
+  .option(
+    '-e, --endpoint <id>',
+    'the endpoint, such as eastus/llama-2-70b/h100-80gb, or a part of it that no other has',
+  )
   .option('--at <time>', 'when: a duration from the start such as 14h, or a time (default: the end)')
   .option('--json', 'print JSON instead of text')
   .action((file: string, options: Parameters<typeof explainCommand>[1]) => explainCommand(file, options));
@@ -161,14 +201,18 @@ trace
   .action((file: string, options: Parameters<typeof inspectCommand>[1]) => inspectCommand(file, options, signal));
 trace
   .command('convert')
-  .description('Write a trace in our own schema; the name of the output says how: .csv, .jsonl (both also .gz) or .parquet.')
+  .description(
+    'Write a trace in our own schema; the name of the output says how: .csv, .jsonl (both also .gz) or .parquet.',
+  )
   .argument('<from>')
   .argument('<to>')
   .option('--format <format>', 'format of the input')
   .option('--sort', 'put requests in order of arrival (holds the trace in memory)')
   .option('--limit <n>', 'stop after so many requests')
   .option('--skip-bad-rows', 'leave out rows that are wrong, and count them')
-  .action((from: string, to: string, options: Parameters<typeof convertCommand>[2]) => convertCommand(from, to, options, signal));
+  .action((from: string, to: string, options: Parameters<typeof convertCommand>[2]) =>
+    convertCommand(from, to, options, signal),
+  );
 trace
   .command('generate')
   .description('Write the generated traffic of a preset or scenario.')
@@ -190,7 +234,9 @@ trace
   .option('--json', 'print JSON Lines instead of a table')
   .action((file: string, options: Parameters<typeof headCommand>[1]) => headCommand(file, options, signal));
 
-const forecast = program.command('forecast').description('Forecast demand, and see how far forecasts would have missed.');
+const forecast = program
+  .command('forecast')
+  .description('Forecast demand, and see how far forecasts would have missed.');
 const ofDemand = (command: Command): Command =>
   command
     .option('-t, --trace <file>', 'demand of the interactive requests of this trace, by model and region')
@@ -214,18 +260,25 @@ ofDemand(forecast.command('run').description('Forecast what comes next from a tr
   .option('-m, --method <name>', `${forecasterNames} (default: auto)`)
   .option('--levels <levels>', 'quantiles, with commas between (default: 0.1,0.5,0.8,0.9,0.95)')
   .action((options: Parameters<typeof forecastRunCommand>[0]) => forecastRunCommand(options, signal));
-ofDemand(forecast.command('backtest').description('Forecast again and again from the past alone, and compare with what came.'))
+ofDemand(
+  forecast.command('backtest').description('Forecast again and again from the past alone, and compare with what came.'),
+)
   .option('-m, --methods <names>', `with commas between: ${forecasterNames} (default: auto, seasonal-naive-day, arima)`)
   .option('--every <steps>', 'from one forecast to the next, in steps or as a time (default: 1h)')
   .option('--first <steps>', 'history before the first forecast (default: 2d, or half of a shorter series)')
   .option('--history <steps>', 'the most history that a forecast sees (default: 14d)')
   .option('--calibrate', 'calibrate the quantiles of every method, as auto does by itself')
-  .option('-o, --out <dir>', 'write report.html, which draws actual demand against forecasts, forecasts.csv and summary.json')
+  .option(
+    '-o, --out <dir>',
+    'write report.html, which draws actual demand against forecasts, forecasts.csv and summary.json',
+  )
   .action((options: Parameters<typeof forecastBacktestCommand>[0]) => forecastBacktestCommand(options, signal));
 
 program
   .command('plan')
-  .description('Decide how many instances of which model on which GPU each region should hold, from a forecast of demand.')
+  .description(
+    'Decide how many instances of which model on which GPU each region should hold, from a forecast of demand.',
+  )
   .argument('[scenario]', 'a scenario file, YAML or JSON; a preset where none is given')
   .option('-p, --preset <name>', `a built-in scenario: ${PRESET_NAMES.join(', ')} (default: small)`)
   .option('-t, --trace <file>', 'forecast from this trace instead of generated traffic')
@@ -234,11 +287,17 @@ program
   .option('-d, --demand <file>', 'forecast from a CSV of demand, such as simulate --out writes')
   .option('--duration <time>', 'length of generated traffic (default: 3d)')
   .option('--requests-per-day <n>', 'rate of generated traffic')
-  .option('--at <time>', 'plan from what was seen by then: a time, or one from the start such as 36h (default: the end)')
+  .option(
+    '--at <time>',
+    'plan from what was seen by then: a time, or one from the start such as 36h (default: the end)',
+  )
   .option('--step <time>', 'length of a window (default: 10m)')
   .option('--horizon <time>', 'how far to plan (default: 1h)')
   .option('-m, --method <name>', `forecaster: ${forecasterNames} (default: auto)`)
-  .option('--current <file>', "what is held now, a CSV of model, region, sku, instances (default: the scenario's initial instances)")
+  .option(
+    '--current <file>',
+    "what is held now, a CSV of model, region, sku, instances (default: the scenario's initial instances)",
+  )
   .option('--mix <prompt,output>', 'tokens of a mean request (default: as observed)')
   .option('--variant <name>', 'flows, paper, artifact or lead-time (default: flows)')
   .option('--solver <name>', 'auto, highs, javascript-lp-solver or heuristic (default: auto)')
@@ -251,7 +310,9 @@ program
   .option('--explain', 'say in words what changes and why')
   .option('--lp <file>', 'write the integer program in LP format, for any other solver')
   .option('--json', 'print JSON instead of tables')
-  .action((scenario: string | undefined, options: Parameters<typeof planCommand>[1]) => planCommand(scenario, options, signal));
+  .action((scenario: string | undefined, options: Parameters<typeof planCommand>[1]) =>
+    planCommand(scenario, options, signal),
+  );
 
 program
   .command('profiles')
@@ -277,7 +338,8 @@ try {
 } catch (error) {
   process.exitCode = report(error);
 }
-// What a plug-in left running, or a pipe to which somebody may still write, must not keep the process: what was printed is waited for.
+// What a plug-in left running, or a pipe to which somebody may still write, must not keep the
+// process: what was printed is waited for.
 await outTaken();
 leave(Number(process.exitCode ?? 0));
 
@@ -299,7 +361,10 @@ function report(error: unknown): number {
   if (process.env['SAGESERVE_STACK'] !== undefined && error instanceof Error) console.error(error.stack);
   // What the system refuses says by itself what and where.
   else if (typeof syscall !== 'string' || typeof path !== 'string')
-    console.error('hint: If this is not a plug-in’s, it is a defect in SageServe: please report it, with what SAGESERVE_STACK=1 prints beside it.');
+    console.error(
+      'hint: If this is not a plug-in’s, it is a defect in SageServe: please report it, with what ' +
+        'SAGESERVE_STACK=1 prints beside it.',
+    );
   return FAILED;
 }
 

@@ -11,7 +11,10 @@ import { wallClockMs } from './wall-clock.js';
 let dir: string;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sageserve-ending-'));
-  await writeFile(join(dir, 'trace.csv'), `arrived_at_s,prompt_tokens,output_tokens\n${Array.from({ length: 30_000 }, (_, i) => `${i},100,10`).join('\n')}\n`);
+  await writeFile(
+    join(dir, 'trace.csv'),
+    `arrived_at_s,prompt_tokens,output_tokens\n${Array.from({ length: 30_000 }, (_, i) => `${i},100,10`).join('\n')}\n`,
+  );
 });
 afterEach(() => vi.unstubAllEnvs());
 afterAll(() => rm(dir, { recursive: true }));
@@ -23,11 +26,25 @@ async function runWith(
   out = 'out',
 ): Promise<{ code: number | null; stderr: string; left: string[]; place: string }> {
   const own = await mkdtemp(join(dir, 'run-'));
-  await writeFile(join(own, 'plugin.mjs'), `export default { regionRouters: { mine: () => ({ name: 'mine', route() { ${route} } }) } };\n`);
-  const scenario = { ...preset('small'), duration: '5m', plugins: ['./plugin.mjs'], regionRouter: 'mine', strategies: ['static'] };
+  await writeFile(
+    join(own, 'plugin.mjs'),
+    `export default { regionRouters: { mine: () => ({ name: 'mine', route() { ${route} } }) } };\n`,
+  );
+  const scenario = {
+    ...preset('small'),
+    duration: '5m',
+    plugins: ['./plugin.mjs'],
+    regionRouter: 'mine',
+    strategies: ['static'],
+  };
   await writeFile(join(own, 'scenario.json'), JSON.stringify(scenario));
   const { code, stderr } = await run(['simulate', join(own, 'scenario.json'), '--out', join(own, out)], during);
-  return { code, stderr, left: (await readdir(own)).filter((name) => name !== 'plugin.mjs' && name !== 'scenario.json' && name !== 'out'), place: own };
+  return {
+    code,
+    stderr,
+    left: (await readdir(own)).filter((name) => name !== 'plugin.mjs' && name !== 'scenario.json' && name !== 'out'),
+    place: own,
+  };
 }
 
 it('ends at Ctrl-C whatever it is at, and leaves nothing incomplete behind', async () => {
@@ -51,8 +68,20 @@ it('ends with an error where there is no memory left, and leaves nothing incompl
 
 it('does not wait for what a plug-in left running', async () => {
   await writeFile(join(dir, 'forever.mjs'), 'setInterval(() => {}, 1000); export default { forecasters: {} };\n');
-  await writeFile(join(dir, 'counts.csv'), `time,count\n${Array.from({ length: 50 }, (_, t) => `${t * 600},5`).join('\n')}\n`);
-  const { code } = await run(['forecast', 'run', '-c', join(dir, 'counts.csv'), '-m', 'last-value', '--plugins', join(dir, 'forever.mjs')]);
+  await writeFile(
+    join(dir, 'counts.csv'),
+    `time,count\n${Array.from({ length: 50 }, (_, t) => `${t * 600},5`).join('\n')}\n`,
+  );
+  const { code } = await run([
+    'forecast',
+    'run',
+    '-c',
+    join(dir, 'counts.csv'),
+    '-m',
+    'last-value',
+    '--plugins',
+    join(dir, 'forever.mjs'),
+  ]);
   expect(code).toBe(0);
 });
 
@@ -77,7 +106,10 @@ it('ends at Ctrl-C while nobody takes what it prints', async () => {
 
 describe.skipIf(process.platform !== 'linux')('what it ends with', () => {
   const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
-  const shell = (command: string): number | null => spawnSync('bash', ['-o', 'pipefail', '-c', command.replaceAll('SS', `"${process.execPath}" "${cli}"`)], { cwd: dir }).status;
+  const shell = (command: string): number | null =>
+    spawnSync('bash', ['-o', 'pipefail', '-c', command.replaceAll('SS', `"${process.execPath}" "${cli}"`)], {
+      cwd: dir,
+    }).status;
 
   it.each([
     ['trace head trace.csv >/dev/full', 1],
@@ -92,7 +124,12 @@ describe.skipIf(process.platform !== 'linux')('what it ends with', () => {
   });
 
   it('is 130 where nobody hears that it was interrupted', () => {
-    expect(shell('SS simulate --preset paper-week --strategy static --out unheard 2>/dev/full & sleep 1.5; kill -INT $!; wait $!')).toBe(130);
+    expect(
+      shell(
+        'SS simulate --preset paper-week --strategy static --out unheard 2>/dev/full & sleep 1.5; kill -INT $!; ' +
+          'wait $!',
+      ),
+    ).toBe(130);
   });
 
   it('is an error where a plug-in ends the process, with what it did', async () => {
@@ -104,12 +141,20 @@ describe.skipIf(process.platform !== 'linux')('what it ends with', () => {
   });
 
   it('is not for a plug-in to say, nor what is left', async () => {
-    const { code, stderr, left } = await runWith(`this.port ??= process.getBuiltinModule('worker_threads').parentPort; this.port.postMessage(null); this.port.postMessage({ putAwayMs: 1e9 }); this.port.postMessage({ code: 0 }); throw new Error('odd');`);
+    const { code, stderr, left } = await runWith(
+      `this.port ??= process.getBuiltinModule('worker_threads').parentPort; this.port.postMessage(null); ` +
+        `this.port.postMessage({ putAwayMs: 1e9 }); this.port.postMessage({ code: 0 }); throw new Error('odd');`,
+    );
     expect([code, left]).toEqual([2, []]);
     expect(stderr).toContain('threw in route(): odd');
   });
 
-  it.each(["setTimeout(() => { throw Symbol('x'); }, 0)", 'Promise.reject(Object.create(null))', 'setTimeout(() => { throw undefined; }, 0)', "const e = new Error('x'); Object.defineProperty(e, 'stack', { get() { throw 1; } }); Promise.reject(e)"])('blames a plug-in for what has no stack: %s', async (leave) => {
+  it.each([
+    "setTimeout(() => { throw Symbol('x'); }, 0)",
+    'Promise.reject(Object.create(null))',
+    'setTimeout(() => { throw undefined; }, 0)',
+    "const e = new Error('x'); Object.defineProperty(e, 'stack', { get() { throw 1; } }); Promise.reject(e)",
+  ])('blames a plug-in for what has no stack: %s', async (leave) => {
     const { code, stderr } = await runWith(`if (!this.left) { this.left = true; ${leave}; } return 0;`);
     expect(stderr).toContain('error: plugins[0] (./plugin.mjs) left something behind that failed: ');
     expect(stderr).not.toContain('defect');
@@ -122,7 +167,7 @@ describe.skipIf(process.platform !== 'linux')('what it ends with', () => {
       expect((await readdir(place)).sort()).toEqual(['plugin.mjs', 'scenario.json']);
     }
   });
-}); // prettier-ignore
+});
 
 it.each([
   ['queue', 'URL'],
@@ -134,7 +179,10 @@ it.each([
   ['trace', 'inspect', 'URL'],
   ['worker', '--queue', 'URL'],
 ])('never shows the password of an address, wherever that is given: %s %s %s', async (...args) => {
-  for (const url of ['postgres://me:hush5ecret@127.0.0.1:1/jobs', 'postgres://me@127.0.0.1:1/jobs&password=hush5ecret']) {
+  for (const url of [
+    'postgres://me:hush5ecret@127.0.0.1:1/jobs',
+    'postgres://me@127.0.0.1:1/jobs&password=hush5ecret',
+  ]) {
     const { code, stdout, stderr } = await run(args.map((arg) => arg.replace('URL', url)));
     expect(code).not.toBe(0);
     expect(stderr).toContain('error');

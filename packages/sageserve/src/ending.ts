@@ -9,7 +9,9 @@ export const INTERRUPTED = 130;
 export const GRACE_MS = 800;
 export const NOTHING_LEFT = 'interrupted: nothing incomplete was left behind';
 
-/** What the thread at work tells the one that ends the process when it must: it may be deaf by then. */
+/**
+ * What the thread at work tells the one that ends the process when it must: it may be deaf by then.
+ */
 export type EndingMessage =
   | { readonly unfinished: string; readonly complete: boolean }
   /** A folder that was made, and is to go where nothing came into it. */
@@ -26,12 +28,18 @@ export function tellOfEnding(to: typeof tell): void {
   tell = to;
 }
 
-/** Files and folders that are not complete yet. Whoever ends the process by force takes them with it. */
+/**
+ * Files and folders that are not complete yet. Whoever ends the process by force takes them with
+ * it.
+ */
 const unfinished = new Set<string>();
 /** Where what is not complete is to stand: names beside that are nothing to tell anybody. */
 const places = new Map<string, string>();
 
-/** Notes a file or folder as not complete, and where it is moved when it is; returns how to say that it is, or is gone. */
+/**
+ * Notes a file or folder as not complete, and where it is moved when it is; returns how to say that
+ * it is, or is gone.
+ */
 export function notComplete(path: string, place?: string): () => void {
   if (place !== undefined) places.set(path, place);
   note(path, false);
@@ -80,7 +88,10 @@ export function removeUnfinished(): void {
   }
 }
 
-/** What somebody holds for others and must put away before the process ends: how long that may take (ms). */
+/**
+ * What somebody holds for others and must put away before the process ends: how long that may take
+ * (ms).
+ */
 const held = new Set<{ readonly putAwayMs: number }>();
 /** The same of the thread at work, as it told it. */
 let heldThereMs = 0;

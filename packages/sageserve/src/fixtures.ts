@@ -12,7 +12,10 @@ export interface CommandRun {
 }
 
 /** Runs the command to its end, standard output and error in pipes. */
-export function runCommand(args: readonly string[], during?: (child: ReturnType<typeof spawn>) => void): Promise<CommandRun> {
+export function runCommand(
+  args: readonly string[],
+  during?: (child: ReturnType<typeof spawn>) => void,
+): Promise<CommandRun> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [cli, ...args]);
     let stdout = '';
@@ -21,7 +24,9 @@ export function runCommand(args: readonly string[], during?: (child: ReturnType<
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     child.on('error', reject);
     // What ended it by force is told with what it said.
-    child.on('close', (code, signal) => resolve({ code, stdout, stderr: signal === null ? stderr : `${stderr}\n${signal}` }));
+    child.on('close', (code, signal) =>
+      resolve({ code, stdout, stderr: signal === null ? stderr : `${stderr}\n${signal}` }),
+    );
     during?.(child);
   });
 }

@@ -20,7 +20,9 @@ import { numbers, type PolicyOptions } from './policy-options.js';
 const STEP_MS = 600_000;
 type Make = (options: PolicyOptions) => Forecaster;
 
-/** Bucket length that a forecaster's season is made for; 10 minutes unless an option says otherwise. */
+/**
+ * Bucket length that a forecaster's season is made for; 10 minutes unless an option says otherwise.
+ */
 function withStep<T>(options: PolicyOptions, make: (stepMs: number) => T): T {
   return make(typeof options['stepMs'] === 'number' ? options['stepMs'] : STEP_MS);
 }
@@ -29,8 +31,12 @@ function withStep<T>(options: PolicyOptions, make: (stepMs: number) => T): T {
 export const FORECASTERS: Readonly<Record<string, Make>> = {
   auto: (o) => {
     const { target, ...rest } = o;
-    if (target !== undefined && target !== 'bucket' && target !== 'peak') throw new ConfigError('target', 'must be bucket or peak');
-    return createAutoForecaster({ ...numbers(rest, ['stepMs', 'lookbackHours', 'preference']), calibration: target === undefined ? {} : { target } });
+    if (target !== undefined && target !== 'bucket' && target !== 'peak')
+      throw new ConfigError('target', 'must be bucket or peak');
+    return createAutoForecaster({
+      ...numbers(rest, ['stepMs', 'lookbackHours', 'preference']),
+      calibration: target === undefined ? {} : { target },
+    });
   },
   'last-value': (o) => createSeasonalNaiveForecaster({ ...numbers(o, ['stepMs']), season: 1 }),
   'seasonal-naive-day': (o) => createSeasonalNaiveForecaster({ ...numbers(o, ['stepMs']), season: 'day' }),
@@ -39,8 +45,10 @@ export const FORECASTERS: Readonly<Record<string, Make>> = {
   'linear-trend': (o) => createLinearTrendForecaster(numbers(o, ['stepMs', 'window'])),
   ses: (o) => createSimpleSmoothingForecaster(numbers(o, ['stepMs'])),
   'holt-winters': (o) => createHoltWintersForecaster({ ...numbers(o, ['stepMs', 'season']), seasonal: 'additive' }),
-  'holt-winters-multiplicative': (o) => createHoltWintersForecaster({ ...numbers(o, ['stepMs', 'season']), seasonal: 'multiplicative' }),
-  'holt-winters-damped': (o) => createHoltWintersForecaster({ ...numbers(o, ['stepMs', 'season']), seasonal: 'multiplicative', damped: true }),
+  'holt-winters-multiplicative': (o) =>
+    createHoltWintersForecaster({ ...numbers(o, ['stepMs', 'season']), seasonal: 'multiplicative' }),
+  'holt-winters-damped': (o) =>
+    createHoltWintersForecaster({ ...numbers(o, ['stepMs', 'season']), seasonal: 'multiplicative', damped: true }),
   arima: (o) => {
     const { p = 3, d = 1, q = 2, ...rest } = numbers(o, ['stepMs', 'p', 'd', 'q']);
     return createArimaForecaster({ ...rest, order: { p, d, q } });

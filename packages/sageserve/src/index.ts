@@ -11,7 +11,12 @@ export {
   type StrategyPlanning,
 } from './catalogue.js';
 export { type Comparison, type ComparisonRow, compareRuns } from './compare/comparison-rows.js';
-export { type ComparedRun, type ComparisonOptions, compareStrategies, strategyLabels } from './compare/run-comparison.js';
+export {
+  type ComparedRun,
+  type ComparisonOptions,
+  compareStrategies,
+  strategyLabels,
+} from './compare/run-comparison.js';
 export { type RunRecord } from './compare/run-record.js';
 export { type Estimate, estimate } from './compare/statistics.js';
 export { demandCsv, type DemandTable, readDemandCsv } from './demand/demand-csv.js';
@@ -32,7 +37,13 @@ export { preset, PRESET_NAMES } from './presets/presets.js';
 export { buildSimulation, buildTraffic } from './scenario/build.js';
 export { parseScenario, readScenario } from './scenario/parse.js';
 export { loadPlugins, type Plugin } from './scenario/plugins.js';
-export { analyseSweep, type AttainmentTargets, type MainEffect, type SweepAnalysis, type SweepSetting } from './sweep/analysis.js';
+export {
+  analyseSweep,
+  type AttainmentTargets,
+  type MainEffect,
+  type SweepAnalysis,
+  type SweepSetting,
+} from './sweep/analysis.js';
 export { readSweep, type Sweep, type SweepRun, type SweepTask } from './sweep/definition.js';
 export { type ParameterValue, withParameters } from './sweep/parameters.js';
 export { runSweepTask, type SweepMeasures, type TaskOptions } from './sweep/run-task.js';

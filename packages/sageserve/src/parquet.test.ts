@@ -21,7 +21,15 @@ afterAll(() => rm(dir, { recursive: true, force: true }));
 interface Summary {
   readonly total: { readonly arrived: number };
   readonly byTier: Readonly<
-    Record<string, { readonly arrived: number; readonly sloAttainment: number; readonly promptTokens: number; readonly ttftMs: { readonly p95: number } }>
+    Record<
+      string,
+      {
+        readonly arrived: number;
+        readonly sloAttainment: number;
+        readonly promptTokens: number;
+        readonly ttftMs: { readonly p95: number };
+      }
+    >
   >;
 }
 
@@ -29,10 +37,26 @@ describe('Parquet files', () => {
   it('hold every request and every sample of a run, as DuckDB reads them', async ({ skip }) => {
     if (ask === undefined) return skip('DuckDB has no build for this machine');
     const out = join(dir, 'results');
-    const { code, stderr } = await run(['simulate', '--duration', '30m', '--strategy', 'reactive', '--out', out, '--requests', '--parquet']);
+    const { code, stderr } = await run([
+      'simulate',
+      '--duration',
+      '30m',
+      '--strategy',
+      'reactive',
+      '--out',
+      out,
+      '--requests',
+      '--parquet',
+    ]);
     expect(stderr).toContain('reactive:');
     expect(code).toBe(0);
-    expect((await readdir(join(out, 'reactive'))).sort()).toEqual(['demand.csv', 'journal.jsonl', 'requests.parquet', 'summary.json', 'timeseries.parquet']);
+    expect((await readdir(join(out, 'reactive'))).sort()).toEqual([
+      'demand.csv',
+      'journal.jsonl',
+      'requests.parquet',
+      'summary.json',
+      'timeseries.parquet',
+    ]);
     const summary = JSON.parse(await readFile(join(out, 'reactive', 'summary.json'), 'utf8')) as Summary;
     const tiers = await ask(
       `SELECT tier, count(*)::INT AS arrived, count(DISTINCT request_id)::INT AS ids, sum(prompt_tokens)::DOUBLE AS prompt, quantile_cont(ttft_s, 0.95) AS p95, avg((ttft_s <= 1)::INT) AS in_a_second
@@ -41,13 +65,18 @@ describe('Parquet files', () => {
     expect(tiers).toHaveLength(3);
     for (const tier of tiers) {
       const expected = summary.byTier[tier['tier'] as string]!;
-      expect([tier['arrived'], tier['ids'], tier['prompt']]).toEqual([expected.arrived, expected.arrived, expected.promptTokens]);
+      expect([tier['arrived'], tier['ids'], tier['prompt']]).toEqual([
+        expected.arrived,
+        expected.arrived,
+        expected.promptTokens,
+      ]);
       // Summaries are of sketches, which are within a percent.
       expect(Math.abs((1_000 * (tier['p95'] as number)) / expected.ttftMs.p95 - 1)).toBeLessThan(0.02);
       if (tier['tier'] === 'interactive-fast') expect(tier['in_a_second']).toBeCloseTo(expected.sloAttainment, 6);
     }
     const [samples] = await ask(
-      `SELECT sum(arrived_requests)::INT AS arrived, count(DISTINCT endpoint)::INT AS endpoints, count(*)::INT AS n, max(time_s) AS last FROM '${join(out, 'reactive', 'timeseries.parquet')}'`,
+      'SELECT sum(arrived_requests)::INT AS arrived, count(DISTINCT endpoint)::INT AS endpoints, count(*)::INT ' +
+        `AS n, max(time_s) AS last FROM '${join(out, 'reactive', 'timeseries.parquet')}'`,
     );
     expect(samples).toEqual({ arrived: summary.total.arrived, endpoints: 6, n: 180, last: 1_800 });
   });
@@ -59,12 +88,19 @@ describe('Parquet files', () => {
     expect((await run(['trace', 'generate', ours, '--preset', 'paper-day', '--limit', '150000'])).code).toBe(0);
     expect(
       await ask(
-        `SELECT count(*)::INT AS n, min(arrived_at_s) >= 0 AS from_start, bool_and(arrived_at_s >= before) AS ordered FROM (SELECT *, lag(arrived_at_s, 1, 0) OVER () AS before FROM '${ours}')`,
+        'SELECT count(*)::INT AS n, min(arrived_at_s) >= 0 AS from_start, bool_and(arrived_at_s >= before) AS ' +
+          `ordered FROM (SELECT *, lag(arrived_at_s, 1, 0) OVER () AS before FROM '${ours}')`,
       ),
     ).toEqual([{ n: 150_000, from_start: true, ordered: true }]);
-    await ask(`COPY (SELECT * FROM '${ours}') TO '${theirs}' (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 40960)`);
+    await ask(
+      `COPY (SELECT * FROM '${ours}') TO '${theirs}' (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 40960)`,
+    );
     const inspected = async (file: string) => {
-      const { file: _, startEpochMs: __, ...rest } = JSON.parse((await run(['trace', 'inspect', file, '--json'])).stdout) as Record<string, unknown>;
+      const {
+        file: _,
+        startEpochMs: __,
+        ...rest
+      } = JSON.parse((await run(['trace', 'inspect', file, '--json'])).stdout) as Record<string, unknown>;
       return rest;
     };
     expect(await inspected(theirs)).toEqual(await inspected(ours));

@@ -1,11 +1,21 @@
-import { ConfigError, type EndpointSnapshot, type FleetSnapshot, MS_PER_HOUR, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
+import {
+  ConfigError,
+  type EndpointSnapshot,
+  type FleetSnapshot,
+  MS_PER_HOUR,
+  type ScalingDecision,
+  type ScalingPolicy,
+} from '@sageserve/core';
 import { bounded, plannedInstances, withCooldown } from './decorators.js';
 import { ABANDONED, isAbandoned } from './last-instance.js';
 import type { PoolLayout } from './siloed.js';
 import { told } from './told.js';
 
 export interface ChironScalingOptions {
-  /** Share (0–1) of interactive and mixed capacity busy with interactive work above which the interactive pool grows (default 0.6). */
+  /**
+   * Share (0–1) of interactive and mixed capacity busy with interactive work above which the
+   * interactive pool grows (default 0.6).
+   */
   readonly busyAbove?: number;
   /** The pool shrinks where that share would still be under this one afterwards (default 0.4). */
   readonly idleBelow?: number;
@@ -17,7 +27,10 @@ export interface ChironScalingOptions {
   readonly cooldownMs?: number;
 }
 
-/** Of twenty instances ten for interactive work, six that take what those have no room for and what the batch pool has none for, and four for batch. */
+/**
+ * Of twenty instances ten for interactive work, six that take what those have no room for and what
+ * the batch pool has none for, and four for batch.
+ */
 export const CHIRON_POOLS: readonly PoolLayout[] = [
   { pool: 'interactive', tiers: ['interactive-fast', 'interactive-normal'], share: 0.5 },
   { pool: 'batch', tiers: ['non-interactive'], share: 0.2, minInstances: 1 },
@@ -26,21 +39,41 @@ export const CHIRON_POOLS: readonly PoolLayout[] = [
 ];
 
 /**
- * The baseline Chiron (arXiv 2501.08090) as the paper uses it: interactive, mixed and batch pools. The interactive and mixed pools grow on the share of their KV memory that is busy with work, the batch pool by
- * how long its backlog takes against its deadline. Meant for a fleet laid out by {@link CHIRON_POOLS}.
+ * The baseline Chiron (arXiv 2501.08090) as the paper uses it: interactive, mixed and batch pools.
+ * The interactive and mixed pools grow on the share of their KV memory that is busy with work, the
+ * batch pool by how long its backlog takes against its deadline. Meant for a fleet laid out by
+ * {@link CHIRON_POOLS}.
  */
 export function createChironScaling(options: ChironScalingOptions = {}): ScalingPolicy {
-  const { busyAbove = 0.6, idleBelow = 0.4, batchTokensPerS = 3_000, deadlineShare = 0.5, cooldownMs = 60_000 } = options;
-  if (!(busyAbove > 0 && busyAbove <= 1)) throw new ConfigError('busyAbove', `must be above 0 and at most 1, not ${busyAbove}`);
-  if (!(idleBelow >= 0 && idleBelow < busyAbove)) throw new ConfigError('idleBelow', `must be from 0 to under busyAbove (${busyAbove}), not ${idleBelow}`);
+  const {
+    busyAbove = 0.6,
+    idleBelow = 0.4,
+    batchTokensPerS = 3_000,
+    deadlineShare = 0.5,
+    cooldownMs = 60_000,
+  } = options;
+  if (!(busyAbove > 0 && busyAbove <= 1))
+    throw new ConfigError('busyAbove', `must be above 0 and at most 1, not ${busyAbove}`);
+  if (!(idleBelow >= 0 && idleBelow < busyAbove))
+    throw new ConfigError('idleBelow', `must be from 0 to under busyAbove (${busyAbove}), not ${idleBelow}`);
   if (!(batchTokensPerS > 0)) throw new ConfigError('batchTokensPerS', `must be above 0, not ${batchTokensPerS}`);
-  if (!(deadlineShare > 0 && deadlineShare <= 1)) throw new ConfigError('deadlineShare', `must be above 0 and at most 1, not ${deadlineShare}`);
+  if (!(deadlineShare > 0 && deadlineShare <= 1))
+    throw new ConfigError('deadlineShare', `must be above 0 and at most 1, not ${deadlineShare}`);
 
-  /** What the work that waits for an endpoint's model needs in one region, or undefined where nothing is known. */
-  function batchNeed(endpoint: EndpointSnapshot, fleet: FleetSnapshot, nowMs: number): { instances: number; why: string } | undefined {
+  /**
+   * What the work that waits for an endpoint's model needs in one region, or undefined where
+   * nothing is known.
+   */
+  function batchNeed(
+    endpoint: EndpointSnapshot,
+    fleet: FleetSnapshot,
+    nowMs: number,
+  ): { instances: number; why: string } | undefined {
     const backlog = fleet.backlog?.find((queue) => queue.modelId === endpoint.modelId);
     if (backlog === undefined) return undefined;
-    const siblings = fleet.endpoints.filter((other) => other.modelId === endpoint.modelId && other.pool === endpoint.pool).length;
+    const siblings = fleet.endpoints.filter(
+      (other) => other.modelId === endpoint.modelId && other.pool === endpoint.pool,
+    ).length;
     const tokens = backlog.promptTokens / siblings + (endpoint.queuedTokens ?? 0);
     if (tokens === 0) return { instances: 0, why: 'nothing waits' };
     // What has been let go already is due soon: it is given the shortest time.
@@ -48,14 +81,21 @@ export function createChironScaling(options: ChironScalingOptions = {}): Scaling
     const dueInMs = Math.max(MS_PER_HOUR / 2, leftMs);
     return {
       instances: Math.ceil(tokens / batchTokensPerS / (dueInMs / 1_000)),
-      why: `a backlog of ${Math.round(tokens).toLocaleString('en-US')} tokens is to be served in ${(dueInMs / MS_PER_HOUR).toFixed(1)} h`,
+      why:
+        `a backlog of ${Math.round(tokens).toLocaleString('en-US')} tokens is to be served in ` +
+        `${(dueInMs / MS_PER_HOUR).toFixed(1)} h`,
     };
   }
 
   function step(endpoint: EndpointSnapshot, fleet: FleetSnapshot, nowMs: number): ScalingDecision | undefined {
     const planned = plannedInstances(endpoint);
-    const to = (count: number, reason: string): ScalingDecision => ({ endpointId: endpoint.endpointId, targetInstances: bounded(count, endpoint), reason });
-    if (planned < endpoint.minInstances) return to(endpoint.minInstances, `${planned} instances are under the minimum of ${endpoint.minInstances}`);
+    const to = (count: number, reason: string): ScalingDecision => ({
+      endpointId: endpoint.endpointId,
+      targetInstances: bounded(count, endpoint),
+      reason,
+    });
+    if (planned < endpoint.minInstances)
+      return to(endpoint.minInstances, `${planned} instances are under the minimum of ${endpoint.minInstances}`);
     if (isAbandoned(endpoint, fleet)) return to(1, ABANDONED);
     const utilization = endpoint.kvCacheUtilization;
     if (utilization === undefined) return undefined;
@@ -68,8 +108,10 @@ export function createChironScaling(options: ChironScalingOptions = {}): Scaling
       if (target > planned) return to(planned + 1, need.why);
       return target < planned ? to(planned - 1, need.why) : undefined;
     }
-    const busyShare = (limit: number): string => `${told(100 * utilization, 100 * limit, 0)} % of the ${endpoint.pool} pool is busy`;
-    if (utilization > busyAbove && planned < endpoint.maxInstances) return to(planned + 1, `${busyShare(busyAbove)}, above ${100 * busyAbove} %`);
+    const busyShare = (limit: number): string =>
+      `${told(100 * utilization, 100 * limit, 0)} % of the ${endpoint.pool} pool is busy`;
+    if (utilization > busyAbove && planned < endpoint.maxInstances)
+      return to(planned + 1, `${busyShare(busyAbove)}, above ${100 * busyAbove} %`);
     if (planned > endpoint.minInstances && (utilization * planned) / (planned - 1) < idleBelow)
       return to(planned - 1, `${busyShare(idleBelow)}: one less leaves it under ${100 * idleBelow} %`);
     return undefined;

@@ -1,4 +1,11 @@
-import { ConfigError, type EndpointId, type EndpointSnapshot, type FleetSnapshot, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
+import {
+  ConfigError,
+  type EndpointId,
+  type EndpointSnapshot,
+  type FleetSnapshot,
+  type ScalingDecision,
+  type ScalingPolicy,
+} from '@sageserve/core';
 
 /** Instances that an endpoint has or is getting: what a target is compared with. */
 export function plannedInstances(endpoint: EndpointSnapshot): number {
@@ -27,7 +34,8 @@ export function withCooldown(policy: ScalingPolicy, options: CooldownOptions): S
       const kept = policy.decide(fleet, plan, nowMs).filter((decision) => !cooling(decision.endpointId));
       for (const decision of kept) {
         const endpoint = fleet.endpoints.find((e) => e.endpointId === decision.endpointId);
-        if (endpoint !== undefined && plannedInstances(endpoint) !== decision.targetInstances) lastChangeAtMs.set(decision.endpointId, nowMs);
+        if (endpoint !== undefined && plannedInstances(endpoint) !== decision.targetInstances)
+          lastChangeAtMs.set(decision.endpointId, nowMs);
       }
       return kept;
     },
@@ -46,14 +54,22 @@ export function withBounds(policy: ScalingPolicy, options: BoundsOptions): Scali
     throw new ConfigError('minInstances', `must be from 0 to maxInstances (${maxInstances}), not ${minInstances}`);
   return {
     name: policy.name,
-    decide: (fleet, plan, nowMs) => policy.decide(fleet, plan, nowMs).map((decision) => boundedDecision(decision, fleet, minInstances, maxInstances)),
+    decide: (fleet, plan, nowMs) =>
+      policy.decide(fleet, plan, nowMs).map((decision) => boundedDecision(decision, fleet, minInstances, maxInstances)),
   };
 }
 
-function boundedDecision(decision: ScalingDecision, fleet: FleetSnapshot, minInstances: number, maxInstances: number): ScalingDecision {
+function boundedDecision(
+  decision: ScalingDecision,
+  fleet: FleetSnapshot,
+  minInstances: number,
+  maxInstances: number,
+): ScalingDecision {
   const endpoint = fleet.endpoints.find((e) => e.endpointId === decision.endpointId);
   const low = Math.max(minInstances, endpoint?.minInstances ?? 0);
   const high = Math.max(low, Math.min(maxInstances, endpoint?.maxInstances ?? Infinity));
   const target = Math.min(high, Math.max(low, decision.targetInstances));
-  return target === decision.targetInstances ? decision : { ...decision, targetInstances: target, reason: `${decision.reason}; held to ${low}–${high}` };
+  return target === decision.targetInstances
+    ? decision
+    : { ...decision, targetInstances: target, reason: `${decision.reason}; held to ${low}–${high}` };
 }

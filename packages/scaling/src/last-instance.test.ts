@@ -1,4 +1,12 @@
-import { type EndpointSnapshot, type FleetSnapshot, modelId, PlacementGrid, regionId, type ScalingPolicy, skuId } from '@sageserve/core';
+import {
+  type EndpointSnapshot,
+  type FleetSnapshot,
+  modelId,
+  PlacementGrid,
+  regionId,
+  type ScalingPolicy,
+  skuId,
+} from '@sageserve/core';
 import { fakeEndpoint, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
 import { fakePlan } from './fixtures.js';
@@ -14,7 +22,15 @@ import { createSageScaling } from './sage.js';
 function pair(...fields: readonly Partial<EndpointSnapshot>[]): EndpointSnapshot[] {
   return fields.map((own, i) => {
     const id = skuId(`sku-${i}`);
-    return fakeEndpoint({ endpointId: `r/m/${id}` as never, skuId: id, minInstances: 0, readyInstances: 0, queuedRequests: 0, runningRequests: 0, ...own });
+    return fakeEndpoint({
+      endpointId: `r/m/${id}` as never,
+      skuId: id,
+      minInstances: 0,
+      readyInstances: 0,
+      queuedRequests: 0,
+      runningRequests: 0,
+      ...own,
+    });
   });
 }
 
@@ -24,16 +40,27 @@ describe('a count of an endpoint', () => {
       const endpoint = fakeEndpoint({ minInstances: 0, ...fields });
       return boundedByWork(count, endpoint, fakeFleet([endpoint]));
     };
-    expect([of({}), of({ queuedRequests: 1 }), of({ runningRequests: 1 }), of({ queuedRequests: 1, runningRequests: -1 })]).toEqual([0, 1, 1, 0]);
+    expect([
+      of({}),
+      of({ queuedRequests: 1 }),
+      of({ runningRequests: 1 }),
+      of({ queuedRequests: 1, runningRequests: -1 }),
+    ]).toEqual([0, 1, 1, 0]);
     expect([
       of({ queuedRequests: undefined, runningRequests: undefined }),
       of({ queuedRequests: undefined, runningRequests: 2 }),
       of({ queuedRequests: 2, runningRequests: undefined }),
     ]).toEqual([0, 1, 1]);
-    expect([of({ runningRequests: 1, maxInstances: 0 }), of({ runningRequests: 1 }, 4), of({ minInstances: 2 }), of({}, 99)]).toEqual([0, 4, 2, 10]);
+    expect([
+      of({ runningRequests: 1, maxInstances: 0 }),
+      of({ runningRequests: 1 }, 4),
+      of({ minInstances: 2 }),
+      of({}, 99),
+    ]).toEqual([0, 4, 2, 10]);
   });
 
-  const kept = (endpoints: readonly EndpointSnapshot[], fleet: FleetSnapshot = fakeFleet(endpoints)) => endpoints.map((one) => boundedByWork(0, one, fleet));
+  const kept = (endpoints: readonly EndpointSnapshot[], fleet: FleetSnapshot = fakeFleet(endpoints)) =>
+    endpoints.map((one) => boundedByWork(0, one, fleet));
   const work = { runningRequests: 3 };
   it('is none where another of its pool keeps one: the one with the most, or the highest minimum, or the first', () => {
     expect(kept(pair({ ...work, readyInstances: 1 }, { ...work, readyInstances: 2 }))).toEqual([0, 1]);
@@ -51,22 +78,36 @@ describe('a count of an endpoint', () => {
       expect(kept(pair(work, { ...work, ...other, readyInstances: 9 }))).toEqual([1, 1]);
     const endpoints = pair(work, work);
     const { regionId: region, modelId: _ } = endpoints[0]!;
-    const capacity = endpoints.map(({ skuId: sku }, i) => ({ regionId: region, skuId: sku, gpuCapacity: i * 8, gpusInUse: 0, spotInstances: new Map() }));
+    const capacity = endpoints.map(({ skuId: sku }, i) => ({
+      regionId: region,
+      skuId: sku,
+      gpuCapacity: i * 8,
+      gpusInUse: 0,
+      spotInstances: new Map(),
+    }));
     expect(kept(endpoints, { ...fakeFleet(endpoints), capacity })).toEqual([0, 1]);
   });
 });
 
 describe('of the endpoints of a pool', () => {
   const waits = { queuedRequests: 2, gpusPerInstance: 4 };
-  const cell = (endpoint: EndpointSnapshot, gpusInUse: number, spot: [EndpointSnapshot['modelId'], number][] = [], gpuCapacity = 8) => ({
+  const cell = (
+    endpoint: EndpointSnapshot,
+    gpusInUse: number,
+    spot: [EndpointSnapshot['modelId'], number][] = [],
+    gpuCapacity = 8,
+  ) => ({
     regionId: endpoint.regionId,
     skuId: endpoint.skuId,
     gpuCapacity,
     gpusInUse,
     spotInstances: new Map(spot),
   });
-  const first = (endpoints: EndpointSnapshot[], capacity: ReturnType<typeof cell>[], wanted?: (endpoint: EndpointSnapshot) => number) =>
-    endpoints.map((one) => isAbandoned(one, { ...fakeFleet(endpoints), capacity }, wanted)).indexOf(true);
+  const first = (
+    endpoints: EndpointSnapshot[],
+    capacity: ReturnType<typeof cell>[],
+    wanted?: (endpoint: EndpointSnapshot) => number,
+  ) => endpoints.map((one) => isAbandoned(one, { ...fakeFleet(endpoints), capacity }, wanted)).indexOf(true);
 
   it('the one gets an instance for which there are GPUs, free or as spot', () => {
     const endpoints = pair(waits, waits);
@@ -170,13 +211,18 @@ describe('the last instance of a pool', () => {
     const decided = (endpoint: EndpointSnapshot) => create().decide(fleet(endpoint), fakePlan(0), 50 * 60_000);
     expect(decided(busy)).toEqual([]);
     expect(decided({ ...busy, runningRequests: 0, queuedRequests: 2 })).toEqual([]);
-    expect(decided({ ...busy, runningRequests: 0, demandTokensPerS: 0, tiers: ['interactive-fast'] })).toMatchObject([{ targetInstances: 0 }]);
-    expect(decided({ ...busy, readyInstances: 2, tiers: ['interactive-fast'] })).toMatchObject([{ targetInstances: 1 }]);
+    expect(decided({ ...busy, runningRequests: 0, demandTokensPerS: 0, tiers: ['interactive-fast'] })).toMatchObject([
+      { targetInstances: 0 },
+    ]);
+    expect(decided({ ...busy, readyInstances: 2, tiers: ['interactive-fast'] })).toMatchObject([
+      { targetInstances: 1 },
+    ]);
   });
 
   it('of reactive stays while requests have come within a minute, though none is there at the moment', () => {
     const target = (demandTokensPerS: number | undefined) =>
-      createReactiveScaling().decide(fakeFleet([{ ...busy, runningRequests: 0, demandTokensPerS }]), undefined, 0)[0]?.targetInstances;
+      createReactiveScaling().decide(fakeFleet([{ ...busy, runningRequests: 0, demandTokensPerS }]), undefined, 0)[0]
+        ?.targetInstances;
     expect([target(5), target(0), target(undefined)]).toEqual([undefined, 0, 0]);
   });
 });
@@ -201,7 +247,9 @@ describe('of two SKUs of which the plan wants the second', () => {
     expect(decided.map(({ endpointId, targetInstances }) => [endpointId, targetInstances])).toEqual([['r/m/sku-0', 0]]);
     // One that the plan does not know is left alone, and is nobody's keeper for that.
     expect(() => create().decide(fakeFleet(pair(seen, seen, seen)), plan, 60_000)).not.toThrow();
-    expect(() => create().decide(fakeFleet(pair(seen, { ...seen, skuId: skuId('sku-9') })), plan, 60_000)).not.toThrow();
+    expect(() =>
+      create().decide(fakeFleet(pair(seen, { ...seen, skuId: skuId('sku-9') })), plan, 60_000),
+    ).not.toThrow();
   });
 });
 
@@ -218,7 +266,13 @@ describe('two SKUs of one pool', () => {
     const ready = [3, 1];
     let changes = 0;
     for (let tick = 0; tick < 60; tick++) {
-      const decisions = policy.decide(fakeFleet(pair(...ready.map((readyInstances) => ({ ...seen, readyInstances }))), tick * 1_000), name === 'reactive' ? undefined : fakePlan(0, { skus: [skuId('sku-0'), skuId('sku-1')], target: new PlacementGrid(1, 1, 2) }), tick * 1_000);
+      const decisions = policy.decide(
+        fakeFleet(pair(...ready.map((readyInstances) => ({ ...seen, readyInstances }))), tick * 1_000),
+        name === 'reactive'
+          ? undefined
+          : fakePlan(0, { skus: [skuId('sku-0'), skuId('sku-1')], target: new PlacementGrid(1, 1, 2) }),
+        tick * 1_000,
+      );
       for (const { endpointId, targetInstances, reason } of decisions) {
         const i = Number(endpointId.at(-1));
         if (ready[i] !== targetInstances) changes++;
@@ -230,4 +284,4 @@ describe('two SKUs of one pool', () => {
     expect(ready[0]! + ready[1]!).toBe(1);
     expect(changes).toBeLessThan(5);
   });
-}); // prettier-ignore
+});

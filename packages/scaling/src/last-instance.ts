@@ -7,19 +7,35 @@ export const ABANDONED = 'requests wait and there is no instance';
 /** How many instances a policy wants an endpoint to have, as far as it says. */
 export type Wanted = (endpoint: EndpointSnapshot) => number | undefined;
 
-/** Whether requests wait in a pool that has no instance and gets none, and this endpoint is the one to get it: no reading will ever come from there, and a plan for nothing leaves them there. */
+/**
+ * Whether requests wait in a pool that has no instance and gets none, and this endpoint is the one
+ * to get it: no reading will ever come from there, and a plan for nothing leaves them there.
+ */
 export function isAbandoned(endpoint: EndpointSnapshot, fleet: FleetSnapshot, wanted?: Wanted): boolean {
-  return plannedInstances(endpoint) === 0 && endpoint.maxInstances > 0 && (endpoint.queuedRequests ?? 0) > 0 && isKeeper(endpoint, fleet, isSamePool, wanted);
+  return (
+    plannedInstances(endpoint) === 0 &&
+    endpoint.maxInstances > 0 &&
+    (endpoint.queuedRequests ?? 0) > 0 &&
+    isKeeper(endpoint, fleet, isSamePool, wanted)
+  );
 }
 
 /**
- * A count held to the endpoint's bounds, and never none where the pool has work and this is its last instance: a plan is a target, and what is there to be done outranks it. Endpoints of several SKUs have one pool's work:
- * `wanted` says what the policy makes of the others.
+ * A count held to the endpoint's bounds, and never none where the pool has work and this is its
+ * last instance: a plan is a target, and what is there to be done outranks it. Endpoints of several
+ * SKUs have one pool's work: `wanted` says what the policy makes of the others.
  */
-export function boundedByWork(count: number, endpoint: EndpointSnapshot, fleet: FleetSnapshot, wanted?: Wanted): number {
+export function boundedByWork(
+  count: number,
+  endpoint: EndpointSnapshot,
+  fleet: FleetSnapshot,
+  wanted?: Wanted,
+): number {
   const target = bounded(count, endpoint);
   const hasWork = (endpoint.queuedRequests ?? 0) + (endpoint.runningRequests ?? 0) > 0;
-  return target === 0 && endpoint.maxInstances > 0 && hasWork && isKeeper(endpoint, fleet, isSamePool, wanted) ? 1 : target;
+  return target === 0 && endpoint.maxInstances > 0 && hasWork && isKeeper(endpoint, fleet, isSamePool, wanted)
+    ? 1
+    : target;
 }
 
 /** Whether this is the last instance for which non-interactive work of its model is held back. */
@@ -30,10 +46,15 @@ export function isLastForBacklog(endpoint: EndpointSnapshot, fleet: FleetSnapsho
 
 type Among = (other: EndpointSnapshot, endpoint: EndpointSnapshot) => boolean;
 
-const isSamePool: Among = (other, { modelId, regionId, pool }) => other.modelId === modelId && other.regionId === regionId && other.pool === pool;
-const takesBacklog: Among = (other, { modelId }) => other.modelId === modelId && other.tiers.includes('non-interactive');
+const isSamePool: Among = (other, { modelId, regionId, pool }) =>
+  other.modelId === modelId && other.regionId === regionId && other.pool === pool;
+const takesBacklog: Among = (other, { modelId }) =>
+  other.modelId === modelId && other.tiers.includes('non-interactive');
 
-/** Of endpoints that can do the same work one keeps an instance, or gets the first: see {@link rankOf}; of equals the first. */
+/**
+ * Of endpoints that can do the same work one keeps an instance, or gets the first: see
+ * {@link rankOf}; of equals the first.
+ */
 function isKeeper(endpoint: EndpointSnapshot, fleet: FleetSnapshot, among: Among, wanted?: Wanted): boolean {
   const own = rankOf(endpoint, fleet, wanted);
   let isBefore = true;
@@ -47,7 +68,10 @@ function isKeeper(endpoint: EndpointSnapshot, fleet: FleetSnapshot, among: Among
   return true;
 }
 
-/** What makes an endpoint the keeper, by weight: it has one that is ready, or one on its way, or room for one; the policy wants one there; it has the most, or must have the most. */
+/**
+ * What makes an endpoint the keeper, by weight: it has one that is ready, or one on its way, or
+ * room for one; the policy wants one there; it has the most, or must have the most.
+ */
 function rankOf(endpoint: EndpointSnapshot, fleet: FleetSnapshot, wanted?: Wanted): readonly number[] {
   const { readyInstances, provisioningInstances, minInstances } = endpoint;
   const is = (yes: boolean): number => (yes ? 1 : 0);
@@ -62,8 +86,14 @@ function rankOf(endpoint: EndpointSnapshot, fleet: FleetSnapshot, wanted?: Wante
   ];
 }
 
-/** Whether there are GPUs for an instance, free ones and those that can be taken from spot; true where nothing is told of them. */
-function hasRoom({ regionId, skuId, gpusPerInstance }: EndpointSnapshot, { capacity, endpoints }: FleetSnapshot): boolean {
+/**
+ * Whether there are GPUs for an instance, free ones and those that can be taken from spot; true
+ * where nothing is told of them.
+ */
+function hasRoom(
+  { regionId, skuId, gpusPerInstance }: EndpointSnapshot,
+  { capacity, endpoints }: FleetSnapshot,
+): boolean {
   const cell = capacity.find((one) => one.regionId === regionId && one.skuId === skuId);
   if (cell === undefined) return true;
   let free = cell.gpuCapacity - cell.gpusInUse;

@@ -9,7 +9,10 @@ export interface LtImmediateScalingOptions {
   readonly withoutPlan?: ScalingPolicy;
 }
 
-/** The paper's LT-I: every change of the hourly plan is applied at once, and nothing else happens until the next. Source: arXiv 2502.14617, section 6.4. */
+/**
+ * The paper's LT-I: every change of the hourly plan is applied at once, and nothing else happens
+ * until the next. Source: arXiv 2502.14617, section 6.4.
+ */
 export function createLtImmediateScaling(options: LtImmediateScalingOptions = {}): ScalingPolicy {
   const { withoutPlan = createReactiveScaling() } = options;
   return {
@@ -23,7 +26,11 @@ export function createLtImmediateScaling(options: LtImmediateScalingOptions = {}
         const target = boundedByWork(count, endpoint, fleet, (other) => plannedCount(plan, other));
         const planned = plannedInstances(endpoint);
         if (target === planned || (target < planned && isUnknown(endpoint))) continue;
-        decisions.push({ endpointId: endpoint.endpointId, targetInstances: target, reason: `the plan says ${count}${heldTo(count, target)}` });
+        decisions.push({
+          endpointId: endpoint.endpointId,
+          targetInstances: target,
+          reason: `the plan says ${count}${heldTo(count, target)}`,
+        });
       }
       return decisions;
     },

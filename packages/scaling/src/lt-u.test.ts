@@ -26,7 +26,11 @@ describe('createLtUtilizationScaling', () => {
 
   it('restores a minimum that was lost, and refuses thresholds that cross', () => {
     expect(target({ readyInstances: 0, kvCacheUtilization: undefined }, 4)).toBe(2);
-    expect(() => createLtUtilizationScaling({ passAbove: 0.5 })).toThrow('passAbove: must be at least scaleOutAbove (0.7), not 0.5');
-    expect(() => createLtUtilizationScaling({ scaleInBelow: 0.8 })).toThrow('scaleInBelow: must be from 0 to under scaleOutAbove (0.7), not 0.8');
+    expect(() => createLtUtilizationScaling({ passAbove: 0.5 })).toThrow(
+      'passAbove: must be at least scaleOutAbove (0.7), not 0.5',
+    );
+    expect(() => createLtUtilizationScaling({ scaleInBelow: 0.8 })).toThrow(
+      'scaleInBelow: must be from 0 to under scaleOutAbove (0.7), not 0.8',
+    );
   });
 });

@@ -1,4 +1,11 @@
-import { ConfigError, type EndpointSnapshot, type FleetSnapshot, type PlacementPlan, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
+import {
+  ConfigError,
+  type EndpointSnapshot,
+  type FleetSnapshot,
+  type PlacementPlan,
+  type ScalingDecision,
+  type ScalingPolicy,
+} from '@sageserve/core';
 import { bounded, plannedInstances, withCooldown } from './decorators.js';
 import { ABANDONED, boundedByWork, isAbandoned } from './last-instance.js';
 import { heldTo, plannedCount } from './planned.js';
@@ -6,7 +13,10 @@ import { createReactiveScaling } from './reactive.js';
 import { told } from './told.js';
 
 export interface LtUtilizationScalingOptions {
-  /** Above this KV-cache utilisation (0–1, default 0.7) a step towards a larger count of the plan is taken. */
+  /**
+   * Above this KV-cache utilisation (0–1, default 0.7) a step towards a larger count of the plan is
+   * taken.
+   */
   readonly scaleOutAbove?: number;
   /** Below this one (default 0.3) a step towards a smaller one. */
   readonly scaleInBelow?: number;
@@ -25,7 +35,10 @@ export interface PlanBounds {
   readonly why: string;
 }
 
-/** The paper's LT-U: the plan's count is a bound, and utilisation triggers each step towards it. Source: arXiv 2502.14617, section 6.4. */
+/**
+ * The paper's LT-U: the plan's count is a bound, and utilisation triggers each step towards it.
+ * Source: arXiv 2502.14617, section 6.4.
+ */
 export function createLtUtilizationScaling(options: LtUtilizationScalingOptions = {}): ScalingPolicy {
   return createBoundedByPlan('lt-u', options, (target) => ({ least: target, most: target, why: '' }));
 }
@@ -34,23 +47,50 @@ export function createLtUtilizationScaling(options: LtUtilizationScalingOptions 
 export function createBoundedByPlan(
   name: string,
   options: LtUtilizationScalingOptions,
-  boundsOf: (target: number, endpoint: EndpointSnapshot, fleet: FleetSnapshot, plan: PlacementPlan, nowMs: number) => PlanBounds,
+  boundsOf: (
+    target: number,
+    endpoint: EndpointSnapshot,
+    fleet: FleetSnapshot,
+    plan: PlacementPlan,
+    nowMs: number,
+  ) => PlanBounds,
 ): ScalingPolicy {
-  const { scaleOutAbove = 0.7, scaleInBelow = 0.3, passAbove = 0.9, cooldownMs = 15_000, withoutPlan = createReactiveScaling() } = options;
-  if (!(scaleOutAbove > 0 && scaleOutAbove <= 1)) throw new ConfigError('scaleOutAbove', `must be above 0 and at most 1, not ${scaleOutAbove}`);
+  const {
+    scaleOutAbove = 0.7,
+    scaleInBelow = 0.3,
+    passAbove = 0.9,
+    cooldownMs = 15_000,
+    withoutPlan = createReactiveScaling(),
+  } = options;
+  if (!(scaleOutAbove > 0 && scaleOutAbove <= 1))
+    throw new ConfigError('scaleOutAbove', `must be above 0 and at most 1, not ${scaleOutAbove}`);
   if (!(scaleInBelow >= 0 && scaleInBelow < scaleOutAbove))
-    throw new ConfigError('scaleInBelow', `must be from 0 to under scaleOutAbove (${scaleOutAbove}), not ${scaleInBelow}`);
-  if (!(passAbove >= scaleOutAbove)) throw new ConfigError('passAbove', `must be at least scaleOutAbove (${scaleOutAbove}), not ${passAbove}`);
+    throw new ConfigError(
+      'scaleInBelow',
+      `must be from 0 to under scaleOutAbove (${scaleOutAbove}), not ${scaleInBelow}`,
+    );
+  if (!(passAbove >= scaleOutAbove))
+    throw new ConfigError('passAbove', `must be at least scaleOutAbove (${scaleOutAbove}), not ${passAbove}`);
 
-  function step(endpoint: EndpointSnapshot, fleet: FleetSnapshot, plan: PlacementPlan, nowMs: number): ScalingDecision | undefined {
+  function step(
+    endpoint: EndpointSnapshot,
+    fleet: FleetSnapshot,
+    plan: PlacementPlan,
+    nowMs: number,
+  ): ScalingDecision | undefined {
     const count = plannedCount(plan, endpoint);
     if (count === undefined) return undefined;
     const wanted = (other: EndpointSnapshot): number | undefined => plannedCount(plan, other);
     const target = boundedByWork(count, endpoint, fleet, wanted);
     const said = `the plan says ${count}${heldTo(count, target)}`;
     const planned = plannedInstances(endpoint);
-    const to = (count: number, reason: string): ScalingDecision => ({ endpointId: endpoint.endpointId, targetInstances: bounded(count, endpoint), reason });
-    if (planned < endpoint.minInstances) return to(endpoint.minInstances, `${planned} instances are under the minimum of ${endpoint.minInstances}`);
+    const to = (count: number, reason: string): ScalingDecision => ({
+      endpointId: endpoint.endpointId,
+      targetInstances: bounded(count, endpoint),
+      reason,
+    });
+    if (planned < endpoint.minInstances)
+      return to(endpoint.minInstances, `${planned} instances are under the minimum of ${endpoint.minInstances}`);
     if (isAbandoned(endpoint, fleet, wanted)) return to(1, ABANDONED);
     const utilization = endpoint.kvCacheUtilization;
     if (utilization === undefined) return undefined;

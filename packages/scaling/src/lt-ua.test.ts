@@ -9,7 +9,10 @@ describe('createLtUtilizationAwareScaling', () => {
   const target = (minute: number, seen: number, kvCacheUtilization: number, plan = 4) => {
     const endpoint = fakeEndpoint({ readyInstances: 4, kvCacheUtilization });
     const { modelId, regionId } = endpoint;
-    const fleet = { ...fakeFleet([endpoint], minute * 60_000), demand: [{ modelId, regionId, interactiveTokensPerS: seen }] };
+    const fleet = {
+      ...fakeFleet([endpoint], minute * 60_000),
+      demand: [{ modelId, regionId, interactiveTokensPerS: seen }],
+    };
     return createLtUtilizationAwareScaling().decide(fleet, fakePlan(plan), minute * 60_000)[0];
   };
 

@@ -13,14 +13,17 @@ export interface LtUtilizationAwareScalingOptions extends LtUtilizationScalingOp
 }
 
 /**
- * The paper's LT-UA: LT-U, and late in the hour, when the forecast is old, the gap between observed and forecast tokens/s may lift the bound.
- * The forecast is that of the endpoint's own model and region (the artifact compares all models with one). Source: arXiv 2502.14617, section 6.4.
+ * The paper's LT-UA: LT-U, and late in the hour, when the forecast is old, the gap between observed
+ * and forecast tokens/s may lift the bound. The forecast is that of the endpoint's own model and
+ * region (the artifact compares all models with one). Source: arXiv 2502.14617, section 6.4.
  */
 export function createLtUtilizationAwareScaling(options: LtUtilizationAwareScalingOptions = {}): ScalingPolicy {
   const { growFrom = 5, shrinkFrom = 0.5, doubtAfterMs = 40 * MS_PER_MIN } = options;
   if (!(growFrom >= 1)) throw new ConfigError('growFrom', `must be 1 or more, not ${growFrom}`);
-  if (!(shrinkFrom >= 0 && shrinkFrom <= 1)) throw new ConfigError('shrinkFrom', `must be from 0 to 1, not ${shrinkFrom}`);
-  if (!(doubtAfterMs >= 0)) throw new ConfigError('doubtAfterMs', `must be 0 or more milliseconds, not ${doubtAfterMs}`);
+  if (!(shrinkFrom >= 0 && shrinkFrom <= 1))
+    throw new ConfigError('shrinkFrom', `must be from 0 to 1, not ${shrinkFrom}`);
+  if (!(doubtAfterMs >= 0))
+    throw new ConfigError('doubtAfterMs', `must be 0 or more milliseconds, not ${doubtAfterMs}`);
   return createBoundedByPlan('lt-ua', options, (target, endpoint, fleet, plan, nowMs) => {
     const plain = { least: target, most: target, why: '' };
     const { demand } = plan;

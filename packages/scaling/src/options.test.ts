@@ -14,7 +14,13 @@ const cooled = (options: Options): ScalingPolicy => withCooldown(createStaticSca
 const boundedBy = (options: Options): ScalingPolicy => withBounds(createStaticScaling(), options);
 
 /** What each option may be at its edges, and what it may not. */
-const CASES: readonly (readonly [string, (options: Options) => ScalingPolicy, string, readonly number[], readonly number[]])[] = [
+const CASES: readonly (readonly [
+  string,
+  (options: Options) => ScalingPolicy,
+  string,
+  readonly number[],
+  readonly number[],
+])[] = [
   ['reactive', createReactiveScaling, 'scaleOutAbove', [0.31, 1], [0, -1, 1.01, 0.3, NaN, Infinity]],
   ['reactive', createReactiveScaling, 'scaleInBelow', [0, 0.69], [-0.01, 0.7, 0.9, NaN]],
   ['lt-u', createLtUtilizationScaling, 'scaleOutAbove', [0.31, 0.9], [0, -1, 1.01, 0.95, 0.3, NaN]],
@@ -30,12 +36,22 @@ const CASES: readonly (readonly [string, (options: Options) => ScalingPolicy, st
   ['oracle', createOracleScaling, 'leadMs', [0], [-1, NaN]],
   ['sage', createSageScaling, 'burstAbove', [0.01, 1], [0, -1, 1.01, NaN]],
   ['sage', createSageScaling, 'drainHours', [0.1], [0, -1, NaN]],
-  ...['everyMs', 'marginMs', 'assumedDelayMs', 'holdDelays', 'settleMs', 'slackMs', 'arrivalShare', 'burstQueueS', 'maxOvershoot', 'burstLastsMs', 'burstHoldMs'].map(
-    (name) => ['sage', createSageScaling, name, [0, 1], [-1, NaN, Infinity]] as const,
-  ),
+  ...[
+    'everyMs',
+    'marginMs',
+    'assumedDelayMs',
+    'holdDelays',
+    'settleMs',
+    'slackMs',
+    'arrivalShare',
+    'burstQueueS',
+    'maxOvershoot',
+    'burstLastsMs',
+    'burstHoldMs',
+  ].map((name) => ['sage', createSageScaling, name, [0, 1], [-1, NaN, Infinity]] as const),
   ['a cooldown', cooled, 'cooldownMs', [0, 1], [-1, NaN]],
   ['bounds', boundedBy, 'minInstances', [0, 3], [-1, NaN]],
-]; // prettier-ignore
+];
 
 describe('options of strategies', () => {
   it.each(CASES)('%s: %s', (_, create, name, fine, wrong) => {
@@ -54,7 +70,9 @@ describe('options of strategies', () => {
     expect(() => createLtUtilizationScaling({ scaleOutAbove: 1, passAbove: 1 })).not.toThrow();
     expect(() => createChironScaling({ busyAbove: 0, idleBelow: 0 })).toThrow('busyAbove: ');
     expect(() => createChironScaling({ busyAbove: 2 })).toThrow('busyAbove: ');
-    expect(() => withBounds(createStaticScaling(), { minInstances: 4, maxInstances: 3 })).toThrow('minInstances: must be from 0 to maxInstances (3), not 4');
+    expect(() => withBounds(createStaticScaling(), { minInstances: 4, maxInstances: 3 })).toThrow(
+      'minInstances: must be from 0 to maxInstances (3), not 4',
+    );
     expect(() => withBounds(createStaticScaling(), { minInstances: 3, maxInstances: 3 })).not.toThrow();
     expect(() => createSageScaling({ burstAbove: () => 7 })).not.toThrow();
   });

@@ -9,8 +9,11 @@ describe('createOracleScaling', () => {
 
   const schedule = [4, 4, 8, 3].map((n) => new PlacementGrid(1, 1, 1, Float64Array.of(n)));
   const target = (minute: number, provisioningDelayMs?: number) =>
-    createOracleScaling().decide(fakeFleet([fakeEndpoint({ readyInstances: 4, provisioningDelayMs })]), fakePlan(4, { schedule }), minute * 60_000)[0]
-      ?.targetInstances;
+    createOracleScaling().decide(
+      fakeFleet([fakeEndpoint({ readyInstances: 4, provisioningDelayMs })]),
+      fakePlan(4, { schedule }),
+      minute * 60_000,
+    )[0]?.targetInstances;
 
   it('asks for a window’s instances ahead of it, by its lead or the measured delay, and lets go when it ends', () => {
     expect(target(17)).toBeUndefined();
@@ -22,7 +25,9 @@ describe('createOracleScaling', () => {
 
   it('keeps the fleet as it began without a plan, and asks for what was lost', () => {
     const oracle = createOracleScaling();
-    expect(oracle.decide(fakeFleet([fakeEndpoint({ readyInstances: 4, kvCacheUtilization: 0.99 })]), undefined, 0)).toEqual([]);
+    expect(
+      oracle.decide(fakeFleet([fakeEndpoint({ readyInstances: 4, kvCacheUtilization: 0.99 })]), undefined, 0),
+    ).toEqual([]);
     expect(oracle.decide(fakeFleet([fakeEndpoint({ readyInstances: 1 })]), undefined, 60_000)).toMatchObject([
       { targetInstances: 4, reason: '1 are left of 4' },
     ]);
@@ -32,8 +37,13 @@ describe('createOracleScaling', () => {
 
   it('may be told what decides then', () => {
     const other = createOracleScaling({
-      withoutPlan: { name: 'other', decide: (fleet) => [{ endpointId: fleet.endpoints[0]!.endpointId, targetInstances: 7, reason: 'x' }] },
+      withoutPlan: {
+        name: 'other',
+        decide: (fleet) => [{ endpointId: fleet.endpoints[0]!.endpointId, targetInstances: 7, reason: 'x' }],
+      },
     });
-    expect(other.decide(fakeFleet([fakeEndpoint({ readyInstances: 4 })]), undefined, 0)).toMatchObject([{ targetInstances: 7 }]);
+    expect(other.decide(fakeFleet([fakeEndpoint({ readyInstances: 4 })]), undefined, 0)).toMatchObject([
+      { targetInstances: 7 },
+    ]);
   });
 });

@@ -1,19 +1,29 @@
-import { ConfigError, type EndpointSnapshot, MS_PER_MIN, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
+import {
+  ConfigError,
+  type EndpointSnapshot,
+  MS_PER_MIN,
+  type ScalingDecision,
+  type ScalingPolicy,
+} from '@sageserve/core';
 import { plannedInstances } from './decorators.js';
 import { boundedByWork } from './last-instance.js';
 import { cellOf, heldTo, isUnknown, windowAt } from './planned.js';
 import { createStaticScaling } from './static.js';
 
 export interface OracleScalingOptions {
-  /** How far ahead of a window its instances are asked for, at least (ms, default 2 min); the longest measured provisioning delay where that is longer. */
+  /**
+   * How far ahead of a window its instances are asked for, at least (ms, default 2 min); the
+   * longest measured provisioning delay where that is longer.
+   */
   readonly leadMs?: number;
   /** Decides while there is no plan; by default the fleet is kept as it began. */
   readonly withoutPlan?: ScalingPolicy;
 }
 
 /**
- * Follows a plan whose forecasts are the truth: each window's instances are there when it begins, and gone when it ends. Given perfect foresight it is the bound that nothing real can beat;
- * given forecasts it is what a schedule by itself is worth.
+ * Follows a plan whose forecasts are the truth: each window's instances are there when it begins,
+ * and gone when it ends. Given perfect foresight it is the bound that nothing real can beat; given
+ * forecasts it is what a schedule by itself is worth.
  */
 export function createOracleScaling(options: OracleScalingOptions = {}): ScalingPolicy {
   const { leadMs = 2 * MS_PER_MIN, withoutPlan = createStaticScaling() } = options;

@@ -8,8 +8,15 @@ export interface PlanCell {
 }
 
 /** Where a plan speaks of an endpoint; undefined where it does not. */
-export function cellOf(plan: PlacementPlan, endpoint: Pick<EndpointSnapshot, 'modelId' | 'regionId' | 'skuId'>): PlanCell | undefined {
-  const cell = { m: plan.models.indexOf(endpoint.modelId), r: plan.regions.indexOf(endpoint.regionId), k: plan.skus.indexOf(endpoint.skuId) };
+export function cellOf(
+  plan: PlacementPlan,
+  endpoint: Pick<EndpointSnapshot, 'modelId' | 'regionId' | 'skuId'>,
+): PlanCell | undefined {
+  const cell = {
+    m: plan.models.indexOf(endpoint.modelId),
+    r: plan.regions.indexOf(endpoint.regionId),
+    k: plan.skus.indexOf(endpoint.skuId),
+  };
   return cell.m === -1 || cell.r === -1 || cell.k === -1 ? undefined : cell;
 }
 
@@ -18,7 +25,9 @@ export function heldTo(count: number, target: number): string {
   return count === target ? '' : `, held to ${target}`;
 }
 
-/** What a plan says an endpoint should have, as it stands there; undefined without a plan for it. */
+/**
+ * What a plan says an endpoint should have, as it stands there; undefined without a plan for it.
+ */
 export function plannedCount(plan: PlacementPlan | undefined, endpoint: EndpointSnapshot): number | undefined {
   const cell = plan === undefined ? undefined : cellOf(plan, endpoint);
   return cell === undefined ? undefined : plan!.target.at(cell.m, cell.r, cell.k);
@@ -31,11 +40,18 @@ export function isUnknown(endpoint: EndpointSnapshot): boolean {
 
 /** Window of the planned demand in which a time lies, held to the first and the last. */
 export function windowAt(demand: PlannedDemand, atMs: number): number {
-  return Math.min(demand.expectedTokensPerS.length - 1, Math.max(0, Math.floor((atMs - demand.startMs) / demand.stepMs)));
+  return Math.min(
+    demand.expectedTokensPerS.length - 1,
+    Math.max(0, Math.floor((atMs - demand.startMs) / demand.stepMs)),
+  );
 }
 
 /** Interactive tokens/s that were seen to come from a model and region of late. */
-export function observedTokensPerS(fleet: FleetSnapshot, endpoint: Pick<EndpointSnapshot, 'modelId' | 'regionId'>): number | undefined {
-  const match = (cell: DemandSnapshot): boolean => cell.modelId === endpoint.modelId && cell.regionId === endpoint.regionId;
+export function observedTokensPerS(
+  fleet: FleetSnapshot,
+  endpoint: Pick<EndpointSnapshot, 'modelId' | 'regionId'>,
+): number | undefined {
+  const match = (cell: DemandSnapshot): boolean =>
+    cell.modelId === endpoint.modelId && cell.regionId === endpoint.regionId;
   return fleet.demand?.find(match)?.interactiveTokensPerS;
 }

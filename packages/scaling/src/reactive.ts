@@ -1,4 +1,10 @@
-import { ConfigError, type EndpointSnapshot, type FleetSnapshot, type ScalingDecision, type ScalingPolicy } from '@sageserve/core';
+import {
+  ConfigError,
+  type EndpointSnapshot,
+  type FleetSnapshot,
+  type ScalingDecision,
+  type ScalingPolicy,
+} from '@sageserve/core';
 import { plannedInstances, withCooldown } from './decorators.js';
 import { ABANDONED, boundedByWork, isAbandoned, isLastForBacklog } from './last-instance.js';
 import { told } from './told.js';
@@ -13,19 +19,24 @@ export interface ReactiveScalingOptions {
 }
 
 /**
- * What clouds do today: one instance more above a utilisation, one less below another, one step per cooldown.
- * Source: arXiv 2502.14617, section 5 ("Reactive"); its artifact uses 0.5 and 0.25.
+ * What clouds do today: one instance more above a utilisation, one less below another, one step per
+ * cooldown. Source: arXiv 2502.14617, section 5 ("Reactive"); its artifact uses 0.5 and 0.25.
  */
 export function createReactiveScaling(options: ReactiveScalingOptions = {}): ScalingPolicy {
   const { scaleOutAbove = 0.7, scaleInBelow = 0.3, cooldownMs = 15_000 } = options;
-  if (!(scaleOutAbove > 0 && scaleOutAbove <= 1)) throw new ConfigError('scaleOutAbove', `must be above 0 and at most 1, not ${scaleOutAbove}`);
+  if (!(scaleOutAbove > 0 && scaleOutAbove <= 1))
+    throw new ConfigError('scaleOutAbove', `must be above 0 and at most 1, not ${scaleOutAbove}`);
   if (!(scaleInBelow >= 0 && scaleInBelow < scaleOutAbove))
-    throw new ConfigError('scaleInBelow', `must be from 0 to under scaleOutAbove (${scaleOutAbove}), not ${scaleInBelow}`);
+    throw new ConfigError(
+      'scaleInBelow',
+      `must be from 0 to under scaleOutAbove (${scaleOutAbove}), not ${scaleInBelow}`,
+    );
 
   function step(endpoint: EndpointSnapshot, fleet: FleetSnapshot): ScalingDecision | undefined {
     const utilization = endpoint.kvCacheUtilization;
     const planned = plannedInstances(endpoint);
-    // Nothing ready and nothing on its way: no reading will ever come, so the floor must be restored first.
+    // Nothing ready and nothing on its way: no reading will ever come, so the floor must be
+    // restored first.
     if (planned < endpoint.minInstances)
       return {
         endpointId: endpoint.endpointId,
@@ -43,7 +54,8 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
     }
     if (utilization < scaleInBelow) {
       const target = boundedByWork(planned - 1, endpoint, fleet);
-      // Requests that come one by one leave moments without any: the last instance goes when none has come for a while.
+      // Requests that come one by one leave moments without any: the last instance goes when none
+      // has come for a while.
       const isWanted = (endpoint.demandTokensPerS ?? 0) > 0 || isLastForBacklog(endpoint, fleet);
       if (target === planned || (target === 0 && isWanted)) return undefined;
       return {

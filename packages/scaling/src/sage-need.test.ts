@@ -13,8 +13,16 @@ const models = [...new Set(endpoints.map((one) => one.modelId))];
 const regions = [...new Set(endpoints.map((one) => one.regionId))];
 const skus = [...new Set(endpoints.map((one) => one.skuId))];
 
-/** Two models, regions and SKUs: an instance carries 100 tokens/s on the first SKU and 200 on the second, of the second model half of that. `counts` and `demand` are by model, region (and SKU), the same in each window. */
-function planOf(counts: readonly number[], demand: readonly number[], fields: Partial<PlacementPlan> = {}): PlacementPlan {
+/**
+ * Two models, regions and SKUs: an instance carries 100 tokens/s on the first SKU and 200 on the
+ * second, of the second model half of that. `counts` and `demand` are by model, region (and SKU),
+ * the same in each window.
+ */
+function planOf(
+  counts: readonly number[],
+  demand: readonly number[],
+  fields: Partial<PlacementPlan> = {},
+): PlacementPlan {
   const each = <T>(make: () => T): T[] => Array.from({ length: WINDOWS }, make);
   const tokens = () => new PlacementGrid(2, 2, 1, Float64Array.from(demand));
   return {
@@ -51,13 +59,21 @@ function fleetOf({ observed = [], backlog, of = endpoints }: FleetFields = {}): 
   const empty = { requests: 0, promptTokens: 0, earliestDeadlineAtMs: Infinity, due: [], arrivedTokensPerS: 0 };
   return {
     ...fakeFleet(of),
-    demand: models.flatMap((modelId, m) => regions.map((regionId, r) => ({ modelId, regionId, interactiveTokensPerS: observed[2 * m + r] }))),
+    demand: models.flatMap((modelId, m) =>
+      regions.map((regionId, r) => ({ modelId, regionId, interactiveTokensPerS: observed[2 * m + r] })),
+    ),
     ...(backlog === undefined ? {} : { backlog: models.map((modelId, m) => ({ modelId, ...empty, ...backlog[m] })) }),
   };
 }
 
 /** Counts of a window by model, region and SKU. */
-function needOf(plan: PlacementPlan, fields: FleetFields = {}, window = 0, nowMs = 0, correction = new DemandCorrection()): number[] {
+function needOf(
+  plan: PlacementPlan,
+  fields: FleetFields = {},
+  window = 0,
+  nowMs = 0,
+  correction = new DemandCorrection(),
+): number[] {
   const needs = correctedNeed(fleetOf(fields), plan, correction, TERMS, nowMs);
   return [0, 1].flatMap((m) => [0, 1].flatMap((r) => [0, 1].map((k) => needs.at(window, { m, r, k }))));
 }
@@ -68,14 +84,21 @@ describe('correctedNeed', () => {
   });
 
   it('adds where the most is missing at home, the faster SKU first', () => {
-    // Of 500 in the first region and 150 in the second, and then one of the slow is not needed any more.
+    // Of 500 in the first region and 150 in the second, and then one of the slow is not needed any
+    // more.
     expect(needOf(planOf([1, 0, 1, 0, 0, 0, 0, 0], [600, 250, 0, 0]))).toEqual([0, 3, 1, 1, 0, 0, 0, 0]);
   });
 
-  it('adds the slower SKU where there is no room for more of the faster, and in the other region where there is none at all', () => {
-    const narrow = fakeEndpoints(({ r, k }) => ({ minInstances: 0, maxInstances: r === 0 ? 2 - k : 20 }));
-    expect(needOf(planOf([1, 0, 0, 0, 0, 0, 0, 0], [800, 0, 0, 0]), { of: narrow })).toEqual([2, 1, 0, 2, 0, 0, 0, 0]);
-  });
+  it(
+    'adds the slower SKU where there is no room for more of the faster, and in the other region where there is ' +
+      'none at all',
+    () => {
+      const narrow = fakeEndpoints(({ r, k }) => ({ minInstances: 0, maxInstances: r === 0 ? 2 - k : 20 }));
+      expect(needOf(planOf([1, 0, 0, 0, 0, 0, 0, 0], [800, 0, 0, 0]), { of: narrow })).toEqual([
+        2, 1, 0, 2, 0, 0, 0, 0,
+      ]);
+    },
+  );
 
   it('stops where there is room nowhere', () => {
     const full = fakeEndpoints(() => ({ minInstances: 0, maxInstances: 1 }));
@@ -83,9 +106,11 @@ describe('correctedNeed', () => {
   });
 
   it('takes away where the most is left over, never below what a region is to serve at home', () => {
-    // 1,000 are held and 700 wanted, 600 of them in the second region: four fifths of those, 480, stay servable there.
+    // 1,000 are held and 700 wanted, 600 of them in the second region: four fifths of those, 480,
+    // stay servable there.
     expect(needOf(planOf([5, 0, 5, 0, 0, 0, 0, 0], [100, 600, 0, 0]))).toEqual([2, 0, 5, 0, 0, 0, 0, 0]);
-    // 900 are held and 300 wanted, all of them in the second region: three stay, and none is needed in the first.
+    // 900 are held and 300 wanted, all of them in the second region: three stay, and none is needed
+    // in the first.
     expect(needOf(planOf([3, 0, 6, 0, 0, 0, 0, 0], [0, 300, 0, 0]))).toEqual([0, 0, 3, 0, 0, 0, 0, 0]);
   });
 
@@ -95,7 +120,9 @@ describe('correctedNeed', () => {
   });
 
   it('adds up the bounds of several pools of one deployment', () => {
-    const pools = endpoints.flatMap((one) => ['one', 'two'].map((pool) => ({ ...one, pool, minInstances: 1, maxInstances: 2 })));
+    const pools = endpoints.flatMap((one) =>
+      ['one', 'two'].map((pool) => ({ ...one, pool, minInstances: 1, maxInstances: 2 })),
+    );
     expect(needOf(planOf([1, 0, 1, 0, 0, 0, 0, 0], [900, 0, 0, 0]), { of: pools })).toEqual([1, 4, 1, 0, 0, 0, 0, 0]);
     expect(needOf(planOf([5, 0, 5, 0, 0, 0, 0, 0], [0, 0, 0, 0]), { of: pools })).toEqual([2, 0, 2, 0, 0, 0, 0, 0]);
   });
@@ -132,7 +159,8 @@ describe('work that can wait', () => {
   });
 
   it('asks for its backlog, outputs and all, within the time to drain', () => {
-    // 4 h × 600 tokens/s; a fifth of a request of the first model is output, and half of one of the second.
+    // 4 h × 600 tokens/s; a fifth of a request of the first model is output, and half of one of the
+    // second.
     expect(total(need({ requests: 100, promptTokens: 0.8 * 600 * 4 * 3_600 }), 0)).toBe(600);
     expect(total(need({}, { requests: 100, promptTokens: 0.5 * 600 * 4 * 3_600 }), 1)).toBe(600);
   });
@@ -140,7 +168,17 @@ describe('work that can wait', () => {
   it('asks for what is due sooner than that by its deadline, less the slack, and gives what is overdue half an hour', () => {
     const tokens = 3_600_000;
     const due = (hours: number, requests: number) =>
-      total(need({ requests: 100, promptTokens: 0.8 * tokens, due: [{ atMs: hours * HOUR, requests: 0 }, { atMs: hours * HOUR, requests }] }), 0); // prettier-ignore
+      total(
+        need({
+          requests: 100,
+          promptTokens: 0.8 * tokens,
+          due: [
+            { atMs: hours * HOUR, requests: 0 },
+            { atMs: hours * HOUR, requests },
+          ],
+        }),
+        0,
+      );
     // All of it takes 250 tokens/s over four hours.
     expect(due(24, 100)).toBe(400);
     expect(due(4, 100)).toBe(600);
@@ -154,22 +192,35 @@ describe('work that can wait', () => {
 describe('work that can wait, later in the day', () => {
   const plan = planOf([0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 0, 0]);
   it('has its deadlines counted from now, and is nothing where none is there to be due', () => {
-    const at = (nowMs: number, backlog: Partial<BacklogSnapshot>) => needOf(plan, { backlog: [backlog] }, 11, nowMs).slice(0, 4).reduce((sum, n, i) => sum + n * [100, 200][i & 1]!, 0); // prettier-ignore
+    const at = (nowMs: number, backlog: Partial<BacklogSnapshot>) =>
+      needOf(plan, { backlog: [backlog] }, 11, nowMs)
+        .slice(0, 4)
+        .reduce((sum, n, i) => sum + n * [100, 200][i & 1]!, 0);
     const tokens = 3_600_000;
     const due = { requests: 100, promptTokens: 0.8 * tokens, due: [{ atMs: 4 * HOUR, requests: 100 }] };
     expect([at(0, due), at(HOUR, due), at(1.5 * HOUR, due)]).toEqual([600, 1_000, 2_000]);
     expect(at(0, { requests: 0, arrivedTokensPerS: 800, due: [{ atMs: 4 * HOUR, requests: 0 }] })).toBe(400);
     const { demand } = plan;
     const blind = { ...plan, demand: { ...demand!, mix: [undefined, undefined] } };
-    expect(needOf(blind, { backlog: [{ requests: 1, promptTokens: 4 * 3_600 * 600 }] }).slice(0, 4)).toEqual([0, 2, 0, 1]);
+    expect(needOf(blind, { backlog: [{ requests: 1, promptTokens: 4 * 3_600 * 600 }] }).slice(0, 4)).toEqual([
+      0, 2, 0, 1,
+    ]);
   });
 
   it('asks for nothing of a SKU on which the model does not run, nor of what stands on it', () => {
-    const slow = planOf([5, 5, 0, 0, 0, 0, 0, 0], [700, 0, 0, 0], { tokensPerSPerInstance: new PlacementGrid(2, 1, 2, Float64Array.of(100, 0, 50, 100)) });
+    const slow = planOf([5, 5, 0, 0, 0, 0, 0, 0], [700, 0, 0, 0], {
+      tokensPerSPerInstance: new PlacementGrid(2, 1, 2, Float64Array.of(100, 0, 50, 100)),
+    });
     expect(needOf(slow)).toEqual([7, 5, 0, 0, 0, 0, 0, 0]);
-    expect(needOf({ ...slow, demand: { ...slow.demand!, upperTokensPerS: slow.demand!.upperTokensPerS.map(() => new PlacementGrid(2, 2, 1)) } })).toEqual([
-      0, 5, 0, 0, 0, 0, 0, 0,
-    ]);
+    expect(
+      needOf({
+        ...slow,
+        demand: {
+          ...slow.demand!,
+          upperTokensPerS: slow.demand!.upperTokensPerS.map(() => new PlacementGrid(2, 2, 1)),
+        },
+      }),
+    ).toEqual([0, 5, 0, 0, 0, 0, 0, 0]);
   });
 });
 
@@ -183,9 +234,14 @@ describe('DemandCorrection', () => {
 
   it('follows each model and region by itself', () => {
     const correction = watched([200, 200, 150, undefined], 40 * MINUTE);
-    expect([correction.factor(0, 0, 0), correction.factor(0, 1, 0), correction.factor(1, 0, 0), correction.factor(1, 1, 0)].map((f) => Math.round(f * 1e6) / 1e6)).toEqual([
-      2, 1, 0.5, 1,
-    ]); // prettier-ignore
+    expect(
+      [
+        correction.factor(0, 0, 0),
+        correction.factor(0, 1, 0),
+        correction.factor(1, 0, 0),
+        correction.factor(1, 1, 0),
+      ].map((f) => Math.round(f * 1e6) / 1e6),
+    ).toEqual([2, 1, 0.5, 1]);
   });
 
   it('takes two minutes to believe what it sees, which begins where the plan’s own minutes do', () => {
@@ -219,10 +275,16 @@ describe('DemandCorrection', () => {
   it('compares what it sees with the forecast of that time, between the middles of its windows', () => {
     const rising = planOf(Array<number>(8).fill(1), [0, 0, 0, 0]);
     const { demand } = rising;
-    const expectedTokensPerS = demand!.expectedTokensPerS.map((_, w) => new PlacementGrid(2, 2, 1, new Float64Array(4).fill(100 * (w + 1))));
+    const expectedTokensPerS = demand!.expectedTokensPerS.map(
+      (_, w) => new PlacementGrid(2, 2, 1, new Float64Array(4).fill(100 * (w + 1))),
+    );
     const at = (nowMs: number, observed: number) => {
       const correction = new DemandCorrection();
-      correction.observe(fleetOf({ observed: [observed] }), { ...rising, demand: { ...demand!, expectedTokensPerS } }, nowMs + 150_000);
+      correction.observe(
+        fleetOf({ observed: [observed] }),
+        { ...rising, demand: { ...demand!, expectedTokensPerS } },
+        nowMs + 150_000,
+      );
       return 1 + (correction.factor(0, 0, 0) - 1) / 0.12;
     };
     expect(at(5 * MINUTE, 100)).toBeCloseTo(1, 9);
@@ -233,7 +295,14 @@ describe('DemandCorrection', () => {
     const later = new DemandCorrection();
     later.observe(
       fleetOf({ observed: [300, 5] }),
-      { ...rising, demand: { ...demand!, startMs: HOUR, expectedTokensPerS: expectedTokensPerS.map((grid) => (grid.set(0, 1, 0, 0), grid)) } },
+      {
+        ...rising,
+        demand: {
+          ...demand!,
+          startMs: HOUR,
+          expectedTokensPerS: expectedTokensPerS.map((grid) => (grid.set(0, 1, 0, 0), grid)),
+        },
+      },
       HOUR + 10 * MINUTE + 150_000,
     );
     expect([1 + (later.factor(0, 0, 0) - 1) / 0.12, later.factor(0, 1, 0)]).toEqual([expect.closeTo(2, 9), 1]);
@@ -242,7 +311,8 @@ describe('DemandCorrection', () => {
   it('multiplies the need of the windows to come, the first the most', () => {
     const flat = planOf([10, 0, 0, 0, 0, 0, 0, 0], [1_000, 0, 0, 0]);
     const correction = new DemandCorrection();
-    for (let nowMs = 0; nowMs <= 30 * MINUTE; nowMs += 15_000) correction.observe(fleetOf({ observed: [2_000] }), flat, nowMs);
+    for (let nowMs = 0; nowMs <= 30 * MINUTE; nowMs += 15_000)
+      correction.observe(fleetOf({ observed: [2_000] }), flat, nowMs);
     const carried = (w: number) => {
       const [slow, fast, slowAway, fastAway] = needOf(flat, {}, w, 30 * MINUTE, correction);
       return 100 * (slow! + slowAway!) + 200 * (fast! + fastAway!);

@@ -1,9 +1,23 @@
-import { type BacklogSnapshot, type FleetSnapshot, MS_PER_HOUR, MS_PER_S, PlacementGrid, type PlacementPlan, power } from '@sageserve/core';
+import {
+  type BacklogSnapshot,
+  type FleetSnapshot,
+  MS_PER_HOUR,
+  MS_PER_S,
+  PlacementGrid,
+  type PlacementPlan,
+  power,
+} from '@sageserve/core';
 import { cellOf, observedTokensPerS, type PlanCell, windowAt } from './planned.js';
 
-/** How long a difference between observed and forecast demand lasts: that of the noise of production traffic around its daily shape (1.5 h in the totals of two models, alibaba/ServeGen). */
+/**
+ * How long a difference between observed and forecast demand lasts: that of the noise of production
+ * traffic around its daily shape (1.5 h in the totals of two models, alibaba/ServeGen).
+ */
 const RELAXATION_MS = 1.5 * MS_PER_HOUR;
-/** Snapshots' demand is a mean over the last minutes: what it is compared with lies half of them back. */
+/**
+ * Snapshots' demand is a mean over the last minutes: what it is compared with lies half of them
+ * back.
+ */
 const OBSERVED_LAG_MS = 150_000;
 /** Weight of a new observation: about two minutes' worth at one every fifteen seconds. */
 const SMOOTHING = 0.12;
@@ -26,7 +40,14 @@ export class DemandCorrection {
     for (const [m, modelId] of plan.models.entries()) {
       for (const [r, regionId] of plan.regions.entries()) {
         const observed = observedTokensPerS(fleet, { modelId, regionId });
-        const forecast = interpolated(demand.expectedTokensPerS, demand.startMs, demand.stepMs, nowMs - OBSERVED_LAG_MS, m, r);
+        const forecast = interpolated(
+          demand.expectedTokensPerS,
+          demand.startMs,
+          demand.stepMs,
+          nowMs - OBSERVED_LAG_MS,
+          m,
+          r,
+        );
         if (observed === undefined || !(forecast > 0)) continue;
         const key = `${m}/${r}`;
         const ratio = Math.min(MOST_FACTOR, Math.max(LEAST_FACTOR, observed / forecast));
@@ -36,7 +57,10 @@ export class DemandCorrection {
     }
   }
 
-  /** By what the forecast of a time is to be multiplied: the present ratio, which is forgotten the further ahead it lies. */
+  /**
+   * By what the forecast of a time is to be multiplied: the present ratio, which is forgotten the
+   * further ahead it lies.
+   */
   factor(m: number, r: number, aheadMs: number): number {
     const now = this.#factors.get(`${m}/${r}`);
     return now === undefined ? 1 : power(now, Math.exp(-Math.max(0, aheadMs) / RELAXATION_MS));
@@ -44,7 +68,14 @@ export class DemandCorrection {
 }
 
 /** Between the middles of windows. */
-function interpolated(grids: readonly PlacementGrid[], startMs: number, stepMs: number, atMs: number, m: number, r: number): number {
+function interpolated(
+  grids: readonly PlacementGrid[],
+  startMs: number,
+  stepMs: number,
+  atMs: number,
+  m: number,
+  r: number,
+): number {
   const at = (atMs - startMs) / stepMs - 0.5;
   const low = Math.min(grids.length - 1, Math.max(0, Math.floor(at)));
   const high = Math.min(grids.length - 1, low + 1);
@@ -65,15 +96,24 @@ export interface Needs {
 }
 
 /**
- * Instances that each window needs: the plan's, with some more where corrected demand and due work ask for more than they carry, and fewer where for less. What changes is chosen by the shortest way: more go where the
- * most is missing at home, fewer where the most is left over, and never below the share that was planned to be served at home.
+ * Instances that each window needs: the plan's, with some more where corrected demand and due work
+ * ask for more than they carry, and fewer where for less. What changes is chosen by the shortest
+ * way: more go where the most is missing at home, fewer where the most is left over, and never
+ * below the share that was planned to be served at home.
  */
-export function correctedNeed(fleet: FleetSnapshot, plan: PlacementPlan, correction: DemandCorrection, backlog: BacklogTerms, nowMs: number): Needs {
+export function correctedNeed(
+  fleet: FleetSnapshot,
+  plan: PlacementPlan,
+  correction: DemandCorrection,
+  backlog: BacklogTerms,
+  nowMs: number,
+): Needs {
   const demand = plan.demand!;
   const schedule = plan.schedule ?? demand.upperTokensPerS.map(() => plan.target);
   const first = windowAt(demand, nowMs);
   const speed = plan.tokensPerSPerInstance;
-  if (speed === undefined) return { windows: schedule.length, at: (w, cell) => schedule[w]!.at(cell.m, cell.r, cell.k) };
+  if (speed === undefined)
+    return { windows: schedule.length, at: (w, cell) => schedule[w]!.at(cell.m, cell.r, cell.k) };
   const most = new PlacementGrid(plan.models.length, plan.regions.length, plan.skus.length);
   const least = new PlacementGrid(plan.models.length, plan.regions.length, plan.skus.length);
   for (const endpoint of fleet.endpoints) {
@@ -93,7 +133,10 @@ export function correctedNeed(fleet: FleetSnapshot, plan: PlacementPlan, correct
   return new CorrectedNeeds(plan, schedule, { first, correction, nowMs, deferred, speed, least, most });
 }
 
-/** Hot in a simulation: methods rather than functions made anew at every decision, which would be compiled anew, too. */
+/**
+ * Hot in a simulation: methods rather than functions made anew at every decision, which would be
+ * compiled anew, too.
+ */
 class CorrectedNeeds implements Needs {
   readonly windows: number;
   readonly #plan: PlacementPlan;
@@ -124,7 +167,8 @@ class CorrectedNeeds implements Needs {
     const aheadMs = demand.startMs + (w + 0.5) * demand.stepMs - nowMs;
     const wanted = new Float64Array(planned.regions);
     for (let m = 0; m < planned.models; m++) {
-      for (let r = 0; r < wanted.length; r++) wanted[r] = demand.upperTokensPerS[w]!.at(m, r, 0) * correction.factor(m, r, aheadMs);
+      for (let r = 0; r < wanted.length; r++)
+        wanted[r] = demand.upperTokensPerS[w]!.at(m, r, 0) * correction.factor(m, r, aheadMs);
       adjust({ grid, m, wanted, speed, least, most }, deferred[m]!);
     }
     return grid;
@@ -143,7 +187,10 @@ interface CorrectionTerms {
   readonly most: PlacementGrid;
 }
 
-/** Tokens/s at which non-interactive work is to be served: about what arrives, its backlog within the time to drain, and sooner where deadlines ask for it. */
+/**
+ * Tokens/s at which non-interactive work is to be served: about what arrives, its backlog within
+ * the time to drain, and sooner where deadlines ask for it.
+ */
 function deferredTokensPerS(
   backlog: BacklogSnapshot | undefined,
   mix: { readonly promptTokens: number; readonly outputTokens: number } | undefined,
@@ -167,17 +214,25 @@ function deferredTokensPerS(
 interface ModelCounts {
   readonly grid: PlacementGrid;
   readonly m: number;
-  /** Tokens/s by region; `NaN` where demand is not known: what is planned stays there, and is taken to be all needed. */
+  /**
+   * Tokens/s by region; `NaN` where demand is not known: what is planned stays there, and is taken
+   * to be all needed.
+   */
   readonly wanted: Float64Array;
   readonly speed: PlacementGrid;
   readonly least: PlacementGrid;
   readonly most: PlacementGrid;
 }
 
-/** Share of a region's demand that stays servable at home when instances are taken away: that of the paper. */
+/**
+ * Share of a region's demand that stays servable at home when instances are taken away: that of the
+ * paper.
+ */
 const LOCAL_SHARE = 0.8;
 
-/** Brings one model's counts of one window to what `wanted` by region and `deferred` in all ask for. */
+/**
+ * Brings one model's counts of one window to what `wanted` by region and `deferred` in all ask for.
+ */
 function adjust(counts: ModelCounts, deferred: number): void {
   const { grid, m, wanted, speed } = counts;
   let capacity = 0;
@@ -208,14 +263,20 @@ function capacityIn({ grid, m, speed }: ModelCounts, r: number): number {
   return sum;
 }
 
-/** What a region lacks, and the faster of its SKUs before the slower: where one instance more does most good. Undefined where there is no room. */
+/**
+ * What a region lacks, and the faster of its SKUs before the slower: where one instance more does
+ * most good. Undefined where there is no room.
+ */
 function missing(counts: ModelCounts, r: number, k: number): number | undefined {
   const { grid, m, wanted, speed, most } = counts;
   const one = speed.at(m, 0, k);
   return grid.at(m, r, k) < most.at(m, r, k) && one > 0 ? wanted[r]! - capacityIn(counts, r) + 1e-6 * one : undefined;
 }
 
-/** What is left over in a region without one instance, of what is to be servable at home. Undefined where it is needed. */
+/**
+ * What is left over in a region without one instance, of what is to be servable at home. Undefined
+ * where it is needed.
+ */
 function spare(counts: ModelCounts, r: number, k: number, capacity: number, total: number): number | undefined {
   const { grid, m, wanted, speed, least } = counts;
   const one = speed.at(m, 0, k);

@@ -21,25 +21,43 @@ import { correctedNeed, DemandCorrection, type Needs } from './sage-need.js';
 export interface SageScalingOptions {
   /** How often needs are weighed (ms, default 15 s). */
   readonly everyMs?: number;
-  /** Added to the longest measured provisioning delay: capacity is asked for that long before it is needed (ms, default 90 s). */
+  /**
+   * Added to the longest measured provisioning delay: capacity is asked for that long before it is
+   * needed (ms, default 90 s).
+   */
   readonly marginMs?: number;
   /** Provisioning delay before one was measured (ms, default 2 min). */
   readonly assumedDelayMs?: number;
-  /** An instance is kept through a dip in need that is shorter than this many times the provisioning delay (default 6): what the dip saves is less than what it costs to come back. */
+  /**
+   * An instance is kept through a dip in need that is shorter than this many times the provisioning
+   * delay (default 6): what the dip saves is less than what it costs to come back.
+   */
   readonly holdDelays?: number;
   /** An endpoint shrinks only to what it needed at most in the last while (ms, default 10 min). */
   readonly settleMs?: number;
-  /** Hours in which the backlog of non-interactive work is to be served, where deadlines leave them (default 12). */
+  /**
+   * Hours in which the backlog of non-interactive work is to be served, where deadlines leave them
+   * (default 12).
+   */
   readonly drainHours?: number;
-  /** Share (0–1) of the non-interactive work that arrives, by its rate over the last hour, for which there is capacity at any time (default 0.5); the rest fills what is left over. */
+  /**
+   * Share (0–1) of the non-interactive work that arrives, by its rate over the last hour, for which
+   * there is capacity at any time (default 0.5); the rest fills what is left over.
+   */
   readonly arrivalShare?: number;
   /** Work is to end this long before its deadline (ms, default 2 h). */
   readonly slackMs?: number;
-  /** KV-cache utilisation (0–1, default 0.9) that counts as a burst, by model where it is a function. */
+  /**
+   * KV-cache utilisation (0–1, default 0.9) that counts as a burst, by model where it is a
+   * function.
+   */
   readonly burstAbove?: number | ((modelId: ModelId) => number);
   /** Prompt tokens that wait, in seconds of an endpoint's work, that count as one (default 2 s). */
   readonly burstQueueS?: number;
-  /** Most instances that bursts may add to an endpoint, as a share of what it needs otherwise (default 0.3; one at least). */
+  /**
+   * Most instances that bursts may add to an endpoint, as a share of what it needs otherwise
+   * (default 0.3; one at least).
+   */
   readonly maxOvershoot?: number;
   /** How long its signs must last before a burst is believed (ms, default 1 min). */
   readonly burstLastsMs?: number;
@@ -59,9 +77,12 @@ interface EndpointState {
 }
 
 /**
- * Ours. The plan's schedule, corrected by what has been seen since it was made, says what each window needs; an endpoint has what is needed between now and the end of its own measured provisioning delay, so that
- * capacity is ready when a peak is. It lets go of what the coming hours do not need again soon. Non-interactive work fills the headroom, and adds to the need by what its backlog and deadlines ask for.
- * Bursts add a bounded number on top. Nothing shrinks before its need has settled, so that counts do not swing.
+ * Ours. The plan's schedule, corrected by what has been seen since it was made, says what each
+ * window needs; an endpoint has what is needed between now and the end of its own measured
+ * provisioning delay, so that capacity is ready when a peak is. It lets go of what the coming hours
+ * do not need again soon. Non-interactive work fills the headroom, and adds to the need by what its
+ * backlog and deadlines ask for. Bursts add a bounded number on top. Nothing shrinks before its
+ * need has settled, so that counts do not swing.
  */
 export function createSageScaling(options: SageScalingOptions = {}): ScalingPolicy {
   const {
@@ -93,7 +114,8 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     burstLastsMs,
     burstHoldMs,
   }))
-    if (!(value >= 0 && value < Infinity)) throw new ConfigError(name, `must be a finite number of 0 or more, not ${value}`);
+    if (!(value >= 0 && value < Infinity))
+      throw new ConfigError(name, `must be a finite number of 0 or more, not ${value}`);
   if (!(drainHours > 0)) throw new ConfigError('drainHours', `must be above 0, not ${drainHours}`);
   if (typeof burstAbove === 'number' && !(burstAbove > 0 && burstAbove <= 1))
     throw new ConfigError('burstAbove', `must be above 0 and at most 1, not ${burstAbove}`);
@@ -104,21 +126,32 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
 
   const stateOf = (id: EndpointId): EndpointState => {
     let state = states.get(id);
-    if (state === undefined) states.set(id, (state = { needs: [], burst: 0, burstSeenAtMs: -Infinity, burstSinceMs: undefined }));
+    if (state === undefined)
+      states.set(id, (state = { needs: [], burst: 0, burstSeenAtMs: -Infinity, burstSinceMs: undefined }));
     return state;
   };
 
   /** Instances that a burst adds for now. */
-  function burstOf(endpoint: EndpointSnapshot, state: EndpointState, need: number, tokensPerS: number, nowMs: number): number {
+  function burstOf(
+    endpoint: EndpointSnapshot,
+    state: EndpointState,
+    need: number,
+    tokensPerS: number,
+    nowMs: number,
+  ): number {
     const utilization = endpoint.kvCacheUtilization ?? 0;
-    const queueS = tokensPerS > 0 && endpoint.readyInstances > 0 ? (endpoint.queuedTokens ?? 0) / (tokensPerS * endpoint.readyInstances) : 0;
+    const queueS =
+      tokensPerS > 0 && endpoint.readyInstances > 0
+        ? (endpoint.queuedTokens ?? 0) / (tokensPerS * endpoint.readyInstances)
+        : 0;
     const most = Math.max(1, Math.floor(need * maxOvershoot));
     const limit = typeof burstAbove === 'number' ? burstAbove : burstAbove(endpoint.modelId);
     if (utilization > limit || queueS > burstQueueS) {
       state.burstSeenAtMs = nowMs;
       state.burstSinceMs ??= nowMs;
       // What is on its way already has not had its chance yet.
-      if (nowMs - state.burstSinceMs >= burstLastsMs && endpoint.provisioningInstances === 0) state.burst = Math.min(most, state.burst + 1);
+      if (nowMs - state.burstSinceMs >= burstLastsMs && endpoint.provisioningInstances === 0)
+        state.burst = Math.min(most, state.burst + 1);
     } else {
       state.burstSinceMs = undefined;
       if (nowMs - state.burstSeenAtMs >= burstHoldMs && state.burst > 0) {
@@ -144,7 +177,8 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     const lead = windowIn(needs, demand, leadEndMs);
     const neededBy = (at: PlanCell | undefined): number => {
       let most = 0;
-      if (at !== undefined) for (let w = windowIn(needs, demand, nowMs); w <= lead; w++) most = Math.max(most, needs.at(w, at));
+      if (at !== undefined)
+        for (let w = windowIn(needs, demand, nowMs); w <= lead; w++) most = Math.max(most, needs.at(w, at));
       return most;
     };
     const base = boundedByWork(neededBy(cell), endpoint, fleet, (other) => neededBy(cellOf(plan, other)));
@@ -153,7 +187,9 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     state.needs.push({ atMs: nowMs, count: wanted });
     while (state.needs[0]!.atMs < nowMs - settleMs) state.needs.shift();
     const planned = plannedInstances(endpoint);
-    const because = `${base} are needed within ${minutes(delayMs + marginMs)}${burst > 0 ? `, and ${burst} more for a burst` : ''}`;
+    const because =
+      `${base} are needed within ` +
+      `${minutes(delayMs + marginMs)}${burst > 0 ? `, and ${burst} more for a burst` : ''}`;
     if (wanted > planned) return { endpointId: endpoint.endpointId, targetInstances: wanted, reason: because };
     if (wanted === planned || isUnknown(endpoint)) return undefined;
     // The next rise: what will be needed again so soon that letting go costs more than keeping.
@@ -179,7 +215,13 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
       if (nowMs < nextAtMs) return [];
       nextAtMs = nowMs + everyMs;
       correction.observe(fleet, plan, nowMs);
-      const needs = correctedNeed(fleet, plan, correction, { drainMs: drainHours * MS_PER_HOUR, slackMs, arrivalShare }, nowMs);
+      const needs = correctedNeed(
+        fleet,
+        plan,
+        correction,
+        { drainMs: drainHours * MS_PER_HOUR, slackMs, arrivalShare },
+        nowMs,
+      );
       const decisions: ScalingDecision[] = [];
       for (const endpoint of fleet.endpoints) {
         const cell = cellOf(plan, endpoint);

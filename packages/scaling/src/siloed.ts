@@ -11,7 +11,10 @@ export interface PoolLayout {
   readonly minInstances?: number;
 }
 
-/** Sixteen of twenty instances for interactive work and four for the rest: what clouds did before (arXiv 2502.14617, section 5). */
+/**
+ * Sixteen of twenty instances for interactive work and four for the rest: what clouds did before
+ * (arXiv 2502.14617, section 5).
+ */
 export const SILOED_POOLS: readonly PoolLayout[] = [
   { pool: 'interactive', tiers: ['interactive-fast', 'interactive-normal'], share: 0.8 },
   { pool: 'batch', tiers: ['non-interactive'], share: 0.2 },

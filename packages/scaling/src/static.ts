@@ -1,7 +1,11 @@
 import type { EndpointId, ScalingDecision, ScalingPolicy } from '@sageserve/core';
 import { plannedInstances } from './decorators.js';
 
-/** Keeps the fleet as it began, or as it was when it was first seen where that is not known: nothing grows or shrinks, and what an outage or an eviction took is asked for again as soon as there are GPUs. */
+/**
+ * Keeps the fleet as it began, or as it was when it was first seen where that is not known: nothing
+ * grows or shrinks, and what an outage or an eviction took is asked for again as soon as there are
+ * GPUs.
+ */
 export function createStaticScaling(): ScalingPolicy {
   const counts = new Map<EndpointId, number>();
   return {
@@ -14,8 +18,12 @@ export function createStaticScaling(): ScalingPolicy {
         let count = counts.get(endpointId);
         if (count === undefined) counts.set(endpointId, (count = endpoint.initialInstances ?? planned));
         count = Math.min(maxInstances, Math.max(minInstances, count));
-        const isDown = (): boolean => fleet.capacity.some((one) => one.regionId === endpoint.regionId && one.skuId === endpoint.skuId && one.gpuCapacity === 0);
-        if (planned < count && !isDown()) decisions.push({ endpointId, targetInstances: count, reason: `${planned} are left of ${count}` });
+        const isDown = (): boolean =>
+          fleet.capacity.some(
+            (one) => one.regionId === endpoint.regionId && one.skuId === endpoint.skuId && one.gpuCapacity === 0,
+          );
+        if (planned < count && !isDown())
+          decisions.push({ endpointId, targetInstances: count, reason: `${planned} are left of ${count}` });
       }
       return decisions;
     },

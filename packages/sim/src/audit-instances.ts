@@ -2,7 +2,10 @@ import { InvariantError } from '@sageserve/core';
 import type { Fleet } from './fleet.js';
 import type { InstanceEngine } from './instance-engine.js';
 
-/** Throws `InvariantError` where instances or KV memory are not conserved, or an instance idles with work; returns how many requests instances hold. O(fleet + requests in flight). */
+/**
+ * Throws `InvariantError` where instances or KV memory are not conserved, or an instance idles with
+ * work; returns how many requests instances hold. O(fleet + requests in flight).
+ */
 export function auditInstances(fleet: Fleet, engine: InstanceEngine, pools: number, nowMs: number): number {
   fleet.audit();
   let inInstances = 0;
@@ -12,15 +15,20 @@ export function auditInstances(fleet: Fleet, engine: InstanceEngine, pools: numb
     inInstances += held;
     if (engine.isIdle(i)) throw new InvariantError(`instance ${i} idles with ${held} requests`);
     const tokens = engine.auditKvTokens(i);
-    if (tokens !== engine.kvUsed(i)) throw new InvariantError(`instance ${i} accounts for ${tokens} KV tokens and has ${engine.kvUsed(i)} in use`);
-    if (tokens > engine.kvCapacity(i)) throw new InvariantError(`instance ${i} uses ${tokens} KV tokens of ${engine.kvCapacity(i)}`);
+    if (tokens !== engine.kvUsed(i))
+      throw new InvariantError(`instance ${i} accounts for ${tokens} KV tokens and has ${engine.kvUsed(i)} in use`);
+    if (tokens > engine.kvCapacity(i))
+      throw new InvariantError(`instance ${i} uses ${tokens} KV tokens of ${engine.kvCapacity(i)}`);
   }
   const sums = new Float64Array(pools);
-  for (let i = 0; i < fleet.state.length; i++) if (engine.poolOf[i] >= 0) sums[engine.poolOf[i]] += engine.kvTokens(i, nowMs);
+  for (let i = 0; i < fleet.state.length; i++)
+    if (engine.poolOf[i] >= 0) sums[engine.poolOf[i]] += engine.kvTokens(i, nowMs);
   for (const [pool, sum] of sums.entries()) {
     // The sum is kept by adding and taking away, so that rounding leaves traces.
     if (Math.abs(sum - engine.poolKvTokens(pool, nowMs)) > 1)
-      throw new InvariantError(`pool ${pool} sums up ${engine.poolKvTokens(pool, nowMs)} KV tokens where its instances have ${sum}`);
+      throw new InvariantError(
+        `pool ${pool} sums up ${engine.poolKvTokens(pool, nowMs)} KV tokens where its instances have ${sum}`,
+      );
   }
   return inInstances;
 }

@@ -8,7 +8,10 @@ export class Batch {
   readonly waiting = new SlotHeap();
   readonly running: RunningSet;
   performance: DeploymentPerformance;
-  /** Requests being prefilled and the tokens that the iteration takes of each, as many places as were needed. */
+  /**
+   * Requests being prefilled and the tokens that the iteration takes of each, as many places as
+   * were needed.
+   */
   prefilling = new Int32Array(16);
   chunks = new Float64Array(16);
   prefillCount = 0;

@@ -34,7 +34,10 @@ export interface SkuSpec {
   readonly newVmMs: number;
 }
 
-/** Delays of arXiv 2502.14617, sections 2.3 and 6: about a minute, about ten minutes, and tens of minutes. */
+/**
+ * Delays of arXiv 2502.14617, sections 2.3 and 6: about a minute, about ten minutes, and tens of
+ * minutes.
+ */
 export const DEFAULT_ACQUISITION = { reclaimMs: 65_000, redeployMs: 600_000, newVmMs: 2_400_000 } as const;
 
 /** One endpoint: the instances of one model on one SKU in one pool of one region. */
@@ -48,7 +51,10 @@ export interface EndpointSpec {
   readonly gpusPerInstance: number;
   readonly performance: DeploymentPerformance;
   readonly initialInstances: number;
-  /** Instances that are donated as spot when the run begins and hold the model's weights; 0 unless given. */
+  /**
+   * Instances that are donated as spot when the run begins and hold the model's weights; 0 unless
+   * given.
+   */
   readonly initialSpotInstances?: number;
   readonly minInstances: number;
   readonly maxInstances: number;
@@ -77,23 +83,37 @@ export interface SimulationConfig {
   readonly endpoints: readonly EndpointSpec[];
   /** GPUs by region and SKU, `[region][sku]`: they hold endpoints, draining and spot instances. */
   readonly gpuCapacity: readonly (readonly number[])[];
-  /** Round trips between regions, `[from][to]` in milliseconds. Charged to a request that is served away from home, all of it before its first token. */
+  /**
+   * Round trips between regions, `[from][to]` in milliseconds. Charged to a request that is served
+   * away from home, all of it before its first token.
+   */
   readonly networkRttMs: readonly (readonly number[])[];
   /** Time from the region's front door to the instance's queue (ms). */
   readonly endpointDelayMs?: number;
   readonly engine?: Partial<EngineOptions>;
   readonly policies: SimulationPolicies;
-  /** Makes the control loop that decides in place of `policies.scaling`. It is driven by the simulator's events, and each tick is awaited. */
+  /**
+   * Makes the control loop that decides in place of `policies.scaling`. It is driven by the
+   * simulator's events, and each tick is awaited.
+   */
   readonly control?: (ports: ControlPorts) => ControlLoop;
-  /** Interactive demand from before the run by model × region, which ends when the run begins: what a controller would have recorded. */
+  /**
+   * Interactive demand from before the run by model × region, which ends when the run begins: what
+   * a controller would have recorded.
+   */
   readonly demandHistory?: readonly DemandSeries[];
   readonly incidents?: readonly Incident[];
   readonly objectives?: Readonly<Record<WorkloadTier, TierObjective>>;
   /** How often the scaling policy is asked (ms, default 1 s). */
   readonly scalingIntervalMs?: number;
-  /** Output limit shown to policies for requests that bring none; the true length is never shown. */
+  /**
+   * Output limit shown to policies for requests that bring none; the true length is never shown.
+   */
   readonly maxOutputTokens?: number;
-  /** Length of the run. Capacity is counted up to it, or up to the last arrival where it is not given; requests in flight are then run to their end. */
+  /**
+   * Length of the run. Capacity is counted up to it, or up to the last arrival where it is not
+   * given; requests in flight are then run to their end.
+   */
   readonly durationMs?: number;
 }
 
@@ -122,39 +142,62 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
   if (engine.chunkedPrefill && !(engine.maxBatchTokens > engine.maxBatchRequests)) {
     throw new ConfigError(
       'engine.maxBatchTokens',
-      `must be above maxBatchRequests (${engine.maxBatchRequests}) with chunked prefill, or a full batch leaves no room for prompts`,
+      `must be above maxBatchRequests (${engine.maxBatchRequests}) with chunked prefill, or a full batch leaves ` +
+        'no room for prompts',
     );
   }
-  if (!(engine.kvWatermark >= 0 && engine.kvWatermark < 1)) throw new ConfigError('engine.kvWatermark', `must be from 0 to under 1, not ${engine.kvWatermark}`);
+  if (!(engine.kvWatermark >= 0 && engine.kvWatermark < 1))
+    throw new ConfigError('engine.kvWatermark', `must be from 0 to under 1, not ${engine.kvWatermark}`);
   const used = regions.map(() => skus.map(() => 0));
   for (const [e, spec] of config.endpoints.entries()) {
     const at = `endpoints[${e}]`;
     const r = regions.indexOf(spec.region);
     const k = skus.findIndex((sku) => sku.skuId === spec.sku);
-    if (r === -1) throw new ConfigError(`${at}.region`, `unknown region "${spec.region}"`, { hint: `known: ${regions.join(', ')}` });
-    if (!models.includes(spec.model)) throw new ConfigError(`${at}.model`, `unknown model "${spec.model}"`, { hint: `known: ${models.join(', ')}` });
-    if (k === -1) throw new ConfigError(`${at}.sku`, `unknown SKU "${spec.sku}"`, { hint: `known: ${skus.map((sku) => sku.skuId).join(', ')}` });
+    if (r === -1)
+      throw new ConfigError(`${at}.region`, `unknown region "${spec.region}"`, {
+        hint: `known: ${regions.join(', ')}`,
+      });
+    if (!models.includes(spec.model))
+      throw new ConfigError(`${at}.model`, `unknown model "${spec.model}"`, { hint: `known: ${models.join(', ')}` });
+    if (k === -1)
+      throw new ConfigError(`${at}.sku`, `unknown SKU "${spec.sku}"`, {
+        hint: `known: ${skus.map((sku) => sku.skuId).join(', ')}`,
+      });
     if (!(Number.isInteger(spec.gpusPerInstance) && spec.gpusPerInstance >= 1))
-      throw new ConfigError(`${at}.gpusPerInstance`, `must be a whole number of 1 or more, not ${spec.gpusPerInstance}`);
+      throw new ConfigError(
+        `${at}.gpusPerInstance`,
+        `must be a whole number of 1 or more, not ${spec.gpusPerInstance}`,
+      );
     if (!(Number.isInteger(spec.minInstances) && spec.minInstances >= 0))
       throw new ConfigError(`${at}.minInstances`, `must be a whole number of 0 or more, not ${spec.minInstances}`);
     if (!(Number.isInteger(spec.maxInstances) && spec.maxInstances >= spec.minInstances)) {
-      throw new ConfigError(`${at}.maxInstances`, `must be a whole number of at least minInstances (${spec.minInstances}), not ${spec.maxInstances}`);
-    }
-    if (!(Number.isInteger(spec.initialInstances) && spec.initialInstances >= spec.minInstances && spec.initialInstances <= spec.maxInstances)) {
       throw new ConfigError(
-        `${at}.initialInstances`,
-        `must be a whole number from minInstances to maxInstances (${spec.minInstances}–${spec.maxInstances}), not ${spec.initialInstances}`,
+        `${at}.maxInstances`,
+        `must be a whole number of at least minInstances (${spec.minInstances}), not ${spec.maxInstances}`,
       );
     }
-    if (!(spec.performance.kvCapacityTokens > 0)) throw new ConfigError(`${at}.performance`, 'leaves no memory for the KV cache');
+    if (!(
+      Number.isInteger(spec.initialInstances) &&
+      spec.initialInstances >= spec.minInstances &&
+      spec.initialInstances <= spec.maxInstances
+    )) {
+      throw new ConfigError(
+        `${at}.initialInstances`,
+        `must be a whole number from minInstances to maxInstances (${spec.minInstances}–${spec.maxInstances}), ` +
+          `not ${spec.initialInstances}`,
+      );
+    }
+    if (!(spec.performance.kvCapacityTokens > 0))
+      throw new ConfigError(`${at}.performance`, 'leaves no memory for the KV cache');
     const spot = spec.initialSpotInstances ?? 0;
-    if (!(Number.isInteger(spot) && spot >= 0)) throw new ConfigError(`${at}.initialSpotInstances`, `must be a whole number of 0 or more, not ${spot}`);
+    if (!(Number.isInteger(spot) && spot >= 0))
+      throw new ConfigError(`${at}.initialSpotInstances`, `must be a whole number of 0 or more, not ${spot}`);
     used[r][k] += (spec.initialInstances + spot) * spec.gpusPerInstance;
     if (used[r][k] > config.gpuCapacity[r][k]) {
       throw new ConfigError(
         `gpuCapacity[${r}][${k}]`,
-        `${regions[r]} has ${config.gpuCapacity[r][k]} GPUs of ${spec.sku}, too few for the initial instances (${used[r][k]} needed so far)`,
+        `${regions[r]} has ${config.gpuCapacity[r][k]} GPUs of ${spec.sku}, too few for the initial instances ` +
+          `(${used[r][k]} needed so far)`,
         {
           hint: 'Raise the capacity or lower initialInstances.',
         },
@@ -163,28 +206,48 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
   }
   const slots = instanceSlots({ endpoints: config.endpoints, incidents: config.incidents ?? [] });
   if (slots > MOST_INSTANCES)
-    throw new ConfigError('endpoints', `may have ${slots} instances at once; the most is ${MOST_INSTANCES}`, { hint: 'Lower maxInstances.' });
+    throw new ConfigError('endpoints', `may have ${slots} instances at once; the most is ${MOST_INSTANCES}`, {
+      hint: 'Lower maxInstances.',
+    });
   for (const model of models) {
     for (const tier of WORKLOAD_TIERS) {
       for (const region of regions) {
-        const pools = new Set(config.endpoints.filter((e) => e.region === region && e.model === model && e.tiers.includes(tier)).map((e) => e.pool));
-        if (pools.size > 2) throw new ConfigError('endpoints', `${region}/${model} serves ${tier} in more than two pools: ${[...pools].join(', ')}`);
+        const pools = new Set(
+          config.endpoints
+            .filter((e) => e.region === region && e.model === model && e.tiers.includes(tier))
+            .map((e) => e.pool),
+        );
+        if (pools.size > 2)
+          throw new ConfigError(
+            'endpoints',
+            `${region}/${model} serves ${tier} in more than two pools: ${[...pools].join(', ')}`,
+          );
       }
     }
   }
   for (const [k, sku] of skus.entries()) {
-    for (const field of ['usdPerGpuHour', 'reclaimMs', 'redeployMs', 'newVmMs'] as const) requireTime(`skus[${k}].${field}`, sku[field]);
+    for (const field of ['usdPerGpuHour', 'reclaimMs', 'redeployMs', 'newVmMs'] as const)
+      requireTime(`skus[${k}].${field}`, sku[field]);
   }
   requireTime('endpointDelayMs', config.endpointDelayMs ?? 0);
   if (config.durationMs !== undefined) requireTime('durationMs', config.durationMs);
   for (const [e, spec] of config.endpoints.entries()) {
     const other = config.endpoints.findIndex(
-      (o) => o.region === spec.region && o.model === spec.model && o.pool === spec.pool && [...o.tiers].sort().join() !== [...spec.tiers].sort().join(),
+      (o) =>
+        o.region === spec.region &&
+        o.model === spec.model &&
+        o.pool === spec.pool &&
+        [...o.tiers].sort().join() !== [...spec.tiers].sort().join(),
     );
-    if (other !== -1) throw new ConfigError(`endpoints[${e}].tiers`, `differ from those of endpoints[${other}] in the same pool "${spec.pool}"`);
+    if (other !== -1)
+      throw new ConfigError(
+        `endpoints[${e}].tiers`,
+        `differ from those of endpoints[${other}] in the same pool "${spec.pool}"`,
+      );
   }
   const interval = config.scalingIntervalMs ?? 1_000;
-  if (!(interval > 0 && interval < Infinity)) throw new ConfigError('scalingIntervalMs', `must be above 0, not ${interval}`);
+  if (!(interval > 0 && interval < Infinity))
+    throw new ConfigError('scalingIntervalMs', `must be above 0, not ${interval}`);
   incidentSteps(
     config.incidents ?? [],
     regions,
@@ -207,14 +270,21 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
 /** Every instance has a place in tables that are made before a run: about 100 bytes. */
 const MOST_INSTANCES = 1_000_000;
 
-/** Most instances that a configuration can have at once: an endpoint puts its draining instances back before it gets new ones. */
+/**
+ * Most instances that a configuration can have at once: an endpoint puts its draining instances
+ * back before it gets new ones.
+ */
 export function instanceSlots({ endpoints, incidents }: Pick<ResolvedConfig, 'endpoints' | 'incidents'>): number {
-  const instancesOf = (some: ResolvedConfig['endpoints']): number => some.reduce((sum, endpoint) => sum + endpoint.maxInstances, 0);
+  const instancesOf = (some: ResolvedConfig['endpoints']): number =>
+    some.reduce((sum, endpoint) => sum + endpoint.maxInstances, 0);
   let slots = instancesOf(endpoints);
   // An instance on notice drains beside the one that takes its place.
   for (const incident of incidents)
     if (incident.kind === 'eviction' && incident.target === 'on-demand')
-      slots += Math.min(incident.instances, instancesOf(endpoints.filter((e) => e.region === incident.region && e.sku === incident.sku)));
+      slots += Math.min(
+        incident.instances,
+        instancesOf(endpoints.filter((e) => e.region === incident.region && e.sku === incident.sku)),
+      );
   return slots;
 }
 
@@ -238,15 +308,23 @@ function requirePolicies({ regionRouter, instanceRouter, batchScheduler, release
 }
 
 function requireTime(path: string, value: number): void {
-  if (!(value >= 0 && value < Infinity)) throw new ConfigError(path, `must be a finite number of 0 or more, not ${value}`);
+  if (!(value >= 0 && value < Infinity))
+    throw new ConfigError(path, `must be a finite number of 0 or more, not ${value}`);
 }
 
-function requireMatrix(path: string, rows: readonly (readonly number[])[], rowCount: number, columnCount: number): void {
+function requireMatrix(
+  path: string,
+  rows: readonly (readonly number[])[],
+  rowCount: number,
+  columnCount: number,
+): void {
   if (rows.length !== rowCount) throw new ConfigError(path, `needs ${rowCount} rows, not ${rows.length}`);
   for (const [r, row] of rows.entries()) {
-    if (row.length !== columnCount) throw new ConfigError(`${path}[${r}]`, `needs ${columnCount} values, not ${row.length}`);
+    if (row.length !== columnCount)
+      throw new ConfigError(`${path}[${r}]`, `needs ${columnCount} values, not ${row.length}`);
     for (const [c, value] of row.entries()) {
-      if (!(value >= 0 && value < Infinity)) throw new ConfigError(`${path}[${r}][${c}]`, `must be a finite number of 0 or more, not ${value}`);
+      if (!(value >= 0 && value < Infinity))
+        throw new ConfigError(`${path}[${r}][${c}]`, `must be a finite number of 0 or more, not ${value}`);
     }
   }
 }

@@ -11,7 +11,11 @@ export interface CountedCapacity {
   readonly spotGpuHours: number;
 }
 
-export function countCapacity({ endpoints, regions, skus }: ResolvedConfig, fleet: Fleet, nowMs: number): CountedCapacity {
+export function countCapacity(
+  { endpoints, regions, skus }: ResolvedConfig,
+  fleet: Fleet,
+  nowMs: number,
+): CountedCapacity {
   const held = endpoints.map((_, e) => fleet.heldTime(e, nowMs));
   let spotGpuMs = 0;
   for (const [r] of regions.entries()) for (const [k] of skus.entries()) spotGpuMs += fleet.spotGpuMs(r, k, nowMs);
@@ -35,7 +39,11 @@ export interface CountedRequests {
 }
 
 /** `metrics` groups by model × region. Tiers and groups to which nothing came are left out. */
-export function countRequests({ models, regions }: ResolvedConfig, metrics: RequestMetrics, durationMs: number): CountedRequests {
+export function countRequests(
+  { models, regions }: ResolvedConfig,
+  metrics: RequestMetrics,
+  durationMs: number,
+): CountedRequests {
   const byTier: Partial<Record<WorkloadTier, RequestReport>> = {};
   for (const [t, tier] of WORKLOAD_TIERS.entries()) {
     const report = metrics.report(durationMs, (_, other) => other === t);

@@ -1,7 +1,10 @@
 import { type DemandKey, type DemandSeries, type ModelId, MS_PER_MIN, MS_PER_S, type RegionId } from '@sageserve/core';
 import { DemandRecorder } from '@sageserve/metrics';
 
-/** How long a whole minute's counts are dated before its end, so that they fall into the bucket in which they came. */
+/**
+ * How long a whole minute's counts are dated before its end, so that they fall into the bucket in
+ * which they came.
+ */
 const WITHIN_MS = 1;
 /** A minute that nobody watched is a gap, not a quiet one. */
 const MAX_SILENCE_MS = 2 * MS_PER_MIN;
@@ -35,8 +38,10 @@ class RecentSums {
 }
 
 /**
- * Demand as a controller is given it: prompt tokens as they arrive, output tokens as they are known, when a request completes. Interactive demand by model and region of origin, which is what is forecast;
- * of non-interactive work the last hour by model. Counted in plain columns and recorded once a minute, so that an arrival costs two additions.
+ * Demand as a controller is given it: prompt tokens as they arrive, output tokens as they are
+ * known, when a request completes. Interactive demand by model and region of origin, which is what
+ * is forecast; of non-interactive work the last hour by model. Counted in plain columns and
+ * recorded once a minute, so that an arrival costs two additions.
  */
 export class DemandTelemetry {
   readonly #recorders: readonly DemandRecorder[];
@@ -50,7 +55,9 @@ export class DemandTelemetry {
 
   /** `history` ends where the run begins: its buckets are recorded before time 0. */
   constructor(models: readonly ModelId[], regions: readonly RegionId[], history: readonly DemandSeries[]) {
-    this.#recorders = models.flatMap((modelId) => regions.map((regionId) => new DemandRecorder({ modelId, regionId }, { maxSilenceMs: MAX_SILENCE_MS })));
+    this.#recorders = models.flatMap((modelId) =>
+      regions.map((regionId) => new DemandRecorder({ modelId, regionId }, { maxSilenceMs: MAX_SILENCE_MS })),
+    );
     const cells = this.#recorders.length;
     this.#promptTokens = new Float64Array(cells);
     this.#outputTokens = new Float64Array(cells);
@@ -82,7 +89,10 @@ export class DemandTelemetry {
     this.#deferrable[model] += tokens;
   }
 
-  /** Takes in what was counted since the last call; with `seen` false it is lost, as while telemetry is down. */
+  /**
+   * Takes in what was counted since the last call; with `seen` false it is lost, as while telemetry
+   * is down.
+   */
   minute(nowMs: number, seen: boolean): void {
     if (seen) {
       for (const [cell, recorder] of this.#recorders.entries()) {
@@ -111,10 +121,15 @@ export class DemandTelemetry {
 
   /** One series in the simulator's own time. */
   one(key: DemandKey, nowMs: number, sinceMs: number): DemandSeries | undefined {
-    return this.#recorders.find((recorder) => recorder.key.modelId === key.modelId && recorder.key.regionId === key.regionId)?.series(nowMs, sinceMs);
+    return this.#recorders
+      .find((recorder) => recorder.key.modelId === key.modelId && recorder.key.regionId === key.regionId)
+      ?.series(nowMs, sinceMs);
   }
 
-  /** What every series holds of the run at `nowMs`, models × regions, in the time that `startEpochMs` is the start of. */
+  /**
+   * What every series holds of the run at `nowMs`, models × regions, in the time that
+   * `startEpochMs` is the start of.
+   */
   series(nowMs: number, startEpochMs: number): DemandSeries[] {
     return this.#recorders.map((recorder) => {
       const all = recorder.series(nowMs);

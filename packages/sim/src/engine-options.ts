@@ -2,16 +2,26 @@
 export interface EngineOptions {
   /** Requests that one batch may hold. */
   readonly maxBatchRequests: number;
-  /** Tokens that one iteration may take: prompt tokens only, or prompt plus decode tokens with chunked prefill. `Infinity` lifts the limit. */
+  /**
+   * Tokens that one iteration may take: prompt tokens only, or prompt plus decode tokens with
+   * chunked prefill. `Infinity` lifts the limit.
+   */
   readonly maxBatchTokens: number;
-  /** Cut prompts into chunks that fill the iteration's token budget, as vLLM does, instead of taking each whole. */
+  /**
+   * Cut prompts into chunks that fill the iteration's token budget, as vLLM does, instead of taking
+   * each whole.
+   */
   readonly chunkedPrefill: boolean;
   /**
-   * `growth`: KV memory grows by a token per request and iteration, and when it runs out the request of lowest priority is put back and computed again.
-   * `reserve`: memory for the whole output is set aside when decoding begins, as the paper's artifact does.
+   * `growth`: KV memory grows by a token per request and iteration, and when it runs out the
+   * request of lowest priority is put back and computed again. `reserve`: memory for the whole
+   * output is set aside when decoding begins, as the paper's artifact does.
    */
   readonly kvAllocation: 'growth' | 'reserve';
-  /** Share (0–1) of KV memory that admission leaves free under `growth`, so that running requests can grow. */
+  /**
+   * Share (0–1) of KV memory that admission leaves free under `growth`, so that running requests
+   * can grow.
+   */
   readonly kvWatermark: number;
 }
 

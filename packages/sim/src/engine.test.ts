@@ -21,7 +21,8 @@ interface Live {
 }
 
 /**
- * The engine as its documentation describes it, one iteration at a time and with lists: slow and plain, to compare the closed form with.
+ * The engine as its documentation describes it, one iteration at a time and with lists: slow and
+ * plain, to compare the closed form with.
  */
 function stepByStep(
   requests: readonly TraceRequest[],
@@ -62,7 +63,8 @@ function stepByStep(
   while (times.size < all.length) {
     while (next < all.length && all[next].arrivedAtMs <= now && now > 0) queue.push(all[next++]);
     if (queue.length + running.length + prefilling.length === 0) {
-      // An idle instance starts at once: what arrives at the same moment joins at the next boundary.
+      // An idle instance starts at once: what arrives at the same moment joins at the next
+      // boundary.
       now = Math.max(now, all[next].arrivedAtMs);
       queue.push(all[next++]);
     }
@@ -140,28 +142,48 @@ function stepByStep(
   return { times, preemptions };
 }
 
-async function closedForm(requests: readonly TraceRequest[], engine: EngineOptions, performance: DeploymentPerformance) {
+async function closedForm(
+  requests: readonly TraceRequest[],
+  engine: EngineOptions,
+  performance: DeploymentPerformance,
+) {
   const seen = outcomes();
-  const result = await simulate(testConfig({ performance, engine }), traceFromRequests(requests), { ...seen, audit: true });
+  const result = await simulate(testConfig({ performance, engine }), traceFromRequests(requests), {
+    ...seen,
+    audit: true,
+  });
   return { times: seen.byId, result };
 }
 
 const arrivalsOf = (output: fc.Arbitrary<number>, maxLength: number): fc.Arbitrary<TraceRequest[]> =>
   fc
-    .array(fc.record({ gap: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 400 })), prompt: fc.integer({ min: 1, max: 300 }), output }), {
-      minLength: 1,
-      maxLength,
-    })
+    .array(
+      fc.record({
+        gap: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 400 })),
+        prompt: fc.integer({ min: 1, max: 300 }),
+        output,
+      }),
+      {
+        minLength: 1,
+        maxLength,
+      },
+    )
     .map((list) => {
       let at = 0;
-      // Off the grid of iteration times, where the two ways of adding up could break a tie differently.
-      return list.map(({ gap, prompt, output: tokens }) => request((at += gap === 0 ? 0 : gap + Math.SQRT2 / 1_000), prompt, tokens));
+      // Off the grid of iteration times, where the two ways of adding up could break a tie
+      // differently.
+      return list.map(({ gap, prompt, output: tokens }) =>
+        request((at += gap === 0 ? 0 : gap + Math.SQRT2 / 1_000), prompt, tokens),
+      );
     });
 
 /** Some end together. */
 const arrivals = arrivalsOf(fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(40)), 30);
 /** Some decode for longer than an instance looks ahead at once. */
-const longArrivals = arrivalsOf(fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(2_100), fc.integer({ min: 1_900, max: 4_500 })), 8);
+const longArrivals = arrivalsOf(
+  fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(2_100), fc.integer({ min: 1_900, max: 4_500 })),
+  8,
+);
 
 describe('the closed form agrees with stepping every iteration', () => {
   const variants: readonly (readonly [string, Partial<EngineOptions>, number, fc.Arbitrary<TraceRequest[]>?])[] = [
@@ -216,9 +238,16 @@ describe('the engine', () => {
   });
 
   it('rejects at once what no instance could ever hold', async () => {
-    const result = await simulate(testConfig({ performance: linearPerformance(300) }), traceFromRequests([request(0, 290, 20), request(1, 100, 20)]), {
-      audit: true,
+    const result = await simulate(
+      testConfig({ performance: linearPerformance(300) }),
+      traceFromRequests([request(0, 290, 20), request(1, 100, 20)]),
+      {
+        audit: true,
+      },
+    );
+    expect(result).toMatchObject({
+      rejectedTooLong: 1,
+      total: { arrived: 2, completed: 1, rejected: 1, unfinished: 0 },
     });
-    expect(result).toMatchObject({ rejectedTooLong: 1, total: { arrived: 2, completed: 1, rejected: 1, unfinished: 0 } });
   });
 });

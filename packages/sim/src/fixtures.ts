@@ -1,5 +1,17 @@
-import { type DeploymentPerformance, modelId, regionId, type ScalingPolicy, skuId, WORKLOAD_TIERS } from '@sageserve/core';
-import { createFcfsScheduler, createImmediateRelease, createLeastOutstandingTokensRouter, createUtilizationRouter } from '@sageserve/routing';
+import {
+  type DeploymentPerformance,
+  modelId,
+  regionId,
+  type ScalingPolicy,
+  skuId,
+  WORKLOAD_TIERS,
+} from '@sageserve/core';
+import {
+  createFcfsScheduler,
+  createImmediateRelease,
+  createLeastOutstandingTokensRouter,
+  createUtilizationRouter,
+} from '@sageserve/routing';
 import { createStaticScaling } from '@sageserve/scaling';
 import type { TraceRequest } from '@sageserve/trace';
 import type { SimulationConfig, SimulationPolicies } from './config.js';
@@ -10,11 +22,15 @@ export function linearPerformance(kvCapacityTokens = 100_000): DeploymentPerform
   return {
     kvCapacityTokens,
     maxTokensPerS: () => 1_000,
-    iterationMs: (prefill, decodes, kv, prefillContext) => 5 + 0.1 * prefill + 0.5 * decodes + 0.001 * (kv + prefillContext),
+    iterationMs: (prefill, decodes, kv, prefillContext) =>
+      5 + 0.1 * prefill + 0.5 * decodes + 0.001 * (kv + prefillContext),
   };
 }
 
-/** Regions `r0`, `r1`, … each with one endpoint of the model `m`; fields and policies may be overridden. */
+/**
+ * Regions `r0`, `r1`, … each with one endpoint of the model `m`; fields and policies may be
+ * overridden.
+ */
 export function testConfig(
   options: {
     regions?: number;
@@ -69,18 +85,28 @@ export function testConfig(
   };
 }
 
-export function request(arrivedAtMs: number, promptTokens: number, outputTokens: number, fields: Partial<TraceRequest> = {}): TraceRequest {
+export function request(
+  arrivedAtMs: number,
+  promptTokens: number,
+  outputTokens: number,
+  fields: Partial<TraceRequest> = {},
+): TraceRequest {
   return { arrivedAtMs, promptTokens, outputTokens, originRegion: 'r0', model: 'm', ...fields };
 }
 
 /** A scaling policy that asks for given targets of the first endpoint at given times (ms). */
-export function scriptedScaling(script: readonly (readonly [atMs: number, target: number])[], endpoint = 0): ScalingPolicy {
+export function scriptedScaling(
+  script: readonly (readonly [atMs: number, target: number])[],
+  endpoint = 0,
+): ScalingPolicy {
   let next = 0;
   return {
     name: 'scripted',
     decide(fleet, _plan, nowMs) {
       if (next >= script.length || nowMs < script[next][0]) return [];
-      return [{ endpointId: fleet.endpoints[endpoint].endpointId, targetInstances: script[next++][1], reason: 'script' }];
+      return [
+        { endpointId: fleet.endpoints[endpoint].endpointId, targetInstances: script[next++][1], reason: 'script' },
+      ];
     },
   };
 }
@@ -101,7 +127,12 @@ export function outcomes(): {
   return {
     byId,
     onRequestEnd(requests, slot, outcome, endedAtMs) {
-      byId.set(requests.requestId[slot], { outcome, region: requests.servedRegion[slot], firstTokenAtMs: requests.firstTokenAtMs[slot], endedAtMs });
+      byId.set(requests.requestId[slot], {
+        outcome,
+        region: requests.servedRegion[slot],
+        firstTokenAtMs: requests.firstTokenAtMs[slot],
+        endedAtMs,
+      });
     },
   };
 }

@@ -21,7 +21,9 @@ import type { Topology } from './topology.js';
 /** Times ahead at which a snapshot counts what is due. */
 const DUE_HOURS = [1, 2, 4, 8, 12, 16, 20, 24];
 
-/** The simulated fleet as scaling policies see it: one snapshot, refreshed in place and lent out. */
+/**
+ * The simulated fleet as scaling policies see it: one snapshot, refreshed in place and lent out.
+ */
 export class FleetTelemetry {
   readonly #topology: Topology;
   readonly #engine: InstanceEngine;
@@ -30,7 +32,10 @@ export class FleetTelemetry {
   readonly #index = new Map<EndpointId, number>();
   readonly #tokensPerS: Float64Array;
 
-  /** `queues` are the requests that no instance takes yet, by pool. Throws `ConfigError` where two endpoints have one id. */
+  /**
+   * `queues` are the requests that no instance takes yet, by pool. Throws `ConfigError` where two
+   * endpoints have one id.
+   */
   constructor(
     config: ResolvedConfig,
     topology: Topology,
@@ -46,11 +51,15 @@ export class FleetTelemetry {
     this.#fleet = fleet;
     this.#tokensPerS = new Float64Array(topology.pools).fill(NaN);
     const { endpoints, models, regions, skus } = config;
-    const sumOverPool = (pool: number, count: (instance: number) => number): number => fleet.members[pool].reduce((sum, instance) => sum + count(instance), 0);
-    const queuedInPool = (pool: number): number => queues[pool].size + sumOverPool(pool, (instance) => engine.queuedRequests(instance));
+    const sumOverPool = (pool: number, count: (instance: number) => number): number =>
+      fleet.members[pool].reduce((sum, instance) => sum + count(instance), 0);
+    const queuedInPool = (pool: number): number =>
+      queues[pool].size + sumOverPool(pool, (instance) => engine.queuedRequests(instance));
     const runningInPool = (pool: number): number => sumOverPool(pool, (instance) => engine.runningRequests(instance));
-    for (const [e, spec] of endpoints.entries()) this.#index.set(endpointId(spec.region, spec.model, spec.sku, spec.pool), e);
-    if (this.#index.size !== endpoints.length) throw new ConfigError('endpoints', 'two endpoints have the same region, model, SKU and pool');
+    for (const [e, spec] of endpoints.entries())
+      this.#index.set(endpointId(spec.region, spec.model, spec.sku, spec.pool), e);
+    if (this.#index.size !== endpoints.length)
+      throw new ConfigError('endpoints', 'two endpoints have the same region, model, SKU and pool');
     this.#snapshot = {
       takenAtMs: 0,
       endpoints: endpoints.map((spec, e) => ({
@@ -92,7 +101,9 @@ export class FleetTelemetry {
             return fleet.gpusInUse(r, k);
           },
           get spotInstances() {
-            return new Map([...fleet.spotInstances(r, k)].map(([model, count]): [ModelId, number] => [models[model], count]));
+            return new Map(
+              [...fleet.spotInstances(r, k)].map(([model, count]): [ModelId, number] => [models[model], count]),
+            );
           },
         })),
       ),
@@ -117,7 +128,10 @@ export class FleetTelemetry {
           return held.earliestDeadlineAtMs(m);
         },
         get due() {
-          return DUE_HOURS.map((hours) => ({ atMs: now() + hours * MS_PER_HOUR, requests: held.countDueBy(m, now() + hours * MS_PER_HOUR) }));
+          return DUE_HOURS.map((hours) => ({
+            atMs: now() + hours * MS_PER_HOUR,
+            requests: held.countDueBy(m, now() + hours * MS_PER_HOUR),
+          }));
         },
         get arrivedTokensPerS() {
           return demand.deferrableTokensPerS(m);

@@ -11,23 +11,45 @@ const SLOTS = 64;
 /** Endpoints in their order: region × model × SKU. */
 const [R0_M_SLOW, R0_M_FAST, R0_N_SLOW, , R1_M_SLOW] = [0, 1, 2, 3, 4];
 
-/** Two regions, models and SKUs; an endpoint has three instances and may have eight of sixteen GPUs of its kind, of two GPUs each. */
+/**
+ * Two regions, models and SKUs; an endpoint has three instances and may have eight of sixteen GPUs
+ * of its kind, of two GPUs each.
+ */
 function config(fields: Partial<SimulationConfig['endpoints'][number]> = {}, gpus = 32): SimulationConfig {
   const base = testConfig({ regions: 2 });
   const models = ['m', 'n'].map(modelId);
-  const skus = ['slow', 'fast'].map((name, k) => ({ ...base.skus[0], skuId: skuId(name), reclaimMs: (1 + k) * MINUTE, redeployMs: (10 + k) * MINUTE, newVmMs: (40 + k) * MINUTE }));
+  const skus = ['slow', 'fast'].map((name, k) => ({
+    ...base.skus[0],
+    skuId: skuId(name),
+    reclaimMs: (1 + k) * MINUTE,
+    redeployMs: (10 + k) * MINUTE,
+    newVmMs: (40 + k) * MINUTE,
+  }));
   return {
     ...base,
     models,
     skus,
     endpoints: base.regions.flatMap((region) =>
       models.flatMap((model) =>
-        skus.map((sku) => ({ ...base.endpoints[0], region, model, sku: sku.skuId, gpusPerInstance: 2, initialInstances: 3, minInstances: 0, maxInstances: 8, ...fields })),
+        skus.map((sku) => ({
+          ...base.endpoints[0],
+          region,
+          model,
+          sku: sku.skuId,
+          gpusPerInstance: 2,
+          initialInstances: 3,
+          minInstances: 0,
+          maxInstances: 8,
+          ...fields,
+        })),
       ),
     ),
-    gpuCapacity: [[gpus, gpus], [gpus, gpus]],
+    gpuCapacity: [
+      [gpus, gpus],
+      [gpus, gpus],
+    ],
   };
-} // prettier-ignore
+}
 
 /** A fleet whose instances are busy with what the test says. */
 function fleetOf(given = config()) {
@@ -48,7 +70,8 @@ function fleetOf(given = config()) {
   const resolved = resolveConfig(given);
   const topology = createTopology(resolved);
   const fleet = new Fleet(resolved, topology, engine as unknown as InstanceEngine, SLOTS);
-  const of = (endpoint: number) => fleet.members[topology.poolOfEndpoint[endpoint]].filter((i) => fleet.endpointOf[i] === endpoint);
+  const of = (endpoint: number) =>
+    fleet.members[topology.poolOfEndpoint[endpoint]].filter((i) => fleet.endpointOf[i] === endpoint);
   return {
     fleet,
     of,
@@ -83,8 +106,13 @@ function fleetOf(given = config()) {
   };
 }
 
-const held = ({ fleet }: ReturnType<typeof fleetOf>, e: number) => [fleet.ready[e], fleet.provisioning[e], fleet.draining[e]];
-const spot = ({ fleet }: ReturnType<typeof fleetOf>, region: number, sku: number) => [0, 1].map((model) => fleet.spotInstances(region, sku).get(model) ?? 0);
+const held = ({ fleet }: ReturnType<typeof fleetOf>, e: number) => [
+  fleet.ready[e],
+  fleet.provisioning[e],
+  fleet.draining[e],
+];
+const spot = ({ fleet }: ReturnType<typeof fleetOf>, region: number, sku: number) =>
+  [0, 1].map((model) => fleet.spotInstances(region, sku).get(model) ?? 0);
 
 describe('what is given up', () => {
   it('is what is not ready yet before anything that is, the newest first', () => {
@@ -119,7 +147,11 @@ describe('what is given up', () => {
     expect(world.of(R0_M_SLOW)).toEqual([a]);
     expect(spot(world, 0, 0)).toEqual([2, 0]);
     // Nobody else's.
-    expect([held(world, R0_M_FAST), held(world, R0_N_SLOW), held(world, R1_M_SLOW)]).toEqual([[3, 0, 0], [3, 0, 0], [3, 0, 0]]); // prettier-ignore
+    expect([held(world, R0_M_FAST), held(world, R0_N_SLOW), held(world, R1_M_SLOW)]).toEqual([
+      [3, 0, 0],
+      [3, 0, 0],
+      [3, 0, 0],
+    ]);
   });
 
   it('is the lowest slot where two have the same', () => {
@@ -197,14 +229,18 @@ describe('what is taken', () => {
   it('is of the model with the most to spare, not of the first', () => {
     const base = config({}, 64);
     const other = modelId('o');
-    const world = fleetOf({ ...base, models: [...base.models, other], endpoints: [...base.endpoints, { ...base.endpoints[0], model: other, initialInstances: 0 }] });
+    const world = fleetOf({
+      ...base,
+      models: [...base.models, other],
+      endpoints: [...base.endpoints, { ...base.endpoints[0], model: other, initialInstances: 0 }],
+    });
     world.to(R0_M_SLOW, 2);
     world.to(R0_N_SLOW, 1);
     world.to(8, 1);
     expect(spot(world, 0, 0)).toEqual([1, 1]);
     world.to(8, 2);
     expect(spot(world, 0, 0)).toEqual([0, 1]);
-  }); // prettier-ignore
+  });
 
   it('never comes from another region or SKU', () => {
     const world = fleetOf();
@@ -212,7 +248,10 @@ describe('what is taken', () => {
     world.to(R1_M_SLOW, 0);
     world.to(R0_M_SLOW, 4);
     expect(world.fleet.actions.acquiredByWay).toMatchObject({ reclaim: 0, redeploy: 0, 'new-vm': 1 });
-    expect([spot(world, 0, 1), spot(world, 1, 0)]).toEqual([[3, 0], [3, 0]]); // prettier-ignore
+    expect([spot(world, 0, 1), spot(world, 1, 0)]).toEqual([
+      [3, 0],
+      [3, 0],
+    ]);
   });
 
   it('turns spot instances of another size out where a new VM needs their GPUs, and no more of them than it must', () => {
@@ -228,7 +267,10 @@ describe('what is taken', () => {
     world.to(R0_N_SLOW, 4);
     expect([world.fleet.gpusInUse(0, 0), spot(world, 0, 0), world.fleet.actions.refused]).toEqual([12, [0, 0], 1]);
     // What is refused leaves what is spot where it is.
-    const full = fleetOf({ ...base, endpoints: base.endpoints.map((one, e) => (e === R0_N_SLOW ? { ...big, gpusPerInstance: 8 } : one)) });
+    const full = fleetOf({
+      ...base,
+      endpoints: base.endpoints.map((one, e) => (e === R0_N_SLOW ? { ...big, gpusPerInstance: 8 } : one)),
+    });
     full.to(R0_M_SLOW, 2);
     full.to(R0_N_SLOW, 2);
     expect([spot(full, 0, 0), full.fleet.actions.refused, held(full, R0_N_SLOW)]).toEqual([[0, 0], 1, [0, 1, 0]]);
@@ -241,11 +283,16 @@ describe('what is taken', () => {
     world.to(R0_M_SLOW, 2);
     world.to(8, 0);
     expect(spot(world, 0, 0)).toEqual([2, 0]);
-    // An instance of two GPUs is had back as one, and then none is left of that size: a new VM turns the wide one out.
+    // An instance of two GPUs is had back as one, and then none is left of that size: a new VM
+    // turns the wide one out.
     world.to(R0_M_SLOW, 3);
     expect([spot(world, 0, 0), world.fleet.gpusInUse(0, 0)]).toEqual([[1, 0], 16]);
     world.to(R0_N_SLOW, 8);
-    expect([spot(world, 0, 0), world.fleet.gpusInUse(0, 0), world.fleet.actions.acquiredByWay.redeploy]).toEqual([[0, 0], 20, 0]);
+    expect([spot(world, 0, 0), world.fleet.gpusInUse(0, 0), world.fleet.actions.acquiredByWay.redeploy]).toEqual([
+      [0, 0],
+      20,
+      0,
+    ]);
   });
 
   it('may be an instance that an endpoint begins with as spot', () => {
@@ -283,8 +330,16 @@ describe('an eviction', () => {
     for (const [i, one] of [a, b, c, d, e, f].entries()) world.work(one, 600 - 100 * i);
     const idle = world.of(R1_M_SLOW)[0];
     expect(world.fleet.notice(0, 0, 2, 0)).toEqual([f, e]);
-    expect([world.fleet.awaitsEviction(f), world.fleet.awaitsEviction(d), world.fleet.awaitsEviction(idle)]).toEqual([true, false, false]);
-    expect([held(world, R0_M_SLOW), held(world, R0_N_SLOW), held(world, R0_M_FAST)]).toEqual([[3, 0, 0], [1, 0, 2], [3, 0, 0]]); // prettier-ignore
+    expect([world.fleet.awaitsEviction(f), world.fleet.awaitsEviction(d), world.fleet.awaitsEviction(idle)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect([held(world, R0_M_SLOW), held(world, R0_N_SLOW), held(world, R0_M_FAST)]).toEqual([
+      [3, 0, 0],
+      [1, 0, 2],
+      [3, 0, 0],
+    ]);
     // It is not put back to work, nor donated when it has none left: its GPUs go back to the cloud.
     world.to(R0_N_SLOW, 2);
     expect(world.fleet.actions).toMatchObject({ resumed: 0, acquiredByWay: { 'new-vm': 1 } });
@@ -325,7 +380,9 @@ describe('an eviction', () => {
     world.fleet.notice(0, 0, 1, 0);
     world.fleet.audit();
     expect(world.fleet.ready[R0_M_SLOW] + world.fleet.ready[R0_N_SLOW]).toBe(5);
-    expect([world.fleet.draining[R0_M_SLOW], world.fleet.actions.lost, world.fleet.gpusInUse(0, 0)]).toEqual([0, 1, 10]);
+    expect([world.fleet.draining[R0_M_SLOW], world.fleet.actions.lost, world.fleet.gpusInUse(0, 0)]).toEqual([
+      0, 1, 10,
+    ]);
   });
 
   it('takes so many spot instances and no more', () => {
@@ -344,7 +401,14 @@ describe('what is done', () => {
     expect(world.fleet.actions).toMatchObject({ scaleIn: 0, scaleOut: 0 });
     world.to(R0_M_SLOW, 1);
     world.to(R0_M_SLOW, 3);
-    expect(world.fleet.actions).toMatchObject({ scaleIn: 1, scaleOut: 1, resumed: 0, cancelled: 0, refused: 0, lost: 0 });
+    expect(world.fleet.actions).toMatchObject({
+      scaleIn: 1,
+      scaleOut: 1,
+      resumed: 0,
+      cancelled: 0,
+      refused: 0,
+      lost: 0,
+    });
   });
 
   it('in the last region and of the last SKU is done there', () => {
@@ -352,7 +416,9 @@ describe('what is done', () => {
     const busy = world.of(7);
     for (const one of [...world.of(5), ...busy]) world.work(one, 100 - one);
     expect(world.fleet.notice(1, 1, 2, 0)).toEqual([...world.of(5), ...busy].sort((a, b) => b - a).slice(0, 2));
-    expect([world.fleet.gpusInUse(1, 1), world.fleet.gpusInUse(1, 0), world.fleet.gpusInUse(0, 1)]).toEqual([12, 12, 12]);
+    expect([world.fleet.gpusInUse(1, 1), world.fleet.gpusInUse(1, 0), world.fleet.gpusInUse(0, 1)]).toEqual([
+      12, 12, 12,
+    ]);
     world.to(5, 0);
     world.to(4, 8);
     expect([world.fleet.gpusInUse(1, 0), world.fleet.gpusInUse(0, 1)]).toEqual([22, 12]);
@@ -365,29 +431,42 @@ describe('what is done', () => {
 });
 
 describe('an outage', () => {
-  it('takes all of its region, whatever it is doing, and nothing of the other; nothing starts there until the last one is over', () => {
-    const world = fleetOf(config({ initialSpotInstances: 1 }));
-    const [a, b] = world.of(R0_M_SLOW) as [number, number, number];
-    world.work(a, 10, [1]);
-    world.work(b, 20, [2, 3]);
-    world.to(R0_M_SLOW, 1);
-    world.to(R0_M_FAST, 5);
-    const other = [4, 5, 6, 7].map((e) => held(world, e));
-    expect(world.fleet.loseRegion(0, MINUTE).sort()).toEqual([1, 2, 3]);
-    world.fleet.audit();
-    expect([0, 1, 2, 3].map((e) => held(world, e))).toEqual(Array(4).fill([0, 0, 0]));
-    expect([4, 5, 6, 7].map((e) => held(world, e))).toEqual(other);
-    expect([world.fleet.gpusInUse(0, 0), world.fleet.gpusInUse(0, 1), spot(world, 0, 0), spot(world, 1, 0)]).toEqual([0, 0, [0, 0], [1, 1]]);
-    expect([world.fleet.isDown(0), world.fleet.isDown(1)]).toEqual([true, false]);
-    world.fleet.loseRegion(0, MINUTE);
-    world.fleet.restoreRegion(0);
-    world.to(R0_M_SLOW, 2, MINUTE);
-    expect([world.fleet.isDown(0), held(world, R0_M_SLOW), world.fleet.actions.refused]).toEqual([true, [0, 0, 0], 2]);
-    world.fleet.restoreRegion(0);
-    world.to(R0_M_SLOW, 2, MINUTE);
-    expect([world.fleet.isDown(0), held(world, R0_M_SLOW)]).toEqual([false, [0, 2, 0]]);
-    expect(world.until(100 * MINUTE)).toHaveLength(2);
-  });
+  it(
+    'takes all of its region, whatever it is doing, and nothing of the other; nothing starts there until the last ' +
+      'one is over',
+    () => {
+      const world = fleetOf(config({ initialSpotInstances: 1 }));
+      const [a, b] = world.of(R0_M_SLOW) as [number, number, number];
+      world.work(a, 10, [1]);
+      world.work(b, 20, [2, 3]);
+      world.to(R0_M_SLOW, 1);
+      world.to(R0_M_FAST, 5);
+      const other = [4, 5, 6, 7].map((e) => held(world, e));
+      expect(world.fleet.loseRegion(0, MINUTE).sort()).toEqual([1, 2, 3]);
+      world.fleet.audit();
+      expect([0, 1, 2, 3].map((e) => held(world, e))).toEqual(Array(4).fill([0, 0, 0]));
+      expect([4, 5, 6, 7].map((e) => held(world, e))).toEqual(other);
+      expect([world.fleet.gpusInUse(0, 0), world.fleet.gpusInUse(0, 1), spot(world, 0, 0), spot(world, 1, 0)]).toEqual([
+        0,
+        0,
+        [0, 0],
+        [1, 1],
+      ]);
+      expect([world.fleet.isDown(0), world.fleet.isDown(1)]).toEqual([true, false]);
+      world.fleet.loseRegion(0, MINUTE);
+      world.fleet.restoreRegion(0);
+      world.to(R0_M_SLOW, 2, MINUTE);
+      expect([world.fleet.isDown(0), held(world, R0_M_SLOW), world.fleet.actions.refused]).toEqual([
+        true,
+        [0, 0, 0],
+        2,
+      ]);
+      world.fleet.restoreRegion(0);
+      world.to(R0_M_SLOW, 2, MINUTE);
+      expect([world.fleet.isDown(0), held(world, R0_M_SLOW)]).toEqual([false, [0, 2, 0]]);
+      expect(world.until(100 * MINUTE)).toHaveLength(2);
+    },
+  );
 });
 
 describe('time that is held', () => {
@@ -440,7 +519,15 @@ describe('time that is held', () => {
     world.fleet.loseRegion(region, 35 * MINUTE);
     world.fleet.audit();
     const { readyMs, drainingMs, busyMs, provisioningMs } = world.fleet.heldTime(e, 90 * MINUTE);
-    expect([readyMs, drainingMs, busyMs, provisioningMs].flat().map((ms) => ms / MINUTE)).toEqual([2 * 35 + 10, 0, 2 * 35, 0, 0, 0, 10 + 5]);
+    expect([readyMs, drainingMs, busyMs, provisioningMs].flat().map((ms) => ms / MINUTE)).toEqual([
+      2 * 35 + 10,
+      0,
+      2 * 35,
+      0,
+      0,
+      0,
+      10 + 5,
+    ]);
     expect(world.fleet.heldTime(e, 200 * MINUTE)).toEqual(world.fleet.heldTime(e, 90 * MINUTE));
     expect(c).toBeGreaterThanOrEqual(0);
     // What was draining when it was lost.
@@ -450,7 +537,11 @@ describe('time that is held', () => {
     other.to(e, 2, 10 * MINUTE);
     other.fleet.lose(d, 20 * MINUTE);
     other.fleet.audit();
-    expect(other.fleet.heldTime(e, 90 * MINUTE)).toMatchObject({ readyMs: (2 * 90 + 10) * MINUTE, drainingMs: 10 * MINUTE, busyMs: (2 * 90 + 20) * MINUTE });
+    expect(other.fleet.heldTime(e, 90 * MINUTE)).toMatchObject({
+      readyMs: (2 * 90 + 10) * MINUTE,
+      drainingMs: 10 * MINUTE,
+      busyMs: (2 * 90 + 20) * MINUTE,
+    });
   });
 });
 

@@ -35,7 +35,10 @@ export interface FleetActions {
   lost: number;
 }
 
-/** Instances and their states, the spot pool, and the GPUs that hold them. Draining and spot instances keep their GPUs. */
+/**
+ * Instances and their states, the spot pool, and the GPUs that hold them. Draining and spot
+ * instances keep their GPUs.
+ */
 export class Fleet {
   readonly state: Uint8Array;
   readonly endpointOf: Int32Array;
@@ -121,7 +124,10 @@ export class Fleet {
     }
   }
 
-  /** Brings an endpoint to `decision.targetInstances`, ready and provisioning together. Returns the ready instances that it gained at once. */
+  /**
+   * Brings an endpoint to `decision.targetInstances`, ready and provisioning together. Returns the
+   * ready instances that it gained at once.
+   */
   apply(endpoint: number, decision: Pick<ScalingDecision, 'targetInstances'>, nowMs: number): number {
     const spec = this.#config.endpoints[endpoint];
     const target = Math.min(spec.maxInstances, Math.max(spec.minInstances, Math.floor(decision.targetInstances)));
@@ -158,7 +164,9 @@ export class Fleet {
     return this.#topology.poolOfEndpoint[endpoint];
   }
 
-  /** To be called when an instance has run out of work: a draining one is donated to the spot pool. */
+  /**
+   * To be called when an instance has run out of work: a draining one is donated to the spot pool.
+   */
   onIdle(instance: number, nowMs: number): void {
     this.#held.add(this.endpointOf[instance] * PER_ENDPOINT + 2, -1, nowMs);
     if (this.state[instance] === DRAINING) this.#donate(instance, nowMs);
@@ -197,7 +205,9 @@ export class Fleet {
     return this.#regionOutages[region] > 0;
   }
 
-  /** An outage of a region is over: with the last one it is back, empty and open to new instances. */
+  /**
+   * An outage of a region is over: with the last one it is back, empty and open to new instances.
+   */
   restoreRegion(region: number): void {
     this.#regionOutages[region]--;
   }
@@ -207,7 +217,8 @@ export class Fleet {
     this.#regionOutages[region]++;
     const homeless: number[] = [];
     for (let i = 0; i < this.state.length; i++) {
-      if (this.state[i] !== FREE && this.#regionOf[this.endpointOf[i]] === region) for (const slot of this.lose(i, nowMs)) homeless.push(slot);
+      if (this.state[i] !== FREE && this.#regionOf[this.endpointOf[i]] === region)
+        for (const slot of this.lose(i, nowMs)) homeless.push(slot);
     }
     for (let k = 0; k < this.#config.skus.length; k++) this.loseSpot(region, k, Infinity, nowMs);
     return homeless;
@@ -226,11 +237,15 @@ export class Fleet {
     }
   }
 
-  /** Ready instances of a region and SKU on notice: those with the least work first. They drain from now on; returns them. */
+  /**
+   * Ready instances of a region and SKU on notice: those with the least work first. They drain from
+   * now on; returns them.
+   */
   notice(region: number, sku: number, count: number, nowMs: number): number[] {
     const cell = region * this.#config.skus.length + sku;
     const ready: number[] = [];
-    for (let i = 0; i < this.state.length; i++) if (this.state[i] === READY && this.#cell(this.endpointOf[i]) === cell) ready.push(i);
+    for (let i = 0; i < this.state.length; i++)
+      if (this.state[i] === READY && this.#cell(this.endpointOf[i]) === cell) ready.push(i);
     ready.sort((a, b) => this.#engine.outstandingTokens[a] - this.#engine.outstandingTokens[b] || a - b);
     const victims = ready.slice(0, count);
     for (const instance of victims) {
@@ -245,7 +260,10 @@ export class Fleet {
     return this.#evicted[instance] === 1;
   }
 
-  /** An instance is gone at once, in whatever state; returns the requests that it had. Its host goes back to the cloud. */
+  /**
+   * An instance is gone at once, in whatever state; returns the requests that it had. Its host goes
+   * back to the cloud.
+   */
   lose(instance: number, nowMs: number): number[] {
     const endpoint = this.endpointOf[instance];
     const state = this.state[instance];
@@ -277,7 +295,8 @@ export class Fleet {
   /** Donated instances by model. */
   spotInstances(region: number, sku: number): ReadonlyMap<number, number> {
     const byModel = new Map<number, number>();
-    for (const lot of this.#spot.lots(region * this.#config.skus.length + sku)) byModel.set(lot.model, (byModel.get(lot.model) ?? 0) + lot.count);
+    for (const lot of this.#spot.lots(region * this.#config.skus.length + sku))
+      byModel.set(lot.model, (byModel.get(lot.model) ?? 0) + lot.count);
     return byModel;
   }
 
@@ -295,7 +314,11 @@ export class Fleet {
     }
     if (used + this.#freeSlots.length !== this.state.length) throw new InvariantError('instance slots were lost');
     for (const [e] of this.#config.endpoints.entries()) {
-      if (counts[e * 4 + READY] !== this.ready[e] || counts[e * 4 + PROVISIONING] !== this.provisioning[e] || counts[e * 4 + DRAINING] !== this.draining[e]) {
+      if (
+        counts[e * 4 + READY] !== this.ready[e] ||
+        counts[e * 4 + PROVISIONING] !== this.provisioning[e] ||
+        counts[e * 4 + DRAINING] !== this.draining[e]
+      ) {
         throw new InvariantError(`endpoint ${e} counts its instances wrongly`);
       }
     }
@@ -304,7 +327,9 @@ export class Fleet {
       const region = Math.floor(cell / this.#config.skus.length);
       const sku = cell % this.#config.skus.length;
       if (gpus[cell] !== this.#gpusInUse[cell])
-        throw new InvariantError(`GPUs of ${this.#config.regions[region]} do not add up: ${gpus[cell]} against ${this.#gpusInUse[cell]}`);
+        throw new InvariantError(
+          `GPUs of ${this.#config.regions[region]} do not add up: ${gpus[cell]} against ${this.#gpusInUse[cell]}`,
+        );
       if (gpus[cell] > this.#config.gpuCapacity[region][sku])
         throw new InvariantError(`${this.#config.regions[region]} holds ${gpus[cell]} GPUs, above its capacity`);
     }
@@ -359,7 +384,9 @@ export class Fleet {
 
   #resumeDraining(endpoint: number, nowMs: number): boolean {
     if (this.draining[endpoint] === 0) return false;
-    const instance = this.#find(endpoint, DRAINING, (i) => (this.#evicted[i] === 1 ? NaN : -this.#engine.outstandingTokens[i]));
+    const instance = this.#find(endpoint, DRAINING, (i) =>
+      this.#evicted[i] === 1 ? NaN : -this.#engine.outstandingTokens[i],
+    );
     if (instance === -1) return false;
     this.draining[endpoint]--;
     this.#held.add(endpoint * PER_ENDPOINT + 1, -1, nowMs);
@@ -368,7 +395,10 @@ export class Fleet {
     return true;
   }
 
-  /** Cheapest way first: the same model from spot, another model from spot, a new VM (in the place of spot instances where GPUs are short). */
+  /**
+   * Cheapest way first: the same model from spot, another model from spot, a new VM (in the place
+   * of spot instances where GPUs are short).
+   */
   #acquire(endpoint: number, nowMs: number): boolean {
     if (this.isDown(this.#regionOf[endpoint])) return false;
     const spec = this.#config.endpoints[endpoint];
@@ -399,7 +429,10 @@ export class Fleet {
     return true;
   }
 
-  /** Least work lost first: what is not ready yet, newest first, then the ready instance with the fewest outstanding tokens. */
+  /**
+   * Least work lost first: what is not ready yet, newest first, then the ready instance with the
+   * fewest outstanding tokens.
+   */
   #removeOne(endpoint: number, nowMs: number): void {
     if (this.provisioning[endpoint] > 0) {
       const instance = this.#find(endpoint, PROVISIONING, (i) => -this.#startedAt[i]);
@@ -452,7 +485,10 @@ export class Fleet {
     this.#freeSlots.push(instance);
   }
 
-  /** The instance of an endpoint in `state` with the smallest cost, the lowest slot on a tie; −1 where there is none. A cost of NaN leaves one out. */
+  /**
+   * The instance of an endpoint in `state` with the smallest cost, the lowest slot on a tie; −1
+   * where there is none. A cost of NaN leaves one out.
+   */
   #find(endpoint: number, state: number, cost: (instance: number) => number): number {
     let best = -1;
     let bestCost = Infinity;

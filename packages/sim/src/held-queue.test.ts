@@ -5,9 +5,15 @@ import { RequestTable } from './request-table.js';
 
 describe('HeldQueue', () => {
   it('gives back what was put in, earliest deadline first and then in order of arrival, however they come', () => {
-    const deadline = fc.oneof({ weight: 3, arbitrary: fc.constant('later' as const) }, { weight: 1, arbitrary: fc.integer({ min: 0, max: 20 }) });
+    const deadline = fc.oneof(
+      { weight: 3, arbitrary: fc.constant('later' as const) },
+      { weight: 1, arbitrary: fc.integer({ min: 0, max: 20 }) },
+    );
     // Many at once too: what waits is kept in blocks.
-    const times = fc.oneof({ weight: 2, arbitrary: fc.integer({ min: 1, max: 3 }) }, { weight: 1, arbitrary: fc.integer({ min: 100, max: 700 }) });
+    const times = fc.oneof(
+      { weight: 2, arbitrary: fc.integer({ min: 1, max: 3 }) },
+      { weight: 1, arbitrary: fc.integer({ min: 100, max: 700 }) },
+    );
     const step = fc.oneof(
       { weight: 3, arbitrary: fc.record({ deadline, times }) },
       { weight: 2, arbitrary: fc.record({ deadline: fc.constant('none' as const), times }) },
@@ -56,7 +62,8 @@ describe('HeldQueue', () => {
           expected.sort((x, y) => x.deadline - y.deadline || x.sequence - y.sequence);
           expect(queue.size).toBe(expected.length);
           expect(queue.topKey()).toBe(expected[0]?.deadline ?? Infinity);
-          for (const by of [0, 10, 150, 1_500]) expect(queue.countUpTo(by)).toBe(expected.filter((held) => held.deadline <= by).length);
+          for (const by of [0, 10, 150, 1_500])
+            expect(queue.countUpTo(by)).toBe(expected.filter((held) => held.deadline <= by).length);
         }
         expect(requests.live).toBe(0);
       }),

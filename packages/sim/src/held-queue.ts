@@ -1,16 +1,24 @@
 import { DEADLINE_AT, ORIGIN, OUTPUT, type RequestTable, SEQUENCE } from './request-table.js';
 import { SlotHeap } from './slot-heap.js';
 
-/** Numbers kept of a request, a cache line: the first ones of its record in the table, in the same places, and where it comes from. */
+/**
+ * Numbers kept of a request, a cache line: the first ones of its record in the table, in the same
+ * places, and where it comes from.
+ */
 const FIELDS = 8;
 const HELD_ORIGIN = OUTPUT + 1;
-/** A block is 16 kB: little beside a backlog, and little where many residency sets hold a few requests each. */
+/**
+ * A block is 16 kB: little beside a backlog, and little where many residency sets hold a few
+ * requests each.
+ */
 const BLOCK_BITS = 8;
 const BLOCK = 1 << BLOCK_BITS;
 
 /**
- * Requests of one model, tier and residency set that wait, by (deadline, sequence). Most come in the order of their deadlines: those lie one after another in blocks, so that a backlog of millions is read as it was
- * written, without a look at the rest, and takes no more memory than it fills. Those that don't go to a heap beside them.
+ * Requests of one model, tier and residency set that wait, by (deadline, sequence). Most come in
+ * the order of their deadlines: those lie one after another in blocks, so that a backlog of
+ * millions is read as it was written, without a look at the rest, and takes no more memory than it
+ * fills. Those that don't go to a heap beside them.
  */
 export class HeldQueue {
   size = 0;
@@ -28,13 +36,20 @@ export class HeldQueue {
 
   /** Earliest deadline, `Infinity` where nothing waits. */
   topKey(): number {
-    return Math.min(this.#inOrder > 0 ? this.#blocks[0][this.#head * FIELDS + DEADLINE_AT] : Infinity, this.#late.topKey());
+    return Math.min(
+      this.#inOrder > 0 ? this.#blocks[0][this.#head * FIELDS + DEADLINE_AT] : Infinity,
+      this.#late.topKey(),
+    );
   }
 
   /** How many have a deadline ≤ `atMs`: looks at those only. */
   countUpTo(atMs: number): number {
     let n = 0;
-    while (n < this.#inOrder && this.#blocks[(this.#head + n) >> BLOCK_BITS][((this.#head + n) & (BLOCK - 1)) * FIELDS + DEADLINE_AT] <= atMs) n++;
+    while (
+      n < this.#inOrder &&
+      this.#blocks[(this.#head + n) >> BLOCK_BITS][((this.#head + n) & (BLOCK - 1)) * FIELDS + DEADLINE_AT] <= atMs
+    )
+      n++;
     return n + this.#late.countUpTo(atMs);
   }
 
@@ -43,7 +58,10 @@ export class HeldQueue {
     this.size++;
     const deadline = requests.doubles[slot + DEADLINE_AT];
     const sequence = requests.doubles[slot + SEQUENCE];
-    if (this.#inOrder > 0 && (deadline < this.#lastDeadline || (deadline === this.#lastDeadline && sequence < this.#lastSequence))) {
+    if (
+      this.#inOrder > 0 &&
+      (deadline < this.#lastDeadline || (deadline === this.#lastDeadline && sequence < this.#lastSequence))
+    ) {
       const at = this.#lateFree.pop() ?? this.#growLate();
       write(this.#lateRecords, at * FIELDS, requests, slot);
       this.#late.push(deadline, sequence, at);
@@ -59,7 +77,10 @@ export class HeldQueue {
     this.#lastSequence = sequence;
   }
 
-  /** Copies the request with the earliest deadline into a slot of the table and returns the slot; call only where one waits. */
+  /**
+   * Copies the request with the earliest deadline into a slot of the table and returns the slot;
+   * call only where one waits.
+   */
   pop(requests: RequestTable): number {
     this.size--;
     const slot = requests.allocate();
@@ -67,7 +88,10 @@ export class HeldQueue {
     if (this.#inOrder > 0) {
       const first = this.#blocks[0];
       const at = this.#head * FIELDS;
-      if (!(lateKey < first[at + DEADLINE_AT] || (lateKey === first[at + DEADLINE_AT] && this.#lateSequence() < first[at + SEQUENCE]))) {
+      if (!(
+        lateKey < first[at + DEADLINE_AT] ||
+        (lateKey === first[at + DEADLINE_AT] && this.#lateSequence() < first[at + SEQUENCE])
+      )) {
         read(first, at, requests, slot);
         this.#inOrder--;
         if (++this.#head === BLOCK) {

@@ -11,7 +11,10 @@ interface DueStep {
   count: number;
 }
 
-/** Requests by the step of their deadline: kept, since a backlog can hold millions. What comes and what goes is mostly of the same step as the one before. */
+/**
+ * Requests by the step of their deadline: kept, since a backlog can hold millions. What comes and
+ * what goes is mostly of the same step as the one before.
+ */
 class DueCounts {
   readonly #steps = new Map<number, DueStep>();
   #lastAdded: DueStep = { step: NaN, count: 0 };
@@ -56,7 +59,10 @@ export interface ResidencyQueue {
   readonly allows: (region: number) => boolean;
 }
 
-/** Non-interactive requests that wait for room: one queue in deadline order for each model and residency set. */
+/**
+ * Non-interactive requests that wait for room: one queue in deadline order for each model and
+ * residency set.
+ */
 export class HeldRequests {
   /** Requests held, by model. */
   readonly count: Int32Array;
@@ -93,7 +99,10 @@ export class HeldRequests {
     requests.free(slot);
   }
 
-  /** Requests of a model whose deadline is at or before `atMs`, to ten minutes, in whatever region they may run. */
+  /**
+   * Requests of a model whose deadline is at or before `atMs`, to ten minutes, in whatever region
+   * they may run.
+   */
   countDueBy(model: number, atMs: number): number {
     return this.#due[model].countBy(atMs);
   }
@@ -114,10 +123,14 @@ export class HeldRequests {
     return queues;
   }
 
-  /** Puts the request with the earliest deadline that may run in `region` back into the table and returns its slot, or −1. */
+  /**
+   * Puts the request with the earliest deadline that may run in `region` back into the table and
+   * returns its slot, or −1.
+   */
   take(requests: RequestTable, model: number, region: number): number {
     let best: ResidencyQueue | undefined;
-    for (const held of this.queues(model, region)) if (held.queue.size > 0 && (best === undefined || held.queue.topKey() < best.queue.topKey())) best = held;
+    for (const held of this.queues(model, region))
+      if (held.queue.size > 0 && (best === undefined || held.queue.topKey() < best.queue.topKey())) best = held;
     if (best === undefined) return -1;
     const slot = best.queue.pop(requests);
     const { doubles, ints } = requests;

@@ -21,7 +21,10 @@ export interface IncidentStage {
   readonly reroute: (slots: readonly number[], nowMs: number) => void;
 }
 
-/** Lets incidents happen at their times: regions and telemetry go and come back, hosts are evicted after a notice. */
+/**
+ * Lets incidents happen at their times: regions and telemetry go and come back, hosts are evicted
+ * after a notice.
+ */
 export class IncidentHost {
   /** When something happens next, `Infinity` for never. */
   nextAtMs: number;
@@ -85,9 +88,11 @@ export class IncidentHost {
         if (step.spot) fleet.loseSpot(step.region, step.sku, step.instances, nowMs);
         else {
           const victims = fleet.notice(step.region, step.sku, step.instances, nowMs);
-          for (const instance of victims) if (fleet.awaitsEviction(instance)) this.#notices.push({ instance, atMs: step.endsAtMs });
+          for (const instance of victims)
+            if (fleet.awaitsEviction(instance)) this.#notices.push({ instance, atMs: step.endsAtMs });
           this.#notices.sort((a, b) => a.atMs - b.atMs);
-          for (const instance of victims) if (fleet.awaitsEviction(instance)) reroute(engine.takeWaiting(instance), nowMs);
+          for (const instance of victims)
+            if (fleet.awaitsEviction(instance)) reroute(engine.takeWaiting(instance), nowMs);
         }
         break;
     }

@@ -27,7 +27,9 @@ const traffic = (seed: number, requestsPerDay: number) =>
   });
 
 /** A loop that ticks every minute and keeps what it sees. */
-function spyEveryMinute(then: (ports: ControlPorts, nowMs: number) => void | Promise<void>): (ports: ControlPorts) => ControlLoop {
+function spyEveryMinute(
+  then: (ports: ControlPorts, nowMs: number) => void | Promise<void>,
+): (ports: ControlPorts) => ControlLoop {
   return (ports) => {
     let next = 0;
     return {
@@ -47,7 +49,12 @@ describe('incidents', () => {
   it('of every kind leave no request unaccounted for, and break no invariant', async () => {
     const time = fc.integer({ min: 1, max: 110 }).map((minutes) => minutes * MINUTE + 12_345);
     const incident: fc.Arbitrary<Incident> = fc.oneof(
-      fc.record({ kind: fc.constant('region-outage' as const), atMs: time, durationMs: time, region: fc.constantFrom(r0, regionId('r1')) }),
+      fc.record({
+        kind: fc.constant('region-outage' as const),
+        atMs: time,
+        durationMs: time,
+        region: fc.constantFrom(r0, regionId('r1')),
+      }),
       fc.record({ kind: fc.constant('telemetry-outage' as const), atMs: time, durationMs: time }),
       fc.record({
         kind: fc.constant('eviction' as const),
@@ -76,14 +83,22 @@ describe('incidents', () => {
             rttMs: 30,
             performance: linearPerformance(30_000),
             incidents,
-            engine: { kvAllocation: reserve ? 'reserve' : 'growth', chunkedPrefill, maxBatchTokens: 2_048, maxBatchRequests: 64 },
+            engine: {
+              kvAllocation: reserve ? 'reserve' : 'growth',
+              chunkedPrefill,
+              maxBatchTokens: 2_048,
+              maxBatchRequests: 64,
+            },
             policies: {
               batchScheduler: createPfScheduler(),
               release: createHeadroomRelease(),
               scaling: createReactiveScaling({ scaleOutAbove: 0.5, scaleInBelow: 0.1 }),
             },
           });
-          const spot = { ...config, endpoints: config.endpoints.map((endpoint) => ({ ...endpoint, initialSpotInstances: 2 })) };
+          const spot = {
+            ...config,
+            endpoints: config.endpoints.map((endpoint) => ({ ...endpoint, initialSpotInstances: 2 })),
+          };
           const { total, rerouted } = await simulate(spot, traffic(seed, requestsPerDay), { ...seen, audit: true });
           expect(total.completed + total.rejected + total.unfinished).toBe(total.arrived);
           expect(total.unfinished).toBe(0);
@@ -108,7 +123,8 @@ describe('incidents', () => {
       { ...seen, audit: true },
     );
     expect(result).toMatchObject({ rerouted: 1, servedAway: 3, rejectedNoRegion: 0, total: { completed: 3 } });
-    // The region is back after an hour, and nobody asks for instances there: the last one is better off away too.
+    // The region is back after an hour, and nobody asks for instances there: the last one is better
+    // off away too.
     expect([...seen.byId.values()].map((one) => one.region)).toEqual([1, 1, 1]);
     expect(result.byTier['interactive-fast']!.ttftMs.max).toBeGreaterThan(1_000);
     expect(result.actions.lost).toBe(1);
@@ -122,10 +138,14 @@ describe('incidents', () => {
       incidents: [{ kind: 'region-outage', atMs: 1_000, durationMs: HOUR, region: regionId('r1') }],
       policies: { regionRouter: away, scaling: { name: 'none', decide: () => [] } },
     });
-    const result = await simulate(config, traceFromRequests([request(0, 100, 1_000), request(1, 100, 1_000), request(2_000, 100, 10)]), {
-      ...seen,
-      audit: true,
-    });
+    const result = await simulate(
+      config,
+      traceFromRequests([request(0, 100, 1_000), request(1, 100, 1_000), request(2_000, 100, 10)]),
+      {
+        ...seen,
+        audit: true,
+      },
+    );
     expect([...seen.byId.values()].map((one) => one.region)).toEqual([0, 0, 0]);
     expect(result).toMatchObject({ rerouted: 2, servedAway: 0, total: { completed: 3 } });
   });
@@ -163,7 +183,12 @@ describe('incidents', () => {
   });
 
   it('work that can wait waits for a region to come back', async () => {
-    const both = ['r0', 'r1'].map((name): Incident => ({ kind: 'region-outage', atMs: MINUTE, durationMs: 10 * MINUTE, region: regionId(name) }));
+    const both = ['r0', 'r1'].map((name): Incident => ({
+      kind: 'region-outage',
+      atMs: MINUTE,
+      durationMs: 10 * MINUTE,
+      region: regionId(name),
+    }));
     const result = await simulate(
       testConfig({ regions: 2, incidents: both, policies: { scaling: createReactiveScaling() }, durationMs: 2 * HOUR }),
       traceFromRequests([request(2 * MINUTE, 100, 10, { tier: 'non-interactive' }), request(3 * MINUTE, 100, 10)]),
@@ -190,7 +215,9 @@ describe('incidents', () => {
     expect(result.actions).toMatchObject({ lost: 2, acquiredByWay: { 'new-vm': 2 } });
     const readyAt = (atMs: number) => samples.find(([timeMs]) => timeMs === atMs)![1];
     // Half an hour of outage, forty minutes for a VM.
-    expect([readyAt(9 * MINUTE), readyAt(11 * MINUTE), readyAt(69 * MINUTE), readyAt(71 * MINUTE)]).toEqual([2, 0, 0, 2]);
+    expect([readyAt(9 * MINUTE), readyAt(11 * MINUTE), readyAt(69 * MINUTE), readyAt(71 * MINUTE)]).toEqual([
+      2, 0, 0, 2,
+    ]);
   });
 
   it('a notice drains: what waits goes elsewhere at once, what runs ends in time or begins anew', async () => {
@@ -199,14 +226,21 @@ describe('incidents', () => {
         testConfig({
           instances: 2,
           maxInstances: 2,
-          incidents: [{ kind: 'eviction', atMs: 100, noticeMs, region: r0, sku: gpu, instances: 1, target: 'on-demand' }],
+          incidents: [
+            { kind: 'eviction', atMs: 100, noticeMs, region: r0, sku: gpu, instances: 1, target: 'on-demand' },
+          ],
           durationMs: MINUTE,
         }),
         traceFromRequests([request(0, 100, 200), request(1, 100, 200), request(200, 100, 10)]),
         { audit: true },
       );
     // About 1.2 s of work each.
-    expect(await evict(5_000)).toMatchObject({ rerouted: 0, actions: { lost: 1 }, total: { completed: 3 }, spotGpuHours: 0 });
+    expect(await evict(5_000)).toMatchObject({
+      rerouted: 0,
+      actions: { lost: 1 },
+      total: { completed: 3 },
+      spotGpuHours: 0,
+    });
     expect(await evict(300)).toMatchObject({ rerouted: 1, actions: { lost: 1 }, total: { completed: 3 } });
   });
 
@@ -216,11 +250,16 @@ describe('incidents', () => {
       maxInstances: 3,
       gpus: 3,
       durationMs: HOUR,
-      incidents: [{ kind: 'eviction', atMs: MINUTE, noticeMs: 30_000, region: r0, sku: gpu, instances: 1, target: 'spot' }],
+      incidents: [
+        { kind: 'eviction', atMs: MINUTE, noticeMs: 30_000, region: r0, sku: gpu, instances: 1, target: 'spot' },
+      ],
       policies: {
         scaling: {
           name: 'all',
-          decide: (fleet, _, nowMs) => (nowMs < 2 * MINUTE ? [] : [{ endpointId: fleet.endpoints[0].endpointId, targetInstances: 3, reason: 'test' }]),
+          decide: (fleet, _, nowMs) =>
+            nowMs < 2 * MINUTE
+              ? []
+              : [{ endpointId: fleet.endpoints[0].endpointId, targetInstances: 3, reason: 'test' }],
         },
       },
     });
@@ -235,14 +274,21 @@ describe('incidents', () => {
   it('are refused with their path', async () => {
     const trace = traceFromRequests([request(0, 10, 2)]);
     const wrong: [string, Incident][] = [
-      ['incidents[0].region: "mars" is not one of the fleet\'s', { kind: 'region-outage', atMs: 0, durationMs: 1, region: regionId('mars') }],
-      ['incidents[0].atMs: must be a finite time of 0 or more, not -1', { kind: 'telemetry-outage', atMs: -1, durationMs: 1 }],
+      [
+        'incidents[0].region: "mars" is not one of the fleet\'s',
+        { kind: 'region-outage', atMs: 0, durationMs: 1, region: regionId('mars') },
+      ],
+      [
+        'incidents[0].atMs: must be a finite time of 0 or more, not -1',
+        { kind: 'telemetry-outage', atMs: -1, durationMs: 1 },
+      ],
       [
         'incidents[0].instances: must be a whole number of 1 or more, not 0',
         { kind: 'eviction', atMs: 0, noticeMs: 0, region: r0, sku: gpu, instances: 0, target: 'spot' },
       ],
     ];
-    for (const [message, one] of wrong) await expect(simulate(testConfig({ incidents: [one] }), trace)).rejects.toThrow(message);
+    for (const [message, one] of wrong)
+      await expect(simulate(testConfig({ incidents: [one] }), trace)).rejects.toThrow(message);
   });
 });
 
@@ -260,8 +306,14 @@ describe('a control loop in the simulator', () => {
           await Promise.resolve();
           ticks.push(nowMs);
           const { endpoints } = await telemetry.snapshot();
-          if (nowMs === 2 * MINUTE) results.push(...(await actuator.apply([{ endpointId: endpoints[0].endpointId, targetInstances: 4, reason: 'x' }])));
-          if (nowMs === 3 * MINUTE) results.push(...(await actuator.apply([{ endpointId: endpoints[0].endpointId, targetInstances: 4, reason: 'x' }])));
+          if (nowMs === 2 * MINUTE)
+            results.push(
+              ...(await actuator.apply([{ endpointId: endpoints[0].endpointId, targetInstances: 4, reason: 'x' }])),
+            );
+          if (nowMs === 3 * MINUTE)
+            results.push(
+              ...(await actuator.apply([{ endpointId: endpoints[0].endpointId, targetInstances: 4, reason: 'x' }])),
+            );
         }),
       }),
       traceFromRequests([request(0, 10, 2), request(9 * MINUTE, 10, 2)]),
@@ -298,7 +350,8 @@ describe('a control loop in the simulator', () => {
       ],
       control: spyEveryMinute(async ({ telemetry, actuator }, nowMs) => {
         const snapshot = await telemetry.snapshot();
-        if (nowMs === MINUTE) await actuator.apply([{ endpointId: snapshot.endpoints[0].endpointId, targetInstances: 2, reason: 'x' }]);
+        if (nowMs === MINUTE)
+          await actuator.apply([{ endpointId: snapshot.endpoints[0].endpointId, targetInstances: 2, reason: 'x' }]);
         if (nowMs !== 20 * MINUTE) return;
         series.push(await telemetry.demand(key, -HOUR, 10 * MINUTE));
         last = JSON.parse(JSON.stringify({ demand: snapshot.demand, backlog: snapshot.backlog }));
@@ -306,7 +359,11 @@ describe('a control loop in the simulator', () => {
     });
     await simulate(
       { ...config, endpoints: config.endpoints.map((e) => ({ ...e, initialSpotInstances: 1 })) },
-      traceFromRequests([request(0, 1_200, 3), request(1_000, 600, 5, tier('non-interactive')), request(19 * MINUTE, 300, 2)]),
+      traceFromRequests([
+        request(0, 1_200, 3),
+        request(1_000, 600, 5, tier('non-interactive')),
+        request(19 * MINUTE, 300, 2),
+      ]),
     );
     const [seen] = series as { startMs: number; promptTokensPerS: Float64Array }[];
     expect(seen.startMs).toBe(-20 * MINUTE);

@@ -2,9 +2,15 @@ import { ConfigError, type RegionId, type SkuId } from '@sageserve/core';
 
 /** Something that goes wrong at a time of the run. */
 export type Incident =
-  /** Every instance of a region is gone at once, with what it ran; the region takes nothing until it is over. */
+  /**
+   * Every instance of a region is gone at once, with what it ran; the region takes nothing until it
+   * is over.
+   */
   | { readonly kind: 'region-outage'; readonly atMs: number; readonly durationMs: number; readonly region: RegionId }
-  /** The controller sees nothing new: it is given the last snapshot from before, and demand of that time is never known. */
+  /**
+   * The controller sees nothing new: it is given the last snapshot from before, and demand of that
+   * time is never known.
+   */
   | { readonly kind: 'telemetry-outage'; readonly atMs: number; readonly durationMs: number }
   /** The cloud takes back hosts after a notice: on-demand ones that serve, or donated spot ones. */
   | {
@@ -31,18 +37,29 @@ export type IncidentStep =
       readonly spot: boolean;
     };
 
-/** The steps of all incidents in order of time, ties as they are listed. Throws `ConfigError` with the incident's path. */
-export function incidentSteps(incidents: readonly Incident[], regions: readonly RegionId[], skus: readonly SkuId[]): IncidentStep[] {
+/**
+ * The steps of all incidents in order of time, ties as they are listed. Throws `ConfigError` with
+ * the incident's path.
+ */
+export function incidentSteps(
+  incidents: readonly Incident[],
+  regions: readonly RegionId[],
+  skus: readonly SkuId[],
+): IncidentStep[] {
   const steps: IncidentStep[] = [];
   for (const [i, incident] of incidents.entries()) {
     const at = `incidents[${i}]`;
     const time = (name: string, value: number): void => {
-      if (!(value >= 0 && value < Infinity)) throw new ConfigError(`${at}.${name}`, `must be a finite time of 0 or more, not ${value}`);
+      if (!(value >= 0 && value < Infinity))
+        throw new ConfigError(`${at}.${name}`, `must be a finite time of 0 or more, not ${value}`);
     };
     time('atMs', incident.atMs);
     const position = (name: string, known: readonly string[], value: string): number => {
       const found = known.indexOf(value);
-      if (found === -1) throw new ConfigError(`${at}.${name}`, `"${value}" is not one of the fleet's`, { hint: `It has ${known.join(', ')}.` });
+      if (found === -1)
+        throw new ConfigError(`${at}.${name}`, `"${value}" is not one of the fleet's`, {
+          hint: `It has ${known.join(', ')}.`,
+        });
       return found;
     };
     if (incident.kind === 'eviction') {

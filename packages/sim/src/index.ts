@@ -1,4 +1,11 @@
-export { type ControlPorts, DEFAULT_ACQUISITION, type EndpointSpec, type SimulationConfig, type SimulationPolicies, type SkuSpec } from './config.js';
+export {
+  type ControlPorts,
+  DEFAULT_ACQUISITION,
+  type EndpointSpec,
+  type SimulationConfig,
+  type SimulationPolicies,
+  type SkuSpec,
+} from './config.js';
 export { type FleetActions } from './fleet.js';
 export { type Incident } from './incidents.js';
 export { DEFAULT_ENGINE, type EngineOptions } from './engine-options.js';

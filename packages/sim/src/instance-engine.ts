@@ -43,7 +43,9 @@ const PHASE = 0;
 /** KV tokens in use or set aside, as of the instance's last event. */
 const KV_USED = 1;
 const KV_CAPACITY = 2;
-/** KV tokens as a line in time, base + rate × now: a run of decodes adds tokens at a steady rate. */
+/**
+ * KV tokens as a line in time, base + rate × now: a run of decodes adds tokens at a steady rate.
+ */
 const KV_BASE = 3;
 const KV_RATE = 4;
 /** Decode iterations done since the instance was last empty. */
@@ -58,9 +60,11 @@ const QUEUED_REQUESTS = 11;
 const RUNNING_REQUESTS = 12;
 
 /**
- * Iteration-level continuous batching on many instances, in closed form: an instance has one event, the end of its current iteration or of a run of decode iterations,
- * and a running request is known by the iteration at which it ends. An arrival that can be admitted cuts a run at the next iteration boundary.
- * During a run the iteration time changes linearly with the KV tokens held: exact for models that are linear between the run's two ends.
+ * Iteration-level continuous batching on many instances, in closed form: an instance has one event,
+ * the end of its current iteration or of a run of decode iterations, and a running request is known
+ * by the iteration at which it ends. An arrival that can be admitted cuts a run at the next
+ * iteration boundary. During a run the iteration time changes linearly with the KV tokens held:
+ * exact for models that are linear between the run's two ends.
  */
 export class InstanceEngine {
   /** Prompt tokens assigned and not prefilled, plus one for each unfinished request. */
@@ -131,7 +135,10 @@ export class InstanceEngine {
     this.poolOf[instance] = pool;
   }
 
-  /** KV tokens in use or set aside, as of the instance's last event; {@link kvTokens} has what a run has added since. */
+  /**
+   * KV tokens in use or set aside, as of the instance's last event; {@link kvTokens} has what a run
+   * has added since.
+   */
   kvUsed(instance: number): number {
     return this.#state[instance * STRIDE + KV_USED];
   }
@@ -193,7 +200,11 @@ export class InstanceEngine {
   assign(instance: number, slot: number, nowMs: number): void {
     const key = this.#scheduler.priority(this.#view(slot), nowMs);
     if (!Number.isFinite(key))
-      throw new PolicyContractError(`batch scheduler "${this.#scheduler.name}"`, `answered with ${answered(key)}`, 'priority() returns a finite number.');
+      throw new PolicyContractError(
+        `batch scheduler "${this.#scheduler.name}"`,
+        `answered with ${answered(key)}`,
+        'priority() returns a finite number.',
+      );
     const doubles = this.#requests.doubles;
     const state = this.#state;
     const at = instance * STRIDE;
@@ -235,7 +246,10 @@ export class InstanceEngine {
     return taken;
   }
 
-  /** Empties an instance that is lost, in whatever phase it is, and returns the requests that it held in order of arrival. It must be in no pool. */
+  /**
+   * Empties an instance that is lost, in whatever phase it is, and returns the requests that it
+   * held in order of arrival. It must be in no pool.
+   */
   takeAll(instance: number): number[] {
     if (this.poolOf[instance] >= 0) throw new InvariantError(`instance ${instance} is emptied while it is in a pool`);
     const { waiting, running, prefilling, prefillCount } = this.#batches[instance];
@@ -283,7 +297,10 @@ export class InstanceEngine {
     this.#listener.onSettled(instance, completions, nowMs);
   }
 
-  /** Moves finished prompts on to decoding; returns how many requests were done with their first token. */
+  /**
+   * Moves finished prompts on to decoding; returns how many requests were done with their first
+   * token.
+   */
   #finishPrefills(instance: number, batch: Batch, iteration: number, nowMs: number): number {
     const state = this.#state;
     const at = instance * STRIDE;
@@ -381,17 +398,22 @@ export class InstanceEngine {
     }
     const decoding = running.size;
     const count = batch.prefillCount;
-    // Nothing refers to the count of iterations: it starts again, so that it stays small however long the instance lives.
+    // Nothing refers to the count of iterations: it starts again, so that it stays small however
+    // long the instance lives.
     if (decoding === 0) state[at + ITERATION] = 0;
     state[at + RUNNING_REQUESTS] = decoding + count;
     if (prefillTokens > 0) {
       state[at + PHASE] = PREFILLING;
       state[at + RUN_ITERATIONS] = 1;
-      this.#events.set(instance, nowMs + batch.performance.iterationMs(prefillTokens, decoding, state[at + CONTEXT], prefillContext, count));
+      this.#events.set(
+        instance,
+        nowMs + batch.performance.iterationMs(prefillTokens, decoding, state[at + CONTEXT], prefillContext, count),
+      );
     } else if (decoding > 0) {
       this.#beginRun(instance, batch, nowMs);
     } else {
-      if (waiting.size > 0) throw new InvariantError(`instance ${instance} has ${waiting.size} requests waiting and runs none`);
+      if (waiting.size > 0)
+        throw new InvariantError(`instance ${instance} has ${waiting.size} requests waiting and runs none`);
       state[at + PHASE] = IDLE;
       this.#events.set(instance, Infinity);
     }
@@ -427,7 +449,8 @@ export class InstanceEngine {
     const first = state[at + RUN_FIRST_MS];
     const slope = state[at + RUN_SLOPE_MS];
     const steps = state[at + RUN_ITERATIONS];
-    // Time of m iterations is slope/2 · m² + (first − slope/2) · m; the estimate is then corrected for rounding.
+    // Time of m iterations is slope/2 · m² + (first − slope/2) · m; the estimate is then corrected
+    // for rounding.
     let m: number;
     if (slope === 0) m = Math.ceil(elapsed / first);
     else {
@@ -451,7 +474,8 @@ export class InstanceEngine {
     const recompute = doubles[slot + RECOMPUTE];
     const used = this.#state[at + KV_USED];
     const capacity = this.#state[at + KV_CAPACITY];
-    if (this.#requests.ints[slot + AWAITS_DECODE] === 1) return used + doubles[slot + OUTPUT] - recompute - 1 <= capacity;
+    if (this.#requests.ints[slot + AWAITS_DECODE] === 1)
+      return used + doubles[slot + OUTPUT] - recompute - 1 <= capacity;
     const need = doubles[slot + PROMPT] + recompute + 1;
     if (this.#reserve || busy === 0) return used + need <= capacity;
     return used + need + busy <= capacity * (1 - this.#watermark);
@@ -467,7 +491,10 @@ export class InstanceEngine {
     });
   }
 
-  /** Under `growth`: puts back running requests, lowest priority first, until every remaining one has room for its next token. */
+  /**
+   * Under `growth`: puts back running requests, lowest priority first, until every remaining one
+   * has room for its next token.
+   */
   #makeRoom(instance: number, { running, waiting }: Batch): void {
     const state = this.#state;
     const at = instance * STRIDE;
@@ -489,12 +516,15 @@ export class InstanceEngine {
   /** Whether a request has lower priority than another. */
   #isBehind(slot: number, other: number): boolean {
     const { priorityKey, sequence } = this.#requests;
-    return priorityKey[slot] > priorityKey[other] || (priorityKey[slot] === priorityKey[other] && sequence[slot] > sequence[other]);
+    return (
+      priorityKey[slot] > priorityKey[other] ||
+      (priorityKey[slot] === priorityKey[other] && sequence[slot] > sequence[other])
+    );
   }
 
   /**
-   * Under `reserve`: prompts that were prefilled and wait to decode can hold all memory between them. Puts back the last of them; returns whether there was one
-   * behind the head.
+   * Under `reserve`: prompts that were prefilled and wait to decode can hold all memory between
+   * them. Puts back the last of them; returns whether there was one behind the head.
    */
   #evictWaiting(instance: number): boolean {
     const requests = this.#requests;
@@ -522,12 +552,16 @@ export class InstanceEngine {
     this.preemptions++;
   }
 
-  /** Brings the pool's sum up to date with the instance, which has just begun an iteration or a run. */
+  /**
+   * Brings the pool's sum up to date with the instance, which has just begun an iteration or a run.
+   */
   #report(instance: number, batch: Batch, nowMs: number): void {
     const state = this.#state;
     const at = instance * STRIDE;
     const growing = state[at + PHASE] === DECODING && !this.#reserve;
-    const rate = growing ? (batch.running.size * state[at + RUN_ITERATIONS]) / (this.#events.keys[instance] - nowMs) : 0;
+    const rate = growing
+      ? (batch.running.size * state[at + RUN_ITERATIONS]) / (this.#events.keys[instance] - nowMs)
+      : 0;
     const base = state[at + KV_USED] - rate * nowMs;
     const pool = this.poolOf[instance];
     if (pool >= 0) {
@@ -558,7 +592,8 @@ export class InstanceEngine {
       const left = this.#reserve ? 0 : requests.lastIteration[slot] - this.#state[instance * STRIDE + ITERATION];
       tokens += requests.promptTokens[slot] + requests.outputTokens[slot] - left;
     }
-    for (const slot of prefilling.subarray(0, prefillCount)) tokens += requests.promptTokens[slot] + requests.recomputeTokens[slot] + 1;
+    for (const slot of prefilling.subarray(0, prefillCount))
+      tokens += requests.promptTokens[slot] + requests.recomputeTokens[slot] + 1;
     for (let i = 0; i < waiting.size; i++) {
       const slot = waiting.slotAt(i);
       if (requests.awaitsDecode[slot] === 1) tokens += requests.promptTokens[slot] + requests.recomputeTokens[slot] + 1;

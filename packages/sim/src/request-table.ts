@@ -1,4 +1,7 @@
-/** Places of a request in {@link RequestTable.doubles}: those up to `OUTPUT` are what a request has before it is served, and what is held of it. */
+/**
+ * Places of a request in {@link RequestTable.doubles}: those up to `OUTPUT` are what a request has
+ * before it is served, and what is held of it.
+ */
 export const DEADLINE_AT = 0;
 export const SEQUENCE = 1;
 export const REQUEST_ID = 2;
@@ -27,8 +30,12 @@ export const NEXT_RUNNING = 7;
 const STRIDE = 16;
 
 /**
- * Every request that is in the system. A slot is free again once its request has ended, so that memory follows the number of requests in flight, not the length of the trace.
- * What is kept of a request lies together, in two records that start at its slot: the simulator's own code reads `doubles[slot + PROMPT]`. To all others the table shows a column for each field, to be indexed by slot and by nothing else: what lies between are other fields, and slots are not counted one by one.
+ * Every request that is in the system. A slot is free again once its request has ended, so that
+ * memory follows the number of requests in flight, not the length of the trace. What is kept of a
+ * request lies together, in two records that start at its slot: the simulator's own code reads
+ * `doubles[slot + PROMPT]`. To all others the table shows a column for each field, to be indexed by
+ * slot and by nothing else: what lies between are other fields, and slots are not counted one by
+ * one.
  */
 export class RequestTable {
   /** Requests in the system now. */
@@ -54,7 +61,9 @@ export class RequestTable {
   servedRegion: Int32Array = new Int32Array(0);
   tier: Int32Array = new Int32Array(0);
   regionList: Int32Array = new Int32Array(0);
-  /** 1 once its prefill is done and it waits for KV memory to decode (`reserve` allocation only). */
+  /**
+   * 1 once its prefill is done and it waits for KV memory to decode (`reserve` allocation only).
+   */
   awaitsDecode: Int32Array = new Int32Array(0);
   /** Iteration of its instance at which it ends, while it decodes. */
   lastIteration: Int32Array = new Int32Array(0);
@@ -76,7 +85,10 @@ export class RequestTable {
     return slot;
   }
 
-  /** Takes back what instances did for a request whose instance was lost: it begins anew, and its latency still counts from its arrival. */
+  /**
+   * Takes back what instances did for a request whose instance was lost: it begins anew, and its
+   * latency still counts from its arrival.
+   */
   restart(slot: number): void {
     const doubles = this.doubles;
     doubles[slot + STARTED_AT] = NaN;

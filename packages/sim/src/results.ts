@@ -10,7 +10,10 @@ export interface EndpointSample {
   readonly readyInstances: number;
   readonly provisioningInstances: number;
   readonly drainingInstances: number;
-  /** KV-cache tokens in use ÷ capacity of the endpoint's pool at the end of the minute; undefined where nothing is ready. */
+  /**
+   * KV-cache tokens in use ÷ capacity of the endpoint's pool at the end of the minute; undefined
+   * where nothing is ready.
+   */
   readonly kvCacheUtilization: number | undefined;
   readonly runningRequests: number;
   readonly queuedRequests: number;
@@ -28,9 +31,15 @@ export interface SimulationObserver {
   onRequestEnd?(requests: RequestTable, slot: number, outcome: RequestOutcome, endedAtMs: number): void;
   /** Called for every endpoint once a simulated minute. */
   onSample?(sample: EndpointSample): void;
-  /** Called once, at the end of the run: interactive demand by model and region of origin, in ten-minute buckets, two weeks at most. */
+  /**
+   * Called once, at the end of the run: interactive demand by model and region of origin, in
+   * ten-minute buckets, two weeks at most.
+   */
   onDemand?(demand: readonly DemandSeries[]): void;
-  /** Called after every batch of the trace. A promise is awaited before the run goes on: the place to let other work have its turn. */
+  /**
+   * Called after every batch of the trace. A promise is awaited before the run goes on: the place
+   * to let other work have its turn.
+   */
   onProgress?(progress: SimulationProgress): void | Promise<void>;
 }
 
@@ -66,11 +75,16 @@ export interface SimulationResult {
   readonly rejectedNoRegion: number;
   /** Requests whose prompt and output exceed the KV memory of a whole instance. */
   readonly rejectedTooLong: number;
-  /** Requests in the system when capacity stopped being counted; they were run to their end afterwards. */
+  /**
+   * Requests in the system when capacity stopped being counted; they were run to their end
+   * afterwards.
+   */
   readonly inFlightAtDurationEnd: number;
   /** Requests served outside their region of origin. */
   readonly servedAway: number;
-  /** Times that a request lost its instance to an outage or an eviction and began anew elsewhere. */
+  /**
+   * Times that a request lost its instance to an outage or an eviction and began anew elsewhere.
+   */
   readonly rerouted: number;
   readonly capacity: CapacityReport;
   readonly spotGpuHours: number;

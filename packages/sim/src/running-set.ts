@@ -2,7 +2,9 @@ import { InvariantError } from '@sageserve/core';
 import { LAST_ITERATION, NEXT_RUNNING, type RequestTable } from './request-table.js';
 import { SlotHeap } from './slot-heap.js';
 
-/** Iterations ahead that have a place of their own: a power of two. Few requests decode for longer. */
+/**
+ * Iterations ahead that have a place of their own: a power of two. Few requests decode for longer.
+ */
 const WINDOW = 2_048;
 const MASK = WINDOW - 1;
 const WORDS = WINDOW / 32;
@@ -11,8 +13,10 @@ const NONE = -1;
 const NEVER = 0x7fffffff;
 
 /**
- * The running requests of an instance by the iteration at which they end: a ring with a list for each of the next iterations, and a bit for each that is not empty, so that an entry and a removal cost what ends at one
- * iteration, however large the batch is. Those that end beyond the ring wait in a heap until they are the first to end. Ties go to the smaller slot.
+ * The running requests of an instance by the iteration at which they end: a ring with a list for
+ * each of the next iterations, and a bit for each that is not empty, so that an entry and a removal
+ * cost what ends at one iteration, however large the batch is. Those that end beyond the ring wait
+ * in a heap until they are the first to end. Ties go to the smaller slot.
  */
 export class RunningSet {
   size = 0;
@@ -34,7 +38,10 @@ export class RunningSet {
     return this.size === 0 ? Infinity : Math.min(this.#ringTop, this.#farTop);
   }
 
-  /** Enters a request that ends `left` iterations after `iteration`, which no member may end before. Throws `InvariantError` for an iteration that does not fit the table. */
+  /**
+   * Enters a request that ends `left` iterations after `iteration`, which no member may end before.
+   * Throws `InvariantError` for an iteration that does not fit the table.
+   */
   push(iteration: number, left: number, slot: number): void {
     const key = iteration + left;
     if (!(key < NEVER)) throw new InvariantError(`iteration ${key} of slot ${slot} does not fit the table`);
@@ -60,7 +67,8 @@ export class RunningSet {
       ints[slot + NEXT_RUNNING] = head;
     } else {
       let before = head;
-      for (let next = ints[before + NEXT_RUNNING]; next !== NONE && next < slot; next = ints[before + NEXT_RUNNING]) before = next;
+      for (let next = ints[before + NEXT_RUNNING]; next !== NONE && next < slot; next = ints[before + NEXT_RUNNING])
+        before = next;
       ints[slot + NEXT_RUNNING] = ints[before + NEXT_RUNNING];
       ints[before + NEXT_RUNNING] = slot;
     }
@@ -87,7 +95,8 @@ export class RunningSet {
     for (let i = 0; i < this.#far.size; i++) slots.push(this.#far.slotAt(i));
     for (let word = 0; word < WORDS; word++) {
       for (let bits = this.#occupied[word]; bits !== 0; bits &= bits - 1) {
-        for (let slot = this.#heads[word * 32 + lowestBit(bits)]; slot !== NONE; slot = ints[slot + NEXT_RUNNING]) slots.push(slot);
+        for (let slot = this.#heads[word * 32 + lowestBit(bits)]; slot !== NONE; slot = ints[slot + NEXT_RUNNING])
+          slots.push(slot);
       }
     }
     return slots;
@@ -118,7 +127,9 @@ export class RunningSet {
     }
   }
 
-  /** An iteration's list is empty; where it was the first, the next one that is not takes its place. */
+  /**
+   * An iteration's list is empty; where it was the first, the next one that is not takes its place.
+   */
   #vacate(at: number, key: number): void {
     this.#occupied[at >>> 5] &= ~(1 << (at & 31));
     if (key !== this.#ringTop) return;
@@ -128,7 +139,8 @@ export class RunningSet {
     }
     const occupied = this.#occupied;
     let word = at >>> 5;
-    // What lies before `at` in its own word is a whole ring later: it is seen when the search comes round.
+    // What lies before `at` in its own word is a whole ring later: it is seen when the search comes
+    // round.
     let bits = occupied[word] & (-1 << (at & 31));
     while (bits === 0) {
       word = (word + 1) & (WORDS - 1);

@@ -1,5 +1,10 @@
 import { createRng, modelId, regionId, skuId, type WorkloadTier, WORKLOAD_TIERS } from '@sageserve/core';
-import { createDpaScheduler, createPfScheduler, createRandomOfTwoRouter, createUtilizationRelease } from '@sageserve/routing';
+import {
+  createDpaScheduler,
+  createPfScheduler,
+  createRandomOfTwoRouter,
+  createUtilizationRelease,
+} from '@sageserve/routing';
 import { createReactiveScaling } from '@sageserve/scaling';
 import { generateO365Trace, traceFromRequests } from '@sageserve/trace';
 import fc from 'fast-check';
@@ -22,53 +27,64 @@ const traffic = (seed: number, requestsPerDay: number, hours: number, regions = 
   });
 
 describe('invariants', () => {
-  it('hold on random fleets and traffic: requests, KV memory, instances and GPUs are conserved, time goes on, nothing idles with work', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.record({
-          seed: fc.nat(10_000),
-          requestsPerDay: fc.integer({ min: 2_000, max: 150_000 }),
-          instances: fc.integer({ min: 1, max: 4 }),
-          extra: fc.integer({ min: 0, max: 4 }),
-          kv: fc.integer({ min: 9_000, max: 40_000 }),
-          chunkedPrefill: fc.boolean(),
-          reserve: fc.boolean(),
-          rttMs: fc.constantFrom(0, 40),
-          scaling: fc.boolean(),
-        }),
-        async (o) => {
-          const seen = outcomes();
-          const result = await simulate(
-            testConfig({
-              regions: 2,
-              instances: o.instances,
-              maxInstances: o.instances + o.extra,
-              performance: linearPerformance(o.kv),
-              rttMs: o.rttMs,
-              engine: { chunkedPrefill: o.chunkedPrefill, kvAllocation: o.reserve ? 'reserve' : 'growth', maxBatchTokens: 2_048, maxBatchRequests: 64 },
-              policies: {
-                batchScheduler: createPfScheduler(),
-                release: createUtilizationRelease(),
-                instanceRouter: createRandomOfTwoRouter({ rng: createRng(o.seed) }),
-                ...(o.scaling ? { scaling: createReactiveScaling({ scaleOutAbove: 0.3, scaleInBelow: 0.1 }) } : {}),
-              },
-            }),
-            traffic(o.seed, o.requestsPerDay, 1),
-            { ...seen, audit: true },
-          );
-          const { total } = result;
-          expect(total.arrived).toBe(total.completed + total.rejected + total.unfinished);
-          expect(total.unfinished).toBe(0);
-          expect(seen.byId.size).toBe(total.arrived);
-          expect(result.byGroup.reduce((sum, g) => sum + g.requests.arrived, 0)).toBe(total.arrived);
-          const { capacity } = result;
-          expect(capacity.gpuHours).toBeGreaterThanOrEqual(capacity.wastedGpuHours + capacity.idleGpuHours - 1e-9);
-          expect(capacity.gpuHours + result.spotGpuHours).toBeLessThanOrEqual(((o.instances + o.extra) * 2 * result.durationMs) / HOUR + 1e-9);
-        },
-      ),
-      { numRuns: 40 },
-    );
-  });
+  it(
+    'hold on random fleets and traffic: requests, KV memory, instances and GPUs are conserved, time goes on, ' +
+      'nothing idles with work',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.record({
+            seed: fc.nat(10_000),
+            requestsPerDay: fc.integer({ min: 2_000, max: 150_000 }),
+            instances: fc.integer({ min: 1, max: 4 }),
+            extra: fc.integer({ min: 0, max: 4 }),
+            kv: fc.integer({ min: 9_000, max: 40_000 }),
+            chunkedPrefill: fc.boolean(),
+            reserve: fc.boolean(),
+            rttMs: fc.constantFrom(0, 40),
+            scaling: fc.boolean(),
+          }),
+          async (o) => {
+            const seen = outcomes();
+            const result = await simulate(
+              testConfig({
+                regions: 2,
+                instances: o.instances,
+                maxInstances: o.instances + o.extra,
+                performance: linearPerformance(o.kv),
+                rttMs: o.rttMs,
+                engine: {
+                  chunkedPrefill: o.chunkedPrefill,
+                  kvAllocation: o.reserve ? 'reserve' : 'growth',
+                  maxBatchTokens: 2_048,
+                  maxBatchRequests: 64,
+                },
+                policies: {
+                  batchScheduler: createPfScheduler(),
+                  release: createUtilizationRelease(),
+                  instanceRouter: createRandomOfTwoRouter({ rng: createRng(o.seed) }),
+                  ...(o.scaling ? { scaling: createReactiveScaling({ scaleOutAbove: 0.3, scaleInBelow: 0.1 }) } : {}),
+                },
+              }),
+              traffic(o.seed, o.requestsPerDay, 1),
+              { ...seen, audit: true },
+            );
+            const { total } = result;
+            expect(total.arrived).toBe(total.completed + total.rejected + total.unfinished);
+            expect(total.unfinished).toBe(0);
+            expect(seen.byId.size).toBe(total.arrived);
+            expect(result.byGroup.reduce((sum, g) => sum + g.requests.arrived, 0)).toBe(total.arrived);
+            const { capacity } = result;
+            expect(capacity.gpuHours).toBeGreaterThanOrEqual(capacity.wastedGpuHours + capacity.idleGpuHours - 1e-9);
+            expect(capacity.gpuHours + result.spotGpuHours).toBeLessThanOrEqual(
+              ((o.instances + o.extra) * 2 * result.durationMs) / HOUR + 1e-9,
+            );
+          },
+        ),
+        { numRuns: 40 },
+      );
+    },
+  );
 
   it('arrived ≤ first token ≤ completed for every request', async () => {
     let checked = 0;
@@ -127,13 +143,18 @@ describe('invariants', () => {
   });
 
   it('stops with the signal’s reason', async () => {
-    await expect(simulate(testConfig(), traffic(1, 10_000, 1, 1), { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
+    await expect(
+      simulate(testConfig(), traffic(1, 10_000, 1, 1), { signal: AbortSignal.abort(new Error('enough')) }),
+    ).rejects.toThrow('enough');
   });
 });
 
 describe('capacity', () => {
   it('counts instance-hours exactly, up to the end of the run', async () => {
-    const result = await simulate(testConfig({ instances: 3, durationMs: 2 * HOUR }), traceFromRequests([request(0, 100, 10)]));
+    const result = await simulate(
+      testConfig({ instances: 3, durationMs: 2 * HOUR }),
+      traceFromRequests([request(0, 100, 10)]),
+    );
     expect(result.capacity).toMatchObject({ instanceHours: 6, gpuHours: 6, wastedGpuHours: 0, costUsd: 6 });
     expect(result.capacity.idleGpuHours).toBeCloseTo(6 - (0.015 + 9 * 0.00561) / 3_600, 5);
   });
@@ -144,9 +165,13 @@ describe('capacity', () => {
     const config = {
       ...base,
       models: [...base.models, other],
-      endpoints: [...base.endpoints, { ...base.endpoints[0], model: other, initialInstances: 2, minInstances: 0, maxInstances: 8 }],
+      endpoints: [
+        ...base.endpoints,
+        { ...base.endpoints[0], model: other, initialInstances: 2, minInstances: 0, maxInstances: 8 },
+      ],
     };
-    // m gives up two; other takes them by redeploying, one reclaimed of its own before that, then new VMs while GPUs last.
+    // m gives up two; other takes them by redeploying, one reclaimed of its own before that, then
+    // new VMs while GPUs last.
     const script: [number, number, number][] = [
       [10_000, 0, 2],
       [20_000, 1, 1],
@@ -157,12 +182,20 @@ describe('capacity', () => {
       decide(fleet: { endpoints: readonly { endpointId: string }[] }, _plan: unknown, nowMs: number) {
         return script
           .filter(([at]) => at === nowMs)
-          .map(([, endpoint, targetInstances]) => ({ endpointId: fleet.endpoints[endpoint].endpointId as never, targetInstances, reason: 'script' }));
+          .map(([, endpoint, targetInstances]) => ({
+            endpointId: fleet.endpoints[endpoint].endpointId as never,
+            targetInstances,
+            reason: 'script',
+          }));
       },
     };
-    const { actions, capacity } = await simulate({ ...config, policies: { ...config.policies, scaling: policy } }, traceFromRequests([request(0, 10, 2)]), {
-      audit: true,
-    });
+    const { actions, capacity } = await simulate(
+      { ...config, policies: { ...config.policies, scaling: policy } },
+      traceFromRequests([request(0, 10, 2)]),
+      {
+        audit: true,
+      },
+    );
     expect(actions.acquiredByWay).toEqual({ initial: 6, reclaim: 1, redeploy: 2, 'new-vm': 1 });
     expect(capacity.wastedGpuHoursByWay.reclaim).toBeCloseTo(MINUTE / HOUR, 9);
     expect(capacity.wastedGpuHoursByWay.redeploy).toBeCloseTo((2 * 10 * MINUTE) / HOUR, 9);
@@ -232,9 +265,17 @@ describe('capacity', () => {
       decide: (fleet: { endpoints: readonly { endpointId: string }[] }, _plan: unknown, nowMs: number) =>
         script
           .filter(([at]) => at === nowMs)
-          .map(([, endpoint, targetInstances]) => ({ endpointId: fleet.endpoints[endpoint].endpointId as never, targetInstances, reason: 'script' })),
+          .map(([, endpoint, targetInstances]) => ({
+            endpointId: fleet.endpoints[endpoint].endpointId as never,
+            targetInstances,
+            reason: 'script',
+          })),
     };
-    const { actions } = await simulate({ ...config, policies: { ...config.policies, scaling } }, traceFromRequests([]), { audit: true });
+    const { actions } = await simulate(
+      { ...config, policies: { ...config.policies, scaling } },
+      traceFromRequests([]),
+      { audit: true },
+    );
     expect(actions).toMatchObject({ refused: 1, scaleOut: 1, acquiredByWay: { reclaim: 1, 'new-vm': 0 } });
   });
 
@@ -246,20 +287,34 @@ describe('capacity', () => {
       { onSample: (sample) => samples.push(sample), audit: true },
     );
     expect(samples).toHaveLength(10);
-    for (const [minute, sample] of samples.entries()) expect(sample.kvCacheUtilization).toBeCloseTo((100 + ((minute + 1) * MINUTE) / 20) / 50_000, 3);
+    for (const [minute, sample] of samples.entries())
+      expect(sample.kvCacheUtilization).toBeCloseTo((100 + ((minute + 1) * MINUTE) / 20) / 50_000, 3);
   });
 
   it('takes the instance that can hold a long request where a pool has several SKUs', async () => {
     const base = testConfig({ performance: linearPerformance(1_000) });
     const big = { ...base.endpoints[0], sku: skuId('big'), performance: linearPerformance(100_000) };
-    const config = { ...base, skus: [...base.skus, { ...base.skus[0], skuId: skuId('big') }], gpuCapacity: [[1, 1]], endpoints: [base.endpoints[0], big] };
-    const result = await simulate(config, traceFromRequests([request(0, 5_000, 10), request(0, 5_000, 10)]), { audit: true });
+    const config = {
+      ...base,
+      skus: [...base.skus, { ...base.skus[0], skuId: skuId('big') }],
+      gpuCapacity: [[1, 1]],
+      endpoints: [base.endpoints[0], big],
+    };
+    const result = await simulate(config, traceFromRequests([request(0, 5_000, 10), request(0, 5_000, 10)]), {
+      audit: true,
+    });
     expect(result).toMatchObject({ rejectedTooLong: 0, total: { completed: 2 } });
   });
 
   it('says when a region has no GPU left', async () => {
     const result = await simulate(
-      testConfig({ instances: 2, maxInstances: 5, gpus: 3, durationMs: HOUR, policies: { scaling: scriptedScaling([[10_000, 5]]) } }),
+      testConfig({
+        instances: 2,
+        maxInstances: 5,
+        gpus: 3,
+        durationMs: HOUR,
+        policies: { scaling: scriptedScaling([[10_000, 5]]) },
+      }),
       traceFromRequests([request(0, 10, 10)]),
       { audit: true },
     );
@@ -271,7 +326,10 @@ describe('regions', () => {
   it('sends work on when a region is full, and charges the round trip before the first token', async () => {
     const seen = outcomes();
     const config = testConfig({ regions: 2, rttMs: 50, performance: linearPerformance(1_000) });
-    const result = await simulate(config, traceFromRequests([request(0, 800, 100), request(1_000, 10, 2)]), { ...seen, audit: true });
+    const result = await simulate(config, traceFromRequests([request(0, 800, 100), request(1_000, 10, 2)]), {
+      ...seen,
+      audit: true,
+    });
     // The first fills its region from its second event on; the second request finds it above 0.7.
     expect([seen.byId.get(0)!.region, seen.byId.get(1)!.region]).toEqual([0, 0]);
     const busy = outcomes();
@@ -282,7 +340,11 @@ describe('regions', () => {
   });
 
   it('never serves a request outside its residency set, interactive or not, and rejects what no region may serve', async () => {
-    const config = testConfig({ regions: 3, performance: linearPerformance(2_000), policies: { release: createUtilizationRelease() } });
+    const config = testConfig({
+      regions: 3,
+      performance: linearPerformance(2_000),
+      policies: { release: createUtilizationRelease() },
+    });
     const served = outcomes();
     const list = Array.from({ length: 400 }, (_, i) =>
       request(i * 5, 200, 20, {
@@ -298,7 +360,10 @@ describe('regions', () => {
     const onlyFirst = { ...config, endpoints: config.endpoints.slice(0, 1) };
     const rejected = await simulate(
       onlyFirst,
-      traceFromRequests([request(0, 10, 10, { allowedRegions: ['r1'] }), request(0, 10, 10, { tier: 'non-interactive', allowedRegions: ['r2'] })]),
+      traceFromRequests([
+        request(0, 10, 10, { allowedRegions: ['r1'] }),
+        request(0, 10, 10, { tier: 'non-interactive', allowedRegions: ['r2'] }),
+      ]),
       { audit: true },
     );
     expect(rejected).toMatchObject({ rejectedNoRegion: 2, total: { rejected: 2, completed: 0 } });
@@ -308,14 +373,17 @@ describe('regions', () => {
     await expect(simulate(testConfig(), traceFromRequests([request(0, 1, 1, { model: 'x' })]))).rejects.toThrow(
       'models: the trace asks for the model "x", which the fleet does not have',
     );
-    await expect(simulate(testConfig(), traceFromRequests([request(0, 1, 1, { originRegion: 'mars' })]))).rejects.toThrow(
-      'regions: the trace names the region "mars"',
-    );
+    await expect(
+      simulate(testConfig(), traceFromRequests([request(0, 1, 1, { originRegion: 'mars' })])),
+    ).rejects.toThrow('regions: the trace names the region "mars"');
   });
 });
 
 describe('two pools that serve one tier', () => {
-  /** The first pool's instance holds 1,000 tokens and the second's 2,000; the second begins with `second` instances. */
+  /**
+   * The first pool's instance holds 1,000 tokens and the second's 2,000; the second begins with
+   * `second` instances.
+   */
   const poolsOf = (second = 1) => {
     const base = testConfig({ policies: { scaling: { name: 'none', decide: () => [] } } });
     const endpoint = base.endpoints[0];
@@ -324,13 +392,25 @@ describe('two pools that serve one tier', () => {
       gpuCapacity: [[4]],
       endpoints: [
         { ...endpoint, pool: 'first', performance: { ...linearPerformance(1_000), iterationMs: () => 10 } },
-        { ...endpoint, pool: 'second', minInstances: 0, initialInstances: second, performance: { ...linearPerformance(2_000), iterationMs: () => 10 } },
+        {
+          ...endpoint,
+          pool: 'second',
+          minInstances: 0,
+          initialInstances: second,
+          performance: { ...linearPerformance(2_000), iterationMs: () => 10 },
+        },
       ],
     };
   };
   const pools = async (config: ReturnType<typeof poolsOf>, list: readonly [atMs: number, prompt: number][]) => {
     const chosen: string[] = [];
-    const spy = { name: 'spy', route: (_q: unknown, pool: { key: string; count: number }) => (chosen.push(pool.key.split('/')[2]), pool.count > 0 ? 0 : -1) };
+    const spy = {
+      name: 'spy',
+      route: (_q: unknown, pool: { key: string; count: number }) => (
+        chosen.push(pool.key.split('/')[2]),
+        pool.count > 0 ? 0 : -1
+      ),
+    };
     await simulate(
       { ...config, policies: { ...config.policies, instanceRouter: spy } },
       traceFromRequests(list.map(([atMs, prompt]) => request(atMs, prompt, 200))),
@@ -340,7 +420,8 @@ describe('two pools that serve one tier', () => {
   };
 
   it('the first takes what it has room for, and what it has none for goes to the other while that is emptier', async () => {
-    // 560 of 1,000 tokens are not six tenths. 900 are: full, the other empty. 1,500 of 2,000 in the other are less full than the first; 1,950 are not.
+    // 560 of 1,000 tokens are not six tenths. 900 are: full, the other empty. 1,500 of 2,000 in the
+    // other are less full than the first; 1,950 are not.
     expect(
       await pools(poolsOf(), [
         [0, 550],
@@ -364,33 +445,48 @@ describe('two pools that serve one tier', () => {
 });
 
 describe('non-interactive work', () => {
-  const batch = (at: number, deadlineMs: number) => request(at, 100, 10, { tier: 'non-interactive', deadlineAtMs: at + deadlineMs });
+  const batch = (at: number, deadlineMs: number) =>
+    request(at, 100, 10, { tier: 'non-interactive', deadlineAtMs: at + deadlineMs });
 
-  it('waits while the endpoint is busy and never for ever: every request ends by its deadline when there is capacity for it', async () => {
-    // Interactive load that keeps utilisation above both thresholds for two hours.
-    const interactive = Array.from({ length: 24_000 }, (_, s) => request(s * 300, 600, 150));
-    const held = Array.from({ length: 200 }, (_, i) => batch(i * 1_000, 3 * HOUR));
-    const list = [...interactive, ...held].sort((a, b) => a.arrivedAtMs - b.arrivedAtMs);
-    let longestHeld = 0;
-    const result = await simulate(
-      testConfig({ performance: linearPerformance(3_000), policies: { release: createUtilizationRelease(), batchScheduler: createDpaScheduler() } }),
-      traceFromRequests(list),
-      {
-        audit: true,
-        onSample: (sample) => {
-          longestHeld = Math.max(longestHeld, sample.heldRequests);
+  it(
+    'waits while the endpoint is busy and never for ever: every request ends by its deadline when there is ' +
+      'capacity for it',
+    async () => {
+      // Interactive load that keeps utilisation above both thresholds for two hours.
+      const interactive = Array.from({ length: 24_000 }, (_, s) => request(s * 300, 600, 150));
+      const held = Array.from({ length: 200 }, (_, i) => batch(i * 1_000, 3 * HOUR));
+      const list = [...interactive, ...held].sort((a, b) => a.arrivedAtMs - b.arrivedAtMs);
+      let longestHeld = 0;
+      const result = await simulate(
+        testConfig({
+          performance: linearPerformance(3_000),
+          policies: { release: createUtilizationRelease(), batchScheduler: createDpaScheduler() },
+        }),
+        traceFromRequests(list),
+        {
+          audit: true,
+          onSample: (sample) => {
+            longestHeld = Math.max(longestHeld, sample.heldRequests);
+          },
         },
-      },
-    );
-    expect(longestHeld).toBeGreaterThan(10);
-    expect(result.byTier['non-interactive']).toMatchObject({ completed: 200, unfinished: 0, deadlineMisses: 0 });
-  });
+      );
+      expect(longestHeld).toBeGreaterThan(10);
+      expect(result.byTier['non-interactive']).toMatchObject({ completed: 200, unfinished: 0, deadlineMisses: 0 });
+    },
+  );
 
   it('is not dragged along when another request of its model has nowhere to run', async () => {
-    const config = testConfig({ regions: 2, policies: { release: { name: 'deadline', release: (held, _pool, nowMs) => held.countDueBy(nowMs + 1_000) } } });
+    const config = testConfig({
+      regions: 2,
+      policies: { release: { name: 'deadline', release: (held, _pool, nowMs) => held.countDueBy(nowMs + 1_000) } },
+    });
     const result = await simulate(
       { ...config, endpoints: config.endpoints.slice(0, 1) },
-      traceFromRequests([batch(0, 60_000), batch(1, 60_000), request(2, 100, 10, { tier: 'non-interactive', allowedRegions: ['r1'] })]),
+      traceFromRequests([
+        batch(0, 60_000),
+        batch(1, 60_000),
+        request(2, 100, 10, { tier: 'non-interactive', allowedRegions: ['r1'] }),
+      ]),
       { audit: true },
     );
     expect(result).toMatchObject({ rejectedNoRegion: 1, total: { completed: 2, rejected: 1 } });
@@ -421,13 +517,23 @@ describe('configuration', () => {
     const broken: [string, Parameters<typeof simulate>[0]][] = [
       ['endpoints[0].region: unknown region "x"', { ...base, endpoints: [{ ...endpoint, region: regionId('x') }] }],
       ['endpoints[0].sku: unknown SKU "x"', { ...base, endpoints: [{ ...endpoint, sku: skuId('x') }] }],
-      ['endpoints[0].maxInstances: must be a whole number of at least minInstances (3), not 2', { ...base, endpoints: [{ ...endpoint, minInstances: 3 }] }],
+      [
+        'endpoints[0].maxInstances: must be a whole number of at least minInstances (3), not 2',
+        { ...base, endpoints: [{ ...endpoint, minInstances: 3 }] },
+      ],
       ['gpuCapacity[0][0]: r0 has 1 GPUs of gpu, too few for the initial instances', { ...base, gpuCapacity: [[1]] }],
       ['networkRttMs: needs 1 rows, not 0', { ...base, networkRttMs: [] }],
-      ['engine.maxBatchTokens: must be above maxBatchRequests', { ...base, engine: { chunkedPrefill: true, maxBatchTokens: 10 } }],
+      [
+        'engine.maxBatchTokens: must be above maxBatchRequests',
+        { ...base, engine: { chunkedPrefill: true, maxBatchTokens: 10 } },
+      ],
       [
         'serves interactive-fast in more than two pools: shared, second, third',
-        { ...base, gpuCapacity: [[9]], endpoints: [endpoint, { ...endpoint, pool: 'second' }, { ...endpoint, pool: 'third' }] },
+        {
+          ...base,
+          gpuCapacity: [[9]],
+          endpoints: [endpoint, { ...endpoint, pool: 'second' }, { ...endpoint, pool: 'third' }],
+        },
       ],
     ];
     for (const [message, config] of broken) await expect(simulate(config, trace)).rejects.toThrow(message);
@@ -442,5 +548,9 @@ describe('configuration', () => {
 
 it('every tier is a tier', () => {
   // Columns hold positions in this list: its order is part of the format.
-  expect(WORKLOAD_TIERS).toEqual(['interactive-fast', 'interactive-normal', 'non-interactive'] satisfies WorkloadTier[]);
+  expect(WORKLOAD_TIERS).toEqual([
+    'interactive-fast',
+    'interactive-normal',
+    'non-interactive',
+  ] satisfies WorkloadTier[]);
 });

@@ -21,7 +21,13 @@ import {
 import { RequestMetrics } from '@sageserve/metrics';
 import type { RequestBatch, TraceStream } from '@sageserve/trace';
 import { auditInstances } from './audit-instances.js';
-import { type ControlPorts, instanceSlots, type ResolvedConfig, resolveConfig, type SimulationConfig } from './config.js';
+import {
+  type ControlPorts,
+  instanceSlots,
+  type ResolvedConfig,
+  resolveConfig,
+  type SimulationConfig,
+} from './config.js';
 import { countCapacity, type CountedCapacity, countRequests } from './count-capacity.js';
 import { DemandTelemetry } from './demand-telemetry.js';
 import { Fleet, type FleetActions } from './fleet.js';
@@ -54,22 +60,33 @@ import { MutableRequestView, SimHeldView, SimInstanceView, SimLoadView, SimRegio
 const TIERS = WORKLOAD_TIERS.length;
 /** Columns hold tokens as 32-bit integers. */
 const MAX_TOKENS = 0x7fffffff;
-/** From this KV-cache utilisation on a pool passes requests on to its overflow pool, where that is less utilised. */
+/**
+ * From this KV-cache utilisation on a pool passes requests on to its overflow pool, where that is
+ * less utilised.
+ */
 const OVERFLOW_FROM = 0.6;
 /** Requests that have not ended this long after the last arrival are reported as unfinished. */
 const DRAIN_LIMIT_MS = 2 * MS_PER_DAY;
 
 export interface SimulateOptions extends SimulationObserver {
   readonly signal?: AbortSignal;
-  /** Check the invariants at every simulated minute and at the end (O(fleet + requests in flight) each time). */
+  /**
+   * Check the invariants at every simulated minute and at the end (O(fleet + requests in flight)
+   * each time).
+   */
   readonly audit?: boolean;
 }
 
 /**
- * Replays a stream of requests against a fleet in virtual time.
- * Throws `ConfigError` for a fleet that cannot work or a trace that names regions or models which the fleet does not have, and the signal's reason when aborted.
+ * Replays a stream of requests against a fleet in virtual time. Throws `ConfigError` for a fleet
+ * that cannot work or a trace that names regions or models which the fleet does not have, and the
+ * signal's reason when aborted.
  */
-export async function simulate(config: SimulationConfig, trace: TraceStream, options: SimulateOptions = {}): Promise<SimulationResult> {
+export async function simulate(
+  config: SimulationConfig,
+  trace: TraceStream,
+  options: SimulateOptions = {},
+): Promise<SimulationResult> {
   const simulation = new Simulation(resolveConfig(config), trace, options);
   for await (const batch of trace.batches()) {
     options.signal?.throwIfAborted();
@@ -91,7 +108,10 @@ class Simulation {
   readonly #engine: InstanceEngine;
   readonly #fleet: Fleet;
   readonly #metrics: RequestMetrics;
-  /** Requests that are held back: not in the table, so that those in service lie close together however long the backlog is. */
+  /**
+   * Requests that are held back: not in the table, so that those in service lie close together
+   * however long the backlog is.
+   */
   readonly #held: HeldRequests;
   /** Requests on their way to an endpoint, by time of arrival there. */
   readonly #transit = new SlotHeap();
@@ -148,7 +168,9 @@ class Simulation {
     this.#instanceRouter = config.policies.instanceRouter;
     this.#release = config.policies.release;
     this.#poolAt = topology.poolAt;
-    this.#delayMs = Float64Array.from(config.networkRttMs.flatMap((row) => row.map((rttMs) => config.endpointDelayMs + rttMs)));
+    this.#delayMs = Float64Array.from(
+      config.networkRttMs.flatMap((row) => row.map((rttMs) => config.endpointDelayMs + rttMs)),
+    );
     this.#defaultDeadlineMs = Float64Array.from(WORKLOAD_TIERS, (tier) => config.objectives[tier].defaultDeadlineMs);
     this.#topology = topology;
     this.#trace = trace;
@@ -166,7 +188,10 @@ class Simulation {
       listener: this,
     });
     this.#fleet = new Fleet(config, topology, this.#engine, limit);
-    this.#metrics = new RequestMetrics({ groups: config.models.length * config.regions.length, objectives: config.objectives });
+    this.#metrics = new RequestMetrics({
+      groups: config.models.length * config.regions.length,
+      objectives: config.objectives,
+    });
     this.#held = new HeldRequests(config.models.length, config.regions.length);
     this.#poolQueues = Array.from({ length: topology.pools }, () => new SlotHeap());
     this.#regionView = new SimRegionView(config, topology, this.#engine, this.#fleet);
@@ -177,7 +202,15 @@ class Simulation {
     this.#completedInPool = new Float64Array(topology.pools);
     this.#tokensInPool = new Float64Array(topology.pools);
     this.#demand = new DemandTelemetry(config.models, config.regions, config.demandHistory);
-    this.#telemetry = new FleetTelemetry(config, topology, this.#engine, this.#fleet, this.#poolQueues, this.#held, this.#demand);
+    this.#telemetry = new FleetTelemetry(
+      config,
+      topology,
+      this.#engine,
+      this.#fleet,
+      this.#poolQueues,
+      this.#held,
+      this.#demand,
+    );
     this.#nextScalingAtMs = config.scalingIntervalMs;
     this.#incidents = new IncidentHost({
       steps: incidentSteps(
@@ -216,10 +249,17 @@ class Simulation {
 
   #applyDecision(decision: ScalingDecision): ActuationResult {
     const endpoint = this.#telemetry.indexOf(decision.endpointId);
-    if (endpoint === undefined) return { endpointId: decision.endpointId, status: 'failed', reachedInstances: 0, detail: 'the fleet has no such endpoint' };
+    if (endpoint === undefined)
+      return {
+        endpointId: decision.endpointId,
+        status: 'failed',
+        reachedInstances: 0,
+        detail: 'the fleet has no such endpoint',
+      };
     const planned = (): number => this.#fleet.ready[endpoint] + this.#fleet.provisioning[endpoint];
     const before = planned();
-    if (this.#fleet.apply(endpoint, decision, this.#nowMs) > 0) this.#drainPoolQueue(this.#topology.poolOfEndpoint[endpoint], this.#nowMs);
+    if (this.#fleet.apply(endpoint, decision, this.#nowMs) > 0)
+      this.#drainPoolQueue(this.#topology.poolOfEndpoint[endpoint], this.#nowMs);
     const reachedInstances = planned();
     const short = decision.targetInstances > reachedInstances;
     return {
@@ -241,7 +281,9 @@ class Simulation {
     return live;
   }
 
-  /** Awaits what stopped the events: a tick of the control loop that is due, or a turn for others. */
+  /**
+   * Awaits what stopped the events: a tick of the control loop that is due, or a turn for others.
+   */
   async goOn(): Promise<void> {
     if (this.#turnDue || this.#pacer.due) {
       this.#turnDue = false;
@@ -256,20 +298,27 @@ class Simulation {
     this.#controlDue = false;
     await loop.tick(atMs);
     this.#nextControlAtMs = loop.nextTickAtMs;
-    if (!(this.#nextControlAtMs > atMs)) throw new InvariantError(`the control loop asks at ${atMs} ms to be called again at ${this.#nextControlAtMs} ms`);
+    if (!(this.#nextControlAtMs > atMs))
+      throw new InvariantError(`the control loop asks at ${atMs} ms to be called again at ${this.#nextControlAtMs} ms`);
   }
 
   progress(): { simulatedMs: number; arrivedRequests: number; endedRequests: number } {
     return { simulatedMs: this.#nowMs, arrivedRequests: this.#sequence, endedRequests: this.#ended };
   }
 
-  /** Takes in a batch from position `from` on and runs everything that happens up to its last arrival. Returns where it stopped: before its end where something has to be awaited. */
+  /**
+   * Takes in a batch from position `from` on and runs everything that happens up to its last
+   * arrival. Returns where it stopped: before its end where something has to be awaited.
+   */
   consume(batch: RequestBatch, from: number): number {
     const arrivals = batch.arrivedAtMs;
     for (let i = from; i < batch.length; i++) {
       const atMs = arrivals[i];
       // Written so that NaN fails too.
-      if (!(atMs >= this.#lastArrivalMs)) throw new InvariantError(`arrival ${this.#sequence} at ${atMs} ms comes before the one at ${this.#lastArrivalMs} ms`);
+      if (!(atMs >= this.#lastArrivalMs))
+        throw new InvariantError(
+          `arrival ${this.#sequence} at ${atMs} ms comes before the one at ${this.#lastArrivalMs} ms`,
+        );
       this.#runBefore(atMs);
       if (this.#controlDue || this.#turnDue) return i;
       this.#lastArrivalMs = atMs;
@@ -303,11 +352,16 @@ class Simulation {
     return this.#result();
   }
 
-  /** Runs every event that comes before an arrival at `atMs`: at equal times the arrival goes first. */
+  /**
+   * Runs every event that comes before an arrival at `atMs`: at equal times the arrival goes first.
+   */
   #runBefore(atMs: number): void {
     const durationMs = this.#config.durationMs;
     if (durationMs !== undefined && this.#counted === undefined && atMs > durationMs) {
-      throw new ConfigError('durationMs', `the trace has an arrival at ${atMs} ms, after the end of the run at ${durationMs} ms`);
+      throw new ConfigError(
+        'durationMs',
+        `the trace has an arrival at ${atMs} ms, after the end of the run at ${durationMs} ms`,
+      );
     }
     while (this.#step(atMs)) {
       if (!this.#pacer.due) continue;
@@ -317,8 +371,9 @@ class Simulation {
   }
 
   /**
-   * Carries out the next event before `limitMs`, in the order (time, transit, provisioning, iteration, scaling, sample, incident, control). Returns whether there was one that could be carried out here: a tick of
-   * the control loop is left to who called, and `#controlDue` says so.
+   * Carries out the next event before `limitMs`, in the order (time, transit, provisioning,
+   * iteration, scaling, sample, incident, control). Returns whether there was one that could be
+   * carried out here: a tick of the control loop is left to who called, and `#controlDue` says so.
    */
   #step(limitMs: number): boolean {
     const iterationAtMs = this.#events.peekKey();
@@ -352,7 +407,10 @@ class Simulation {
     return true;
   }
 
-  /** Requests that lost their instance go to another one, in order of arrival; held work goes back to where it was held. */
+  /**
+   * Requests that lost their instance go to another one, in order of arrival; held work goes back
+   * to where it was held.
+   */
   #reroute(slots: readonly number[], nowMs: number): void {
     const requests = this.#requests;
     for (const slot of slots) {
@@ -377,7 +435,10 @@ class Simulation {
     const prompt = batch.promptTokens[i];
     const output = batch.outputTokens[i];
     if (prompt < 1 || output < 1 || prompt > MAX_TOKENS || output > MAX_TOKENS)
-      throw new InvariantError(`request ${batch.requestId[i]} has ${prompt} prompt and ${output} output tokens; both must be from 1 to ${MAX_TOKENS}`);
+      throw new InvariantError(
+        `request ${batch.requestId[i]} has ${prompt} prompt and ${output} output tokens; both must be from 1 to ` +
+          `${MAX_TOKENS}`,
+      );
     const deadline = batch.deadlineAtMs[i];
     const list = batch.regionList[i];
     doubles[slot + REQUEST_ID] = batch.requestId[i];
@@ -398,7 +459,10 @@ class Simulation {
     this.#routeRegion(slot, order, nowMs);
   }
 
-  /** Holds a non-interactive request back and asks its regions whether they have room for held work; false where no region hosts its model. */
+  /**
+   * Holds a non-interactive request back and asks its regions whether they have room for held work;
+   * false where no region hosts its model.
+   */
   #hold(slot: number, order: Int32Array, nowMs: number): boolean {
     const requests = this.#requests;
     const model = requests.ints[slot + MODEL];
@@ -431,13 +495,20 @@ class Simulation {
       this.#reject(slot, nowMs);
       return;
     }
-    if (!(Number.isInteger(region) && region >= 0 && region < regions.count && regions.hosts(region) && regions.allowed(region))) {
+    if (!(
+      Number.isInteger(region) &&
+      region >= 0 &&
+      region < regions.count &&
+      regions.hosts(region) &&
+      regions.allowed(region)
+    )) {
       throw new PolicyContractError(
         `region router "${this.#regionRouter.name}"`,
         Number.isInteger(region) && region >= 0 && region < regions.count
           ? `chose region ${regions.regionId(region)}, which may not serve the request`
           : `answered with ${answered(region)}`,
-        'route() returns the index of a region that hosts the model and that the request may go to, or -1 where there is none.',
+        'route() returns the index of a region that hosts the model and that the request may go to, or -1 where ' +
+          'there is none.',
       );
     }
     ints[slot + SERVED] = region;
@@ -456,7 +527,10 @@ class Simulation {
   /** The pool itself, or the one that takes what it has no room for. */
   #withOverflow(slot: number, pool: number, nowMs: number): number {
     const ints = this.#requests.ints;
-    const other = this.#topology.overflowAt[(ints[slot + MODEL] * TIERS + ints[slot + TIER]) * this.#regionCount + this.#topology.regionOfPool[pool]];
+    const other =
+      this.#topology.overflowAt[
+        (ints[slot + MODEL] * TIERS + ints[slot + TIER]) * this.#regionCount + this.#topology.regionOfPool[pool]
+      ];
     if (other === -1) return pool;
     const used = this.#utilization(pool, nowMs);
     return used >= OVERFLOW_FROM && this.#utilization(other, nowMs) < used ? other : pool;
@@ -477,7 +551,8 @@ class Simulation {
     this.#arrivedInPool[pool]++;
     this.#tokensInPool[pool] += this.#requests.doubles[slot + PROMPT];
     const queue = this.#poolQueues[pool];
-    if (queue.size > 0 || !this.#dispatch(slot, pool, nowMs)) queue.push(this.#requests.doubles[slot + SEQUENCE], 0, slot);
+    if (queue.size > 0 || !this.#dispatch(slot, pool, nowMs))
+      queue.push(this.#requests.doubles[slot + SEQUENCE], 0, slot);
   }
 
   /** Hands a request to an instance of its pool; false where it has to wait. */
@@ -511,12 +586,16 @@ class Simulation {
     return true;
   }
 
-  /** In a pool of several SKUs: the instance with the fewest outstanding tokens among those whose KV memory could hold the whole request, or −1. */
+  /**
+   * In a pool of several SKUs: the instance with the fewest outstanding tokens among those whose KV
+   * memory could hold the whole request, or −1.
+   */
   #leastLoadedThatHolds(members: readonly number[], tokens: number): number {
     let best = -1;
     for (const instance of members) {
       if (this.#engine.kvCapacity(instance) < tokens) continue;
-      if (best === -1 || this.#engine.outstandingTokens[instance] < this.#engine.outstandingTokens[best]) best = instance;
+      if (best === -1 || this.#engine.outstandingTokens[instance] < this.#engine.outstandingTokens[best])
+        best = instance;
     }
     return best;
   }
@@ -526,7 +605,10 @@ class Simulation {
     while (queue.size > 0 && this.#dispatch(queue.topSlot(), pool, nowMs)) queue.pop();
   }
 
-  /** Asks the release policy how much held work a pool gets now, and sends it there. In a region that is down work stays held: its time may come. */
+  /**
+   * Asks the release policy how much held work a pool gets now, and sends it there. In a region
+   * that is down work stays held: its time may come.
+   */
   #releaseTo(pool: number, nowMs: number): void {
     const model = this.#topology.modelOfPool[pool];
     const region = this.#topology.regionOfPool[pool];
@@ -545,8 +627,13 @@ class Simulation {
       const slot = this.#held.take(this.#requests, model, region);
       if (slot === -1) return;
       const list = this.#requests.ints[slot + REGION_LIST];
-      // Routed as if it came from the region that has room, so that a full region still passes it on.
-      this.#routeRegion(slot, list === -1 ? this.#orderFrom[region] : this.#names.residency(list).orderFrom[region], nowMs);
+      // Routed as if it came from the region that has room, so that a full region still passes it
+      // on.
+      this.#routeRegion(
+        slot,
+        list === -1 ? this.#orderFrom[region] : this.#names.residency(list).orderFrom[region],
+        nowMs,
+      );
     }
   }
 
@@ -563,7 +650,15 @@ class Simulation {
     const tier = ints[slot + TIER];
     if (tier !== TIER_NON_INTERACTIVE) this.#demand.complete(cell, output);
     else this.#demand.defer(model, output);
-    this.#metrics.complete(cell, tier, doubles[slot + ARRIVED_AT], doubles[slot + FIRST_TOKEN_AT], nowMs, output, doubles[slot + DEADLINE_AT]);
+    this.#metrics.complete(
+      cell,
+      tier,
+      doubles[slot + ARRIVED_AT],
+      doubles[slot + FIRST_TOKEN_AT],
+      nowMs,
+      output,
+      doubles[slot + DEADLINE_AT],
+    );
     this.#options.onRequestEnd?.(this.#requests, slot, 'completed', nowMs);
   }
 
@@ -573,12 +668,17 @@ class Simulation {
     if (completions === 0) return;
     if (this.#poolQueues[pool].size > 0) this.#drainPoolQueue(pool, nowMs);
     const model = this.#topology.modelOfPool[pool];
-    for (let n = 0; n < completions && this.#held.count[model] > 0 && this.#servesHeld(pool); n++) this.#releaseTo(pool, nowMs);
+    for (let n = 0; n < completions && this.#held.count[model] > 0 && this.#servesHeld(pool); n++)
+      this.#releaseTo(pool, nowMs);
   }
 
   #servesHeld(pool: number): boolean {
     const topology = this.#topology;
-    return this.#poolAt[(topology.modelOfPool[pool] * TIERS + TIER_NON_INTERACTIVE) * this.#regionCount + topology.regionOfPool[pool]] === pool;
+    return (
+      this.#poolAt[
+        (topology.modelOfPool[pool] * TIERS + TIER_NON_INTERACTIVE) * this.#regionCount + topology.regionOfPool[pool]
+      ] === pool
+    );
   }
 
   #reject(slot: number, nowMs: number): void {
@@ -592,14 +692,16 @@ class Simulation {
 
   #scale(nowMs: number): void {
     for (let pool = 0; pool < this.#topology.pools; pool++) {
-      if (this.#held.count[this.#topology.modelOfPool[pool]] > 0 && this.#servesHeld(pool)) this.#releaseTo(pool, nowMs);
+      if (this.#held.count[this.#topology.modelOfPool[pool]] > 0 && this.#servesHeld(pool))
+        this.#releaseTo(pool, nowMs);
     }
     if (this.#loop !== undefined || this.#incidents.lastSeen !== undefined) return;
     const { scaling } = this.#config.policies;
     const fleet = this.#telemetry.snapshot(nowMs);
     const decisions = scaling.decide(fleet, undefined, nowMs);
     const breach = scalingBreach(decisions, fleet);
-    if (breach !== undefined) throw new PolicyContractError(`scaling policy "${scaling.name}"`, breach, SCALING_CONTRACT);
+    if (breach !== undefined)
+      throw new PolicyContractError(`scaling policy "${scaling.name}"`, breach, SCALING_CONTRACT);
     for (const decision of decisions) this.#applyDecision(decision);
   }
 
@@ -648,13 +750,17 @@ class Simulation {
     return view;
   }
 
-  /** Throws where requests, instances, GPUs or KV memory are not conserved, or an instance idles with work. */
+  /**
+   * Throws where requests, instances, GPUs or KV memory are not conserved, or an instance idles
+   * with work.
+   */
   #audit(): void {
     const inInstances = auditInstances(this.#fleet, this.#engine, this.#topology.pools, this.#nowMs);
     let waiting = this.#transit.size;
     for (const queue of this.#poolQueues) waiting += queue.size;
     for (const count of this.#held.count) waiting += count;
-    if (this.#live !== inInstances + waiting) throw new InvariantError(`${this.#live} requests are live, ${inInstances} in instances and ${waiting} waiting`);
+    if (this.#live !== inInstances + waiting)
+      throw new InvariantError(`${this.#live} requests are live, ${inInstances} in instances and ${waiting} waiting`);
     if (this.#sequence !== this.#ended + this.#live)
       throw new InvariantError(`${this.#sequence} requests arrived, ${this.#ended} ended and ${this.#live} are live`);
   }

@@ -71,7 +71,11 @@ export class SlotHeap {
       let child = 2 * at + 1;
       if (child >= size) break;
       const right = child + 1;
-      if (right < size && (keys[right] < keys[child] || (keys[right] === keys[child] && sequences[right] < sequences[child]))) child = right;
+      if (
+        right < size &&
+        (keys[right] < keys[child] || (keys[right] === keys[child] && sequences[right] < sequences[child]))
+      )
+        child = right;
       if (key < keys[child] || (key === keys[child] && sequence < sequences[child])) break;
       keys[at] = keys[child];
       sequences[at] = sequences[child];

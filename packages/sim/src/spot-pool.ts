@@ -1,13 +1,18 @@
 import { StepIntegrals } from '@sageserve/metrics';
 
-/** Donated instances of one region and SKU that hold one model's weights on the same number of GPUs. */
+/**
+ * Donated instances of one region and SKU that hold one model's weights on the same number of GPUs.
+ */
 export interface SpotLot {
   readonly model: number;
   readonly gpus: number;
   count: number;
 }
 
-/** The spot pool: donated instances by cell (region × SKU), which keep their weights, earn, and can be had back. */
+/**
+ * The spot pool: donated instances by cell (region × SKU), which keep their weights, earn, and can
+ * be had back.
+ */
 export class SpotPool {
   readonly #lots: SpotLot[][];
   readonly #time: StepIntegrals;
@@ -34,7 +39,10 @@ export class SpotPool {
     this.#time.add(cell, -lot.gpus, nowMs);
   }
 
-  /** What is easiest to have for a model on so many GPUs: its own instance, or one of the model with the most to spare. */
+  /**
+   * What is easiest to have for a model on so many GPUs: its own instance, or one of the model with
+   * the most to spare.
+   */
   easiest(cell: number, model: number, gpus: number): SpotLot | undefined {
     let best: SpotLot | undefined;
     for (const lot of this.#lots[cell]) {

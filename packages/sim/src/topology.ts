@@ -2,8 +2,8 @@ import { WORKLOAD_TIERS } from '@sageserve/core';
 import type { ResolvedConfig } from './config.js';
 
 /**
- * Where requests of a model and tier can go: a *pool* is what a region router chooses, all endpoints of one model in one region that serve the same tiers.
- * Built once; only numbers inside.
+ * Where requests of a model and tier can go: a *pool* is what a region router chooses, all
+ * endpoints of one model in one region that serve the same tiers. Built once; only numbers inside.
  */
 export interface Topology {
   readonly pools: number;
@@ -15,7 +15,10 @@ export interface Topology {
   readonly modelOfPool: Int32Array;
   /** Pool by (model × tier) × region, −1 where the region has none. */
   readonly poolAt: Int32Array;
-  /** A second pool that serves the same tier and takes what the first has no room for, −1 where there is none. */
+  /**
+   * A second pool that serves the same tier and takes what the first has no room for, −1 where
+   * there is none.
+   */
   readonly overflowAt: Int32Array;
   /** Regions in order of preference by origin: the origin first, then by round trip. */
   readonly byDistance: readonly Int32Array[];

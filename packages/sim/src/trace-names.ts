@@ -10,7 +10,10 @@ export interface Residency {
   readonly orderFrom: readonly Int32Array[];
 }
 
-/** The trace's names as positions in the fleet, looked up once each. Throws `ConfigError` for those that the fleet does not have. */
+/**
+ * The trace's names as positions in the fleet, looked up once each. Throws `ConfigError` for those
+ * that the fleet does not have.
+ */
 export class TraceNames {
   readonly #config: ResolvedConfig;
   readonly #dictionaries: TraceDictionaries;
@@ -38,7 +41,9 @@ export class TraceNames {
     const order = Int32Array.from(this.#dictionaries.regionLists[list], (index) => this.region(index));
     const allowed = new Uint8Array(regions.length);
     for (const r of order) allowed[r] = 1;
-    const orderFrom = regions.map((_, first) => (allowed[first] === 1 ? Int32Array.from([first, ...order.filter((r) => r !== first)]) : order));
+    const orderFrom = regions.map((_, first) =>
+      allowed[first] === 1 ? Int32Array.from([first, ...order.filter((r) => r !== first)]) : order,
+    );
     const residency = { allowed, order, orderFrom };
     this.#residency[list] = residency;
     return residency;
@@ -49,7 +54,9 @@ export class TraceNames {
     const model = this.#config.models.findIndex((m) => m === name);
     if (model === -1)
       throw new ConfigError('models', `the trace asks for the model "${name}", which the fleet does not have`, {
-        hint: `The fleet has ${this.#config.models.join(', ')}. In a scenario file, traffic.rename.model gives the trace's models other names: { "*": ${this.#config.models[0]} } renames all.`,
+        hint:
+          `The fleet has ${this.#config.models.join(', ')}. In a scenario file, traffic.rename.model gives the ` +
+          `trace's models other names: { "*": ${this.#config.models[0]} } renames all.`,
       });
     this.#modelOf[index] = model;
     return model;
@@ -60,7 +67,9 @@ export class TraceNames {
     const region = this.#config.regions.findIndex((r) => r === name);
     if (region === -1)
       throw new ConfigError('regions', `the trace names the region "${name}", which the fleet does not have`, {
-        hint: `The fleet has ${this.#config.regions.join(', ')}. In a scenario file, traffic.rename.region gives the trace's regions other names.`,
+        hint:
+          `The fleet has ${this.#config.regions.join(', ')}. In a scenario file, traffic.rename.region gives the ` +
+          `trace's regions other names.`,
       });
     this.#regionOf[index] = region;
     return region;

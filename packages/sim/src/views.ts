@@ -29,7 +29,10 @@ export class MutableRequestView implements RequestView {
   maxOutputTokens = 0;
 }
 
-/** The regions as the current request sees them. `poolBase` and `preference` are set for each request. */
+/**
+ * The regions as the current request sees them. `poolBase` and `preference` are set for each
+ * request.
+ */
 export class SimRegionView implements RegionPoolView {
   readonly count: number;
   /** Offset of the request's (model × tier) row in `topology.poolAt`. */

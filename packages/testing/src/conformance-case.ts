@@ -1,4 +1,7 @@
-/** One check of a conformance suite. It throws where the contract is broken; any test runner can call it. */
+/**
+ * One check of a conformance suite. It throws where the contract is broken; any test runner can
+ * call it.
+ */
 export interface ConformanceCase {
   readonly name: string;
   readonly run: () => void | Promise<void>;

@@ -14,8 +14,17 @@ export function telemetrySourceConformance(create: () => TelemetrySource): Confo
         for (const e of snapshot.endpoints) {
           for (const count of [e.readyInstances, e.provisioningInstances, e.drainingInstances])
             expect(Number.isInteger(count) && count >= 0, `${e.endpointId} has ${count} instances`);
-          for (const value of [e.kvCacheUtilization, e.queuedRequests, e.queuedTokens, e.runningRequests, e.demandTokensPerS]) {
-            expect(value === undefined || (Number.isFinite(value) && value >= 0), `${e.endpointId} reports ${value}; what is unknown must be undefined`);
+          for (const value of [
+            e.kvCacheUtilization,
+            e.queuedRequests,
+            e.queuedTokens,
+            e.runningRequests,
+            e.demandTokensPerS,
+          ]) {
+            expect(
+              value === undefined || (Number.isFinite(value) && value >= 0),
+              `${e.endpointId} reports ${value}; what is unknown must be undefined`,
+            );
           }
         }
       },
@@ -33,7 +42,8 @@ export function actuatorConformance(create: () => Actuator, decisions: readonly 
         const first = await actuator.apply(decisions);
         expect(first.length === decisions.length, `answered ${first.length} of ${decisions.length} decisions`);
         const second = await actuator.apply(decisions);
-        for (const result of second) expect(result.status === 'unchanged', `${result.endpointId} was ${result.status} by a repeated decision`);
+        for (const result of second)
+          expect(result.status === 'unchanged', `${result.endpointId} was ${result.status} by a repeated decision`);
       },
     },
   ];

@@ -125,14 +125,20 @@ export interface FakeCell {
 }
 
 /**
- * Two models on two SKUs in two regions, in the order of a placement grid: one endpoint is too few to notice an index that is mixed up. Any field may be given by position.
+ * Two models on two SKUs in two regions, in the order of a placement grid: one endpoint is too few
+ * to notice an index that is mixed up. Any field may be given by position.
  */
 export function fakeEndpoints(fields: (cell: FakeCell) => Partial<EndpointSnapshot> = () => ({})): EndpointSnapshot[] {
   const both = ['a', 'b'] as const;
   return both.flatMap((model, m) =>
     both.flatMap((region, r) =>
       both.map((sku, k) =>
-        fakeEndpoint({ modelId: modelId(`model-${model}`), regionId: regionId(`region-${region}`), skuId: skuId(`sku-${sku}`), ...fields({ m, r, k }) }),
+        fakeEndpoint({
+          modelId: modelId(`model-${model}`),
+          regionId: regionId(`region-${region}`),
+          skuId: skuId(`sku-${sku}`),
+          ...fields({ m, r, k }),
+        }),
       ),
     ),
   );

@@ -13,7 +13,17 @@ export {
   fakeRegionPool,
   fakeRequest,
 } from './fakes.js';
-export { clockConformance, forecasterConformance, performanceModelConformance, placementOptimizerConformance } from './model-suites.js';
-export { batchSchedulerConformance, instanceRouterConformance, regionRouterConformance, releasePolicyConformance } from './routing-suites.js';
+export {
+  clockConformance,
+  forecasterConformance,
+  performanceModelConformance,
+  placementOptimizerConformance,
+} from './model-suites.js';
+export {
+  batchSchedulerConformance,
+  instanceRouterConformance,
+  regionRouterConformance,
+  releasePolicyConformance,
+} from './routing-suites.js';
 export { scalingPolicyConformance } from './scaling-suite.js';
 export { createVirtualClock, type VirtualClock } from './virtual-clock.js';

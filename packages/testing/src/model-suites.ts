@@ -13,9 +13,14 @@ import {
 import { type ConformanceCase, expect } from './conformance-case.js';
 
 /** What every performance model must do for the deployments that it claims to know. */
-export function performanceModelConformance(create: () => PerformanceModel, deployments: readonly Deployment[]): ConformanceCase[] {
+export function performanceModelConformance(
+  create: () => PerformanceModel,
+  deployments: readonly Deployment[],
+): ConformanceCase[] {
   return deployments.map((deployment) => ({
-    name: `is finite, positive and does not fall with more work: ${deployment.modelId} on ${deployment.gpusPerInstance} × ${deployment.skuId}`,
+    name:
+      `is finite, positive and does not fall with more work: ${deployment.modelId} on ` +
+      `${deployment.gpusPerInstance} × ${deployment.skuId}`,
     run() {
       const performance = create().forDeployment(deployment);
       const rng = createRng('performance-conformance');
@@ -34,7 +39,10 @@ export function performanceModelConformance(create: () => PerformanceModel, depl
           performance.iterationMs(prefill, decodes + 8, context, 0, 1) >= base * (1 - 1e-12),
           `more decodes than ${decodes} take less time (${prefill} prompt tokens)`,
         );
-        expect(performance.iterationMs(prefill, decodes, context + 4_096, 0, 1) >= base * (1 - 1e-12), `more context than ${context} takes less time`);
+        expect(
+          performance.iterationMs(prefill, decodes, context + 4_096, 0, 1) >= base * (1 - 1e-12),
+          `more context than ${context} takes less time`,
+        );
       }
       const tokensPerS = performance.maxTokensPerS({ promptTokens: 1_000, outputTokens: 200 });
       expect(Number.isFinite(tokensPerS) && tokensPerS > 0, `sustains ${tokensPerS} tokens/s`);
@@ -72,7 +80,10 @@ export function forecasterConformance(create: () => Forecaster): ConformanceCase
         before.every((value, i) => Object.is(value, history.promptTokensPerS[i])),
         'changed the history that it was lent',
       );
-      expect(forecast.startMs === history.startMs + history.promptTokensPerS.length * history.stepMs, 'does not begin where the history ends');
+      expect(
+        forecast.startMs === history.startMs + history.promptTokensPerS.length * history.stepMs,
+        'does not begin where the history ends',
+      );
       expect(forecast.method.length > 0, 'does not name the method that answered');
       for (const part of [forecast, forecast.promptTokensPerS, forecast.outputTokensPerS]) {
         for (const column of [part.mean, ...part.quantiles.map((q) => q.values)]) {
@@ -91,7 +102,10 @@ export function forecasterConformance(create: () => Forecaster): ConformanceCase
       }
       for (const [t, mean] of forecast.mean.entries()) {
         const sum = forecast.promptTokensPerS.mean[t]! + forecast.outputTokensPerS.mean[t]!;
-        expect(Math.abs(mean - sum) <= 1e-6 * (1 + sum), `forecasts ${mean} tokens/s in all, but ${sum} as prompt and output`);
+        expect(
+          Math.abs(mean - sum) <= 1e-6 * (1 + sum),
+          `forecasts ${mean} tokens/s in all, but ${sum} as prompt and output`,
+        );
       }
       const again = await create().forecast(series(steps, of), 12);
       expect(
@@ -102,8 +116,14 @@ export function forecasterConformance(create: () => Forecaster): ConformanceCase
   }));
 }
 
-/** What every placement optimiser must do, on problems whose answer the caller knows to exist or not. */
-export function placementOptimizerConformance(create: () => PlacementOptimizer, feasible: PlacementProblem): ConformanceCase[] {
+/**
+ * What every placement optimiser must do, on problems whose answer the caller knows to exist or
+ * not.
+ */
+export function placementOptimizerConformance(
+  create: () => PlacementOptimizer,
+  feasible: PlacementProblem,
+): ConformanceCase[] {
   return [
     {
       name: 'answers a feasible problem with whole numbers within bounds and GPU capacity that serve the demand',
@@ -117,7 +137,10 @@ export function placementOptimizerConformance(create: () => PlacementOptimizer, 
             for (const [k] of feasible.skus.entries()) {
               const target = solution.target.at(m, r, k);
               expect(Number.isInteger(target), `target ${target} is not a whole number`);
-              expect(target >= feasible.minInstances.at(m, r, k) && target <= feasible.maxInstances.at(m, r, k), `target ${target} is out of bounds`);
+              expect(
+                target >= feasible.minInstances.at(m, r, k) && target <= feasible.maxInstances.at(m, r, k),
+                `target ${target} is out of bounds`,
+              );
               const cell = `${r}/${k}`;
               gpus.set(cell, (gpus.get(cell) ?? 0) + target * feasible.gpusPerInstance.at(m, 0, k));
               expect(gpus.get(cell)! <= feasible.gpuCapacity.at(0, r, k), `uses more GPUs than region ${r} has`);
@@ -126,7 +149,10 @@ export function placementOptimizerConformance(create: () => PlacementOptimizer, 
         }
         for (const [m, model] of feasible.models.entries()) {
           const carried = feasible.regions.map((_, r) =>
-            feasible.skus.reduce((sum, __, k) => sum + solution.target!.at(m, r, k) * feasible.tokensPerSPerInstance.at(m, 0, k), 0),
+            feasible.skus.reduce(
+              (sum, __, k) => sum + solution.target!.at(m, r, k) * feasible.tokensPerSPerInstance.at(m, 0, k),
+              0,
+            ),
           );
           for (const [w, demand] of feasible.demandTokensPerS.entries()) {
             for (const [r, region] of feasible.regions.entries())
@@ -135,7 +161,10 @@ export function placementOptimizerConformance(create: () => PlacementOptimizer, 
                 `${region} holds too little of ${model} for its own share in window ${w}`,
               );
             const all = feasible.regions.reduce((sum, _, r) => sum + demand.at(m, r, 0), 0);
-            expect(carried.reduce((a, b) => a + b, 0) >= all * (1 - 1e-9), `all regions together hold too little of ${model} in window ${w}`);
+            expect(
+              carried.reduce((a, b) => a + b, 0) >= all * (1 - 1e-9),
+              `all regions together hold too little of ${model} in window ${w}`,
+            );
           }
         }
       },
@@ -156,7 +185,9 @@ export function placementOptimizerConformance(create: () => PlacementOptimizer, 
 }
 
 /** What every clock must do. `pass` lets `ms` of its time go by. */
-export function clockConformance(create: () => { readonly clock: Clock; readonly pass: (ms: number) => Promise<void> }): ConformanceCase[] {
+export function clockConformance(
+  create: () => { readonly clock: Clock; readonly pass: (ms: number) => Promise<void> },
+): ConformanceCase[] {
   return [
     {
       name: 'never goes back, and wakes sleepers at or after their time',

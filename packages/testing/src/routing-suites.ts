@@ -1,4 +1,11 @@
-import { type BatchScheduler, createRng, type InstanceRouter, type RegionRouter, type ReleasePolicy, WORKLOAD_TIERS } from '@sageserve/core';
+import {
+  type BatchScheduler,
+  createRng,
+  type InstanceRouter,
+  type RegionRouter,
+  type ReleasePolicy,
+  WORKLOAD_TIERS,
+} from '@sageserve/core';
 import { type ConformanceCase, expect } from './conformance-case.js';
 import { fakeHeldQueue, fakeInstancePool, fakeLoad, fakeRegionPool, fakeRequest } from './fakes.js';
 
@@ -22,21 +29,30 @@ export function regionRouterConformance(create: () => RegionRouter): Conformance
             queuedTokens: Math.floor(rng.next() * 10_000),
           }));
           const pool = fakeRegionPool(regions);
-          const choice = router.route(fakeRequest({ requestId: round, originRegion: Math.floor(rng.next() * regions.length) }), pool, round * 1_000);
+          const choice = router.route(
+            fakeRequest({ requestId: round, originRegion: Math.floor(rng.next() * regions.length) }),
+            pool,
+            round * 1_000,
+          );
           const possible = regions.some((r) => r.hosts && r.allowed);
           expect(Number.isInteger(choice), `region ${choice} is not a whole number`);
           expect(
             choice === -1 ? !possible : choice >= 0 && choice < regions.length,
             choice === -1 ? 'turned away a request that a region could serve' : `region ${choice} is outside the pool`,
           );
-          if (choice !== -1) expect(regions[choice]!.hosts && regions[choice]!.allowed, `region ${choice} may not serve the request`);
+          if (choice !== -1)
+            expect(regions[choice]!.hosts && regions[choice]!.allowed, `region ${choice} may not serve the request`);
         }
       },
     },
     {
       name: 'stays synchronous and does not throw when every region is overloaded',
       run() {
-        const choice: unknown = create().route(fakeRequest(), fakeRegionPool([{ kvCacheUtilization: 1.5 }, { kvCacheUtilization: 2 }]), 0);
+        const choice: unknown = create().route(
+          fakeRequest(),
+          fakeRegionPool([{ kvCacheUtilization: 1.5 }, { kvCacheUtilization: 2 }]),
+          0,
+        );
         expect(typeof choice === 'number' && choice >= 0, 'must choose a region whatever the load');
       },
     },
@@ -60,7 +76,10 @@ export function instanceRouterConformance(create: () => InstanceRouter): Conform
             outstandingTokens: Math.floor(rng.next() * 10_000),
           }));
           const choice = router.route(fakeRequest({ requestId: round }), fakeInstancePool(instances), round);
-          expect(Number.isInteger(choice) && choice >= -1 && choice < instances.length, `instance ${choice} is outside the pool`);
+          expect(
+            Number.isInteger(choice) && choice >= -1 && choice < instances.length,
+            `instance ${choice} is outside the pool`,
+          );
           if (choice !== -1) expect(instances[choice]!.isReady, `instance ${choice} is not ready`);
         }
       },
@@ -68,7 +87,11 @@ export function instanceRouterConformance(create: () => InstanceRouter): Conform
     {
       name: 'uses the only ready instance when nothing is queued anywhere',
       run() {
-        const choice = create().route(fakeRequest(), fakeInstancePool([{ isReady: false }, { isReady: true }, { isReady: false }]), 0);
+        const choice = create().route(
+          fakeRequest(),
+          fakeInstancePool([{ isReady: false }, { isReady: true }, { isReady: false }]),
+          0,
+        );
         expect(choice === 1, `chose ${choice} where only instance 1 is ready and free`);
       },
     },
@@ -113,7 +136,13 @@ export function batchSchedulerConformance(create: () => BatchScheduler): Conform
     {
       name: 'admits a request when nothing runs',
       run() {
-        const admitted = create().admit?.(fakeRequest(), { batchSlots: 10, batchTokens: 1_000, kvTokens: 10_000, runningRequests: 0 }) ?? true;
+        const admitted =
+          create().admit?.(fakeRequest(), {
+            batchSlots: 10,
+            batchTokens: 1_000,
+            kvTokens: 10_000,
+            runningRequests: 0,
+          }) ?? true;
         expect(admitted, 'held back a request while the instance had nothing to run');
       },
     },
@@ -132,9 +161,15 @@ export function releasePolicyConformance(create: () => ReleasePolicy): Conforman
         for (let round = 0; round < ROUNDS; round++) {
           const nowMs = rng.next() * 1e8;
           const deadlines = Array.from({ length: Math.floor(rng.next() * 6) }, () => nowMs + (rng.next() - 0.2) * 1e8);
-          const load = fakeLoad({ readyInstances: Math.floor(rng.next() * 3), kvCacheUtilization: rng.next() < 0.2 ? undefined : rng.next() });
+          const load = fakeLoad({
+            readyInstances: Math.floor(rng.next() * 3),
+            kvCacheUtilization: rng.next() < 0.2 ? undefined : rng.next(),
+          });
           const count = policy.release(fakeHeldQueue(deadlines), load, nowMs);
-          expect(Number.isInteger(count) && count >= 0 && count <= deadlines.length, `released ${count} of ${deadlines.length}`);
+          expect(
+            Number.isInteger(count) && count >= 0 && count <= deadlines.length,
+            `released ${count} of ${deadlines.length}`,
+          );
         }
       },
     },

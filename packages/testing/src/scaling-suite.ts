@@ -1,4 +1,11 @@
-import { createRng, type EndpointSnapshot, modelId, PlacementGrid, type PlacementPlan, type ScalingPolicy } from '@sageserve/core';
+import {
+  createRng,
+  type EndpointSnapshot,
+  modelId,
+  PlacementGrid,
+  type PlacementPlan,
+  type ScalingPolicy,
+} from '@sageserve/core';
 import { type ConformanceCase, expect } from './conformance-case.js';
 import { fakeEndpoint, fakeFleet } from './fakes.js';
 
@@ -47,7 +54,10 @@ export function scalingPolicyConformance(create: () => ScalingPolicy): Conforman
             expect(endpoint !== undefined, `decided for ${decision.endpointId}, which is not in the snapshot`);
             expect(!seen.has(decision.endpointId), `decided twice for ${decision.endpointId}`);
             seen.add(decision.endpointId);
-            expect(Number.isInteger(decision.targetInstances), `target ${decision.targetInstances} is not a whole number`);
+            expect(
+              Number.isInteger(decision.targetInstances),
+              `target ${decision.targetInstances} is not a whole number`,
+            );
             expect(
               decision.targetInstances >= endpoint.minInstances && decision.targetInstances <= endpoint.maxInstances,
               `target ${decision.targetInstances} is outside ${endpoint.minInstances}–${endpoint.maxInstances}`,

@@ -16,7 +16,12 @@ import type { ConformanceCase } from './conformance-case.js';
 import { actuatorConformance, controlLoopConformance, telemetrySourceConformance } from './control-suites.js';
 import { fakeEndpoint, fakeFleet } from './fakes.js';
 import { forecasterConformance, placementOptimizerConformance } from './model-suites.js';
-import { batchSchedulerConformance, instanceRouterConformance, regionRouterConformance, releasePolicyConformance } from './routing-suites.js';
+import {
+  batchSchedulerConformance,
+  instanceRouterConformance,
+  regionRouterConformance,
+  releasePolicyConformance,
+} from './routing-suites.js';
 import { scalingPolicyConformance } from './scaling-suite.js';
 
 /** Messages of the checks that a plug-in fails. */
@@ -39,16 +44,24 @@ describe('conformance suites find what breaks a contract', () => {
   });
 
   it('an instance router that takes one that is not ready', async () => {
-    expect(await failures(instanceRouterConformance(() => ({ name: 'careless', route: (_q, pool) => (pool.count > 0 ? 0 : -1) })))).not.toEqual([]);
+    expect(
+      await failures(
+        instanceRouterConformance(() => ({ name: 'careless', route: (_q, pool) => (pool.count > 0 ? 0 : -1) })),
+      ),
+    ).not.toEqual([]);
   });
 
   it('a scheduler whose keys are not numbers', async () => {
-    expect((await failures(batchSchedulerConformance(() => ({ name: 'broken', priority: () => NaN })))).join()).toContain('not finite');
+    expect(
+      (await failures(batchSchedulerConformance(() => ({ name: 'broken', priority: () => NaN })))).join(),
+    ).toContain('not finite');
   });
 
   it('a release policy that starves', async () => {
     const policy: ReleasePolicy = { name: 'miser', release: () => 0 };
-    expect(await failures(releasePolicyConformance(() => policy))).toEqual(['held back a request past its deadline: it would wait for ever']);
+    expect(await failures(releasePolicyConformance(() => policy))).toEqual([
+      'held back a request past its deadline: it would wait for ever',
+    ]);
   });
 
   it('a scaling policy that takes unknown for zero', async () => {
@@ -74,7 +87,11 @@ describe('conformance suites find what breaks a contract', () => {
       ),
     ).not.toEqual([]);
     const decisions = [{ endpointId: fakeEndpoint().endpointId, targetInstances: 3, reason: 'test' }];
-    const eager = { apply: () => [{ endpointId: decisions[0]!.endpointId, status: 'applied' as const, reachedInstances: 3, detail: undefined }] };
+    const eager = {
+      apply: () => [
+        { endpointId: decisions[0]!.endpointId, status: 'applied' as const, reachedInstances: 3, detail: undefined },
+      ],
+    };
     expect(await failures(actuatorConformance(() => eager, decisions))).toHaveLength(1);
   });
 });
@@ -87,7 +104,10 @@ describe('conformance suites accept what keeps a contract, and say what does not
       const last = history.promptTokensPerS.findLast((value) => value >= 0) ?? 0;
       const column = (part: number) => ({
         mean: new Float64Array(horizonSteps).fill(last * part),
-        quantiles: quantiles.map((scale, i) => ({ level: 0.1 + 0.4 * i, values: new Float64Array(horizonSteps).fill(last * part * scale) })),
+        quantiles: quantiles.map((scale, i) => ({
+          level: 0.1 + 0.4 * i,
+          values: new Float64Array(horizonSteps).fill(last * part * scale),
+        })),
       });
       return {
         ...column(1),
@@ -102,7 +122,9 @@ describe('conformance suites accept what keeps a contract, and say what does not
 
   it('forecasters', async () => {
     expect(await failures(forecasterConformance(() => lastValue([0.5, 1, 2])))).toEqual([]);
-    expect((await failures(forecasterConformance(() => lastValue([2, 1])))).join()).toContain('the 0.5 quantile lies under the 0.1 quantile');
+    expect((await failures(forecasterConformance(() => lastValue([2, 1])))).join()).toContain(
+      'the 0.5 quantile lies under the 0.1 quantile',
+    );
   });
 
   it('placement optimisers', async () => {
@@ -130,12 +152,22 @@ describe('conformance suites accept what keeps a contract, and say what does not
       },
     });
     expect(await failures(placementOptimizerConformance(() => answering(2), problem))).toEqual([]);
-    expect(await failures(placementOptimizerConformance(() => answering(4), problem))).toEqual(['uses more GPUs than region 0 has']);
-    expect(await failures(placementOptimizerConformance(() => answering(1.5), problem))).toEqual(['target 1.5 is not a whole number']);
-    expect(await failures(placementOptimizerConformance(() => answering(1), problem))).toEqual(['r holds too little of m for its own share in window 0']);
-    expect(await failures(placementOptimizerConformance(() => answering(2, false), problem))).toEqual(['went on after an abort']);
+    expect(await failures(placementOptimizerConformance(() => answering(4), problem))).toEqual([
+      'uses more GPUs than region 0 has',
+    ]);
+    expect(await failures(placementOptimizerConformance(() => answering(1.5), problem))).toEqual([
+      'target 1.5 is not a whole number',
+    ]);
+    expect(await failures(placementOptimizerConformance(() => answering(1), problem))).toEqual([
+      'r holds too little of m for its own share in window 0',
+    ]);
+    expect(await failures(placementOptimizerConformance(() => answering(2, false), problem))).toEqual([
+      'went on after an abort',
+    ]);
     let next = 1;
-    expect(await failures(placementOptimizerConformance(() => answering(2 + (next++ % 2)), problem))).toEqual(['gave two plans']);
+    expect(await failures(placementOptimizerConformance(() => answering(2 + (next++ % 2)), problem))).toEqual([
+      'gave two plans',
+    ]);
   });
 
   it('control loops', async () => {

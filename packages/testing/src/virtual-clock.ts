@@ -7,7 +7,10 @@ interface Sleeper {
 
 /** A clock that stands still until it is told to go on. */
 export interface VirtualClock extends Clock {
-  /** Moves time on by `ms` and wakes, in order of their times, those who slept until then. Resolves once they have had their turn. */
+  /**
+   * Moves time on by `ms` and wakes, in order of their times, those who slept until then. Resolves
+   * once they have had their turn.
+   */
   advanceMs(ms: number): Promise<void>;
 }
 
@@ -44,7 +47,8 @@ export function createVirtualClock(startMs = 0): VirtualClock {
         sleepers = sleepers.filter((s) => s !== next);
         now = next.atMs;
         next.wake();
-        // What the sleeper does next, and whatever that awaits at once, comes before later sleepers.
+        // What the sleeper does next, and whatever that awaits at once, comes before later
+        // sleepers.
         for (let turn = 0; turn < 8; turn++) await Promise.resolve();
       }
       now = end;

@@ -7,7 +7,10 @@ import { readPipe } from './pipe.js';
 
 const CHUNK_BYTES = 1 << 20;
 const LEAST_BYTES = 1 << 14;
-/** A line that is longer is no row of a trace: a Mooncake row of 100,000 blocks has under a megabyte. */
+/**
+ * A line that is longer is no row of a trace: a Mooncake row of 100,000 blocks has under a
+ * megabyte.
+ */
 export const MOST_LINE_BYTES = 16 << 20;
 
 /** How much of a file has been read, 0–1. */
@@ -16,8 +19,9 @@ export interface ReadProgress {
 }
 
 /**
- * A file, or a pipe, as bytes: unpacked where its name ends in `.gz`. What is looked at of a pipe is kept for whoever reads it then, so that nothing is lost.
- * Everything throws `SageServeError` (ERR_TRACE_FILE) where it can't be read.
+ * A file, or a pipe, as bytes: unpacked where its name ends in `.gz`. What is looked at of a pipe
+ * is kept for whoever reads it then, so that nothing is lost. Everything throws `SageServeError`
+ * (ERR_TRACE_FILE) where it can't be read.
  */
 export class ByteSource {
   readonly path: string;
@@ -48,7 +52,10 @@ export class ByteSource {
     }
   }
 
-  /** Bytes from the beginning, in chunks until `enough` is told so much that it says yes, or to the end. A pipe keeps them. */
+  /**
+   * Bytes from the beginning, in chunks until `enough` is told so much that it says yes, or to the
+   * end. A pipe keeps them.
+   */
   async look(enough: (bytes: Uint8Array) => boolean): Promise<Uint8Array> {
     const chunks = this.once ? (this.#rest ??= this.#read(undefined)) : this.#read(undefined);
     let seen = joined(this.#looked);
@@ -74,7 +81,9 @@ export class ByteSource {
     const rest = this.#rest ?? this.#read(undefined);
     const looked = this.#looked;
     if (this.#rest === DONE)
-      throw new SageServeError('ERR_TRACE_FILE', `${this.path} is a pipe: it has been read, and can't be read again`, { hint: 'Save it as a file first.' });
+      throw new SageServeError('ERR_TRACE_FILE', `${this.path} is a pipe: it has been read, and can't be read again`, {
+        hint: 'Save it as a file first.',
+      });
     this.#rest = DONE;
     this.#looked = [];
     try {
@@ -94,10 +103,14 @@ export class ByteSource {
     const { path } = this;
     const signal = this.#signal;
     signal?.throwIfAborted();
-    // A pipe that says nothing is let go of by a signal alone: whoever closes it is waiting for its next bytes.
+    // A pipe that says nothing is let go of by a signal alone: whoever closes it is waiting for its
+    // next bytes.
     const end = new AbortController();
     const file = this.once
-      ? Readable.from(readPipe(path, this.#isPipe, signal === undefined ? end.signal : AbortSignal.any([signal, end.signal])), { objectMode: false })
+      ? Readable.from(
+          readPipe(path, this.#isPipe, signal === undefined ? end.signal : AbortSignal.any([signal, end.signal])),
+          { objectMode: false },
+        )
       : createReadStream(path, { highWaterMark: Math.min(CHUNK_BYTES, Math.max(LEAST_BYTES, this.#size)) });
     const stream = unpacked(path, file);
     const stop = (): void => {
@@ -107,7 +120,8 @@ export class ByteSource {
     signal?.addEventListener('abort', stop);
     try {
       for await (const chunk of stream) {
-        if (progress !== undefined && this.#size > 0 && 'bytesRead' in file) progress.share = Math.min(1, file.bytesRead / this.#size);
+        if (progress !== undefined && this.#size > 0 && 'bytesRead' in file)
+          progress.share = Math.min(1, file.bytesRead / this.#size);
         yield chunk as Uint8Array;
       }
     } catch (cause) {
@@ -131,7 +145,10 @@ function unpacked(path: string, file: Readable): Readable {
   return file.pipe(gunzip);
 }
 
-/** The bytes of a file or a pipe as they are, in chunks. Nothing holds a thread while a pipe is silent: a process can end then. Throws what the system throws, and for a folder. */
+/**
+ * The bytes of a file or a pipe as they are, in chunks. Nothing holds a thread while a pipe is
+ * silent: a process can end then. Throws what the system throws, and for a folder.
+ */
 export async function* readBytes(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   const about = await stat(path);
   if (about.isDirectory()) throw new Error('it is a folder');
@@ -147,8 +164,10 @@ export function cantRead(path: string, cause: unknown): SageServeError {
 }
 
 /**
- * Whole lines from chunks of bytes: each block that comes out ends with a line break, the last one possibly without. A line of more than {@link MOST_LINE_BYTES} is left out, and `tooLong` is told of it, after the lines
- * before it have come out. For every chunk something comes out, if only an empty block.
+ * Whole lines from chunks of bytes: each block that comes out ends with a line break, the last one
+ * possibly without. A line of more than {@link MOST_LINE_BYTES} is left out, and `tooLong` is told
+ * of it, after the lines before it have come out. For every chunk something comes out, if only an
+ * empty block.
  */
 export async function* wholeLines(chunks: AsyncIterable<Uint8Array>, tooLong: () => void): AsyncGenerator<Uint8Array> {
   let rest: Uint8Array[] = [];

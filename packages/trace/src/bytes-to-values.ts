@@ -1,6 +1,9 @@
 const decoder = new TextDecoder();
 
-/** The whole number ≥ 0 written in `bytes[start, end)`, or −1 where that is not one. A fraction of zeros (`12.0`) is taken. */
+/**
+ * The whole number ≥ 0 written in `bytes[start, end)`, or −1 where that is not one. A fraction of
+ * zeros (`12.0`) is taken.
+ */
 export function parseWhole(bytes: Uint8Array, start: number, end: number): number {
   if (start >= end || end - start > 18) return -1;
   let value = 0;
@@ -19,7 +22,10 @@ export function parseWhole(bytes: Uint8Array, start: number, end: number): numbe
 const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const POW10 = Array.from({ length: 23 }, (_, i) => Number(`1e${i}`));
 
-/** The decimal number written in `bytes[start, end)`, correctly rounded, or NaN where that is not one. */
+/**
+ * The decimal number written in `bytes[start, end)`, correctly rounded, or NaN where that is not
+ * one.
+ */
 export function parseDecimal(bytes: Uint8Array, start: number, end: number): number {
   let p = start;
   let digits = 0;
@@ -53,9 +59,20 @@ export function parseDecimal(bytes: Uint8Array, start: number, end: number): num
   return DECIMAL.test(text) ? Number(text) : NaN;
 }
 
-/** Milliseconds after `originMs` (a whole number of milliseconds since the Unix epoch, so that fractions of a microsecond survive) of `YYYY-MM-DD hh:mm:ss[.fraction][Z|±hh:mm]` (a space or a T between), UTC where no zone is given; NaN where it is not one. */
+/**
+ * Milliseconds after `originMs` (a whole number of milliseconds since the Unix epoch, so that
+ * fractions of a microsecond survive) of `YYYY-MM-DD hh:mm:ss[.fraction][Z|±hh:mm]` (a space or a T
+ * between), UTC where no zone is given; NaN where it is not one.
+ */
 export function parseTimestampMs(bytes: Uint8Array, start: number, end: number, originMs = 0): number {
-  if (end - start < 19 || bytes[start + 4] !== 45 || bytes[start + 7] !== 45 || bytes[start + 13] !== 58 || bytes[start + 16] !== 58) return NaN;
+  if (
+    end - start < 19 ||
+    bytes[start + 4] !== 45 ||
+    bytes[start + 7] !== 45 ||
+    bytes[start + 13] !== 58 ||
+    bytes[start + 16] !== 58
+  )
+    return NaN;
   const separator = bytes[start + 10];
   if (separator !== 32 && separator !== 84) return NaN;
   const year = 100 * twoDigits(bytes, start) + twoDigits(bytes, start + 2);
@@ -64,7 +81,17 @@ export function parseTimestampMs(bytes: Uint8Array, start: number, end: number, 
   const hour = twoDigits(bytes, start + 11);
   const minute = twoDigits(bytes, start + 14);
   const second = twoDigits(bytes, start + 17);
-  if (!(year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month) && hour <= 23 && minute <= 59 && second <= 60)) return NaN;
+  if (!(
+    year >= 1 &&
+    month >= 1 &&
+    month <= 12 &&
+    day >= 1 &&
+    day <= daysIn(year, month) &&
+    hour <= 23 &&
+    minute <= 59 &&
+    second <= 60
+  ))
+    return NaN;
   let p = start + 19;
   let fractionMs = 0;
   if (p < end && bytes[p] === 46) {
@@ -86,7 +113,14 @@ export function parseTimestampMs(bytes: Uint8Array, start: number, end: number, 
       zoneMs = (bytes[p] === 43 ? 1 : -1) * (hours * 60 + minutes) * 60_000;
     } else return NaN;
   }
-  return (daysSinceEpoch(year, month, day) * 24 + hour) * 3_600_000 + minute * 60_000 + second * 1_000 - zoneMs - originMs + fractionMs;
+  return (
+    (daysSinceEpoch(year, month, day) * 24 + hour) * 3_600_000 +
+    minute * 60_000 +
+    second * 1_000 -
+    zoneMs -
+    originMs +
+    fractionMs
+  );
 }
 
 /** The two digits at `at`, or NaN. */
@@ -107,5 +141,7 @@ function daysSinceEpoch(year: number, month: number, day: number): number {
   const era = Math.floor(y / 400);
   const yearOfEra = y - era * 400;
   const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
-  return era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468;
+  return (
+    era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468
+  );
 }

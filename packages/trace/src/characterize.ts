@@ -16,13 +16,19 @@ export interface TrafficSummary {
   readonly requests: number;
   readonly share: number;
   readonly requestsPerS: number;
-  /** Highest ÷ lowest count of a full bin; `undefined` where the lowest is 0 or there are fewer than two full bins. */
+  /**
+   * Highest ÷ lowest count of a full bin; `undefined` where the lowest is 0 or there are fewer than
+   * two full bins.
+   */
   readonly peakToTrough: number | undefined;
   /** Standard deviation ÷ mean of the gaps between arrivals; 1 for a Poisson process. */
   readonly gapCv: number | undefined;
   readonly promptTokens: TokenSummary;
   readonly outputTokens: TokenSummary;
-  /** Correlation of the binned rate with itself a day and a week later; `undefined` where the trace is under two of them long. */
+  /**
+   * Correlation of the binned rate with itself a day and a week later; `undefined` where the trace
+   * is under two of them long.
+   */
   readonly dailyAutocorrelation: number | undefined;
   readonly weeklyAutocorrelation: number | undefined;
   /** Requests by bin of `binMs`. */
@@ -41,9 +47,15 @@ export interface TraceSummary {
 
 /** Bins of 10 minutes where the trace lasts hours, finer ones for shorter traces. */
 const FINEST_BIN_MS = 10_000;
-/** Bins of a group at most: 30 days at the finest. For longer traces they are made coarser, two into one. */
+/**
+ * Bins of a group at most: 30 days at the finest. For longer traces they are made coarser, two into
+ * one.
+ */
 const MAX_BINS = 1 << 18;
-/** Bins of all groups together at most: hundreds of models over a year are counted more coarsely than one. */
+/**
+ * Bins of all groups together at most: hundreds of models over a year are counted more coarsely
+ * than one.
+ */
 const MOST_CELLS = 1 << 23;
 /** A group begins with so many bins. */
 const FIRST_BINS = 16;
@@ -52,7 +64,8 @@ const COARSE_MS = 600_000;
 const SHORTEST_MS = 1e-6;
 
 /**
- * Describes a trace in one pass. Token quantiles are exact; memory depends neither on the number of requests nor on the duration, and of each group it takes what its different token counts do.
+ * Describes a trace in one pass. Token quantiles are exact; memory depends neither on the number of
+ * requests nor on the duration, and of each group it takes what its different token counts do.
  * Throws what reading the trace throws.
  */
 export async function characterize(
@@ -92,7 +105,9 @@ export async function characterize(
   const named = (groups: readonly (Group | undefined)[], names: readonly string[]): Record<string, TrafficSummary> =>
     Object.fromEntries(
       groups.flatMap((group, i) =>
-        group === undefined || group.requests === 0 ? [] : [[names[i], group.summary(durationMs, finestMs, perBin, total.requests)]],
+        group === undefined || group.requests === 0
+          ? []
+          : [[names[i], group.summary(durationMs, finestMs, perBin, total.requests)]],
       ),
     );
   return {
@@ -115,7 +130,10 @@ class Group {
   readonly #prompt = new TokenCounts();
   readonly #output = new TokenCounts();
 
-  /** Halves the number of bins, for when each is to be twice as long. Returns by how many there are more now. */
+  /**
+   * Halves the number of bins, for when each is to be twice as long. Returns by how many there are
+   * more now.
+   */
   halveBins(): number {
     const before = this.#bins.length;
     const bins = new Float64Array(Math.max(FIRST_BINS, Math.ceil(before / 2)));
@@ -175,11 +193,17 @@ class Group {
   }
 }
 
-/** A count of tokens that is far from all others takes as much room as its place in an array of so many. */
+/**
+ * A count of tokens that is far from all others takes as much room as its place in an array of so
+ * many.
+ */
 const ROOM = 4;
 
 class TokenCounts {
-  /** Counts up to its length; what is larger is in the map, until there is enough of it for the array to be worth its room. */
+  /**
+   * Counts up to its length; what is larger is in the map, until there is enough of it for the
+   * array to be worth its room.
+   */
   #counts = new Float64Array(16);
   readonly #large = new Map<number, number>();
   #total = 0;
@@ -237,7 +261,10 @@ class TokenCounts {
   }
 }
 
-/** Autocorrelation at a lag (biased estimator); undefined where the series is under two lags long (but for its last, unfinished bin) or constant. */
+/**
+ * Autocorrelation at a lag (biased estimator); undefined where the series is under two lags long
+ * (but for its last, unfinished bin) or constant.
+ */
 function autocorrelation(series: readonly number[], lag: number): number | undefined {
   if (series.length < 2 * lag - 1) return undefined;
   const mean = series.reduce((a, b) => a + b, 0) / series.length;

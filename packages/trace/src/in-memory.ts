@@ -1,4 +1,11 @@
-import { BATCH_CAPACITY, BatchColumns, createDictionaries, type RequestBatch, type TraceDictionaries, type TraceStream } from './request-batch.js';
+import {
+  BATCH_CAPACITY,
+  BatchColumns,
+  createDictionaries,
+  type RequestBatch,
+  type TraceDictionaries,
+  type TraceStream,
+} from './request-batch.js';
 import { MS_PER_DAY, SageServeError, WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
 import { MOST_GAP_MS } from './row-sink.js';
 
@@ -54,19 +61,27 @@ export function traceFromRequests(requests: readonly TraceRequest[]): TraceStrea
   };
 }
 
-/** A gap as whoever reads the trace refuses it: which row is wrong is not known once they are in order. */
+/**
+ * A gap as whoever reads the trace refuses it: which row is wrong is not known once they are in
+ * order.
+ */
 function refuseGap(lastMs: number, atMs: number): void {
   if (atMs > lastMs + MOST_GAP_MS)
     throw new SageServeError(
       'ERR_TRACE_FORMAT',
-      `in order, a request comes ${((atMs - lastMs) / MS_PER_DAY).toFixed(0)} days after the one before it: more than a year without one is taken for a wrong time`,
+      `in order, a request comes ${((atMs - lastMs) / MS_PER_DAY).toFixed(0)} days after the one before it: more ` +
+        'than a year without one is taken for a wrong time',
       {
         hint: 'Times count from the start of the trace, in seconds.',
       },
     );
 }
 
-/** The same trace in order of arrival, ties in their old order. Holds the whole trace in memory, about 80 bytes a request. Throws `SageServeError` (ERR_TRACE_FORMAT) for more than a year without a request. */
+/**
+ * The same trace in order of arrival, ties in their old order. Holds the whole trace in memory,
+ * about 80 bytes a request. Throws `SageServeError` (ERR_TRACE_FORMAT) for more than a year without
+ * a request.
+ */
 export async function sortTrace(trace: TraceStream): Promise<TraceStream> {
   const all: RequestBatch[] = [];
   let size = 0;

@@ -24,7 +24,12 @@ export { ARTIFACT_REGIONS } from './readers/artifact.js';
 export { TRACE_COLUMNS } from './readers/sageserve.js';
 export { type RequestBatch, type TraceDictionaries, type TraceStream } from './request-batch.js';
 export { type ReadOptions, type SkippedRows } from './row-sink.js';
-export { type ParquetColumn, type ParquetColumnType, ParquetTable, type ParquetTableOptions } from './writers/parquet-table.js';
+export {
+  type ParquetColumn,
+  type ParquetColumnType,
+  ParquetTable,
+  type ParquetTableOptions,
+} from './writers/parquet-table.js';
 export { makeBeside } from './writers/beside.js';
 export { cantWrite, leadsNowhere, writeTarget } from './writers/write-failure.js';
 export { toRecord, writeTrace, type WriteTraceOptions } from './writers/write-trace.js';

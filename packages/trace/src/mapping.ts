@@ -4,7 +4,8 @@ import { ConfigError, type Rng, WORKLOAD_TIERS, type WorkloadTier } from '@sages
 export type Shares = Readonly<Record<string, number>>;
 
 /**
- * What a trace lacks, and what its names mean here. A trace that has a region, model or tier keeps it; one that has none gets it drawn by share, from a seed.
+ * What a trace lacks, and what its names mean here. A trace that has a region, model or tier keeps
+ * it; one that has none gets it drawn by share, from a seed.
  */
 export interface TraceMapping {
   readonly seed?: number;
@@ -30,11 +31,17 @@ export function renamer(table: Readonly<Record<string, string>> | undefined): (n
 }
 
 /** Draws positions in `choices` in proportion to their shares. */
-export function createDraw(path: string, shares: Shares | undefined, intern: (name: string) => number, rng: Rng): () => number {
+export function createDraw(
+  path: string,
+  shares: Shares | undefined,
+  intern: (name: string) => number,
+  rng: Rng,
+): () => number {
   const entries = Object.entries(shares ?? {});
   let total = 0;
   for (const [name, share] of entries) {
-    if (!(share >= 0 && share < Infinity)) throw new ConfigError(`${path}.${name}`, `must be a share of 0 or more, not ${share}`);
+    if (!(share >= 0 && share < Infinity))
+      throw new ConfigError(`${path}.${name}`, `must be a share of 0 or more, not ${share}`);
     total += share;
   }
   if (entries.length > 0 && total === 0) throw new ConfigError(path, 'needs at least one share above 0');
@@ -61,4 +68,13 @@ export function tierOf(name: string): number {
   return known === -1 ? (ALIASES.get(name.toLowerCase()) ?? -1) : known;
 }
 
-const ALIASES: ReadonlyMap<string, number> = new Map([['iw-f', 0], ['iwf', 0], ['iw-n', 1], ['iwn', 1], ['niw', 2], ['batch', 2], ['prod', 0], ['dev', 2]]); // prettier-ignore
+const ALIASES: ReadonlyMap<string, number> = new Map([
+  ['iw-f', 0],
+  ['iwf', 0],
+  ['iw-n', 1],
+  ['iwn', 1],
+  ['niw', 2],
+  ['batch', 2],
+  ['prod', 0],
+  ['dev', 2],
+]);

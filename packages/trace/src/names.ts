@@ -1,8 +1,9 @@
 const decoder = new TextDecoder();
 
 /**
- * Numbers for names that come as bytes, without making a string for each row: an open hash table over the bytes themselves.
- * Several spellings may share a number, since `rename` is applied when a spelling is first seen.
+ * Numbers for names that come as bytes, without making a string for each row: an open hash table
+ * over the bytes themselves. Several spellings may share a number, since `rename` is applied when a
+ * spelling is first seen.
  */
 export class NameTable {
   readonly #names: string[];

@@ -12,7 +12,15 @@ import { createDictionaries } from './request-batch.js';
 import { type ReadOptions, RowSink } from './row-sink.js';
 
 /** Formats that {@link openTrace} reads; each but Parquet also with `.gz`. */
-export const TRACE_FORMATS = ['sageserve-csv', 'sageserve-jsonl', 'sageserve-parquet', 'artifact', 'azure', 'burstgpt', 'mooncake'] as const;
+export const TRACE_FORMATS = [
+  'sageserve-csv',
+  'sageserve-jsonl',
+  'sageserve-parquet',
+  'artifact',
+  'azure',
+  'burstgpt',
+  'mooncake',
+] as const;
 export type TraceFormat = (typeof TRACE_FORMATS)[number];
 
 export interface OpenTraceOptions extends ReadOptions {
@@ -31,16 +39,24 @@ const CSV: Partial<Record<TraceFormat, (file: string) => CsvFormat>> = {
 const JSONL: Partial<Record<TraceFormat, JsonRowReader>> = { 'sageserve-jsonl': sageserveRow, mooncake: mooncakeRow };
 
 /**
- * Opens a trace file as a stream, or a pipe, which can be read once; memory does not depend on its size, only on how many different names it has.
- * Reading throws `TraceFormatError` for a bad row (unless `skippedRows` collects them) and `SageServeError` (ERR_TRACE_FILE) for a file that can't be read.
+ * Opens a trace file as a stream, or a pipe, which can be read once; memory does not depend on its
+ * size, only on how many different names it has. Reading throws `TraceFormatError` for a bad row
+ * (unless `skippedRows` collects them) and `SageServeError` (ERR_TRACE_FILE) for a file that can't
+ * be read.
  */
-export async function openTrace(path: string, options: OpenTraceOptions = {}): Promise<TraceStream & { readonly format: TraceFormat }> {
-  if (options.format !== undefined && !TRACE_FORMATS.includes(options.format)) throw new UnknownPolicyError('trace format', options.format, TRACE_FORMATS);
+export async function openTrace(
+  path: string,
+  options: OpenTraceOptions = {},
+): Promise<TraceStream & { readonly format: TraceFormat }> {
+  if (options.format !== undefined && !TRACE_FORMATS.includes(options.format))
+    throw new UnknownPolicyError('trace format', options.format, TRACE_FORMATS);
   const source = await ByteSource.open(path, options.signal);
   const format = options.format ?? (await detectFormat(source));
   if (source.once && format === 'sageserve-parquet') {
     await source.close();
-    throw new SageServeError('ERR_TRACE_FILE', `${path} is a pipe: Parquet is read from its end`, { hint: 'Save it as a file first.' });
+    throw new SageServeError('ERR_TRACE_FILE', `${path} is a pipe: Parquet is read from its end`, {
+      hint: 'Save it as a file first.',
+    });
   }
   const start: { epochMs: number | undefined } = { epochMs: undefined };
   const dictionaries = createDictionaries();

@@ -12,10 +12,15 @@ const STANDARD_INPUT = new Set(['/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']);
 const OPEN_ALREADY = /^\/(dev\/fd|proc\/self\/fd)\//;
 
 /**
- * The bytes of a pipe or a device. They are waited for without holding a thread, which a process could not end with. A named pipe to which nobody writes yet is waited for, too.
- * Throws what the system throws, and the signal's reason.
+ * The bytes of a pipe or a device. They are waited for without holding a thread, which a process
+ * could not end with. A named pipe to which nobody writes yet is waited for, too. Throws what the
+ * system throws, and the signal's reason.
  */
-export async function* readPipe(path: string, isPipe: boolean, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+export async function* readPipe(
+  path: string,
+  isPipe: boolean,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
   for (;;) {
     let empty = true;
     const stream = open(path, isPipe);

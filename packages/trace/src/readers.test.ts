@@ -23,12 +23,17 @@ afterAll(() => rm(dir, { recursive: true }));
 
 async function records(trace: TraceStream): Promise<Record<string, unknown>[]> {
   const rows: Record<string, unknown>[] = [];
-  for await (const batch of trace.batches()) for (let i = 0; i < batch.length; i++) rows.push(toRecord(batch, i, trace.dictionaries));
+  for await (const batch of trace.batches())
+    for (let i = 0; i < batch.length; i++) rows.push(toRecord(batch, i, trace.dictionaries));
   return rows;
 }
 
 let files = 0;
-async function read(content: string | Uint8Array, name = 'trace.csv', options: OpenTraceOptions = {}): Promise<Record<string, unknown>[]> {
+async function read(
+  content: string | Uint8Array,
+  name = 'trace.csv',
+  options: OpenTraceOptions = {},
+): Promise<Record<string, unknown>[]> {
   const path = join(dir, `${files++}-${name}`);
   await writeFile(path, content);
   return records(await openTrace(path, options));
@@ -69,7 +74,15 @@ request_id,tier,model,origin_region,arrived_at_s,prompt_tokens,output_tokens,dea
         application: 'chat',
         priority: 3,
       },
-      { arrived_at_s: 1, prompt_tokens: 1, output_tokens: 1, request_id: 8, origin_region: 'westus', model: 'small', tier: 'non-interactive' },
+      {
+        arrived_at_s: 1,
+        prompt_tokens: 1,
+        output_tokens: 1,
+        request_id: 8,
+        origin_region: 'westus',
+        model: 'small',
+        tier: 'non-interactive',
+      },
     ]);
   });
 
@@ -85,7 +98,8 @@ request_id,tier,model,origin_region,arrived_at_s,prompt_tokens,output_tokens,dea
     const parse = async (cuts: readonly number[]): Promise<unknown[]> => {
       const edges = [0, ...[...cuts].sort((a, b) => a - b), bytes.length];
       async function* chunks() {
-        for (let i = 1; i < edges.length; i++) if (edges[i] > edges[i - 1]) yield bytes.subarray(edges[i - 1], edges[i]);
+        for (let i = 1; i < edges.length; i++)
+          if (edges[i] > edges[i - 1]) yield bytes.subarray(edges[i - 1], edges[i]);
       }
       const dictionaries = createDictionaries();
       const sink = new RowSink('x', {}, dictionaries);
@@ -105,39 +119,58 @@ request_id,tier,model,origin_region,arrived_at_s,prompt_tokens,output_tokens,dea
   it('names file, line, column and reason of a bad row', async () => {
     const head = 'arrived_at_s,prompt_tokens,output_tokens,tier\n';
     const error = await failure(`${head}1,5,5,interactive-fast\n2,x,5,interactive-fast\n`);
-    expect(error).toMatchObject({ line: 3, column: 'prompt_tokens', reason: 'is not a whole number of tokens of 1 or more' });
+    expect(error).toMatchObject({
+      line: 3,
+      column: 'prompt_tokens',
+      reason: 'is not a whole number of tokens of 1 or more',
+    });
     expect(error.message).toMatch(/trace\.csv:3, column prompt_tokens: is not/);
     expect((await failure(`${head}1,5,0,interactive-fast\n`)).column).toBe('output_tokens');
     expect((await failure(`${head}1,5,5,bulk\n`)).reason).toContain('"bulk" is not a tier; known: interactive-fast');
     expect((await failure(`${head}1,5,5\n`)).reason).toBe('has 3 fields where the header has 4');
     expect((await failure(`${head}-1,5,5,interactive-fast\n`)).column).toBe('arrived_at_s');
-    expect((await failure(`${head}2,5,5,interactive-fast\n1.5,5,5,interactive-fast\n`)).reason).toContain('comes 0.500 s before the row above');
+    expect((await failure(`${head}2,5,5,interactive-fast\n1.5,5,5,interactive-fast\n`)).reason).toContain(
+      'comes 0.500 s before the row above',
+    );
     expect((await failure(`${head}1,5,5,"interactive-fast\n`)).reason).toBe('a quoted field is not closed');
-    expect((await failure('arrived_at_s,prompt_tokens\n')).message).toContain('column output_tokens: is missing from the header');
+    expect((await failure('arrived_at_s,prompt_tokens\n')).message).toContain(
+      'column output_tokens: is missing from the header',
+    );
     expect((await failure('arrived_at_s,prompt_tokens,output_tokens,priority\n1,1,1,high\n')).column).toBe('priority');
   });
 
   it('takes a byte order mark, quoted headers and 16-digit ids; refuses what only looks like a number or a column', async () => {
     const rows = await read(
-      '\uFEFF# start=2024-05-13T00:00:00Z\n"arrived_at_s","prompt_tokens","output_tokens","request_id"\n"1","5","5","9007199254740991"\n',
+      '\uFEFF# ' +
+        'start=2024-05-13T00:00:00Z\n"arrived_at_s","prompt_tokens","output_tokens","request_id"\n"1","5","5","9007199254740991"\n',
     );
     expect(rows).toMatchObject([{ arrived_at_s: 1, request_id: Number.MAX_SAFE_INTEGER }]);
     const head = 'arrived_at_s,prompt_tokens,output_tokens,priority\n';
     expect((await failure(`${head}0x10,5,5,0\n`)).column).toBe('arrived_at_s');
     expect((await failure(`${head}1,3000000000,5,0\n`)).reason).toBe('is more than 2147483647 tokens');
     expect((await failure(`${head}1,5,5,3000000000\n`)).column).toBe('priority');
-    expect((await failure('arrived_at_s,prompt_tokens,output_tokens,prompt_tokens\n1,5,5,5\n')).reason).toBe('stands twice in the header');
-    expect((await failure('TIMESTAMP,ContextTokens,GeneratedTokens\n2023-1.-16 18:15:46,374,44\n')).column).toBe('TIMESTAMP');
+    expect((await failure('arrived_at_s,prompt_tokens,output_tokens,prompt_tokens\n1,5,5,5\n')).reason).toBe(
+      'stands twice in the header',
+    );
+    expect((await failure('TIMESTAMP,ContextTokens,GeneratedTokens\n2023-1.-16 18:15:46,374,44\n')).column).toBe(
+      'TIMESTAMP',
+    );
   });
 
   it('reads a file of which every row has a name of its own in good time', async () => {
     const lines = Array.from({ length: 100_000 }, (_, i) => `${i},5,5,tenant-${i}`);
-    expect((await read(`arrived_at_s,prompt_tokens,output_tokens,tenant\n${lines.join('\n')}\n`)).at(-1)).toMatchObject({ tenant: 'tenant-99999' });
+    expect((await read(`arrived_at_s,prompt_tokens,output_tokens,tenant\n${lines.join('\n')}\n`)).at(-1)).toMatchObject(
+      { tenant: 'tenant-99999' },
+    );
   });
 
   it('leaves bad rows out on request, counts them and keeps examples', async () => {
     const skippedRows: SkippedRows = { count: 0, examples: [] };
-    const rows = await read('arrived_at_s,prompt_tokens,output_tokens\n1,5,5\nx,5,5\n3,5,5\n2,5,5\n4,5,5\n', 'trace.csv', { skippedRows });
+    const rows = await read(
+      'arrived_at_s,prompt_tokens,output_tokens\n1,5,5\nx,5,5\n3,5,5\n2,5,5\n4,5,5\n',
+      'trace.csv',
+      { skippedRows },
+    );
     expect(rows.map((r) => r['arrived_at_s'])).toEqual([1, 3, 4]);
     expect(skippedRows.count).toBe(2);
     expect(skippedRows.examples.map((e) => e.line)).toEqual([3, 5]);
@@ -146,23 +179,32 @@ request_id,tier,model,origin_region,arrived_at_s,prompt_tokens,output_tokens,dea
 
 describe('public formats', () => {
   it('reads Azure’s, with 7-digit fractions, zones and more columns', async () => {
-    const rows = await read('TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n2023-11-16 18:15:50.9951690,396,109\n');
+    const rows = await read(
+      'TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n2023-11-16 ' +
+        '18:15:50.9951690,396,109\n',
+    );
     expect(rows).toMatchObject([
       { arrived_at_s: 0, prompt_tokens: 374, output_tokens: 44 },
       { prompt_tokens: 396, output_tokens: 109 },
     ]);
     expect(rows[1]['arrived_at_s']).toBeCloseTo(4.314579, 9);
-    const images = await read('TIMESTAMP,NumImages,ContextTokens,GeneratedTokens\n2024-10-15T00:00:00+00:00,2,900,10\n2024-10-15T01:00:01+01:00,0,10,10\n');
+    const images = await read(
+      'TIMESTAMP,NumImages,ContextTokens,GeneratedTokens\n2024-10-15T00:00:00+00:00,2,900,10\n2024-10-15T01:00:01+01:00,0,10,10\n',
+    );
     expect(images.map((r) => r['arrived_at_s'])).toEqual([0, 1]);
-    expect((await failure('TIMESTAMP,ContextTokens,GeneratedTokens\n2023-02-30 18:15:46,374,44\n')).column).toBe('TIMESTAMP');
+    expect((await failure('TIMESTAMP,ContextTokens,GeneratedTokens\n2023-02-30 18:15:46,374,44\n')).column).toBe(
+      'TIMESTAMP',
+    );
     for (const year of ['2823', '0023'])
-      expect((await failure(`TIMESTAMP,ContextTokens,GeneratedTokens\n${year}-02-10 18:15:46,374,44\n`)).message).toContain(
-        'is not a time between 1900 and 2200',
-      );
+      expect(
+        (await failure(`TIMESTAMP,ContextTokens,GeneratedTokens\n${year}-02-10 18:15:46,374,44\n`)).message,
+      ).toContain('is not a time between 1900 and 2200');
   });
 
   it('reads BurstGPT’s, where failures are bad rows', async () => {
-    const csv = 'Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,Conversation log\n45,GPT-4,1087,0,1087,API log\n';
+    const csv =
+      'Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,472,18,490,Conversation ' +
+      'log\n45,GPT-4,1087,0,1087,API log\n';
     expect(await failure(csv)).toMatchObject({ line: 3, column: 'Response tokens' });
     const skippedRows: SkippedRows = { count: 0, examples: [] };
     expect(await read(csv, 'b.csv', { skippedRows })).toEqual([
@@ -180,9 +222,9 @@ describe('public formats', () => {
   });
 
   it('reads Mooncake’s', async () => {
-    expect(await read('{"timestamp": 27482, "input_length": 6955, "output_length": 52, "hash_ids": [46, 47]}\n', 'm.jsonl')).toMatchObject([
-      { arrived_at_s: 27.482, prompt_tokens: 6955, output_tokens: 52 },
-    ]);
+    expect(
+      await read('{"timestamp": 27482, "input_length": 6955, "output_length": 52, "hash_ids": [46, 47]}\n', 'm.jsonl'),
+    ).toMatchObject([{ arrived_at_s: 27.482, prompt_tokens: 6955, output_tokens: 52 }]);
   });
 
   it('reads the artifact’s: the order of preference, its first region the origin', async () => {
@@ -200,7 +242,12 @@ describe('public formats', () => {
         tenant: '0',
         arrived_at_s: 0.32424,
       },
-      { request_id: 2, origin_region: 'centralus', allowed_regions: ['centralus', 'eastus', 'westus'], tier: 'non-interactive' },
+      {
+        request_id: 2,
+        origin_region: 'centralus',
+        allowed_regions: ['centralus', 'eastus', 'westus'],
+        tier: 'non-interactive',
+      },
     ]);
     expect((await failure(csv.replace(',021,', ',031,'))).column).toBe('regions');
     expect((await failure(csv.replace('prod', 'test'))).reason).toBe('"test" is neither prod nor dev');
@@ -209,13 +256,17 @@ describe('public formats', () => {
   it('says what it does not know', async () => {
     await expect(read('a,b,c\n1,2,3\n')).rejects.toThrow('the first line fits no known format: a,b,c');
     await expect(openTrace(join(dir, 'absent.csv'))).rejects.toThrow('there is no such file');
-    expect((await failure('{"arrived_at_s": 1, "prompt_tokens": 1, "output_tokens": 1}\n{oops\n', 'x.jsonl')).line).toBe(2);
+    expect(
+      (await failure('{"arrived_at_s": 1, "prompt_tokens": 1, "output_tokens": 1}\n{oops\n', 'x.jsonl')).line,
+    ).toBe(2);
   });
 });
 
 describe('mapping', () => {
   it('fills in regions, models and tiers by share, the same from the same seed, and renames', async () => {
-    const csv = `Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n${Array.from({ length: 4_000 }, (_, i) => `${i},GPT-4,10,10,20,API log`).join('\n')}\n`;
+    const csv =
+      'Timestamp,Model,Request tokens,Response tokens,Total tokens,Log ' +
+      `Type\n${Array.from({ length: 4_000 }, (_, i) => `${i},GPT-4,10,10,20,API log`).join('\n')}\n`;
     const mapping = {
       seed: 3,
       fill: { region: { east: 3, west: 1 }, tier: { 'interactive-fast': 0.5, 'non-interactive': 0.5 } },
@@ -238,12 +289,14 @@ describe('names that stand for none', () => {
     for (const form of ['csv', 'jsonl', 'parquet']) {
       const copy = join(dir, `azure-copy.${form}`);
       await writeTrace(copy, await openTrace(source));
-      expect(await records(await openTrace(copy, { mapping: { fill: { region: { east: 1 }, model: { m: 1 } } } }))).toMatchObject([
-        { origin_region: 'east', model: 'm' },
-      ]);
+      expect(
+        await records(await openTrace(copy, { mapping: { fill: { region: { east: 1 }, model: { m: 1 } } } })),
+      ).toMatchObject([{ origin_region: 'east', model: 'm' }]);
     }
     expect(
-      await read('arrived_at_s,prompt_tokens,output_tokens,model\n1,1,1,unspecified\n', 'u.csv', { mapping: { fill: { model: { m: 1 } } } }),
+      await read('arrived_at_s,prompt_tokens,output_tokens,model\n1,1,1,unspecified\n', 'u.csv', {
+        mapping: { fill: { model: { m: 1 } } },
+      }),
     ).toMatchObject([{ model: 'm' }]);
   });
 });
@@ -290,11 +343,19 @@ describe('writeTrace', () => {
 
   it('stops at a limit, and leaves nothing behind when it is aborted', async () => {
     const trace = traceFromRequests(
-      Array.from({ length: 10 }, (_, i) => ({ arrivedAtMs: i, promptTokens: 1, outputTokens: 1, originRegion: 'r', model: 'm' })),
+      Array.from({ length: 10 }, (_, i) => ({
+        arrivedAtMs: i,
+        promptTokens: 1,
+        outputTokens: 1,
+        originRegion: 'r',
+        model: 'm',
+      })),
     );
     expect(await writeTrace(join(dir, 'limited.csv'), trace, { limit: 4 })).toBe(4);
     expect(await records(await openTrace(join(dir, 'limited.csv')))).toHaveLength(4);
-    await expect(writeTrace(join(dir, 'aborted.csv'), trace, { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
+    await expect(
+      writeTrace(join(dir, 'aborted.csv'), trace, { signal: AbortSignal.abort(new Error('enough')) }),
+    ).rejects.toThrow('enough');
     await expect(openTrace(join(dir, 'aborted.csv'))).rejects.toThrow('there is no such file');
     await expect(writeTrace(join(dir, 'x.txt'), trace)).rejects.toThrow('must end in .csv');
   });
@@ -312,7 +373,13 @@ describe('sortTrace', () => {
 describe('characterize', () => {
   it('describes traces of any length and token count without growing', async () => {
     const trace = traceFromRequests(
-      [0, 1, 1e16].map((arrivedAtMs) => ({ arrivedAtMs, promptTokens: arrivedAtMs === 1 ? 2_000_000_000 : 5, outputTokens: 1, originRegion: 'r', model: 'm' })),
+      [0, 1, 1e16].map((arrivedAtMs) => ({
+        arrivedAtMs,
+        promptTokens: arrivedAtMs === 1 ? 2_000_000_000 : 5,
+        outputTokens: 1,
+        originRegion: 'r',
+        model: 'm',
+      })),
     );
     const { total } = await characterize(trace);
     expect(total).toMatchObject({ requests: 3, promptTokens: { p50: 5, p99: 2_000_000_000, max: 2_000_000_000 } });
@@ -340,13 +407,28 @@ describe('characterize, of many groups', () => {
   });
 
   it('has exact quantiles, whatever the counts', async () => {
-    const tokens = fc.array(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 5_000 }), fc.integer({ min: 1, max: 2 ** 31 - 1 })), {
-      minLength: 1,
-      maxLength: 300,
-    });
+    const tokens = fc.array(
+      fc.oneof(
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 1, max: 5_000 }),
+        fc.integer({ min: 1, max: 2 ** 31 - 1 }),
+      ),
+      {
+        minLength: 1,
+        maxLength: 300,
+      },
+    );
     await fc.assert(
       fc.asyncProperty(tokens, async (counts) => {
-        const trace = traceFromRequests(counts.map((promptTokens, i) => ({ arrivedAtMs: i, promptTokens, outputTokens: 1, originRegion: 'r', model: 'm' })));
+        const trace = traceFromRequests(
+          counts.map((promptTokens, i) => ({
+            arrivedAtMs: i,
+            promptTokens,
+            outputTokens: 1,
+            originRegion: 'r',
+            model: 'm',
+          })),
+        );
         const { promptTokens: found } = (await characterize(trace)).total;
         const sorted = counts.toSorted((a, b) => a - b);
         for (const [name, q] of [
@@ -365,7 +447,13 @@ describe('characterize, of many groups', () => {
 describe('cutTrace', () => {
   it('ends a trace before its time is up', async () => {
     const trace = traceFromRequests(
-      [0, 999, 1_000, 2_000].map((arrivedAtMs) => ({ arrivedAtMs, promptTokens: 1, outputTokens: 1, originRegion: 'r', model: 'm' })),
+      [0, 999, 1_000, 2_000].map((arrivedAtMs) => ({
+        arrivedAtMs,
+        promptTokens: 1,
+        outputTokens: 1,
+        originRegion: 'r',
+        model: 'm',
+      })),
     );
     expect(await records(cutTrace(trace, 1_000))).toHaveLength(2);
     expect(await records(cutTrace(trace, 1e9))).toHaveLength(4);
@@ -378,7 +466,8 @@ describe('wholeLines', () => {
       for (const text of ['a', 'b\nc', '\n', '', 'd']) yield new TextEncoder().encode(text);
     }
     const blocks: string[] = [];
-    for await (const block of wholeLines(chunks(), () => expect.unreachable())) if (block.length > 0) blocks.push(new TextDecoder().decode(block));
+    for await (const block of wholeLines(chunks(), () => expect.unreachable()))
+      if (block.length > 0) blocks.push(new TextDecoder().decode(block));
     expect(blocks.join('')).toBe('ab\nc\nd');
     expect(blocks.slice(0, -1).every((block) => block.endsWith('\n'))).toBe(true);
   });
@@ -408,7 +497,10 @@ describe('absurd input', () => {
   });
 
   it('of one line without an end is refused, packed or not, and told by its line', async () => {
-    const bomb = gzipSync(Buffer.concat([Buffer.from('arrived_at_s,prompt_tokens,output_tokens\n0,1,1\n'), Buffer.alloc(40 << 20, 0x31)]), { level: 1 });
+    const bomb = gzipSync(
+      Buffer.concat([Buffer.from('arrived_at_s,prompt_tokens,output_tokens\n0,1,1\n'), Buffer.alloc(40 << 20, 0x31)]),
+      { level: 1 },
+    );
     const error = await read(bomb, 'bomb.csv.gz').then(
       () => undefined,
       (cause: unknown) => cause as TraceFormatError,
@@ -423,6 +515,8 @@ describe('absurd input', () => {
       { arrivedAtMs: 0, promptTokens: 1, outputTokens: 1, originRegion: 'r', model: 'm' },
       { arrivedAtMs: 367 * 86_400_000, promptTokens: 1, outputTokens: 1, originRegion: 'r', model: 'm' },
     ]);
-    await expect((async () => records(await sortTrace(far)))()).rejects.toThrow('a request comes 367 days after the one before it');
+    await expect((async () => records(await sortTrace(far)))()).rejects.toThrow(
+      'a request comes 367 days after the one before it',
+    );
   });
 });

@@ -1,13 +1,17 @@
 /**
- * Requests as columns, in order of arrival. Borrowed: readers and generators fill the same columns again, so a batch is valid until the next one is asked for.
- * Names are stored as positions in the stream's {@link TraceDictionaries}.
+ * Requests as columns, in order of arrival. Borrowed: readers and generators fill the same columns
+ * again, so a batch is valid until the next one is asked for. Names are stored as positions in the
+ * stream's {@link TraceDictionaries}.
  */
 export interface RequestBatch {
   readonly length: number;
   readonly requestId: Float64Array;
   /** Milliseconds after the start of the trace, never decreasing. */
   readonly arrivedAtMs: Float64Array;
-  /** Milliseconds after the start of the trace; `NaN` where the trace has none and the tier's default applies. */
+  /**
+   * Milliseconds after the start of the trace; `NaN` where the trace has none and the tier's
+   * default applies.
+   */
   readonly deadlineAtMs: Float64Array;
   readonly originRegion: Uint16Array;
   readonly model: Uint16Array;
@@ -25,7 +29,10 @@ export interface RequestBatch {
   readonly priority: Int32Array;
 }
 
-/** Names behind the numbers of a {@link RequestBatch}. Entries are appended as the stream is read, never changed. */
+/**
+ * Names behind the numbers of a {@link RequestBatch}. Entries are appended as the stream is read,
+ * never changed.
+ */
 export interface TraceDictionaries {
   readonly regions: string[];
   readonly models: string[];
@@ -38,13 +45,17 @@ export interface TraceDictionaries {
 /** A trace that is read or made as a stream. */
 export interface TraceStream {
   readonly dictionaries: TraceDictionaries;
-  /** Wall-clock time of the trace's start in milliseconds since the Unix epoch, where it is known; set at the latest by the first batch. */
+  /**
+   * Wall-clock time of the trace's start in milliseconds since the Unix epoch, where it is known;
+   * set at the latest by the first batch.
+   */
   readonly startEpochMs: number | undefined;
   /** Share (0–1) of the source that has been read, where that is known. */
   readonly progress?: number | undefined;
   /**
-   * Each call starts from the beginning; of a pipe there is only one. A batch may be empty: whoever makes the stream is still at work, and whoever reads it may want to break off. A stream that takes long lets others have
-   * their turn now and then.
+   * Each call starts from the beginning; of a pipe there is only one. A batch may be empty: whoever
+   * makes the stream is still at work, and whoever reads it may want to break off. A stream that
+   * takes long lets others have their turn now and then.
    */
   batches(): AsyncIterable<RequestBatch>;
 }
@@ -93,5 +104,8 @@ export class BatchColumns implements RequestBatch {
   }
 }
 
-/** Requests per batch: large enough to spread the cost of a batch, small enough for its columns (70 bytes a request) to stay in a core's cache. */
+/**
+ * Requests per batch: large enough to spread the cost of a batch, small enough for its columns (70
+ * bytes a request) to stay in a core's cache.
+ */
 export const BATCH_CAPACITY = 2_048;

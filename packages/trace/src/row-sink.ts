@@ -13,7 +13,9 @@ export interface ReadOptions {
   readonly mapping?: TraceMapping;
   /** Leave bad rows out and count them here instead of throwing at the first. */
   readonly skippedRows?: SkippedRows;
-  /** Take rows in any order of arrival, for {@link sortTrace}; nothing else accepts such a trace. */
+  /**
+   * Take rows in any order of arrival, for {@link sortTrace}; nothing else accepts such a trace.
+   */
   readonly anyOrder?: boolean;
 }
 
@@ -22,13 +24,19 @@ const EXAMPLES = 10;
 const MOST_TIME_MS = 100 * 365 * MS_PER_DAY;
 /** Nor is nothing asked for so long. */
 export const MOST_GAP_MS = 366 * MS_PER_DAY;
-/** Seconds since 1970 of the year 2001, in milliseconds: a trace that begins later than that does not count from its start. */
+/**
+ * Seconds since 1970 of the year 2001, in milliseconds: a trace that begins later than that does
+ * not count from its start.
+ */
 const UNIX_TIMES_FROM_MS = 1e12;
 const EARLIEST_START_MS = Date.UTC(1900, 0, 1);
 const LATEST_START_MS = Date.UTC(2200, 0, 1);
 export const NO_START = 'is not an ISO 8601 time between 1900 and 2200';
 
-/** The time at which a trace says that it began, in milliseconds since 1970; undefined where that is none. */
+/**
+ * The time at which a trace says that it began, in milliseconds since 1970; undefined where that is
+ * none.
+ */
 export function startTimeMs(text: string): number | undefined {
   const [, year, month, day] = /^(\d{4})-(\d\d)-(\d\d)/.exec(text)?.map(Number) ?? [];
   // The language takes the 30th of February for the 1st of March.
@@ -47,7 +55,10 @@ const MAX_TOKENS = 0x7fffffff;
 const TOO_MANY = `is more than ${MAX_TOKENS} tokens`;
 const MAX_NAMES = 0xffff;
 
-/** One row of a trace, filled by a format's reader and checked and stored by {@link RowSink}. Undefined or −1: the row does not say. */
+/**
+ * One row of a trace, filled by a format's reader and checked and stored by {@link RowSink}.
+ * Undefined or −1: the row does not say.
+ */
 export interface Row {
   requestId: number;
   arrivedAtMs: number;
@@ -63,7 +74,10 @@ export interface Row {
   priority: number;
 }
 
-/** Collects rows into batches: fills in what the trace lacks, checks what every request must hold, keeps arrivals in order. */
+/**
+ * Collects rows into batches: fills in what the trace lacks, checks what every request must hold,
+ * keeps arrivals in order.
+ */
 export class RowSink {
   readonly dictionaries: TraceDictionaries;
   readonly regions: NameTable;
@@ -113,8 +127,15 @@ export class RowSink {
     let drawRegion: (() => number) | undefined;
     let drawModel: (() => number) | undefined;
     // Names enter the dictionaries only when a row lacks one.
-    this.#drawRegion = () => (drawRegion ??= createDraw('mapping.fill.region', fill?.region, plain(dictionaries.regions), rng.fork('region')))();
-    this.#drawModel = () => (drawModel ??= createDraw('mapping.fill.model', fill?.model, plain(dictionaries.models), rng.fork('model')))();
+    this.#drawRegion = () =>
+      (drawRegion ??= createDraw(
+        'mapping.fill.region',
+        fill?.region,
+        plain(dictionaries.regions),
+        rng.fork('region'),
+      ))();
+    this.#drawModel = () =>
+      (drawModel ??= createDraw('mapping.fill.model', fill?.model, plain(dictionaries.models), rng.fork('model')))();
     this.#drawTier = createDraw(
       'mapping.fill.tier',
       fill?.tier ?? { 'interactive-fast': 1 },
@@ -160,7 +181,9 @@ export class RowSink {
       { file: this.#file, line: this.line, column },
       `is ${date} in seconds since 1970, but times count from the start of the trace`,
       {
-        hint: `Subtract the first time from all, and say when the trace began: "# start=${date}" above the header of a CSV, "start" in the first object of JSON Lines.`,
+        hint:
+          `Subtract the first time from all, and say when the trace began: "# start=${date}" above the header of a ` +
+          'CSV, "start" in the first object of JSON Lines.',
       },
     );
   }
@@ -170,24 +193,39 @@ export class RowSink {
     const { row, batch } = this;
     if (!(row.arrivedAtMs >= (this.#anyOrder ? -MOST_TIME_MS : 0) && row.arrivedAtMs <= MOST_TIME_MS)) {
       if (row.arrivedAtMs > MOST_TIME_MS)
-        return this.fail(columns.arrival, `lies more than ${MOST_TIME_MS / MS_PER_DAY / 365} years after the start of the trace`);
-      return this.fail(columns.arrival, this.#anyOrder ? 'is not a time' : 'is not a time at or after the start of the trace');
+        return this.fail(
+          columns.arrival,
+          `lies more than ${MOST_TIME_MS / MS_PER_DAY / 365} years after the start of the trace`,
+        );
+      return this.fail(
+        columns.arrival,
+        this.#anyOrder ? 'is not a time' : 'is not a time at or after the start of the trace',
+      );
     }
     if (row.arrivedAtMs > this.#lastMs + MOST_GAP_MS && !this.#anyOrder) {
       if (this.#accepted === 0 && row.arrivedAtMs >= UNIX_TIMES_FROM_MS) throw this.#sinceUnixEpoch(columns.arrival);
-      const gap = `${((row.arrivedAtMs - this.#lastMs) / MS_PER_DAY).toFixed(0)} days after ${this.#accepted === 0 ? 'the start of the trace' : 'the row above'}`;
+      const gap =
+        `${((row.arrivedAtMs - this.#lastMs) / MS_PER_DAY).toFixed(0)} days after ` +
+        (this.#accepted === 0 ? 'the start of the trace' : 'the row above');
       return this.fail(columns.arrival, `comes ${gap}: more than a year without a request is taken for a wrong time`);
     }
     if (row.arrivedAtMs < this.#lastMs && !this.#anyOrder) {
       return this.fail(
         columns.arrival,
-        `comes ${((this.#lastMs - row.arrivedAtMs) / 1_000).toFixed(3)} s before the row above; rows must be in order of arrival (sageserve trace convert --sort puts them in order)`,
+        `comes ${((this.#lastMs - row.arrivedAtMs) / 1_000).toFixed(3)} s before the row above; rows must be in ` +
+          'order of arrival (sageserve trace convert --sort puts them in order)',
       );
     }
     if (!(row.promptTokens >= 1 && row.promptTokens <= MAX_TOKENS))
-      return this.fail(columns.prompt, row.promptTokens > MAX_TOKENS ? TOO_MANY : 'is not a whole number of tokens of 1 or more');
+      return this.fail(
+        columns.prompt,
+        row.promptTokens > MAX_TOKENS ? TOO_MANY : 'is not a whole number of tokens of 1 or more',
+      );
     if (!(row.outputTokens >= 1 && row.outputTokens <= MAX_TOKENS))
-      return this.fail(columns.output, row.outputTokens > MAX_TOKENS ? TOO_MANY : 'is not a whole number of tokens of 1 or more');
+      return this.fail(
+        columns.output,
+        row.outputTokens > MAX_TOKENS ? TOO_MANY : 'is not a whole number of tokens of 1 or more',
+      );
     if (row.originRegion > MAX_NAMES) return this.fail('region', `is one of more than ${MAX_NAMES} different regions`);
     if (row.model > MAX_NAMES) return this.fail('model', `is one of more than ${MAX_NAMES} different models`);
     if (!(Math.abs(row.priority) <= MAX_TOKENS)) return this.fail('priority', 'is not a 32-bit whole number');
@@ -199,7 +237,9 @@ export class RowSink {
     batch.requestId[at] = row.requestId;
     batch.arrivedAtMs[at] = row.arrivedAtMs;
     batch.deadlineAtMs[at] = row.deadlineAtMs;
-    batch.originRegion[at] = isMissing(row.originRegion, this.dictionaries.regions) ? this.#drawRegion() : row.originRegion;
+    batch.originRegion[at] = isMissing(row.originRegion, this.dictionaries.regions)
+      ? this.#drawRegion()
+      : row.originRegion;
     batch.model[at] = isMissing(row.model, this.dictionaries.models) ? this.#drawModel() : row.model;
     batch.tier[at] = row.tier === -1 ? this.#drawTier() : row.tier;
     batch.promptTokens[at] = row.promptTokens;

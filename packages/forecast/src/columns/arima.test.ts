@@ -7,7 +7,10 @@ import { arimaMethod, fitArima } from './arima.js';
 
 function gaussians(n: number, seed: string): Float64Array {
   const rng = createRng(seed);
-  return Float64Array.from({ length: n }, () => Math.sqrt(-2 * Math.log(1 - rng.next())) * Math.cos(2 * Math.PI * rng.next()));
+  return Float64Array.from(
+    { length: n },
+    () => Math.sqrt(-2 * Math.log(1 - rng.next())) * Math.cos(2 * Math.PI * rng.next()),
+  );
 }
 
 function simulate(n: number, ar: readonly number[], ma: readonly number[], seed: string): Float64Array {
@@ -21,7 +24,10 @@ function simulate(n: number, ar: readonly number[], ma: readonly number[], seed:
   return w.slice(200);
 }
 
-/** The same likelihood by its definition: the autocovariances of a long moving average, and Cholesky of their matrix. */
+/**
+ * The same likelihood by its definition: the autocovariances of a long moving average, and Cholesky
+ * of their matrix.
+ */
 function denseLogLikelihood(w: Float64Array, ar: Float64Array, ma: Float64Array, sigma2: number): number {
   const terms = 4_000;
   const psi = new Float64Array(terms);
@@ -52,17 +58,24 @@ function denseLogLikelihood(w: Float64Array, ar: Float64Array, ma: Float64Array,
   return logLik;
 }
 
-const partials = (max: number): fc.Arbitrary<number[]> => fc.array(fc.double({ min: -1.2, max: 1.2, noNaN: true }), { maxLength: max });
+const partials = (max: number): fc.Arbitrary<number[]> =>
+  fc.array(fc.double({ min: -1.2, max: 1.2, noNaN: true }), { maxLength: max });
 
 describe('ARMA likelihood', () => {
   it('is that of the multivariate normal distribution', () => {
     fc.assert(
-      fc.property(partials(3), partials(3), fc.double({ min: 0.1, max: 9, noNaN: true }), fc.integer({ min: 2, max: 25 }), (p, q, sigma2, n) => {
-        const ar = stationary(Float64Array.from(p), 0, p.length);
-        const ma = stationary(Float64Array.from(q), 0, q.length).map((c) => -c);
-        const w = gaussians(n, `likelihood ${n}`);
-        expect(armaLogLikelihood(w, { ar, ma }, sigma2)).toBeCloseTo(denseLogLikelihood(w, ar, ma, sigma2), 6);
-      }),
+      fc.property(
+        partials(3),
+        partials(3),
+        fc.double({ min: 0.1, max: 9, noNaN: true }),
+        fc.integer({ min: 2, max: 25 }),
+        (p, q, sigma2, n) => {
+          const ar = stationary(Float64Array.from(p), 0, p.length);
+          const ma = stationary(Float64Array.from(q), 0, q.length).map((c) => -c);
+          const w = gaussians(n, `likelihood ${n}`);
+          expect(armaLogLikelihood(w, { ar, ma }, sigma2)).toBeCloseTo(denseLogLikelihood(w, ar, ma, sigma2), 6);
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -79,7 +92,15 @@ describe('ARMA likelihood', () => {
 
 describe('ARIMA', () => {
   it('finds the coefficients that a series was made with', () => {
-    const model = fitArima(simulate(4_000, [0.6, -0.3], [0.4], 'ar2ma1'), { p: 2, d: 0, q: 1, seasonalP: 0, seasonalD: 0, seasonalQ: 0, season: 1 });
+    const model = fitArima(simulate(4_000, [0.6, -0.3], [0.4], 'ar2ma1'), {
+      p: 2,
+      d: 0,
+      q: 1,
+      seasonalP: 0,
+      seasonalD: 0,
+      seasonalQ: 0,
+      season: 1,
+    });
     expect(model.ar[0]).toBeCloseTo(0.6, 1);
     expect(model.ar[1]).toBeCloseTo(-0.3, 1);
     expect(model.ma[0]).toBeCloseTo(0.4, 1);
@@ -89,7 +110,9 @@ describe('ARIMA', () => {
   it('gives the exact and the conditional fit of a long series the same forecasts', () => {
     const w = simulate(2_000, [0.7], [0.2], 'both').map((x) => x + 50);
     const order = { p: 1, d: 0, q: 1, seasonalP: 0, seasonalD: 0, seasonalQ: 0, season: 1 };
-    const [exact, conditional] = (['exact', 'conditional'] as const).map((likelihood) => fitArima(w, order, { likelihood }).rolling(w, [w.length], 6));
+    const [exact, conditional] = (['exact', 'conditional'] as const).map((likelihood) =>
+      fitArima(w, order, { likelihood }).rolling(w, [w.length], 6),
+    );
     for (const [h, value] of exact.entries()) expect(conditional[h]).toBeCloseTo(value, 1);
   });
 
@@ -117,11 +140,15 @@ describe('ARIMA', () => {
     const order = { p: 1, d: 0, q: 0, seasonalP: 0, seasonalD: 0, seasonalQ: 0, season: 1 };
     const model = fitArima(y, order, { coefficients: { ar: [0.5], ma: [] } });
     expect([...model.rolling(y, [4], 2)]).toEqual([4.5 + 0.5 * 1.5, 4.5 + 0.25 * 1.5]);
-    expect(() => fitArima(y, order, { coefficients: { ar: [], ma: [] } })).toThrow(/coefficients\.ar: has 0 where the order is 1/);
+    expect(() => fitArima(y, order, { coefficients: { ar: [], ma: [] } })).toThrow(
+      /coefficients\.ar: has 0 where the order is 1/,
+    );
   });
 
   it('refuses orders that are none', () => {
-    expect(() => arimaMethod({ p: -1, d: 0, q: 0 })).toThrow(/order\.p: must be a whole number of 0 or more, up to 24, not -1/);
+    expect(() => arimaMethod({ p: -1, d: 0, q: 0 })).toThrow(
+      /order\.p: must be a whole number of 0 or more, up to 24, not -1/,
+    );
     expect(() => arimaMethod({ p: 1, d: 0, q: 0, seasonalD: 1 })).toThrow(/order\.season: must be 2 or more steps/);
   });
 });

@@ -28,7 +28,10 @@ export interface ArimaOrder {
 }
 
 export interface ArimaOptions {
-  /** `exact` is the Gaussian likelihood, `conditional` the conditional sum of squares. By default exact, but conditional where a season is longer than 24 steps. */
+  /**
+   * `exact` is the Gaussian likelihood, `conditional` the conditional sum of squares. By default
+   * exact, but conditional where a season is longer than 24 steps.
+   */
   readonly likelihood?: 'exact' | 'conditional';
   /** Not estimated but given, as many as the orders say. */
   readonly coefficients?: ArimaCoefficients;
@@ -60,20 +63,35 @@ export interface ArimaModel extends ColumnModel {
 }
 
 const LONG_SEASON = 24;
-/** Partial autocorrelations from here on are on the edge; the log-likelihood that it takes to be believed there. */
+/**
+ * Partial autocorrelations from here on are on the edge; the log-likelihood that it takes to be
+ * believed there.
+ */
 const EDGE = 0.99;
 const EDGE_GAIN = 2;
-/** Starts of an exact fit beside the reasoned ones, spread evenly, and how many of their valleys are looked into: likelihoods of mixed models have several. */
+/**
+ * Starts of an exact fit beside the reasoned ones, spread evenly, and how many of their valleys are
+ * looked into: likelihoods of mixed models have several.
+ */
 const SPREAD_STARTS = 12;
 const EXACT_STARTS = 5;
 const SAME_VALLEY = 1e-5;
 /** Generalised golden ratios, whose multiples fill a cube evenly (Roberts 2018). */
 const ROBERTS = 1.324_717_957_244_746;
-/** Steps of a conditional fit, which begins close: more change forecasts by less than their rounding. */
+/**
+ * Steps of a conditional fit, which begins close: more change forecasts by less than their
+ * rounding.
+ */
 const QUICK_ITERATIONS = 60;
 
-/** ARIMA with given orders (Box and Jenkins), by maximum likelihood over stationary and invertible models. The paper's forecaster is (3,1,2). */
-export function arimaMethod(order: ArimaOrder, options: ArimaOptions = {}): ColumnMethod & { fit(values: Float64Array): ArimaModel } {
+/**
+ * ARIMA with given orders (Box and Jenkins), by maximum likelihood over stationary and invertible
+ * models. The paper's forecaster is (3,1,2).
+ */
+export function arimaMethod(
+  order: ArimaOrder,
+  options: ArimaOptions = {},
+): ColumnMethod & { fit(values: Float64Array): ArimaModel } {
   const full = checkedOrder(order);
   return {
     name: arimaName(full),
@@ -82,7 +100,10 @@ export function arimaMethod(order: ArimaOrder, options: ArimaOptions = {}): Colu
   };
 }
 
-/** ARIMA(1,0,1)(0,1,1) with a season of a day, whatever the length of a bucket. It needs two buckets a day. */
+/**
+ * ARIMA(1,0,1)(0,1,1) with a season of a day, whatever the length of a bucket. It needs two buckets
+ * a day.
+ */
 export function dailyArimaMethod(): ColumnMethod {
   const of = (stepMs: number): ReturnType<typeof arimaMethod> =>
     arimaMethod({ p: 1, d: 0, q: 1, seasonalD: 1, seasonalQ: 1, season: Math.max(2, stepsPerDay(stepMs)) });
@@ -100,25 +121,39 @@ export function arimaName(order: Required<ArimaOrder>): string {
 }
 
 function minimumLength({ p, d, q, seasonalP, seasonalD, seasonalQ, season }: Required<ArimaOrder>): number {
-  return d + seasonalD * season + Math.max(p + seasonalP * season, q + seasonalQ * season) + 3 * (p + q + seasonalP + seasonalQ + 1);
+  return (
+    d +
+    seasonalD * season +
+    Math.max(p + seasonalP * season, q + seasonalQ * season) +
+    3 * (p + q + seasonalP + seasonalQ + 1)
+  );
 }
 
 /** Coefficients are fitted by search: more than these take hours. */
 const MOST_ORDER = 24;
 
-/** Throws `ConfigError` where an order is not a whole number of 0 or more, or a season is missing. */
+/**
+ * Throws `ConfigError` where an order is not a whole number of 0 or more, or a season is missing.
+ */
 function checkedOrder(order: ArimaOrder): Required<ArimaOrder> {
   const full = { seasonalP: 0, seasonalD: 0, seasonalQ: 0, season: 1, ...order };
   for (const [name, value] of Object.entries(full))
     // A season takes nothing until there is a history of that length.
     if (!Number.isSafeInteger(value) || value < 0 || (name !== 'season' && value > MOST_ORDER))
-      throw new ConfigError(`order.${name}`, `must be a whole number of 0 or more${name === 'season' ? '' : `, up to ${MOST_ORDER}`}, not ${value}`);
+      throw new ConfigError(
+        `order.${name}`,
+        `must be a whole number of 0 or more${name === 'season' ? '' : `, up to ${MOST_ORDER}`}, not ${value}`,
+      );
   const seasonal = full.seasonalP + full.seasonalD + full.seasonalQ;
-  if (seasonal > 0 && full.season < 2) throw new ConfigError('order.season', 'must be 2 or more steps where the model is seasonal');
+  if (seasonal > 0 && full.season < 2)
+    throw new ConfigError('order.season', 'must be 2 or more steps where the model is seasonal');
   return seasonal === 0 ? { ...full, season: 1 } : full;
 }
 
-/** Coefficients of the differencing polynomial as they stand on the right-hand side: y_t = w_t + Σ c[k] y_{t-1-k}. */
+/**
+ * Coefficients of the differencing polynomial as they stand on the right-hand side: y_t = w_t + Σ
+ * c[k] y_{t-1-k}.
+ */
 export function differencing(d: number, seasonalD: number, season: number): Float64Array {
   let polynomial = [1];
   const multiply = (lag: number): void => {
@@ -160,7 +195,8 @@ export function fitArima(values: Float64Array, order: Required<ArimaOrder>, opti
   const filter: Filter = exact ? exactArma : conditionalArma;
   const variance = w.reduce((sum, x) => sum + x * x, 0) / Math.max(1, w.length);
   const level = values.reduce((sum, x) => sum + Math.abs(x), 0) / Math.max(1, values.length);
-  // A series without innovations, up to rounding, has no likelihood: it goes on as its differences say.
+  // A series without innovations, up to rounding, has no likelihood: it goes on as its differences
+  // say.
   const dead = !(variance > 1e-22 * level * level) || w.length < 2;
   const parameters = p + q + seasonalP + seasonalQ;
   const multiplied = (
@@ -171,7 +207,10 @@ export function fitArima(values: Float64Array, order: Required<ArimaOrder>, opti
   ): { parts: Float64Array[]; polynomials: ArmaPolynomials } => {
     return {
       parts: [ar, ma, seasonalAr, seasonalMa],
-      polynomials: { ar: multiplySeasonal(ar, seasonalAr, season, 1), ma: multiplySeasonal(ma, seasonalMa, season, -1) },
+      polynomials: {
+        ar: multiplySeasonal(ar, seasonalAr, season, 1),
+        ma: multiplySeasonal(ma, seasonalMa, season, -1),
+      },
     };
   };
   const build = (x: Float64Array): ReturnType<typeof multiplied> =>
@@ -190,15 +229,21 @@ export function fitArima(values: Float64Array, order: Required<ArimaOrder>, opti
   const { coefficients } = options;
   if (coefficients !== undefined) checkCoefficients(coefficients, order);
   if (coefficients === undefined && !dead && parameters > 0) {
-    // The conditional fit is cheap: it finds where to start, the exact one goes on from the best that differ.
-    const starts = startsOf(w, order, exact).map((start) => minimizeBfgs(cost(conditionalArma), start, exact ? 60 : QUICK_ITERATIONS, exact ? 1e-9 : 1e-7));
+    // The conditional fit is cheap: it finds where to start, the exact one goes on from the best
+    // that differ.
+    const starts = startsOf(w, order, exact).map((start) =>
+      minimizeBfgs(cost(conditionalArma), start, exact ? 60 : QUICK_ITERATIONS, exact ? 1e-9 : 1e-7),
+    );
     starts.sort((a, b) => a.value - b.value);
     const valleys = starts.filter(({ value }, i) => i === 0 || value - starts[i - 1].value > SAME_VALLEY);
     const chosen = exact
-      ? [...valleys.slice(0, EXACT_STARTS), { x: new Float64Array(parameters), value: 0 }].map((start) => minimizeBfgs(cost(filter), start.x))
+      ? [...valleys.slice(0, EXACT_STARTS), { x: new Float64Array(parameters), value: 0 }].map((start) =>
+          minimizeBfgs(cost(filter), start.x),
+        )
       : starts;
     chosen.sort((a, b) => a.value - b.value);
-    // An optimum on the edge of invertibility is often an artefact of the likelihood (the pile-up effect, Sargan and Bhargava 1983): a proper one that is nearly as likely goes first.
+    // An optimum on the edge of invertibility is often an artefact of the likelihood (the pile-up
+    // effect, Sargan and Bhargava 1983): a proper one that is nearly as likely goes first.
     const proper = chosen.find(({ x: at }) => at.every((v) => Math.abs(Math.tanh(v)) < EDGE));
     x = (proper !== undefined && (proper.value - chosen[0].value) * w.length < EDGE_GAIN ? proper : chosen[0]).x;
   }
@@ -224,7 +269,15 @@ export function fitArima(values: Float64Array, order: Required<ArimaOrder>, opti
     sigma2,
     logLik,
     aicc: -2 * logLik + 2 * k + (2 * k * (k + 1)) / Math.max(1, n - k - 1),
-    parameters: { ar: [...parts[0]], ma: [...parts[1]], seasonalAr: [...parts[2]], seasonalMa: [...parts[3]], mean, sigma2, logLik },
+    parameters: {
+      ar: [...parts[0]],
+      ma: [...parts[1]],
+      seasonalAr: [...parts[2]],
+      seasonalMa: [...parts[3]],
+      mean,
+      sigma2,
+      logLik,
+    },
     rolling: (history, origins, horizon) => rollingArima(history, origins, horizon, filter, polynomials, by, mean),
     standardDeviations(horizon) {
       const combined = multiplyRight(polynomials.ar, by);
@@ -247,19 +300,32 @@ function multiplyRight(a: Float64Array, b: Float64Array): Float64Array {
   return product;
 }
 
-function checkCoefficients({ ar, ma, seasonalAr = [], seasonalMa = [] }: ArimaCoefficients, { p, q, seasonalP, seasonalQ }: Required<ArimaOrder>): void {
+function checkCoefficients(
+  { ar, ma, seasonalAr = [], seasonalMa = [] }: ArimaCoefficients,
+  { p, q, seasonalP, seasonalQ }: Required<ArimaOrder>,
+): void {
   for (const [name, given, wanted] of [
     ['ar', ar, p],
     ['ma', ma, q],
     ['seasonalAr', seasonalAr, seasonalP],
     ['seasonalMa', seasonalMa, seasonalQ],
   ] as const)
-    if (given.length !== wanted) throw new ConfigError(`coefficients.${name}`, `has ${given.length} where the order is ${wanted}`);
+    if (given.length !== wanted)
+      throw new ConfigError(`coefficients.${name}`, `has ${given.length} where the order is ${wanted}`);
 }
 
-function startsOf(w: Float64Array, { p, q, seasonalP, seasonalQ }: Required<ArimaOrder>, many: boolean): Float64Array[] {
+function startsOf(
+  w: Float64Array,
+  { p, q, seasonalP, seasonalQ }: Required<ArimaOrder>,
+  many: boolean,
+): Float64Array[] {
   const parameters = p + q + seasonalP + seasonalQ;
-  const start = (ar: ArrayLike<number>, ma: ArrayLike<number>, seasonalAr: number, seasonalMa: number): Float64Array => {
+  const start = (
+    ar: ArrayLike<number>,
+    ma: ArrayLike<number>,
+    seasonalAr: number,
+    seasonalMa: number,
+  ): Float64Array => {
     const x = new Float64Array(parameters);
     x.set(unconstrained(ar), 0);
     x.set(unconstrained(Array.from(ma, (c) => -c)), p);
@@ -274,7 +340,8 @@ function startsOf(w: Float64Array, { p, q, seasonalP, seasonalQ }: Required<Arim
   const starts = [start(rough.ar, rough.ma, 0, seasonalStart)];
   if (!many) return starts;
   starts.push(start(first(p, 0.5), zeros(q), 0, seasonalStart));
-  if (p > 0 && q > 0) starts.push(start(first(p, 0.9), first(q, -0.5), 0, 0.3), start(first(p, -0.7), first(q, 0.7), 0, 0.3));
+  if (p > 0 && q > 0)
+    starts.push(start(first(p, 0.9), first(q, -0.5), 0, 0.3), start(first(p, -0.7), first(q, 0.7), 0, 0.3));
   for (let k = 1; k <= SPREAD_STARTS; k++) {
     starts.push(Float64Array.from({ length: parameters }, (_, i) => 2.4 * ((k * power(ROBERTS, -(i + 1))) % 1) - 1.2));
   }

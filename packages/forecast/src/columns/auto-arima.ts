@@ -1,7 +1,15 @@
 import { square } from '@sageserve/core';
 import { type ColumnForecasterOptions, createColumnForecaster } from '../column-forecaster.js';
 import type { RollingForecaster } from '../rolling.js';
-import { type ArimaModel, type ArimaOptions, type ArimaOrder, arimaName, difference, differencing, fitArima } from './arima.js';
+import {
+  type ArimaModel,
+  type ArimaOptions,
+  type ArimaOrder,
+  arimaName,
+  difference,
+  differencing,
+  fitArima,
+} from './arima.js';
 import { type ColumnMethod, stepsPerDay } from './method.js';
 import { decompose, stlWindows } from './stl.js';
 
@@ -14,16 +22,25 @@ export interface AutoArimaOptions extends ArimaOptions {
 
 /** Of KPSS's statistic at 5 % (Kwiatkowski et al. 1992, table 1). */
 const KPSS_5_PERCENT = 0.463;
-/** A season that explains this much of the detrended series is differenced (Wang, Smith and Hyndman 2006, as used by Hyndman's `nsdiffs`). */
+/**
+ * A season that explains this much of the detrended series is differenced (Wang, Smith and Hyndman
+ * 2006, as used by Hyndman's `nsdiffs`).
+ */
 const STRONG_SEASON = 0.64;
 const MAX_DIFFERENCES = 2;
 
-/** ARIMA whose orders are searched for (Hyndman and Khandakar 2008): differences by the strength of the season and KPSS, the rest stepwise by the corrected Akaike criterion. */
-export function autoArimaMethod(options: AutoArimaOptions = {}): ColumnMethod & { fit(values: Float64Array, context: { stepMs: number }): ArimaModel } {
+/**
+ * ARIMA whose orders are searched for (Hyndman and Khandakar 2008): differences by the strength of
+ * the season and KPSS, the rest stepwise by the corrected Akaike criterion.
+ */
+export function autoArimaMethod(
+  options: AutoArimaOptions = {},
+): ColumnMethod & { fit(values: Float64Array, context: { stepMs: number }): ArimaModel } {
   return {
     name: 'auto-arima',
     minSteps: () => 30,
-    fit: (values, { stepMs }) => fitArima(values, chooseOrder(values, options.season ?? stepsPerDay(stepMs), options.maxOrder ?? 3), options),
+    fit: (values, { stepMs }) =>
+      fitArima(values, chooseOrder(values, options.season ?? stepsPerDay(stepMs), options.maxOrder ?? 3), options),
   };
 }
 
@@ -49,9 +66,19 @@ export function chooseOrder(values: Float64Array, period: number, maxOrder: numb
     }
     return aicc;
   };
-  const order = (p: number, q: number, seasonalP: number, seasonalQ: number): Required<ArimaOrder> => ({ p, d, q, seasonalP, seasonalD, seasonalQ, season });
+  const order = (p: number, q: number, seasonalP: number, seasonalQ: number): Required<ArimaOrder> => ({
+    p,
+    d,
+    q,
+    seasonalP,
+    seasonalD,
+    seasonalQ,
+    season,
+  });
   const sma = seasonalD;
-  const starts = [order(2, 2, 0, sma), order(0, 0, 0, sma), order(1, 0, 0, sma), order(0, 1, 0, sma)].filter(({ p, q }) => p <= maxOrder && q <= maxOrder);
+  const starts = [order(2, 2, 0, sma), order(0, 0, 0, sma), order(1, 0, 0, sma), order(0, 1, 0, sma)].filter(
+    ({ p, q }) => p <= maxOrder && q <= maxOrder,
+  );
   let best = starts.reduce((a, b) => (score(b) < score(a) ? b : a));
   for (let improved = true; improved;) {
     improved = false;
@@ -66,7 +93,15 @@ export function chooseOrder(values: Float64Array, period: number, maxOrder: numb
       [0, 0, -1],
     ]) {
       const next = order(best.p + dp, best.q + dq, 0, best.seasonalQ + ds);
-      if (next.p < 0 || next.q < 0 || next.p > maxOrder || next.q > maxOrder || next.seasonalQ < 0 || next.seasonalQ > (seasonal ? 1 : 0)) continue;
+      if (
+        next.p < 0 ||
+        next.q < 0 ||
+        next.p > maxOrder ||
+        next.q > maxOrder ||
+        next.seasonalQ < 0 ||
+        next.seasonalQ > (seasonal ? 1 : 0)
+      )
+        continue;
       if (score(next) < score(best) - 1e-9) {
         best = next;
         improved = true;

@@ -8,7 +8,10 @@ import { type ColumnMethod, type ColumnModel, stepsPerDay } from './method.js';
 export interface SmoothingStart {
   readonly level: number;
   readonly trend: number;
-  /** One for each step of the season, beginning with that of the first value; empty without a season. */
+  /**
+   * One for each step of the season, beginning with that of the first value; empty without a
+   * season.
+   */
   readonly seasons: ArrayLike<number>;
 }
 
@@ -43,9 +46,10 @@ const MIN_PHI = 0.8;
 const MAX_PHI = 0.995;
 
 /**
- * One pass of Holt-Winters in error-correction form (Hyndman and Athanasopoulos, "Forecasting: Principles and Practice", §8.3):
- * l = α (y - s) + (1 - α)(l + φb), b = β (l - l') + (1 - β) φb, s = γ (y - l' - φb') + (1 - γ) s; multiplicative seasons divide.
- * Returns the sum of squared one-step errors; forecasts of `horizon` steps are written at each origin.
+ * One pass of Holt-Winters in error-correction form (Hyndman and Athanasopoulos, "Forecasting:
+ * Principles and Practice", §8.3): l = α (y - s) + (1 - α)(l + φb), b = β (l - l') + (1 - β) φb, s
+ * = γ (y - l' - φb') + (1 - γ) s; multiplicative seasons divide. Returns the sum of squared
+ * one-step errors; forecasts of `horizon` steps are written at each origin.
  */
 function pass(
   y: Float64Array,
@@ -103,10 +107,14 @@ function pass(
   return sse;
 }
 
-/** Starting values: two seasons' means give level and trend, and the mean deviation of up to two seasons from them the seasons; without a season, the first values. */
+/**
+ * Starting values: two seasons' means give level and trend, and the mean deviation of up to two
+ * seasons from them the seasons; without a season, the first values.
+ */
 function initialStates(y: Float64Array, form: SmoothingForm): SmoothingStart {
   const m = form.season;
-  if (form.seasonal === 'none') return { level: y[0], trend: form.trend === 'none' || y.length < 2 ? 0 : y[1] - y[0], seasons: [] };
+  if (form.seasonal === 'none')
+    return { level: y[0], trend: form.trend === 'none' || y.length < 2 ? 0 : y[1] - y[0], seasons: [] };
   let first = 0;
   let second = 0;
   for (let i = 0; i < m; i++) {
@@ -132,12 +140,19 @@ export interface SmoothingFitOptions {
   readonly start?: SmoothingStart;
   /** Not estimated but given. */
   readonly weights?: SmoothingWeights;
-  /** `quick` searches from one start and stops at a relative change of 1e-6; `thorough`, the default, from two and at 1e-9. */
+  /**
+   * `quick` searches from one start and stops at a relative change of 1e-6; `thorough`, the
+   * default, from two and at 1e-9.
+   */
   readonly search?: 'quick' | 'thorough';
 }
 
 /** Fits the weights by least squares of the one-step errors. */
-export function fitSmoothing(values: Float64Array, form: SmoothingForm, options: SmoothingFitOptions = {}): SmoothingModel {
+export function fitSmoothing(
+  values: Float64Array,
+  form: SmoothingForm,
+  options: SmoothingFitOptions = {},
+): SmoothingModel {
   const { start = initialStates(values, form), search = 'thorough' } = options;
   const thorough = search === 'thorough';
   const useTrend = form.trend !== 'none';
@@ -166,7 +181,14 @@ export function fitSmoothing(values: Float64Array, form: SmoothingForm, options:
       return Number.isFinite(sum) ? sum : Infinity;
     };
     const found = starts.map((s) =>
-      minimizeInBox(sse, Float64Array.from(s), Float64Array.from(lower), Float64Array.from(upper), thorough ? 400 : 120, thorough ? 1e-9 : 1e-6),
+      minimizeInBox(
+        sse,
+        Float64Array.from(s),
+        Float64Array.from(lower),
+        Float64Array.from(upper),
+        thorough ? 400 : 120,
+        thorough ? 1e-9 : 1e-6,
+      ),
     );
     found.sort((a, b) => a.value - b.value);
     weights = weightsOf(found[0].x);
@@ -198,7 +220,8 @@ export function fitSmoothing(values: Float64Array, form: SmoothingForm, options:
         sd[h] = Math.sqrt(sigma2 * sum);
         factor *= phi;
         damping += factor;
-        const weight = alpha + (useTrend ? alpha * beta * damping : 0) + (useSeason && (h + 1) % form.season === 0 ? gamma : 0);
+        const weight =
+          alpha + (useTrend ? alpha * beta * damping : 0) + (useSeason && (h + 1) % form.season === 0 ? gamma : 0);
         sum += weight * weight;
       }
       return sd;
@@ -220,7 +243,10 @@ export interface HoltWintersOptions {
   readonly season?: number;
 }
 
-/** Holt-Winters exponential smoothing with an additive trend, damped or not, and a season that is added, multiplied or absent. */
+/**
+ * Holt-Winters exponential smoothing with an additive trend, damped or not, and a season that is
+ * added, multiplied or absent.
+ */
 export function holtWintersMethod(options: HoltWintersOptions): ColumnMethod {
   const { seasonal = 'additive', damped = false, season } = options;
   if (season !== undefined && !(Number.isInteger(season) && season >= 2 && season <= 100_000))
@@ -229,7 +255,8 @@ export function holtWintersMethod(options: HoltWintersOptions): ColumnMethod {
   return {
     name: `holt-winters-${seasonal}${damped ? '-damped' : ''}`,
     minSteps: (stepMs) => (seasonal === 'none' ? 5 : steps(stepMs) < 2 ? Infinity : 2 * steps(stepMs) + 3),
-    fit: (values, { stepMs }) => fitSmoothing(values, { trend: 'additive', seasonal, season: steps(stepMs), damped }, { search: 'quick' }),
+    fit: (values, { stepMs }) =>
+      fitSmoothing(values, { trend: 'additive', seasonal, season: steps(stepMs), damped }, { search: 'quick' }),
   };
 }
 
@@ -237,6 +264,8 @@ export function createSimpleSmoothingForecaster(options: ColumnForecasterOptions
   return createColumnForecaster(simpleSmoothingMethod(), options);
 }
 
-export function createHoltWintersForecaster(options: HoltWintersOptions & ColumnForecasterOptions = {}): RollingForecaster {
+export function createHoltWintersForecaster(
+  options: HoltWintersOptions & ColumnForecasterOptions = {},
+): RollingForecaster {
   return createColumnForecaster(holtWintersMethod(options), options);
 }

@@ -20,7 +20,10 @@ export interface HarmonicRegression {
   values(from: number, count: number): Float64Array;
 }
 
-/** Least squares on a constant, a line per thousand steps where `trend` is set, and the waves of each cycle: sine then cosine, harmonic by harmonic. */
+/**
+ * Least squares on a constant, a line per thousand steps where `trend` is set, and the waves of
+ * each cycle: sine then cosine, harmonic by harmonic.
+ */
 export function fitHarmonics(values: Float64Array, cycles: readonly Cycle[], trend: boolean): HarmonicRegression {
   const columns = 1 + (trend ? 1 : 0) + cycles.reduce((sum, { harmonics }) => sum + 2 * harmonics, 0);
   const row = (t: number, out: Float64Array, at: number): void => {
@@ -65,11 +68,16 @@ export interface HarmonicOptions {
   readonly dailyHarmonics?: number;
   /** Fit the logarithm, for demand whose noise grows with it: the default. */
   readonly logarithm?: boolean;
-  /** Days of the week (0 is Sunday) that have a shape of their own, once one has been seen; Saturday and Sunday by default. */
+  /**
+   * Days of the week (0 is Sunday) that have a shape of their own, once one has been seen; Saturday
+   * and Sunday by default.
+   */
   readonly weekend?: readonly number[];
   /** Where the days of the week begin, in hours east of UTC; 0 by default. */
   readonly utcOffsetHours?: number;
-  /** Orders of the ARMA model of what the waves leave over; (3, 2) by default, undefined for none. */
+  /**
+   * Orders of the ARMA model of what the waves leave over; (3, 2) by default, undefined for none.
+   */
   readonly errors?: { readonly p: number; readonly q: number } | undefined;
 }
 
@@ -78,23 +86,29 @@ const WEEKEND_HARMONICS = 3;
 const LOG_OFFSET = 0.005;
 
 /**
- * Dynamic harmonic regression ("Forecasting: Principles and Practice", §10.5): the waves of the day, others for the weekend once it was seen, and an ARMA model of what they leave over,
- * on the logarithm of demand unless told otherwise.
+ * Dynamic harmonic regression ("Forecasting: Principles and Practice", §10.5): the waves of the
+ * day, others for the weekend once it was seen, and an ARMA model of what they leave over, on the
+ * logarithm of demand unless told otherwise.
  */
 export function harmonicMethod(options: HarmonicOptions = {}): ColumnMethod {
   const { dailyHarmonics = 6, logarithm = true, weekend = [0, 6], utcOffsetHours = 0 } = options;
   const errors = 'errors' in options ? options.errors : { p: 3, q: 2 };
   if (!Number.isInteger(dailyHarmonics) || dailyHarmonics < 0 || dailyHarmonics > 100)
     throw new ConfigError('dailyHarmonics', `must be a whole number from 0 to 100, not ${dailyHarmonics}`);
-  if (!Number.isFinite(utcOffsetHours)) throw new ConfigError('utcOffsetHours', `must be a number, not ${utcOffsetHours}`);
-  for (const day of weekend) if (!Number.isInteger(day) || day < 0 || day > 6) throw new ConfigError('weekend', `holds days from 0 to 6, not ${day}`);
+  if (!Number.isFinite(utcOffsetHours))
+    throw new ConfigError('utcOffsetHours', `must be a number, not ${utcOffsetHours}`);
+  for (const day of weekend)
+    if (!Number.isInteger(day) || day < 0 || day > 6)
+      throw new ConfigError('weekend', `holds days from 0 to 6, not ${day}`);
   return {
     name: `harmonic${logarithm ? '-log' : ''}${errors === undefined ? '' : `-arma(${errors.p},${errors.q})`}`,
-    minSteps: (stepMs) => Math.max(2 * stepsPerDay(stepMs), 4 * (Math.min(dailyHarmonics, stepsPerDay(stepMs) >> 1) + 1) + 8),
+    minSteps: (stepMs) =>
+      Math.max(2 * stepsPerDay(stepMs), 4 * (Math.min(dailyHarmonics, stepsPerDay(stepMs) >> 1) + 1) + 8),
     fit(values, { startMs, stepMs }): ColumnModel {
       const day = stepsPerDay(stepMs);
       const n = values.length;
-      const isWeekend = (t: number): boolean => weekend.includes(weekdayOf(startMs + t * stepMs + utcOffsetHours * MS_PER_HOUR));
+      const isWeekend = (t: number): boolean =>
+        weekend.includes(weekdayOf(startMs + t * stepMs + utcOffsetHours * MS_PER_HOUR));
       let weekendSteps = 0;
       for (let t = 0; t < n; t++) if (isWeekend(t)) weekendSteps++;
       const offset = logarithm ? LOG_OFFSET * (values.reduce((sum, x) => sum + x, 0) / n) || 1 : 0;
@@ -106,7 +120,8 @@ export function harmonicMethod(options: HarmonicOptions = {}): ColumnMethod {
         day,
         harmonics,
         // A day of the one and two of the other tell them apart.
-        weekendHarmonics: weekendSteps >= day && n - weekendSteps >= 2 * day ? Math.min(WEEKEND_HARMONICS, harmonics) : -1,
+        weekendHarmonics:
+          weekendSteps >= day && n - weekendSteps >= 2 * day ? Math.min(WEEKEND_HARMONICS, harmonics) : -1,
         isWeekend,
       };
       const columns = 1 + 2 * waves.harmonics + (waves.weekendHarmonics < 0 ? 0 : 1 + 2 * waves.weekendHarmonics);
@@ -122,15 +137,20 @@ export function harmonicMethod(options: HarmonicOptions = {}): ColumnMethod {
       };
       const curve = Float64Array.from({ length: n }, (_, t) => curveAt(t));
       const residuals = y.map((value, t) => value - curve[t]);
-      const model: ArimaModel | undefined = errors === undefined ? undefined : fitArima(residuals, orderOf(errors.p, errors.q), { likelihood: 'conditional' });
+      const model: ArimaModel | undefined =
+        errors === undefined
+          ? undefined
+          : fitArima(residuals, orderOf(errors.p, errors.q), { likelihood: 'conditional' });
       return {
         parameters: { coefficients: [...coefficients], ...model?.parameters },
         rolling(history, origins, horizon) {
           const last = origins.at(-1) ?? 0;
           const whole = Float64Array.from({ length: last + horizon }, (_, t) => (t < n ? curve[t] : curveAt(t)));
           const rest = history.subarray(0, last).map((value, t) => into(value) - whole[t]);
-          const out = model === undefined ? new Float64Array(origins.length * horizon) : model.rolling(rest, origins, horizon);
-          for (const [i, origin] of origins.entries()) for (let h = 0; h < horizon; h++) out[i * horizon + h] = outOf(out[i * horizon + h] + whole[origin + h]);
+          const out =
+            model === undefined ? new Float64Array(origins.length * horizon) : model.rolling(rest, origins, horizon);
+          for (const [i, origin] of origins.entries())
+            for (let h = 0; h < horizon; h++) out[i * horizon + h] = outOf(out[i * horizon + h] + whole[origin + h]);
           return out;
         },
       };
@@ -150,7 +170,12 @@ interface Waves {
   readonly isWeekend: (t: number) => boolean;
 }
 
-function writeWaves({ day, harmonics, weekendHarmonics, isWeekend }: Waves, t: number, out: Float64Array, at: number): void {
+function writeWaves(
+  { day, harmonics, weekendHarmonics, isWeekend }: Waves,
+  t: number,
+  out: Float64Array,
+  at: number,
+): void {
   let c = at;
   out[c++] = 1;
   const angle = (2 * Math.PI * (t % day)) / day;

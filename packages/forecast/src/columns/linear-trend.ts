@@ -39,6 +39,9 @@ export function linearTrendMethod(window = 36): ColumnMethod {
   };
 }
 
-export function createLinearTrendForecaster({ window, ...options }: { readonly window?: number } & ColumnForecasterOptions = {}): RollingForecaster {
+export function createLinearTrendForecaster({
+  window,
+  ...options
+}: { readonly window?: number } & ColumnForecasterOptions = {}): RollingForecaster {
   return createColumnForecaster(linearTrendMethod(window), options);
 }

@@ -11,11 +11,15 @@ export interface ColumnModel {
   /** What was estimated, to be read by a person. */
   readonly parameters: Readonly<Record<string, number | readonly number[]>>;
   /**
-   * The forecasts that would have been made at each origin, origins × horizon, flat: entry `[i * horizon + h]` is the forecast of `values[origins[i] + h]` from `values[0 .. origins[i])`.
-   * `values` starts where the column that was fitted starts and may be longer. `origins` ascend and are at most `values.length`. Nothing at or after an origin is read for it.
+   * The forecasts that would have been made at each origin, origins × horizon, flat: entry `[i *
+   * horizon + h]` is the forecast of `values[origins[i] + h]` from `values[0 .. origins[i])`.
+   * `values` starts where the column that was fitted starts and may be longer. `origins` ascend and
+   * are at most `values.length`. Nothing at or after an origin is read for it.
    */
   rolling(values: Float64Array, origins: readonly number[], horizon: number): Float64Array;
-  /** Standard deviation of the error 1..horizon steps ahead, where the method has a formula for it. */
+  /**
+   * Standard deviation of the error 1..horizon steps ahead, where the method has a formula for it.
+   */
   standardDeviations?(horizon: number): Float64Array;
 }
 
@@ -27,7 +31,10 @@ export interface ColumnMethod {
   fit(values: Float64Array, context: ColumnContext): ColumnModel;
 }
 
-/** Steps in a day, or in a week. Throws nothing: a step that does not divide it gives the nearest whole number. */
+/**
+ * Steps in a day, or in a week. Throws nothing: a step that does not divide it gives the nearest
+ * whole number.
+ */
 export function stepsPerDay(stepMs: number): number {
   return Math.max(1, Math.round(MS_PER_DAY / stepMs));
 }

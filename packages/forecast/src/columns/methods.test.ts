@@ -57,7 +57,15 @@ describe.each(METHODS.map((method) => [method.name, method] as const))('%s', (_,
 });
 
 /** Methods with a formula for the spread of their errors. */
-const SPREAD = ['seasonal-naive', 'ses', 'holt-winters-additive', 'holt-winters-additive-damped', 'holt-winters-none', 'arima(3,1,2)', 'auto-arima'];
+const SPREAD = [
+  'seasonal-naive',
+  'ses',
+  'holt-winters-additive',
+  'holt-winters-additive-damped',
+  'holt-winters-none',
+  'arima(3,1,2)',
+  'auto-arima',
+];
 
 describe.each(SPREAD.map((name) => [name]))('%s', (name) => {
   it('is less sure the further it looks ahead, and never certain', () => {
@@ -65,7 +73,8 @@ describe.each(SPREAD.map((name) => [name]))('%s', (name) => {
     const deviations = [...method.fit(values.slice(0, FITTED), context).standardDeviations!(2 * DAY)];
     expect(deviations).toHaveLength(2 * DAY);
     expect(deviations[0]).toBeGreaterThan(0);
-    for (const [h, deviation] of deviations.entries()) expect(deviation).toBeGreaterThanOrEqual(h === 0 ? 0 : deviations[h - 1] * (1 - 1e-12));
+    for (const [h, deviation] of deviations.entries())
+      expect(deviation).toBeGreaterThanOrEqual(h === 0 ? 0 : deviations[h - 1] * (1 - 1e-12));
     expect(deviations.at(-1)!).toBeGreaterThan(deviations[0]);
   });
 });
@@ -91,7 +100,10 @@ describe('equivariance', () => {
 
 describe('Holt-Winters', () => {
   it('goes on with a wave on a line exactly', () => {
-    const wave = Float64Array.from({ length: 4 * DAY }, (_, t) => 200 + 0.1 * t + 40 * Math.sin((2 * Math.PI * t) / DAY));
+    const wave = Float64Array.from(
+      { length: 4 * DAY },
+      (_, t) => 200 + 0.1 * t + 40 * Math.sin((2 * Math.PI * t) / DAY),
+    );
     const forecast = holtWintersMethod({}).fit(wave, context).rolling(wave, [wave.length], DAY);
     for (const [h, value] of forecast.entries()) {
       const t = wave.length + h;
@@ -118,13 +130,19 @@ describe('STL', () => {
 
 describe('harmonic regression', () => {
   it('finds the waves that a series was made of', () => {
-    const y = Float64Array.from({ length: 3 * DAY }, (_, t) => 7 + 2 * Math.sin((2 * Math.PI * t) / DAY) - 3 * Math.cos((4 * Math.PI * t) / DAY));
+    const y = Float64Array.from(
+      { length: 3 * DAY },
+      (_, t) => 7 + 2 * Math.sin((2 * Math.PI * t) / DAY) - 3 * Math.cos((4 * Math.PI * t) / DAY),
+    );
     const { coefficients } = fitHarmonics(y, [{ period: DAY, harmonics: 2 }], false);
     for (const [i, want] of [7, 2, 0, 0, -3].entries()) expect(coefficients[i]).toBeCloseTo(want, 9);
   });
 
   it('learns weekends of their own once it has seen one', () => {
-    const week = Float64Array.from({ length: 12 * DAY }, (_, t) => (Math.floor(t / DAY) % 7 >= 5 ? 20 : 100) + 5 * Math.sin((2 * Math.PI * t) / DAY));
+    const week = Float64Array.from(
+      { length: 12 * DAY },
+      (_, t) => (Math.floor(t / DAY) % 7 >= 5 ? 20 : 100) + 5 * Math.sin((2 * Math.PI * t) / DAY),
+    );
     const saturday = harmonicMethod()
       .fit(week.slice(0, 12 * DAY), context)
       .rolling(week, [12 * DAY], 6);

@@ -26,6 +26,9 @@ export function movingAverageMethod(window = 6): ColumnMethod {
   };
 }
 
-export function createMovingAverageForecaster({ window, ...options }: { readonly window?: number } & ColumnForecasterOptions = {}): RollingForecaster {
+export function createMovingAverageForecaster({
+  window,
+  ...options
+}: { readonly window?: number } & ColumnForecasterOptions = {}): RollingForecaster {
   return createColumnForecaster(movingAverageMethod(window), options);
 }

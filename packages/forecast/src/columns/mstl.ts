@@ -19,9 +19,14 @@ export interface MultipleDecomposition {
 }
 
 /**
- * Multiple seasonal-trend decomposition (Bandara, Hyndman and Bergmeir 2021): each period's season is taken out by STL in turn, shortest first, and again with the others out of the way.
+ * Multiple seasonal-trend decomposition (Bandara, Hyndman and Bergmeir 2021): each period's season
+ * is taken out by STL in turn, shortest first, and again with the others out of the way.
  */
-export function decomposeSeasons(values: Float64Array, periods: readonly number[], options: MstlOptions = {}): MultipleDecomposition {
+export function decomposeSeasons(
+  values: Float64Array,
+  periods: readonly number[],
+  options: MstlOptions = {},
+): MultipleDecomposition {
   const { iterations = 2, robustIterations = 1 } = options;
   const seasonal = periods.map(() => new Float64Array(values.length));
   const rest = Float64Array.from(values);
@@ -43,10 +48,17 @@ export function decomposeSeasons(values: Float64Array, periods: readonly number[
   return { seasonal, rest };
 }
 
-/** The seasons of day and week by MSTL, their last cycle repeated, and `trend` for what they leave over. */
+/**
+ * The seasons of day and week by MSTL, their last cycle repeated, and `trend` for what they leave
+ * over.
+ */
 export function mstlMethod(trend: ColumnMethod, options: MstlOptions): ColumnMethod {
-  for (const [name, value] of Object.entries({ iterations: options.iterations ?? 2, robustIterations: options.robustIterations ?? 1 }))
-    if (!Number.isInteger(value) || value < 0 || value > 100) throw new ConfigError(name, `must be a whole number from 0 to 100, not ${value}`);
+  for (const [name, value] of Object.entries({
+    iterations: options.iterations ?? 2,
+    robustIterations: options.robustIterations ?? 1,
+  }))
+    if (!Number.isInteger(value) || value < 0 || value > 100)
+      throw new ConfigError(name, `must be a whole number from 0 to 100, not ${value}`);
   return {
     name: `mstl-${trend.name}`,
     minSteps: (stepMs) => Math.max(2 * stepsPerDay(stepMs), trend.minSteps(stepMs)),
@@ -69,10 +81,13 @@ export function mstlMethod(trend: ColumnMethod, options: MstlOptions): ColumnMet
             origins,
             horizon,
           );
-          for (const [i, origin] of origins.entries()) for (let h = 0; h < horizon; h++) out[i * horizon + h] += seasonAt(origin + h);
+          for (const [i, origin] of origins.entries())
+            for (let h = 0; h < horizon; h++) out[i * horizon + h] += seasonAt(origin + h);
           return out;
         },
-        ...(model.standardDeviations === undefined ? {} : { standardDeviations: (horizon: number) => model.standardDeviations!(horizon) }),
+        ...(model.standardDeviations === undefined
+          ? {}
+          : { standardDeviations: (horizon: number) => model.standardDeviations!(horizon) }),
       };
     },
   };
@@ -84,5 +99,8 @@ export interface MstlForecasterOptions extends MstlOptions, ColumnForecasterOpti
 }
 
 export function createMstlForecaster(options: MstlForecasterOptions = {}): RollingForecaster {
-  return createColumnForecaster(mstlMethod(options.trend ?? arimaMethod({ p: 2, d: 1, q: 1 }, { likelihood: 'conditional' }), options), options);
+  return createColumnForecaster(
+    mstlMethod(options.trend ?? arimaMethod({ p: 2, d: 1, q: 1 }, { likelihood: 'conditional' }), options),
+    options,
+  );
 }

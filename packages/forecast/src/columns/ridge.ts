@@ -14,12 +14,14 @@ const RECENT = [1, 2, 3, 6];
 const DAILY_WAVES = 3;
 
 /**
- * One ridge regression for each step ahead on the newest values, the same time on earlier days and a week ago, how these days stood at the time of the forecast, and the calendar (time of day, weekend).
- * Direct: no forecast is fed back.
+ * One ridge regression for each step ahead on the newest values, the same time on earlier days and
+ * a week ago, how these days stood at the time of the forecast, and the calendar (time of day,
+ * weekend). Direct: no forecast is fed back.
  */
 export function ridgeMethod(options: RidgeOptions): ColumnMethod {
   const { penalty = 1e-3 } = options;
-  if (!(penalty >= 0 && Number.isFinite(penalty))) throw new ConfigError('penalty', `must be a number of 0 or more, not ${penalty}`);
+  if (!(penalty >= 0 && Number.isFinite(penalty)))
+    throw new ConfigError('penalty', `must be a number of 0 or more, not ${penalty}`);
   return {
     name: 'ridge',
     minSteps: (stepMs) => 3 * stepsPerDay(stepMs),

@@ -25,14 +25,16 @@ export function seasonalNaiveMethod(name: string, seasonOf: (stepMs: number) => 
           }
           return out;
         },
-        standardDeviations: (horizon) => Float64Array.from({ length: horizon }, (_, h) => rmse * Math.sqrt(1 + Math.floor(h / season))),
+        standardDeviations: (horizon) =>
+          Float64Array.from({ length: horizon }, (_, h) => rmse * Math.sqrt(1 + Math.floor(h / season))),
       };
     },
   };
 }
 
 function checked(season: number): number {
-  if (!(Number.isSafeInteger(season) && season >= 1)) throw new ConfigError('season', `must be a whole number of steps of 1 or more, not ${season}`);
+  if (!(Number.isSafeInteger(season) && season >= 1))
+    throw new ConfigError('season', `must be a whole number of steps of 1 or more, not ${season}`);
   return season;
 }
 

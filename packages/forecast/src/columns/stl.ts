@@ -33,7 +33,8 @@ export function stlWindows(period: number, seasonal = 7): StlWindows {
 }
 
 /**
- * Seasonal-trend decomposition by local linear regression (Cleveland, Cleveland, McRae and Terpenning 1990). Needs two periods at least.
+ * Seasonal-trend decomposition by local linear regression (Cleveland, Cleveland, McRae and
+ * Terpenning 1990). Needs two periods at least.
  */
 export function decompose(y: Float64Array, windows: StlWindows, options: StlOptions = {}): Decomposition {
   const { innerIterations = 5, robustIterations = 0, trendJump = 1, lowPassJump = 1 } = options;
@@ -48,7 +49,11 @@ export function decompose(y: Float64Array, windows: StlWindows, options: StlOpti
     for (let inner = 0; inner < innerIterations; inner++) {
       for (let t = 0; t < n; t++) work[t] = y[t] - trend[t];
       smoothCycles(work, weights, windows, extended);
-      const low = loess(movingAverage(movingAverage(movingAverage(extended, period), period), 3), windows.lowPass, lowPassJump);
+      const low = loess(
+        movingAverage(movingAverage(movingAverage(extended, period), period), 3),
+        windows.lowPass,
+        lowPassJump,
+      );
       for (let t = 0; t < n; t++) seasonal[t] = extended[period + t] - low[t];
       for (let t = 0; t < n; t++) work[t] = y[t] - seasonal[t];
       trend.set(loess(work, windows.trend, trendJump, weights));
@@ -60,7 +65,12 @@ export function decompose(y: Float64Array, windows: StlWindows, options: StlOpti
 }
 
 /** Smooths each phase of the cycle by itself, and carries it one period beyond both ends. */
-function smoothCycles(values: Float64Array, weights: Float64Array | undefined, { period, seasonal }: StlWindows, out: Float64Array): void {
+function smoothCycles(
+  values: Float64Array,
+  weights: Float64Array | undefined,
+  { period, seasonal }: StlWindows,
+  out: Float64Array,
+): void {
   const n = values.length;
   for (let phase = 0; phase < period; phase++) {
     const length = Math.floor((n - 1 - phase) / period) + 1;
@@ -92,7 +102,10 @@ function movingAverage(x: Float64Array, window: number): Float64Array {
   return out;
 }
 
-/** Local linear regression with tricube weights at every point, or at every `jump`-th with straight lines between. */
+/**
+ * Local linear regression with tricube weights at every point, or at every `jump`-th with straight
+ * lines between.
+ */
 function loess(y: Float64Array, window: number, jump: number, weights?: Float64Array): Float64Array {
   const n = y.length;
   const out = new Float64Array(n);
@@ -123,7 +136,14 @@ function loess(y: Float64Array, window: number, jump: number, weights?: Float64A
 }
 
 /** The local line through y[left..right], at x; NaN where nothing has weight. */
-function local(y: Float64Array, x: number, left: number, right: number, window: number, weights: Float64Array | undefined): number {
+function local(
+  y: Float64Array,
+  x: number,
+  left: number,
+  right: number,
+  window: number,
+  weights: Float64Array | undefined,
+): number {
   const n = y.length;
   let reach = Math.max(x - left, right - x);
   if (window > n) reach += (window - n) >> 1;

@@ -15,7 +15,10 @@ import { withMargin } from './with-margin.js';
 function spoiled(inner: Forecaster): Forecaster {
   const half = (column: DemandForecast['promptTokensPerS']): DemandForecast['promptTokensPerS'] => {
     const mean = column.mean.map((x) => x / 2);
-    return { mean, quantiles: column.quantiles.map(({ level }) => ({ level, values: mean.map((x) => x * (0.99 + 0.02 * level)) })) };
+    return {
+      mean,
+      quantiles: column.quantiles.map(({ level }) => ({ level, values: mean.map((x) => x * (0.99 + 0.02 * level)) })),
+    };
   };
   return {
     name: 'spoiled',
@@ -47,7 +50,11 @@ describe('withCalibration', () => {
 
   it('covers the peaks of the horizon where they are its target', async () => {
     const naive = createSeasonalNaiveForecaster();
-    const [buckets, peaks] = await backtest([series], [withCalibration(naive), withCalibration(naive, { target: 'peak' })], { firstStep: 6 * DAY });
+    const [buckets, peaks] = await backtest(
+      [series],
+      [withCalibration(naive), withCalibration(naive, { target: 'peak' })],
+      { firstStep: 6 * DAY },
+    );
     expect(Math.abs(peaks.peaks.under90! - 0.9)).toBeLessThan(0.04);
     expect(Math.abs(peaks.peaks.bias!)).toBeLessThanOrEqual(Math.abs(buckets.peaks.bias!) + 0.01);
   });
@@ -60,13 +67,19 @@ describe('withCalibration', () => {
       return on ? 1_000 + 100 * rng.next() : 0;
     });
     for (const target of ['bucket', 'peak'] as const) {
-      const [result] = await backtest([demandOf(bursts)], [createAutoForecaster({ calibration: { target } })], { firstStep: 6 * DAY, everySteps: 12 });
+      const [result] = await backtest([demandOf(bursts)], [createAutoForecaster({ calibration: { target } })], {
+        firstStep: 6 * DAY,
+        everySteps: 12,
+      });
       for (const { values } of result.quantiles) expect(Math.max(...values)).toBeLessThan(3 * 1_375);
     }
   });
 
   it('leaves a forecaster alone until it has seen enough of its errors', async () => {
-    const forecast = await withCalibration(createSeasonalNaiveForecaster()).forecast(demandOf(noisyDays(1.5, 'short')), 6);
+    const forecast = await withCalibration(createSeasonalNaiveForecaster()).forecast(
+      demandOf(noisyDays(1.5, 'short')),
+      6,
+    );
     expect(forecast.method).toBe('seasonal-naive-day');
   });
 
@@ -92,7 +105,8 @@ describe('withCalibration', () => {
     const late = values.slice();
     late[5 * DAY - 1] *= 3;
     await forecaster.forecast(demandOf(late), 6);
-    // The hours up to a day after the bucket that changed, the last of which is the newest full hour.
+    // The hours up to a day after the bucket that changed, the last of which is the newest full
+    // hour.
     expect(asked.slice(0, -1)).toEqual(Array.from({ length: 24 }, (_, k) => 5 * DAY + 6 * k));
   });
 });
@@ -134,10 +148,16 @@ describe('withFallback', () => {
   });
 
   it('names what answered and why the others did not', async () => {
-    const chain = withFallback(failing('no luck'), createHoltWintersForecaster(), createSeasonalNaiveForecaster({ season: 1 }));
+    const chain = withFallback(
+      failing('no luck'),
+      createHoltWintersForecaster(),
+      createSeasonalNaiveForecaster({ season: 1 }),
+    );
     const forecast = await chain.forecast(demandOf([4, 5, 6]), 2);
     expect([...forecast.promptTokensPerS.mean]).toEqual([6, 6]);
-    expect(forecast.method).toMatch(/^last-value \(fallback: failing: no luck; holt-winters-additive: .* needs 291 buckets/);
+    expect(forecast.method).toMatch(
+      /^last-value \(fallback: failing: no luck; holt-winters-additive: .* needs 291 buckets/,
+    );
   });
 
   it.each([
@@ -189,7 +209,11 @@ describe('withFallback', () => {
 
   it('lets an abort through', async () => {
     const signal = AbortSignal.abort(new Error('stop'));
-    const aborted: Forecaster = { name: 'aborted', minHistorySteps: 0, forecast: () => Promise.reject(new Error('stop')) };
+    const aborted: Forecaster = {
+      name: 'aborted',
+      minHistorySteps: 0,
+      forecast: () => Promise.reject(new Error('stop')),
+    };
     await expect(async () => withFallback(aborted).forecast(demandOf([1]), 1, { signal })).rejects.toThrow('stop');
   });
 });
@@ -197,11 +221,16 @@ describe('withFallback', () => {
 describe('withMargin', () => {
   it('raises mean and quantiles, and both columns so that they add up', async () => {
     const history = demandOf([100, 100, 100]);
-    const forecast = await withMargin(createSeasonalNaiveForecaster({ season: 1 }), { share: 0.1, tokensPerS: 12.5 }).forecast(history, 2);
+    const forecast = await withMargin(createSeasonalNaiveForecaster({ season: 1 }), {
+      share: 0.1,
+      tokensPerS: 12.5,
+    }).forecast(history, 2);
     expect(forecast.mean[0]).toBeCloseTo(150, 9);
     expect(forecast.promptTokensPerS.mean[0]).toBeCloseTo(120, 9);
     expect(forecast.outputTokensPerS.mean[0]).toBeCloseTo(30, 9);
     expect(forecast.method).toBe('last-value, +10 % +12.5 tokens/s');
-    expect(() => withMargin(createSeasonalNaiveForecaster(), { share: -1 })).toThrow(/share: must be a number of 0 or more, not -1/);
+    expect(() => withMargin(createSeasonalNaiveForecaster(), { share: -1 })).toThrow(
+      /share: must be a number of 0 or more, not -1/,
+    );
   });
 });

@@ -6,7 +6,10 @@ export interface ArmaPolynomials {
   readonly ma: Float64Array;
 }
 
-/** The likelihood of a series under an ARMA model whose innovation variance is profiled out, and the innovations. */
+/**
+ * The likelihood of a series under an ARMA model whose innovation variance is profiled out, and the
+ * innovations.
+ */
 interface ArmaFit {
   readonly logLik: number;
   readonly sigma2: number;
@@ -21,8 +24,9 @@ export interface ArmaFilter extends ArmaFit {
 const STEADY = 1e-13;
 
 /**
- * Coefficients of a stationary autoregression from partial autocorrelations tanh(x) (Monahan 1984; Durbin-Levinson).
- * Every x gives a stationary one, and every stationary one has an x. For an invertible moving average, change the sign.
+ * Coefficients of a stationary autoregression from partial autocorrelations tanh(x) (Monahan 1984;
+ * Durbin-Levinson). Every x gives a stationary one, and every stationary one has an x. For an
+ * invertible moving average, change the sign.
  */
 export function stationary(x: Float64Array, offset: number, order: number): Float64Array {
   const coefficients = new Float64Array(order);
@@ -36,7 +40,9 @@ export function stationary(x: Float64Array, offset: number, order: number): Floa
   return coefficients;
 }
 
-/** The x of {@link stationary} for coefficients; those that are not stationary are drawn back to it. */
+/**
+ * The x of {@link stationary} for coefficients; those that are not stationary are drawn back to it.
+ */
 export function unconstrained(coefficients: ArrayLike<number>): Float64Array {
   const order = coefficients.length;
   const current = Float64Array.from(coefficients);
@@ -62,7 +68,10 @@ export function multiplySeasonal(a: Float64Array, b: Float64Array, season: numbe
   return product;
 }
 
-/** Autocovariances of y and the covariance of the state of Harvey's form with y, for innovations of variance 1; undefined where they can't be solved for. */
+/**
+ * Autocovariances of y and the covariance of the state of Harvey's form with y, for innovations of
+ * variance 1; undefined where they can't be solved for.
+ */
 function stateCovariance(ar: Float64Array, ma: Float64Array, m: number): Float64Array | undefined {
   const p = ar.length;
   const q = ma.length;
@@ -123,11 +132,19 @@ function solveGeneral(a: Float64Array, b: Float64Array): Float64Array | undefine
 }
 
 /**
- * Exact Gaussian likelihood of a zero-mean stationary ARMA by the Chandrasekhar recursions (Morf, Sidhu and Kailath 1974; Herbst 2015):
- * the variance of the state changes by a matrix of rank one at each step, so that a pass costs n × m instead of n × m², and a season of 144 is no hindrance.
- * With `origins`, forecasts of `horizon` steps are made from each of them on the way. Not stationary: a likelihood of -Infinity.
+ * Exact Gaussian likelihood of a zero-mean stationary ARMA by the Chandrasekhar recursions (Morf,
+ * Sidhu and Kailath 1974; Herbst 2015): the variance of the state changes by a matrix of rank one
+ * at each step, so that a pass costs n × m instead of n × m², and a season of 144 is no hindrance.
+ * With `origins`, forecasts of `horizon` steps are made from each of them on the way. Not
+ * stationary: a likelihood of -Infinity.
  */
-export function exactArma(w: Float64Array, { ar, ma }: ArmaPolynomials, origins: readonly number[] = [], horizon = 0, length = w.length): ArmaFilter {
+export function exactArma(
+  w: Float64Array,
+  { ar, ma }: ArmaPolynomials,
+  origins: readonly number[] = [],
+  horizon = 0,
+  length = w.length,
+): ArmaFilter {
   const m = Math.max(ar.length, ma.length + 1);
   const phi = new Float64Array(m);
   phi.set(ar);
@@ -189,7 +206,10 @@ export function exactArma(w: Float64Array, { ar, ma }: ArmaPolynomials, origins:
   return { logLik: -0.5 * (length * (Math.log(2 * Math.PI * sigma2) + 1) + sumLog), sigma2, forecasts };
 }
 
-/** Exact Gaussian log-likelihood of a zero-mean series at given coefficients and innovation variance; −Infinity where they are not stationary. */
+/**
+ * Exact Gaussian log-likelihood of a zero-mean series at given coefficients and innovation
+ * variance; −Infinity where they are not stationary.
+ */
 export function armaLogLikelihood(w: Float64Array, polynomials: ArmaPolynomials, sigma2: number): number {
   const { logLik, sigma2: profiled } = exactArma(w, polynomials);
   const n = w.length;
@@ -207,7 +227,10 @@ function projectState(state: Float64Array, phi: Float64Array, out: Float64Array,
   }
 }
 
-/** The lags of a polynomial that are not 0, so that a season of 144 costs as little as an order of 1. */
+/**
+ * The lags of a polynomial that are not 0, so that a season of 144 costs as little as an order of
+ * 1.
+ */
 class Lags {
   readonly lags: Int32Array;
   readonly values: Float64Array;
@@ -226,10 +249,17 @@ class Lags {
 }
 
 /**
- * Conditional sum of squares (Box and Jenkins): the innovations before the first full set of lags count as 0. Fit for long seasons, where it costs a hundredth
- * of the exact likelihood. Forecasts as in {@link exactArma}.
+ * Conditional sum of squares (Box and Jenkins): the innovations before the first full set of lags
+ * count as 0. Fit for long seasons, where it costs a hundredth of the exact likelihood. Forecasts
+ * as in {@link exactArma}.
  */
-export function conditionalArma(w: Float64Array, { ar, ma }: ArmaPolynomials, origins: readonly number[] = [], horizon = 0, length = w.length): ArmaFilter {
+export function conditionalArma(
+  w: Float64Array,
+  { ar, ma }: ArmaPolynomials,
+  origins: readonly number[] = [],
+  horizon = 0,
+  length = w.length,
+): ArmaFilter {
   const arLags = new Lags(ar);
   const maLags = new Lags(ma);
   const first = Math.min(ar.length, length);
@@ -276,7 +306,10 @@ export function conditionalArma(w: Float64Array, { ar, ma }: ArmaPolynomials, or
 /** Order of the autoregression that stands in for the moving average at the start of a search. */
 const LONG_ORDER = 15;
 
-/** Hannan and Rissanen (1982): a long autoregression estimates the innovations, and least squares on both the coefficients. A start for a search. */
+/**
+ * Hannan and Rissanen (1982): a long autoregression estimates the innovations, and least squares on
+ * both the coefficients. A start for a search.
+ */
 export function hannanRissanen(w: Float64Array, p: number, q: number): ArmaPolynomials {
   const n = w.length;
   const long = q === 0 ? 0 : Math.min(Math.floor(n / 4), Math.max(2 * (p + q), LONG_ORDER));
@@ -309,7 +342,10 @@ function regressOnLags(w: Float64Array, innovations: Float64Array, p: number, q:
   return leastSquares(x, y, columns);
 }
 
-/** Weights of past innovations in the error 1..horizon steps ahead: their running sum of squares times the innovation variance is the forecast's variance. */
+/**
+ * Weights of past innovations in the error 1..horizon steps ahead: their running sum of squares
+ * times the innovation variance is the forecast's variance.
+ */
 export function psiWeights(ar: Float64Array, ma: Float64Array, horizon: number): Float64Array {
   const psi = new Float64Array(horizon);
   for (let k = 0; k < horizon; k++) {

@@ -1,6 +1,7 @@
 /**
- * Solves (A + ridge · diag) x = b for a symmetric positive semi-definite A of n × n, row by row, by Cholesky; A is overwritten.
- * A pivot that has vanished, as of a column that is a copy of others, gets the coefficient 0.
+ * Solves (A + ridge · diag) x = b for a symmetric positive semi-definite A of n × n, row by row, by
+ * Cholesky; A is overwritten. A pivot that has vanished, as of a column that is a copy of others,
+ * gets the coefficient 0.
  */
 function solveSymmetric(a: Float64Array, b: Float64Array): Float64Array {
   const n = b.length;

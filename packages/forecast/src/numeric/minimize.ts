@@ -6,7 +6,10 @@ export interface Minimum {
 
 const GRADIENT_STEP = 1e-6;
 
-/** Forward differences at a point where `f` is `base`; backward ones where `f` is not defined ahead, and 0 where it is not on either side. */
+/**
+ * Forward differences at a point where `f` is `base`; backward ones where `f` is not defined ahead,
+ * and 0 where it is not on either side.
+ */
 function gradientAt(f: (x: Float64Array) => number, at: Float64Array, base: number): Float64Array {
   const gradient = new Float64Array(at.length);
   const probe = Float64Array.from(at);
@@ -27,10 +30,16 @@ function gradientAt(f: (x: Float64Array) => number, at: Float64Array, base: numb
 }
 
 /**
- * Quasi-Newton descent (BFGS, Nocedal and Wright 2006, §6.1) with forward differences and a backtracking line search.
- * `f` may return Infinity where it is not defined; the start must be finite. Deterministic.
+ * Quasi-Newton descent (BFGS, Nocedal and Wright 2006, §6.1) with forward differences and a
+ * backtracking line search. `f` may return Infinity where it is not defined; the start must be
+ * finite. Deterministic.
  */
-export function minimizeBfgs(f: (x: Float64Array) => number, start: Float64Array, maxIterations = 100, tolerance = 1e-9): Minimum {
+export function minimizeBfgs(
+  f: (x: Float64Array) => number,
+  start: Float64Array,
+  maxIterations = 100,
+  tolerance = 1e-9,
+): Minimum {
   const n = start.length;
   let x = Float64Array.from(start);
   let value = f(x);
@@ -113,7 +122,8 @@ function updateInverse(inverse: Float64Array, s: Float64Array, y: Float64Array, 
 }
 
 /**
- * Downhill simplex (Nelder and Mead 1965) inside a box: points outside are moved to its edge, so that optima on the edge are reached exactly.
+ * Downhill simplex (Nelder and Mead 1965) inside a box: points outside are moved to its edge, so
+ * that optima on the edge are reached exactly.
  */
 export function minimizeInBox(
   f: (x: Float64Array) => number,

@@ -3,8 +3,9 @@ import { MICRO, type PlacementTask } from '../task.js';
 import { addFlows, type PlacementModel, reachable } from './static-model.js';
 
 /**
- * Decisions over several windows: `hold` counts what is held and paid in a window, `start` what is started in it and serves only after its provisioning delay. Local service, global service or flows, deferrable
- * work and GPUs hold in each window.
+ * Decisions over several windows: `hold` counts what is held and paid in a window, `start` what is
+ * started in it and serves only after its provisioning delay. Local service, global service or
+ * flows, deferrable work and GPUs hold in each window.
  */
 export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly elastic: boolean }): PlacementModel {
   const { problem, models: M, regions: R, skus: K, windows: W, windowHours, current, unmetUsd } = task;
@@ -28,10 +29,21 @@ export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly 
           [short, 1],
         ]);
       }
-      if (task.capacity[p] > 0) start[w * entries + e] = builder.column(`start.${id}`, problem.startUsd.values[p] + task.hysteresisUsd, 0, task.upper[e], true);
+      if (task.capacity[p] > 0)
+        start[w * entries + e] = builder.column(
+          `start.${id}`,
+          problem.startUsd.values[p] + task.hysteresisUsd,
+          0,
+          task.upper[e],
+          true,
+        );
       const before: [number, number][] = w === 0 ? [] : [[hold[(w - 1) * entries + e], -1]];
       const begun: [number, number][] = start[w * entries + e] === -1 ? [] : [[start[w * entries + e], -1]];
-      builder.row(`change.${id}`, -Infinity, w === 0 ? current[e] : 0, [[hold[w * entries + e], 1], ...before, ...begun]);
+      builder.row(`change.${id}`, -Infinity, w === 0 ? current[e] : 0, [
+        [hold[w * entries + e], 1],
+        ...before,
+        ...begun,
+      ]);
       if (task.hysteresisUsd > 0) {
         const stop = builder.column(`stop.${id}`, task.hysteresisUsd, 0, Infinity, false);
         builder.row(`stopped.${id}`, w === 0 ? current[e] : 0, Infinity, [
@@ -49,14 +61,17 @@ export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly 
     if (hold[w * entries + e] === -1) return [];
     const terms: [number, number][] = [[hold[w * entries + e], 1]];
     const delay = delayOf(task, e);
-    for (let s = Math.max(0, w - delay + 1); s <= w; s++) if (start[s * entries + e] !== -1 && delay > 0) terms.push([start[s * entries + e], -1]);
+    for (let s = Math.max(0, w - delay + 1); s <= w; s++)
+      if (start[s * entries + e] !== -1 && delay > 0) terms.push([start[s * entries + e], -1]);
     return terms;
   }
   const capacityOf = (w: number, m: number, regions: readonly number[]): [number, number][] =>
     regions.flatMap((r) =>
       Array.from({ length: K }, (_, k) => k).flatMap((k) => {
         const tokens = task.capacity[m * K + k] / MICRO;
-        return tokens === 0 ? [] : usableOf(w, (m * R + r) * K + k).map(([column, sign]): [number, number] => [column, sign * tokens]);
+        return tokens === 0
+          ? []
+          : usableOf(w, (m * R + r) * K + k).map(([column, sign]): [number, number] => [column, sign * tokens]);
       }),
     );
   const everywhere = Array.from({ length: R }, (_, r) => r);
@@ -66,7 +81,18 @@ export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly 
         const required = reachable(task, m, localNeed(task, m, r, w), elastic) / MICRO;
         if (required <= 0) continue;
         const short: [number, number][] = elastic
-          ? [[builder.column(`short.local-share.${model}.${region}.w${w}`, (unmetUsd.local * MICRO) / W, 0, required, false), 1]]
+          ? [
+              [
+                builder.column(
+                  `short.local-share.${model}.${region}.w${w}`,
+                  (unmetUsd.local * MICRO) / W,
+                  0,
+                  required,
+                  false,
+                ),
+                1,
+              ],
+            ]
           : [];
         builder.row(`local.${model}.${region}.w${w}`, required, Infinity, [...capacityOf(w, m, [r]), ...short]);
       }
@@ -74,9 +100,21 @@ export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly 
       if (task.flowUsd === undefined || problem.demandBudget !== undefined) {
         const required = reachable(task, m, globalNeed(task, m, w), elastic) / MICRO;
         const short: [number, number][] = elastic
-          ? [[builder.column(`short.interactive-fast.${model}.w${w}`, (unmetUsd.fast * MICRO) / W, 0, required, false), 1]]
+          ? [
+              [
+                builder.column(
+                  `short.interactive-fast.${model}.w${w}`,
+                  (unmetUsd.fast * MICRO) / W,
+                  0,
+                  required,
+                  false,
+                ),
+                1,
+              ],
+            ]
           : [];
-        if (required > 0) builder.row(`global.${model}.w${w}`, required, Infinity, [...capacityOf(w, m, everywhere), ...short]);
+        if (required > 0)
+          builder.row(`global.${model}.w${w}`, required, Infinity, [...capacityOf(w, m, everywhere), ...short]);
       }
       const due = task.due[m * W + w];
       if (due > (w === 0 ? 0 : task.due[m * W + w - 1])) {
@@ -84,9 +122,23 @@ export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly 
         let demand = 0;
         for (const s of until) demand += globalNeed(task, m, s);
         const late: [number, number][] = elastic
-          ? [[builder.column(`short.non-interactive.${model}.w${w}`, (unmetUsd.deferrable * MICRO) / W, 0, (due + demand) / MICRO, false), 1]]
+          ? [
+              [
+                builder.column(
+                  `short.non-interactive.${model}.w${w}`,
+                  (unmetUsd.deferrable * MICRO) / W,
+                  0,
+                  (due + demand) / MICRO,
+                  false,
+                ),
+                1,
+              ],
+            ]
           : [];
-        builder.row(`due.${model}.w${w}`, (due + demand) / MICRO, Infinity, [...merge(until.flatMap((s) => capacityOf(s, m, everywhere))), ...late]);
+        builder.row(`due.${model}.w${w}`, (due + demand) / MICRO, Infinity, [
+          ...merge(until.flatMap((s) => capacityOf(s, m, everywhere))),
+          ...late,
+        ]);
       }
     }
     for (let at = 0; at < R * K; at++) {
@@ -95,12 +147,21 @@ export function buildLeadTimeModel(task: PlacementTask, { elastic }: { readonly 
         const column = hold[w * entries + m * R * K + at];
         return column === -1 ? [] : [[column, task.gpus[m * K + (at % K)]]];
       });
-      if (row.length > 0) builder.row(`gpus.${problem.regions[Math.floor(at / K)]}.${problem.skus[at % K]}.w${w}`, -Infinity, task.gpuCapacity[at], row);
+      if (row.length > 0)
+        builder.row(
+          `gpus.${problem.regions[Math.floor(at / K)]}.${problem.skus[at % K]}.w${w}`,
+          -Infinity,
+          task.gpuCapacity[at],
+          row,
+        );
     }
   }
   if (task.flowUsd !== undefined) addFlows(task, builder, elastic, (m, regions, w) => capacityOf(w, m, regions));
   return {
-    model: builder.build(`placement, lead-time${elastic ? ', elastic' : ''}: ${M} models, ${R} regions, ${K} SKUs, ${W} windows`, constant),
+    model: builder.build(
+      `placement, lead-time${elastic ? ', elastic' : ''}: ${M} models, ${R} regions, ${K} SKUs, ${W} windows`,
+      constant,
+    ),
     rowOf: new Map(),
     decode(values, tolerance) {
       const stages: Float64Array[] = [];

@@ -4,7 +4,10 @@ import { type Cover, MICRO, type PlacementTask } from '../task.js';
 /** A program with what leads from its columns back to counts. */
 export interface PlacementModel {
   readonly model: IntegerModel;
-  /** Counts by entry from a solver's values, one column for each stage of the decision; whole numbers where the values are within `tolerance` of them, else `undefined`. */
+  /**
+   * Counts by entry from a solver's values, one column for each stage of the decision; whole
+   * numbers where the values are within `tolerance` of them, else `undefined`.
+   */
   readonly decode: (values: ArrayLike<number>, tolerance: number) => Float64Array[] | undefined;
   /** Rows of the named constraints, for their duals. */
   readonly rowOf: ReadonlyMap<string, number>;
@@ -20,8 +23,9 @@ export interface StaticModelOptions {
 }
 
 /**
- * The program of one decision: `keep` counts what stays of what is there, `add` what is started, so that a start is paid without a row of its own (their costs are convex). Rows of local service, of global service or
- * flows, and of GPUs.
+ * The program of one decision: `keep` counts what stays of what is there, `add` what is started, so
+ * that a start is paid without a row of its own (their costs are convex). Rows of local service, of
+ * global service or flows, and of GPUs.
  */
 export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }: StaticModelOptions): PlacementModel {
   const { problem, models: M, regions: R, skus: K, current } = task;
@@ -38,8 +42,10 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
         const id = `${problem.models[m]}.${problem.regions[r]}.${problem.skus[k]}`;
         const [low, high, held] = [elastic ? 0 : task.lower[e], task.upper[e], current[e]];
         constant -= task.belowUsd[p] * held;
-        if (held > 0) keep[e] = builder.column(`keep.${id}`, task.belowUsd[p], Math.min(low, held), Math.min(high, held), true);
-        if (high > held) add[e] = builder.column(`add.${id}`, task.aboveUsd[p], Math.max(0, low - held), high - held, true);
+        if (held > 0)
+          keep[e] = builder.column(`keep.${id}`, task.belowUsd[p], Math.min(low, held), Math.min(high, held), true);
+        if (high > held)
+          add[e] = builder.column(`add.${id}`, task.aboveUsd[p], Math.max(0, low - held), high - held, true);
         if (elastic && task.lower[e] > 0) {
           const short = builder.column(`short.min.${id}`, task.unmetUsd.perInstance, 0, task.lower[e], false);
           builder.row(`min.${id}`, task.lower[e], Infinity, [...countOf(e), [short, 1]]);
@@ -59,17 +65,24 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
     );
   for (const cover of task.covers) {
     const flowsSay = explicitFlows && cover.kind !== 'local-service';
-    // Flows ask for as much, but for what may come at any time and what a budget adds; elsewhere the row only tightens the relaxation.
+    // Flows ask for as much, but for what may come at any time and what a budget adds; elsewhere
+    // the row only tightens the relaxation.
     if (flowsSay && elastic && !hasMore(task)) continue;
     const short = !elastic
       ? []
       : flowsSay
-        ? shortageColumns(builder, { ...cover, shortage: [{ kind: 'non-interactive', most: cover.required, usdPerMicro: task.unmetUsd.deferrable }] })
+        ? shortageColumns(builder, {
+            ...cover,
+            shortage: [{ kind: 'non-interactive', most: cover.required, usdPerMicro: task.unmetUsd.deferrable }],
+          })
         : shortageColumns(builder, cover);
     rowOf.set(cover.name, builder.rows);
     // No instance carries more of a cover than all of it; said so, the relaxation is tighter.
     const required = reachable(task, cover.model, cover.required, elastic);
-    builder.row(cover.name, required / MICRO, Infinity, [...capacityOf(cover.model, cover.regions, elastic ? Infinity : required), ...short]);
+    builder.row(cover.name, required / MICRO, Infinity, [
+      ...capacityOf(cover.model, cover.regions, elastic ? Infinity : required),
+      ...short,
+    ]);
   }
   if (explicitFlows) addFlows(task, builder, elastic, (m, regions) => capacityOf(m, regions));
   for (let r = 0; r < R; r++) {
@@ -85,7 +98,8 @@ export function buildStaticModel(task: PlacementTask, { elastic, explicitFlows }
     }
   }
   const model = builder.build(
-    `placement, ${task.variant}${elastic ? ', elastic' : ''}: ${M} models, ${R} regions, ${K} SKUs, ${task.windows} windows`,
+    `placement, ${task.variant}${elastic ? ', elastic' : ''}: ${M} models, ${R} regions, ${K} SKUs, ` +
+      `${task.windows} windows`,
     constant,
   );
   return {
@@ -127,10 +141,16 @@ function hasMore({ problem, due }: PlacementTask): boolean {
 }
 
 /**
- * The least that whole instances of a model can carry at `required` or above, in micro-tokens/s, less a thousandth of a token/s where that lies between two such sums: what a solver's tolerance lets pass is then
- * still enough. As it is where parts may be missing.
+ * The least that whole instances of a model can carry at `required` or above, in micro-tokens/s,
+ * less a thousandth of a token/s where that lies between two such sums: what a solver's tolerance
+ * lets pass is then still enough. As it is where parts may be missing.
  */
-export function reachable({ capacity, skus: K }: PlacementTask, model: number, required: number, elastic: boolean): number {
+export function reachable(
+  { capacity, skus: K }: PlacementTask,
+  model: number,
+  required: number,
+  elastic: boolean,
+): number {
   let step = 0;
   for (let k = 0; k < K; k++)
     for (let a = capacity[model * K + k], b = step; ; [a, b] = [b, a % b])
@@ -148,10 +168,16 @@ export function gpuConstraint({ problem }: PlacementTask, region: number, sku: n
 }
 
 function shortageColumns(builder: ModelBuilder, cover: Cover): [number, number][] {
-  return cover.shortage.map(({ kind, most, usdPerMicro }) => [builder.column(`short.${kind}.${cover.name}`, usdPerMicro * MICRO, 0, most / MICRO, false), 1]);
+  return cover.shortage.map(({ kind, most, usdPerMicro }) => [
+    builder.column(`short.${kind}.${cover.name}`, usdPerMicro * MICRO, 0, most / MICRO, false),
+    1,
+  ]);
 }
 
-/** Flows of each model in each window as columns: all demand goes somewhere, and no region serves more than it can. */
+/**
+ * Flows of each model in each window as columns: all demand goes somewhere, and no region serves
+ * more than it can.
+ */
 export function addFlows(
   task: PlacementTask,
   builder: ModelBuilder,
@@ -182,13 +208,24 @@ export function addFlows(
         if (elastic) {
           const normal = (micro * (1 - task.fastShare[m * R + from])) / MICRO;
           const id = `${problem.models[m]}.${problem.regions[from]}.w${w}`;
-          out.push([builder.column(`short.interactive-fast.${id}`, (unmetUsd.fast * MICRO) / W, 0, micro / MICRO, false), 1]);
-          if (normal > 0) out.push([builder.column(`short.interactive-normal.${id}`, (unmetUsd.normal * MICRO) / W, 0, normal, false), 1]);
+          out.push([
+            builder.column(`short.interactive-fast.${id}`, (unmetUsd.fast * MICRO) / W, 0, micro / MICRO, false),
+            1,
+          ]);
+          if (normal > 0)
+            out.push([
+              builder.column(`short.interactive-normal.${id}`, (unmetUsd.normal * MICRO) / W, 0, normal, false),
+              1,
+            ]);
         }
         builder.row(`demand.${problem.models[m]}.${problem.regions[from]}.w${w}`, micro / MICRO, Infinity, out);
       }
       for (let to = 0; to < R; to++)
-        if (into[to].length > 0) builder.row(`serve.${problem.models[m]}.${problem.regions[to]}.w${w}`, 0, Infinity, [...capacityOf(m, [to], w), ...into[to]]);
+        if (into[to].length > 0)
+          builder.row(`serve.${problem.models[m]}.${problem.regions[to]}.w${w}`, 0, Infinity, [
+            ...capacityOf(m, [to], w),
+            ...into[to],
+          ]);
     }
   }
 }

@@ -3,7 +3,9 @@ import { evaluate } from '../evaluate.js';
 import type { PlacementSolver, SolverAnswer } from '../solver.js';
 import { nowMs } from '../wall-clock.js';
 
-/** Whole numbers up to which javascript-lp-solver is asked: it proves such programs in milliseconds. */
+/**
+ * Whole numbers up to which javascript-lp-solver is asked: it proves such programs in milliseconds.
+ */
 const SMALL = 8;
 const SMALL_TIME_MS = 1_000;
 /** Share of the time limit that the heuristic may take. */
@@ -16,8 +18,9 @@ export interface AutoSolvers {
 }
 
 /**
- * The heuristic first, which is quick and often proves its plan; then, where that is not within the gap, javascript-lp-solver for a handful of instances and HiGHS for the rest, from the heuristic's plan. What fails is passed
- * over and said; the best plan found stands.
+ * The heuristic first, which is quick and often proves its plan; then, where that is not within the
+ * gap, javascript-lp-solver for a handful of instances and HiGHS for the rest, from the heuristic's
+ * plan. What fails is passed over and said; the best plan found stands.
  */
 export function createAutoSolver({ heuristic, javascriptLpSolver, highs }: AutoSolvers): PlacementSolver {
   return {
@@ -37,7 +40,10 @@ export function createAutoSolver({ heuristic, javascriptLpSolver, highs }: AutoS
           if (counts !== undefined && task.variant !== 'lead-time') {
             const found = evaluate(task, counts);
             if (found.broken.length > 0 || (!request.elastic && found.shortfall.length > 0)) {
-              notes.push(`${solver.name} gave a plan that breaks ${found.broken[0] ?? `service of ${found.shortfall[0].modelId}`}`);
+              notes.push(
+                `${solver.name} gave a plan that breaks ` +
+                  (found.broken[0] ?? `service of ${found.shortfall[0].modelId}`),
+              );
               return undefined;
             }
             // Of equals the later, which may know prices of constraints too.
@@ -64,9 +70,16 @@ export function createAutoSolver({ heuristic, javascriptLpSolver, highs }: AutoS
         const answer = await ask(heuristic, HEURISTIC_SHARE * request.timeLimitMs);
         if (answer?.status === 'infeasible') return { ...answer, solver: heuristic.name };
         if (best !== undefined && !request.elastic && gap() <= request.relativeGap + 1e-9) return finish('optimal');
-        notes.push(best === undefined ? 'the heuristic found no plan' : `the heuristic's plan was proven within ${(100 * gap()).toFixed(2)} %`);
+        notes.push(
+          best === undefined
+            ? 'the heuristic found no plan'
+            : `the heuristic's plan was proven within ${(100 * gap()).toFixed(2)} %`,
+        );
       }
-      const small = task.upper.filter((most, e) => most > task.lower[e]).length * (task.variant === 'lead-time' ? 2 * task.windows : 1) <= SMALL;
+      const small =
+        task.upper.filter((most, e) => most > task.lower[e]).length *
+          (task.variant === 'lead-time' ? 2 * task.windows : 1) <=
+        SMALL;
       for (const solver of small ? [javascriptLpSolver, highs] : [highs]) {
         const left = endsAt - nowMs();
         if (left <= 0) break;

@@ -8,9 +8,15 @@ import type { Job, Report } from './job.js';
 const GRACE_MS = 250;
 
 /** Sources are compiled into one folder, next to which the worker lies. */
-const WORKER = new URL(import.meta.url.endsWith('.ts') ? '../../dist/solver-worker.js' : './solver-worker.js', import.meta.url);
+const WORKER = new URL(
+  import.meta.url.endsWith('.ts') ? '../../dist/solver-worker.js' : './solver-worker.js',
+  import.meta.url,
+);
 
-/** A library's solver in a thread of its own that is kept warm between solves, ended on abort or when the library misses its own time limit, and started anew after that. */
+/**
+ * A library's solver in a thread of its own that is kept warm between solves, ended on abort or
+ * when the library misses its own time limit, and started anew after that.
+ */
 export function createWorkerSolver(solver: Job['solver']): IntegerSolver {
   let idle: Worker | undefined;
   const forget = (): void => {
@@ -31,12 +37,18 @@ export function createWorkerSolver(solver: Job['solver']): IntegerSolver {
             resolve(
               best === undefined
                 ? { status: 'timed-out', integrality: 1e-6 }
-                : { status: 'feasible', values: best.values, integrality: 1e-6, ...(best.bound === undefined ? {} : { bound: best.bound }) },
+                : {
+                    status: 'feasible',
+                    values: best.values,
+                    integrality: 1e-6,
+                    ...(best.bound === undefined ? {} : { bound: best.bound }),
+                  },
             ),
           ),
         );
         const onAbort = (): void => end(() => reject(signal!.reason as Error));
-        const onError = (error: Error): void => end(() => reject(new SageServeError('ERR_SOLVER', `${solver} failed: ${error.message}`, { cause: error })));
+        const onError = (error: Error): void =>
+          end(() => reject(new SageServeError('ERR_SOLVER', `${solver} failed: ${error.message}`, { cause: error })));
         const onExit = (): void => onError(new Error('its thread ended'));
         const onMessage = (report: Report): void => {
           if ('improved' in report) {
@@ -49,7 +61,8 @@ export function createWorkerSolver(solver: Job['solver']): IntegerSolver {
           }
           detach();
           worker.unref();
-          // Of two that ran at once, one is enough to keep; one that dies while it waits is forgotten.
+          // Of two that ran at once, one is enough to keep; one that dies while it waits is
+          // forgotten.
           if (idle === undefined) {
             idle = worker;
             worker.once('error', forget).once('exit', forget);

@@ -15,13 +15,19 @@ export interface IntegerAnswer {
   readonly values?: Float64Array;
   /** No solution has a lower objective, the model's constant included. */
   readonly bound?: number;
-  /** By row, of the relaxation that lets whole numbers be fractions: how the objective changes with the row's bound. */
+  /**
+   * By row, of the relaxation that lets whole numbers be fractions: how the objective changes with
+   * the row's bound.
+   */
   readonly rowDuals?: Float64Array;
   /** How far from a whole number a value may be and still stand for it. */
   readonly integrality: number;
 }
 
-/** Solves integer programs; an adapter over a library. A time limit ends with `feasible` or `timed-out`; an abort rejects with the signal's reason. */
+/**
+ * Solves integer programs; an adapter over a library. A time limit ends with `feasible` or
+ * `timed-out`; an abort rejects with the signal's reason.
+ */
 export interface IntegerSolver {
   readonly name: string;
   solve(model: IntegerModel, options: IntegerSolveOptions): Promise<IntegerAnswer>;

@@ -11,4 +11,7 @@ export interface Job {
 }
 
 /** What it says: solutions on the way, then the answer or an error. */
-export type Report = { readonly improved: Float64Array; readonly bound: number | undefined } | { readonly answer: IntegerAnswer } | { readonly error: string };
+export type Report =
+  | { readonly improved: Float64Array; readonly bound: number | undefined }
+  | { readonly answer: IntegerAnswer }
+  | { readonly error: string };

@@ -41,17 +41,26 @@ export async function runHighs(
   };
   const native = highs.createModel({
     ...relaxed,
-    integrality: Int32Array.from(model.integer, (whole) => (whole === 1 ? variableType.integer : variableType.continuous)),
+    integrality: Int32Array.from(model.integer, (whole) =>
+      whole === 1 ? variableType.integer : variableType.continuous,
+    ),
   });
   /** Whole numbers have no duals: those of the program that lets them be fractions. */
   const relaxedDuals = (): Float64Array | undefined =>
     highs.withModel(relaxed, (linear) => {
       linear.options.set({ output_flag: false });
       linear.run();
-      return linear.getModelStatus() === modelStatus.optimal ? Float64Array.from(linear.getSolution().rowDual) : undefined;
+      return linear.getModelStatus() === modelStatus.optimal
+        ? Float64Array.from(linear.getSolution().rowDual)
+        : undefined;
     });
   try {
-    native.options.set({ output_flag: false, mip_rel_gap: relativeGap, mip_abs_gap: 1e-9, mip_feasibility_tolerance: INTEGRALITY });
+    native.options.set({
+      output_flag: false,
+      mip_rel_gap: relativeGap,
+      mip_abs_gap: 1e-9,
+      mip_feasibility_tolerance: INTEGRALITY,
+    });
     if (timeLimitMs < Infinity) native.options.set({ time_limit: timeLimitMs / 1_000 });
     if (start !== undefined) native.setSolution({ indices: start.columns, values: start.values });
     let bound: number | undefined;
@@ -64,16 +73,27 @@ export async function runHighs(
     const status = native.getModelStatus();
     const integral = model.integer.some((whole) => whole === 1);
     const info = (name: string): number => Number(native.info.get(name));
-    if (status === modelStatus.infeasible || status === modelStatus.unboundedOrInfeasible) return { status: 'infeasible', integrality: INTEGRALITY };
+    if (status === modelStatus.infeasible || status === modelStatus.unboundedOrInfeasible)
+      return { status: 'infeasible', integrality: INTEGRALITY };
     if (status !== modelStatus.optimal && status !== modelStatus.timeLimit && status !== modelStatus.empty)
       throw new Error(`HiGHS ended with the model status ${status}`);
     // 2: a feasible point is there.
     const found = info('primal_solution_status') === 2;
-    const proven = integral ? info('mip_dual_bound') : status === modelStatus.optimal ? native.getObjectiveValue() : -Infinity;
+    const proven = integral
+      ? info('mip_dual_bound')
+      : status === modelStatus.optimal
+        ? native.getObjectiveValue()
+        : -Infinity;
     const withBound = Number.isFinite(proven) ? { bound: proven } : {};
-    if (!found) return { status: status === modelStatus.timeLimit ? 'timed-out' : 'not-found', integrality: INTEGRALITY, ...withBound };
+    if (!found)
+      return {
+        status: status === modelStatus.timeLimit ? 'timed-out' : 'not-found',
+        integrality: INTEGRALITY,
+        ...withBound,
+      };
     const values = Float64Array.from(native.getSolution().colValue);
-    const rowDuals = integral && status === modelStatus.optimal && model.objective.length <= MOST_PRICED ? relaxedDuals() : undefined;
+    const rowDuals =
+      integral && status === modelStatus.optimal && model.objective.length <= MOST_PRICED ? relaxedDuals() : undefined;
     return {
       status: status === modelStatus.timeLimit ? 'feasible' : 'optimal',
       values,

@@ -8,12 +8,16 @@ const lpSolver = javascriptLpSolver as unknown as typeof javascriptLpSolver.defa
 
 const INTEGRALITY = 1e-6;
 
-/** Runs javascript-lp-solver in this thread. Only what it says to be integral, and found before its time was up, counts as proven. */
+/**
+ * Runs javascript-lp-solver in this thread. Only what it says to be integral, and found before its
+ * time was up, counts as proven.
+ */
 export async function runJavascriptLpSolver({ model, timeLimitMs, relativeGap }: Job): Promise<IntegerAnswer> {
   const constraints: Record<string, { min?: number; max?: number }> = {};
   const variables: Record<string, Record<string, number>> = {};
   const ints: Record<string, 1> = {};
-  // Bounds are rows here, and every variable starts at 0: columns are counted from their lower bounds.
+  // Bounds are rows here, and every variable starts at 0: columns are counted from their lower
+  // bounds.
   const shift = new Float64Array(model.rowLower.length);
   for (const [c, cost] of model.objective.entries()) {
     const coefficients: Record<string, number> = { cost };
@@ -44,15 +48,23 @@ export async function runJavascriptLpSolver({ model, timeLimitMs, relativeGap }:
     options: { timeout: timeLimitMs, tolerance: relativeGap, exitOnCycles: true },
   };
   const startedAt = nowMs();
-  const result = lpSolver.Solve(program) as { feasible: boolean; bounded: boolean; isIntegral?: boolean; result: number } & Record<string, number | undefined>;
+  const result = lpSolver.Solve(program) as {
+    feasible: boolean;
+    bounded: boolean;
+    isIntegral?: boolean;
+    result: number;
+  } & Record<string, number | undefined>;
   const inTime = nowMs() - startedAt < timeLimitMs;
   const integral = Object.keys(ints).length === 0 || result.isIntegral === true;
   if (!result.feasible) return { status: inTime ? 'infeasible' : 'timed-out', integrality: INTEGRALITY };
   const values = Float64Array.from(model.objective, (_, c) => model.lower[c] + (result[`c${c}`] ?? 0));
-  const whole = values.every((value, c) => model.integer[c] === 0 || Math.abs(value - Math.round(value)) <= INTEGRALITY);
+  const whole = values.every(
+    (value, c) => model.integer[c] === 0 || Math.abs(value - Math.round(value)) <= INTEGRALITY,
+  );
   if (!whole) return { status: inTime ? 'not-found' : 'timed-out', integrality: INTEGRALITY };
   if (!integral || !inTime) return { status: 'feasible', values, integrality: INTEGRALITY };
-  // Not `result.result`: version 1.0.3 sometimes gives that of another node there, beside the right values.
+  // Not `result.result`: version 1.0.3 sometimes gives that of another node there, beside the right
+  // values.
   let objective = model.constant;
   for (const [c, cost] of model.objective.entries()) objective += cost * values[c];
   return { status: 'optimal', values, integrality: INTEGRALITY, bound: objective - relativeGap * Math.abs(objective) };

@@ -1,7 +1,10 @@
 import type { PlacementTask } from '../task.js';
 import type { CoverIndex } from './prices.js';
 
-/** Capacity of a plan under change beyond what its covers need, and the price of what they lack. All in micro-tokens/s. */
+/**
+ * Capacity of a plan under change beyond what its covers need, and the price of what they lack. All
+ * in micro-tokens/s.
+ */
 export class CoverSlack {
   readonly #task: PlacementTask;
   readonly #index: CoverIndex;
@@ -12,7 +15,10 @@ export class CoverSlack {
   readonly #strictUsd: number | undefined;
   readonly #brokenUsd: number;
 
-  /** Of a plan that holds nothing. `elastic` prices shortages as the task says; otherwise each costs more than `dearestUsd`, an instance, could save. */
+  /**
+   * Of a plan that holds nothing. `elastic` prices shortages as the task says; otherwise each costs
+   * more than `dearestUsd`, an instance, could save.
+   */
   constructor(task: PlacementTask, index: CoverIndex, elastic: boolean, dearestUsd: number) {
     this.#task = task;
     this.#index = index;
@@ -33,10 +39,14 @@ export class CoverSlack {
     return this.#local[m * this.#task.regions + r];
   }
 
-  /** The most that any cover lacks to which a model's capacity in a region counts; 0 or less where none does. */
+  /**
+   * The most that any cover lacks to which a model's capacity in a region counts; 0 or less where
+   * none does.
+   */
   lacking(m: number, r: number): number {
     let most = -this.local(m, r);
-    for (const c of this.#index.joint[m]) if (this.#index.includes[c * this.#task.regions + r] === 1) most = Math.max(most, -this.#joint[c]);
+    for (const c of this.#index.joint[m])
+      if (this.#index.includes[c * this.#task.regions + r] === 1) most = Math.max(most, -this.#joint[c]);
     return most;
   }
 
@@ -73,7 +83,9 @@ export class CoverSlack {
 
   #localUsd(mr: number, slack: number): number {
     if (slack >= 0) return 0;
-    return this.#strictUsd === undefined ? -slack * this.#index.localUsd[mr] : this.#brokenUsd - slack * this.#strictUsd;
+    return this.#strictUsd === undefined
+      ? -slack * this.#index.localUsd[mr]
+      : this.#brokenUsd - slack * this.#strictUsd;
   }
 
   #jointUsd(c: number, slack: number): number {

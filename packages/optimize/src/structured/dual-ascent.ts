@@ -6,23 +6,38 @@ export interface DualAscent {
   /** Best prices so far, and the bound that they prove. */
   readonly prices: Prices;
   readonly bound: number;
-  /** One step; gives what the prices that it tried lead to. `target` is the cost of the best plan known. */
+  /**
+   * One step; gives what the prices that it tried lead to. `target` is the cost of the best plan
+   * known.
+   */
   step(target: number): Relaxed;
   /** How far the steps have shrunk: below about 0.01 little more will come. */
   readonly scale: number;
 }
 
-/** Part of the last direction that a new one keeps: Camerini, Fratta and Maffioli, On improving relaxation methods by modified gradient techniques (1975). */
+/**
+ * Part of the last direction that a new one keeps: Camerini, Fratta and Maffioli, On improving
+ * relaxation methods by modified gradient techniques (1975).
+ */
 const MEMORY = 0.6;
 /** Steps without a better bound before they are halved. */
 const PATIENCE = 6;
 
-/** Deflected subgradient ascent with Polyak's step, in units of one instance, so that prices of GPUs and of tokens move alike. */
-export function createDualAscent(task: PlacementTask, index: CoverIndex, relax: (prices: Prices) => Relaxed, first: Prices): DualAscent {
+/**
+ * Deflected subgradient ascent with Polyak's step, in units of one instance, so that prices of GPUs
+ * and of tokens move alike.
+ */
+export function createDualAscent(
+  task: PlacementTask,
+  index: CoverIndex,
+  relax: (prices: Prices) => Relaxed,
+  first: Prices,
+): DualAscent {
   const { models: M, regions: R, skus: K, covers, capacity, gpus, gpuCapacity } = task;
   const coverUnit = Float64Array.from(covers, ({ model }) => meanOf(capacity.subarray(model * K, (model + 1) * K)));
   const gpuUnit = new Float64Array(R * K);
-  for (let at = 0; at < R * K; at++) gpuUnit[at] = meanOf(Float64Array.from({ length: M }, (_, m) => gpus[m * K + (at % K)]));
+  for (let at = 0; at < R * K; at++)
+    gpuUnit[at] = meanOf(Float64Array.from({ length: M }, (_, m) => gpus[m * K + (at % K)]));
   const trial: Prices = { gpuUsd: Float64Array.from(first.gpuUsd), coverUsd: Float64Array.from(first.coverUsd) };
   const best: Prices = { gpuUsd: Float64Array.from(first.gpuUsd), coverUsd: Float64Array.from(first.coverUsd) };
   const gpuDirection = new Float64Array(R * K);
@@ -72,11 +87,17 @@ export function createDualAscent(task: PlacementTask, index: CoverIndex, relax: 
       }
       if (norm === 0) return relaxed;
       const length =
-        (scale * Math.max((Number.isNaN(target) ? relaxed.bound + 0.05 * Math.abs(relaxed.bound) : target) - relaxed.bound, 1e-6 * Math.abs(relaxed.bound))) /
+        (scale *
+          Math.max(
+            (Number.isNaN(target) ? relaxed.bound + 0.05 * Math.abs(relaxed.bound) : target) - relaxed.bound,
+            1e-6 * Math.abs(relaxed.bound),
+          )) /
         norm;
       for (let at = 0; at < R * K; at++)
-        if (gpuCapacity[at] < Infinity) trial.gpuUsd[at] = Math.max(0, trial.gpuUsd[at] + (length * gpuDirection[at]) / gpuUnit[at]);
-      for (const c of joint) trial.coverUsd[c] = Math.max(0, trial.coverUsd[c] + (length * coverDirection[c]) / coverUnit[c]);
+        if (gpuCapacity[at] < Infinity)
+          trial.gpuUsd[at] = Math.max(0, trial.gpuUsd[at] + (length * gpuDirection[at]) / gpuUnit[at]);
+      for (const c of joint)
+        trial.coverUsd[c] = Math.max(0, trial.coverUsd[c] + (length * coverDirection[c]) / coverUnit[c]);
       return relaxed;
     },
   };

@@ -17,7 +17,10 @@ export interface SearchOptions {
   readonly passes: number;
   /** Rounds of letting models change places in full cells. */
   readonly rounds: number;
-  /** The search ends with a plan that is proven to be this close to the best, as a share of its cost. */
+  /**
+   * The search ends with a plan that is proven to be this close to the best, as a share of its
+   * cost.
+   */
   readonly relativeGap: number;
   /** Asked between steps. */
   readonly stop?: () => boolean;
@@ -34,8 +37,9 @@ export interface SearchAnswer {
 }
 
 /**
- * Prices and plans in turn: dual ascent on prices of GPUs and of joint demand proves a bound, and what regions choose at those prices is repaired into plans and descended from. The same task and options give
- * the same plan, unless it is stopped.
+ * Prices and plans in turn: dual ascent on prices of GPUs and of joint demand proves a bound, and
+ * what regions choose at those prices is repaired into plans and descended from. The same task and
+ * options give the same plan, unless it is stopped.
  */
 export async function searchPlans(
   task: PlacementTask,
@@ -60,7 +64,8 @@ export async function searchPlans(
     // Shortages have prices that planning a model exactly does not know.
     const entries = task.models * task.regions * task.skus;
     if (!elastic && search.complete && entries <= MOST_REPLANNED)
-      for (let n = 0; n < rounds && !stop() && search.replan(); n++) while (!stop() && search.trade(stop)) await descend();
+      for (let n = 0; n < rounds && !stop() && search.replan(); n++)
+        while (!stop() && search.trade(stop)) await descend();
     if (!search.complete && !elastic) return;
     const cost = search.usd();
     if (cost < usd) {
@@ -69,7 +74,8 @@ export async function searchPlans(
     }
   };
   for (let n = 0; n < steps && (n === 0 || !stop()); n++) {
-    const target = usd < Infinity ? usd : ascent.bound === -Infinity ? NaN : ascent.bound + 0.05 * Math.abs(ascent.bound);
+    const target =
+      usd < Infinity ? usd : ascent.bound === -Infinity ? NaN : ascent.bound + 0.05 * Math.abs(ascent.bound);
     const relaxed = ascent.step(target);
     await breathe();
     if (n % planEvery === 0) await plan(relaxed);

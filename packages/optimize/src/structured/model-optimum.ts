@@ -4,7 +4,10 @@ import { RegionalCover } from './regional-cover.js';
 
 /** Counts of one SKU in one region that are looked at, at most. */
 const MOST_COUNTS = 2_000;
-/** Ways to serve a region, and partial plans, that are kept at most; a model that needs more is left to its relaxation. */
+/**
+ * Ways to serve a region, and partial plans, that are kept at most; a model that needs more is left
+ * to its relaxation.
+ */
 const MOST_OPTIONS = 4_000;
 const MOST_STATES = 60_000;
 const MOST_VISITS = 2_000_000;
@@ -34,15 +37,27 @@ interface States {
 }
 
 /**
- * The best plan of one model when GPUs have prices instead of caps: exact, by dynamic programming over regions on undominated pairs of capacity and cost. The price of a token that satisfies global service in the
- * relaxation gives each way to serve a region a reduced cost; ways that cost more than `slack` beyond the best of their region can't be part of a plan within `slack` of the relaxation, so only few are
- * looked at, and `slack` grows until a plan is found within it (Pisinger, A minimal algorithm for the 0-1 knapsack problem, 1997, uses the same idea of a growing core).
+ * The best plan of one model when GPUs have prices instead of caps: exact, by dynamic programming
+ * over regions on undominated pairs of capacity and cost. The price of a token that satisfies
+ * global service in the relaxation gives each way to serve a region a reduced cost; ways that cost
+ * more than `slack` beyond the best of their region can't be part of a plan within `slack` of the
+ * relaxation, so only few are looked at, and `slack` grows until a plan is found within it
+ * (Pisinger, A minimal algorithm for the 0-1 knapsack problem, 1997, uses the same idea of a
+ * growing core).
  */
-export function createModelOptimum(task: PlacementTask, index: CoverIndex): (model: number, gpuUsd: Float64Array) => ModelOptimum {
+export function createModelOptimum(
+  task: PlacementTask,
+  index: CoverIndex,
+): (model: number, gpuUsd: Float64Array) => ModelOptimum {
   const { regions: R, skus: K, covers, capacity, gpus, lower, upper, current, belowUsd, aboveUsd } = task;
   const regional = new RegionalCover(task);
 
-  function relaxedAt(model: number, gpuUsd: Float64Array, tokenUsd: number, required: number): { bound: number; open: number; exact: boolean } {
+  function relaxedAt(
+    model: number,
+    gpuUsd: Float64Array,
+    tokenUsd: number,
+    required: number,
+  ): { bound: number; open: number; exact: boolean } {
     let bound = tokenUsd * required;
     let open = required;
     let exact = true;
@@ -70,7 +85,8 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
         cheapest = Math.min(cheapest, Math.max(usd, 1e-9));
       }
     }
-    // The relaxation is concave in the price of a token: the slope's sign says on which side of the best price one is.
+    // The relaxation is concave in the price of a token: the slope's sign says on which side of the
+    // best price one is.
     let [low, high] = [0, dearest];
     let best = relaxedAt(model, gpuUsd, 0, required);
     let tokenUsd = 0;
@@ -100,7 +116,10 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
     }
   };
 
-  /** Ways to serve a region whose reduced cost is within `slack` of the least; `complete` if none was left out for its cost. */
+  /**
+   * Ways to serve a region whose reduced cost is within `slack` of the least; `complete` if none
+   * was left out for its cost.
+   */
   function optionsOf(
     model: number,
     r: number,
@@ -123,7 +142,8 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
     for (let k = K - 1; k >= 0; k--) {
       const tokens = capacity[model * K + k];
       let lowest = Infinity;
-      for (let count = lower[first + k]; count <= upper[first + k]; count++) lowest = Math.min(lowest, usdOf(k, count) - tokenUsd * tokens * count);
+      for (let count = lower[first + k]; count <= upper[first + k]; count++)
+        lowest = Math.min(lowest, usdOf(k, count) - tokenUsd * tokens * count);
       rest[k] = rest[k + 1] + lowest;
       carry[k] = carry[k + 1] + tokens * upper[first + k];
     }
@@ -195,7 +215,13 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
     }
     const limit = leastRest + tokenUsd * required + slack;
     // Stages of undominated states, the most capable first.
-    let states: States = { tokens: new Float64Array([0]), usd: new Float64Array([0]), parent: new Int32Array([0]), option: new Int32Array([0]), length: 1 };
+    let states: States = {
+      tokens: new Float64Array([0]),
+      usd: new Float64Array([0]),
+      parent: new Int32Array([0]),
+      option: new Int32Array([0]),
+      length: 1,
+    };
     const stages: { parent: Int32Array; option: Int32Array }[] = [];
     for (let r = 0; r < R; r++) {
       localRest -= index.local[model * R + r];
@@ -204,7 +230,8 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
       const next = options[r];
       let merged = empty(0);
       for (let o = 0; o < next.usd.length; o++) {
-        // Every state with this option, in the order of the states, merged into what other options gave.
+        // Every state with this option, in the order of the states, merged into what other options
+        // gave.
         const into = empty(merged.length + states.length);
         let cheapest = Infinity;
         let n = 0;
@@ -262,6 +289,12 @@ export function createModelOptimum(task: PlacementTask, index: CoverIndex): (mod
   }
 
   function empty(size: number): States {
-    return { tokens: new Float64Array(size), usd: new Float64Array(size), parent: new Int32Array(size), option: new Int32Array(size), length: size };
+    return {
+      tokens: new Float64Array(size),
+      usd: new Float64Array(size),
+      parent: new Int32Array(size),
+      option: new Int32Array(size),
+      length: size,
+    };
   }
 }

@@ -11,12 +11,16 @@ export interface ApartPlan {
   readonly bound: number;
 }
 
-/** Plans each model by itself, exactly. If all together keep within the caps, that is the optimum; otherwise `undefined`, or the bound that it proves. */
+/**
+ * Plans each model by itself, exactly. If all together keep within the caps, that is the optimum;
+ * otherwise `undefined`, or the bound that it proves.
+ */
 export async function planApart(task: PlacementTask, stop: () => boolean): Promise<ApartPlan | undefined> {
   const { models: M, regions: R, skus: K, gpuCapacity } = task;
   const index = indexCovers(task, false);
   if (index.joint.some((covers) => covers.length > 1)) return undefined;
-  // A glance at what models would take without prices on GPUs: where that is too much, planning them exactly would be for nothing.
+  // A glance at what models would take without prices on GPUs: where that is too much, planning
+  // them exactly would be for nothing.
   const { gpuExcess } = createRelaxation(task, index, false)(firstPrices(task, index));
   if (M * R * K > 100 && gpuExcess.filter((excess) => excess > 0).length > 0.05 * R * K) return undefined;
   const optimum = createModelOptimum(task, index);
@@ -34,5 +38,7 @@ export async function planApart(task: PlacementTask, stop: () => boolean): Promi
     else counts.set(plan.counts, m * R * K);
   }
   if (!whole) return { status: 'planned', bound };
-  return gpusUsed(task, counts).some((used, at) => used > gpuCapacity[at]) ? { status: 'planned', bound } : { status: 'planned', counts, bound };
+  return gpusUsed(task, counts).some((used, at) => used > gpuCapacity[at])
+    ? { status: 'planned', bound }
+    : { status: 'planned', counts, bound };
 }

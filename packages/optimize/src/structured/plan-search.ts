@@ -7,7 +7,9 @@ import type { CoverIndex, Prices } from './prices.js';
 const MOST_STEPS = 3;
 
 /**
- * A plan under change: moves of single instances, with what each costs, covers that fall short priced. Never over a cap or out of bounds. Of two moves that cost the same, the one that keeps more of what is there wins.
+ * A plan under change: moves of single instances, with what each costs, covers that fall short
+ * priced. Never over a cap or out of bounds. Of two moves that cost the same, the one that keeps
+ * more of what is there wins.
  */
 export class PlanSearch {
   readonly counts: Float64Array;
@@ -17,7 +19,10 @@ export class PlanSearch {
   readonly #slack: CoverSlack;
   readonly #tolerance: number;
 
-  /** `counts` are changed in place and must keep within bounds. `elastic` prices shortages as the task says; otherwise each costs more than any instance could save. */
+  /**
+   * `counts` are changed in place and must keep within bounds. `elastic` prices shortages as the
+   * task says; otherwise each costs more than any instance could save.
+   */
   constructor(task: PlacementTask, index: CoverIndex, counts: Float64Array, elastic: boolean) {
     const { models: M, regions: R, skus: K, capacity, gpus } = task;
     this.#task = task;
@@ -84,7 +89,10 @@ export class PlanSearch {
     return this.counts[e] > this.#task.current[e] ? -this.#task.aboveUsd[p] : -this.#task.belowUsd[p];
   }
 
-  /** Takes instances out of cells over their cap, those first whose tokens cost least to carry elsewhere. Leaves covers short. */
+  /**
+   * Takes instances out of cells over their cap, those first whose tokens cost least to carry
+   * elsewhere. Leaves covers short.
+   */
   fitGpus(prices: Prices): void {
     const { models: M, regions: R, skus: K, gpus, capacity, lower } = this.#task;
     for (let r = 0; r < R; r++) {
@@ -97,7 +105,8 @@ export class PlanSearch {
             const used = gpus[m * K + k];
             if (this.counts[e] <= lower[e] || used === 0) continue;
             let tokenUsd = 0;
-            for (const c of this.#index.joint[m]) if (this.#index.includes[c * R + r] === 1) tokenUsd += prices.coverUsd[c];
+            for (const c of this.#index.joint[m])
+              if (this.#index.includes[c * R + r] === 1) tokenUsd += prices.coverUsd[c];
             // What is lost locally has to be made up for by another SKU here.
             const local = this.#slack.local(m, r) < capacity[m * K + k] ? 0.3 * tokenUsd * capacity[m * K + k] : 0;
             const loss = (this.#downUsd(m, e, k) + tokenUsd * capacity[m * K + k] + local) / used;
@@ -109,13 +118,21 @@ export class PlanSearch {
           if (best === -1) break;
           // Singly where it matters; in larger steps where thousands have to go.
           const many = Math.floor(-this.#free[r * K + k] / (16 * gpus[best * K + k]));
-          this.#apply(best, r, k, -Math.max(1, Math.min(many, this.counts[(best * R + r) * K + k] - lower[(best * R + r) * K + k])));
+          this.#apply(
+            best,
+            r,
+            k,
+            -Math.max(1, Math.min(many, this.counts[(best * R + r) * K + k] - lower[(best * R + r) * K + k])),
+          );
         }
       }
     }
   }
 
-  /** Adds what is cheapest for each token that a cover lacks, at prices that say what GPUs are worth to others, until nothing helps. */
+  /**
+   * Adds what is cheapest for each token that a cover lacks, at prices that say what GPUs are worth
+   * to others, until nothing helps.
+   */
   fill(prices: Prices): void {
     const { models: M, regions: R, skus: K, gpus, capacity } = this.#task;
     for (let m = 0; m < M; m++) {
@@ -142,7 +159,10 @@ export class PlanSearch {
     }
   }
 
-  /** How many of one kind can be added at once, each as good as the first: a sixteenth of what a cover still lacks, at most. */
+  /**
+   * How many of one kind can be added at once, each as good as the first: a sixteenth of what a
+   * cover still lacks, at most.
+   */
   #manyAt(m: number, r: number, k: number): number {
     const { regions: R, skus: K, capacity, gpus, upper, current } = this.#task;
     const e = (m * R + r) * K + k;
@@ -157,12 +177,16 @@ export class PlanSearch {
     for (let m = 0; m < M; m++) {
       for (let again = true; again && this.#slack.short(m);) {
         again = false;
-        for (let r = 0; r < R && this.#slack.short(m); r++) for (let k = 0; k < K; k++) if (this.#evictFor(m, r, k)) again = true;
+        for (let r = 0; r < R && this.#slack.short(m); r++)
+          for (let k = 0; k < K; k++) if (this.#evictFor(m, r, k)) again = true;
       }
     }
   }
 
-  /** One more of `m` in a full cell, what it makes superfluous gone, and another model out of the cell; undone unless it pays. */
+  /**
+   * One more of `m` in a full cell, what it makes superfluous gone, and another model out of the
+   * cell; undone unless it pays.
+   */
   #evictFor(m: number, r: number, k: number): boolean {
     const { models: M, regions: R, skus: K, gpus, capacity, upper, lower } = this.#task;
     const e = (m * R + r) * K + k;
@@ -200,7 +224,8 @@ export class PlanSearch {
           this.#log[MOST_STEPS + added++] = next;
         }
         if (usd < -this.#tolerance) return true;
-        for (let at = MOST_STEPS + added - 1; at >= MOST_STEPS; at--) this.#apply(other, Math.floor(this.#log[at] / K) % R, this.#log[at] % K, -1);
+        for (let at = MOST_STEPS + added - 1; at >= MOST_STEPS; at--)
+          this.#apply(other, Math.floor(this.#log[at] / K) % R, this.#log[at] % K, -1);
         for (let n = 0; n < out; n++) this.#apply(other, r, k, 1);
       }
     }
@@ -209,7 +234,10 @@ export class PlanSearch {
     return false;
   }
 
-  /** Plans each model anew with what the others leave, exactly where that is possible. Says whether anything changed. */
+  /**
+   * Plans each model anew with what the others leave, exactly where that is possible. Says whether
+   * anything changed.
+   */
   replan(): boolean {
     const { models: M, regions: R, skus: K, gpus, upper } = this.#task;
     const roomy = Float64Array.from(upper);
@@ -222,13 +250,16 @@ export class PlanSearch {
       for (let at = 0; at < R * K; at++) {
         const p = m * K + (at % K);
         const count = this.counts[first + at];
-        now += (count - this.#task.current[first + at]) * (count < this.#task.current[first + at] ? this.#task.belowUsd[p] : this.#task.aboveUsd[p]);
+        now +=
+          (count - this.#task.current[first + at]) *
+          (count < this.#task.current[first + at] ? this.#task.belowUsd[p] : this.#task.aboveUsd[p]);
         if (gpus[p] > 0) roomy[first + at] = Math.min(upper[first + at], count + Math.floor(this.#free[at] / gpus[p]));
       }
       const { bound, counts } = optimum(m, free);
       if (counts === undefined || !(bound < now - this.#tolerance)) continue;
       for (let at = 0; at < R * K; at++)
-        if (counts[at] !== this.counts[first + at]) this.#apply(m, Math.floor(at / K), at % K, counts[at] - this.counts[first + at]);
+        if (counts[at] !== this.counts[first + at])
+          this.#apply(m, Math.floor(at / K), at % K, counts[at] - this.counts[first + at]);
       changed = true;
     }
     return changed;
@@ -238,13 +269,15 @@ export class PlanSearch {
   trade(stop: () => boolean = () => false): boolean {
     const { models: M, regions: R, skus: K } = this.#task;
     let changed = false;
-    for (let m = 0; m < M; m++) for (let r = 0; r < R; r++) for (let k = 0; k < K; k++) while (!stop() && this.#evictFor(m, r, k)) changed = true;
+    for (let m = 0; m < M; m++)
+      for (let r = 0; r < R; r++) for (let k = 0; k < K; k++) while (!stop() && this.#evictFor(m, r, k)) changed = true;
     return changed;
   }
 
   /**
-   * Local search until no move of the neighbourhood pays, or for at most `passes` rounds. A move takes one instance of a model away and puts up to three where that costs least, or adds one and takes up to three away.
-   * Says whether anything changed.
+   * Local search until no move of the neighbourhood pays, or for at most `passes` rounds. A move
+   * takes one instance of a model away and puts up to three where that costs least, or adds one and
+   * takes up to three away. Says whether anything changed.
    */
   descend(passes: number, stop: () => boolean = () => false): boolean {
     const { models: M, regions: R, skus: K, lower } = this.#task;

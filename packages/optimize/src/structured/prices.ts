@@ -1,7 +1,10 @@
 import type { PlacementTask } from '../task.js';
 import { RegionalCover } from './regional-cover.js';
 
-/** Prices of what couples regions and models: GPUs by region × SKU, and capacity by cover of several regions. */
+/**
+ * Prices of what couples regions and models: GPUs by region × SKU, and capacity by cover of several
+ * regions.
+ */
 export interface Prices {
   readonly gpuUsd: Float64Array;
   readonly coverUsd: Float64Array;
@@ -18,7 +21,10 @@ export interface CoverIndex {
   readonly includes: Uint8Array;
 }
 
-/** With one region all covers of a model are of that region, and where none may fall short the largest is all that counts. */
+/**
+ * With one region all covers of a model are of that region, and where none may fall short the
+ * largest is all that counts.
+ */
 export function indexCovers({ covers, models: M, regions: R }: PlacementTask, elastic: boolean): CoverIndex {
   const local = new Float64Array(M * R);
   const localUsd = new Float64Array(M * R).fill(Infinity);
@@ -40,16 +46,23 @@ export interface Relaxed {
   /** No plan costs less. */
   readonly bound: number;
   readonly counts: Float64Array;
-  /** How far each cover is from what it needs, and each cell's GPUs from their cap; positive is too little, or too much used. */
+  /**
+   * How far each cover is from what it needs, and each cell's GPUs from their cap; positive is too
+   * little, or too much used.
+   */
   readonly coverMissing: Float64Array;
   readonly gpuExcess: Float64Array;
 }
 
 /**
- * Lagrangian relaxation: at given prices, regions and models decide apart. Held, Wolfe and Crowder, Validation of subgradient optimization (1974).
- * `elastic` lets covers fall short at their prices.
+ * Lagrangian relaxation: at given prices, regions and models decide apart. Held, Wolfe and Crowder,
+ * Validation of subgradient optimization (1974). `elastic` lets covers fall short at their prices.
  */
-export function createRelaxation(task: PlacementTask, index: CoverIndex, elastic: boolean): (prices: Prices) => Relaxed {
+export function createRelaxation(
+  task: PlacementTask,
+  index: CoverIndex,
+  elastic: boolean,
+): (prices: Prices) => Relaxed {
   const { models: M, regions: R, skus: K, covers, capacity, gpus, gpuCapacity } = task;
   const regional = new RegionalCover(task);
   const counts = new Float64Array(M * R * K);
@@ -92,7 +105,10 @@ export function createRelaxation(task: PlacementTask, index: CoverIndex, elastic
   };
 }
 
-/** Prices to start from: for each joint cover that of its marginal instance if nothing else mattered, and no price on GPUs. */
+/**
+ * Prices to start from: for each joint cover that of its marginal instance if nothing else
+ * mattered, and no price on GPUs.
+ */
 export function firstPrices(task: PlacementTask, index: CoverIndex): Prices {
   const { models: M, regions: R, skus: K, covers, capacity, current, upper } = task;
   const coverUsd = new Float64Array(covers.length);
@@ -111,7 +127,10 @@ export function firstPrices(task: PlacementTask, index: CoverIndex): Prices {
           held += Math.min(current[e], upper[e]);
           more += Math.max(0, upper[e] - current[e]);
         }
-        steps.push({ ratio: task.belowUsd[m * K + k] / tokens, tokens: held * tokens }, { ratio: task.aboveUsd[m * K + k] / tokens, tokens: more * tokens });
+        steps.push(
+          { ratio: task.belowUsd[m * K + k] / tokens, tokens: held * tokens },
+          { ratio: task.aboveUsd[m * K + k] / tokens, tokens: more * tokens },
+        );
       }
       steps.sort((a, b) => a.ratio - b.ratio);
       let open = covers[c].required;

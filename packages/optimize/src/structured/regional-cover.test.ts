@@ -22,7 +22,9 @@ describe('the structure of placement', () => {
   it('finds the cheapest way to serve a region, as trying all does', () => {
     for (let seed = 0; seed < 150; seed++) {
       const rng = createRng(`cover ${seed}`);
-      const task = createTask(randomProblem(rng, { models: 1, regions: 1, skus: 3, windows: 1, capped: 0, room: 1 }), { variant: 'paper' });
+      const task = createTask(randomProblem(rng, { models: 1, regions: 1, skus: 3, windows: 1, capped: 0, room: 1 }), {
+        variant: 'paper',
+      });
       const index = indexCovers(task, false);
       const tokenUsd = rng.next() < 0.5 ? 0 : rng.next() * 4e-8;
       const gpuUsd = Float64Array.from({ length: 3 }, () => Math.floor(10 * rng.next()));
@@ -35,7 +37,9 @@ describe('the structure of placement', () => {
         if (carried < index.local[0]) continue;
         let usd = -tokenUsd * carried;
         for (const [k, count] of counts.entries())
-          usd += (count - task.current[k]) * (count < task.current[k] ? task.belowUsd[k] : task.aboveUsd[k]) + count * gpuUsd[k] * task.gpus[k];
+          usd +=
+            (count - task.current[k]) * (count < task.current[k] ? task.belowUsd[k] : task.aboveUsd[k]) +
+            count * gpuUsd[k] * task.gpus[k];
         best = Math.min(best, usd);
       }
       if (best === Infinity) expect(regional.missing).toBeGreaterThan(0);
@@ -46,7 +50,9 @@ describe('the structure of placement', () => {
   it('plans a model by itself exactly, and never above what prices bound', () => {
     for (let seed = 0; seed < 60; seed++) {
       const rng = createRng(`model ${seed}`);
-      const task = createTask(randomProblem(rng, { models: 1, regions: 2, skus: 2, windows: 2, capped: 0, room: 1 }), { variant: 'paper' });
+      const task = createTask(randomProblem(rng, { models: 1, regions: 2, skus: 2, windows: 2, capped: 0, room: 1 }), {
+        variant: 'paper',
+      });
       const index = indexCovers(task, false);
       const upper = Float64Array.from(task.upper, (most, e) => Math.min(most, task.lower[e] + 8));
       const free = new Float64Array(4);
@@ -54,9 +60,11 @@ describe('the structure of placement', () => {
       let best = Infinity;
       for (const tried of vectors([...task.lower], [...upper])) {
         const carried = [0, 1].map((r) => tried[2 * r] * task.capacity[0] + tried[2 * r + 1] * task.capacity[1]);
-        if (task.covers.some((cover) => cover.regions.reduce((sum, r) => sum + carried[r], 0) < cover.required)) continue;
+        if (task.covers.some((cover) => cover.regions.reduce((sum, r) => sum + carried[r], 0) < cover.required))
+          continue;
         let usd = 0;
-        for (const [e, count] of tried.entries()) usd += (count - task.current[e]) * (count < task.current[e] ? task.belowUsd[e % 2] : task.aboveUsd[e % 2]);
+        for (const [e, count] of tried.entries())
+          usd += (count - task.current[e]) * (count < task.current[e] ? task.belowUsd[e % 2] : task.aboveUsd[e % 2]);
         best = Math.min(best, usd);
       }
       if (best === Infinity) {
@@ -65,7 +73,9 @@ describe('the structure of placement', () => {
       }
       expect(bound).toBeCloseTo(best, 6);
       expect(counts).toBeDefined();
-      expect(createRelaxation({ ...task, upper }, index, false)(firstPrices(task, index)).bound).toBeLessThanOrEqual(best + 1e-6);
+      expect(createRelaxation({ ...task, upper }, index, false)(firstPrices(task, index)).bound).toBeLessThanOrEqual(
+        best + 1e-6,
+      );
     }
   });
 });

@@ -1,18 +1,26 @@
 import type { PlacementTask } from '../task.js';
 
-/** Minimal covers that are written down for one model and region; where there are more, each question is searched anew. */
+/**
+ * Minimal covers that are written down for one model and region; where there are more, each
+ * question is searched anew.
+ */
 const MOST_COVERS = 600;
 
 /** Largest count of one SKU in a listed cover, and steps in listing them. */
 const MOST_COUNT = 2_000;
 const MOST_VISITS = 50_000;
 
-/** Nodes of one search; beyond them the best found stands, and the relaxation's value is the bound. */
+/**
+ * Nodes of one search; beyond them the best found stands, and the relaxation's value is the bound.
+ */
 const MOST_NODES = 400;
 
 /**
- * The smallest problem inside placement: instances of one model in one region, at reduced prices, that carry at least `required`. Exact by branch and bound over SKUs in order of price per token.
- * Prices are convex in the count, so what pays for itself is taken first. Where minimal covers (those that no instance can be left out of) are few they are listed once, and an answer is the cheapest of them at the prices.
+ * The smallest problem inside placement: instances of one model in one region, at reduced prices,
+ * that carry at least `required`. Exact by branch and bound over SKUs in order of price per token.
+ * Prices are convex in the count, so what pays for itself is taken first. Where minimal covers
+ * (those that no instance can be left out of) are few they are listed once, and an answer is the
+ * cheapest of them at the prices.
  */
 export class RegionalCover {
   /** Counts by SKU of the best answer. */
@@ -37,7 +45,10 @@ export class RegionalCover {
   #bestCost = 0;
   #bestMissing = 0;
   #shortageUsd = Infinity;
-  /** Minimal covers by model × region, K counts each; `undefined` where not yet listed, `null` where too many. */
+  /**
+   * Minimal covers by model × region, K counts each; `undefined` where not yet listed, `null` where
+   * too many.
+   */
   readonly #covers: (Int32Array | null | undefined)[];
   /** Price of each count of each SKU, K × width. */
   #table = new Float64Array(0);
@@ -55,10 +66,19 @@ export class RegionalCover {
   }
 
   /**
-   * Solves for a model and region. An instance of SKU k costs its price, plus `gpuUsd[k]` for each GPU, less `tokenUsd` for each micro-token/s; costs are changes from what is there now.
-   * What is missing costs `shortageUsd` each, `Infinity` where nothing may be.
+   * Solves for a model and region. An instance of SKU k costs its price, plus `gpuUsd[k]` for each
+   * GPU, less `tokenUsd` for each micro-token/s; costs are changes from what is there now. What is
+   * missing costs `shortageUsd` each, `Infinity` where nothing may be.
    */
-  solve(model: number, region: number, required: number, tokenUsd: number, gpuUsd: Float64Array | undefined, gpuAt: number, shortageUsd: number): void {
+  solve(
+    model: number,
+    region: number,
+    required: number,
+    tokenUsd: number,
+    gpuUsd: Float64Array | undefined,
+    gpuAt: number,
+    shortageUsd: number,
+  ): void {
     const { skus: K, regions: R, current, lower, upper, capacity, gpus, belowUsd, aboveUsd } = this.#task;
     const first = (model * R + region) * K;
     let cost = 0;
@@ -100,7 +120,8 @@ export class RegionalCover {
     for (let s = 0; s < this.#steps; s++) {
       let at = s;
       const ratio = this.#stepUsd[s] / this.#stepTokens[s];
-      for (; at > 0 && this.#stepUsd[order[at - 1]] / this.#stepTokens[order[at - 1]] > ratio; at--) order[at] = order[at - 1]!;
+      for (; at > 0 && this.#stepUsd[order[at - 1]] / this.#stepTokens[order[at - 1]] > ratio; at--)
+        order[at] = order[at - 1]!;
       order[at] = s;
     }
     this.#nodes = 0;
@@ -111,7 +132,8 @@ export class RegionalCover {
     const relaxed = this.#relaxation(0, open);
     let all = 0;
     for (let s = 0; s < this.#steps; s++) all += this.#stepUnits[s] * this.#stepTokens[s];
-    // The first dive takes what is enough, so the search ends; where nothing is enough there is nothing to search.
+    // The first dive takes what is enough, so the search ends; where nothing is enough there is
+    // nothing to search.
     if (all >= open || shortageUsd < Infinity) this.#search(0, open, 0);
     if (this.#bestCost === Infinity) {
       // All there is does not suffice.
@@ -146,7 +168,8 @@ export class RegionalCover {
       if (at === order.length) return true;
       const k = order[at];
       const tokens = capacity[model * K + k];
-      // The smallest instance comes last, so a cover that it completes is minimal, and so is one that needs no more.
+      // The smallest instance comes last, so a cover that it completes is minimal, and so is one
+      // that needs no more.
       const most = Math.min(upper[(model * R + region) * K + k], Math.ceil(open / tokens));
       if (most > MOST_COUNT) return false;
       for (let count = most; count >= 0; count--) {
@@ -160,7 +183,14 @@ export class RegionalCover {
   }
 
   /** The cheapest of the listed covers, each with what pays for itself on top. */
-  #cheapest(covers: Int32Array, model: number, region: number, tokenUsd: number, gpuUsd: Float64Array | undefined, gpuAt: number): void {
+  #cheapest(
+    covers: Int32Array,
+    model: number,
+    region: number,
+    tokenUsd: number,
+    gpuUsd: Float64Array | undefined,
+    gpuAt: number,
+  ): void {
     const { skus: K, regions: R, current, capacity, gpus, belowUsd, aboveUsd } = this.#task;
     const first = (model * R + region) * K;
     let width = 1;
@@ -228,7 +258,11 @@ export class RegionalCover {
       if (open <= 0) return;
     }
     if (at === this.#steps) return;
-    if (this.#bestCost < Infinity && !(cost + this.#relaxation(at, open) < this.#bestCost - 1e-12 * Math.abs(this.#bestCost))) return;
+    if (
+      this.#bestCost < Infinity &&
+      !(cost + this.#relaxation(at, open) < this.#bestCost - 1e-12 * Math.abs(this.#bestCost))
+    )
+      return;
     const s = this.#order[at];
     const tokens = this.#stepTokens[s];
     for (let units = Math.min(this.#stepUnits[s], Math.ceil(open / tokens)); units >= 0; units--) {

@@ -7,6 +7,8 @@ describe('createEdfScheduler', () => {
 
   it('ranks by deadline, whatever the arrival', () => {
     const { priority } = createEdfScheduler();
-    expect(priority(fakeRequest({ arrivedAtMs: 9, deadlineAtMs: 100 }), 9)).toBeLessThan(priority(fakeRequest({ arrivedAtMs: 1, deadlineAtMs: 200 }), 9));
+    expect(priority(fakeRequest({ arrivedAtMs: 9, deadlineAtMs: 100 }), 9)).toBeLessThan(
+      priority(fakeRequest({ arrivedAtMs: 1, deadlineAtMs: 200 }), 9),
+    );
   });
 });

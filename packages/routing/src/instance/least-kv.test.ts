@@ -9,7 +9,9 @@ describe('createLeastKvRouter', () => {
     const route = (instances: [number, number][]) =>
       createLeastKvRouter().route(
         fakeRequest(),
-        fakeInstancePool(instances.map(([kvCacheUtilization, outstandingTokens]) => ({ kvCacheUtilization, outstandingTokens }))),
+        fakeInstancePool(
+          instances.map(([kvCacheUtilization, outstandingTokens]) => ({ kvCacheUtilization, outstandingTokens })),
+        ),
         0,
       );
     expect(

@@ -1,6 +1,9 @@
 import type { InstanceRouter } from '@sageserve/core';
 
-/** The ready instance with the lowest KV-cache utilisation; ties go to the fewest outstanding tokens, then to the first. */
+/**
+ * The ready instance with the lowest KV-cache utilisation; ties go to the fewest outstanding
+ * tokens, then to the first.
+ */
 export function createLeastKvRouter(): InstanceRouter {
   return {
     name: 'least-kv',

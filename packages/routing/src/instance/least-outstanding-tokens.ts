@@ -1,6 +1,9 @@
 import type { InstanceRouter } from '@sageserve/core';
 
-/** Join the shortest queue, counted in tokens: the ready instance with the fewest outstanding tokens, first on a tie. */
+/**
+ * Join the shortest queue, counted in tokens: the ready instance with the fewest outstanding
+ * tokens, first on a tie.
+ */
 export function createLeastOutstandingTokensRouter(): InstanceRouter {
   return {
     name: 'least-outstanding-tokens',

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { createRandomOfTwoRouter } from './random-of-two.js';
 
 describe('createRandomOfTwoRouter', () => {
-  for (const check of instanceRouterConformance(() => createRandomOfTwoRouter({ rng: createRng(5) }))) it(check.name, check.run);
+  for (const check of instanceRouterConformance(() => createRandomOfTwoRouter({ rng: createRng(5) })))
+    it(check.name, check.run);
 
   it('prefers the shorter queue of two, and repeats itself from the same seed', () => {
     const pool = fakeInstancePool([{ outstandingTokens: 100 }, { outstandingTokens: 1 }, { outstandingTokens: 50 }]);

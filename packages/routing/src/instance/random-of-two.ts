@@ -4,7 +4,10 @@ export interface RandomOfTwoRouterOptions {
   readonly rng: Rng;
 }
 
-/** Draws two ready instances and takes the one with fewer outstanding tokens (Mitzenmacher, "The power of two choices", 2001). */
+/**
+ * Draws two ready instances and takes the one with fewer outstanding tokens (Mitzenmacher, "The
+ * power of two choices", 2001).
+ */
 export function createRandomOfTwoRouter(options: RandomOfTwoRouterOptions): InstanceRouter {
   const { rng } = options;
   return {

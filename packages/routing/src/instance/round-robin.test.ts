@@ -14,6 +14,8 @@ describe('createRoundRobinRouter', () => {
   it('keeps a turn for each pool: two that are asked in alternation use all their instances', () => {
     const router = createRoundRobinRouter();
     const pools = ['a', 'b'].map((key) => ({ ...fakeInstancePool([{}, {}]), key }));
-    expect(Array.from({ length: 6 }, (_, i) => router.route(fakeRequest(), pools[i % 2]!, 0))).toEqual([0, 0, 1, 1, 0, 0]);
+    expect(Array.from({ length: 6 }, (_, i) => router.route(fakeRequest(), pools[i % 2]!, 0))).toEqual([
+      0, 0, 1, 1, 0, 0,
+    ]);
   });
 });

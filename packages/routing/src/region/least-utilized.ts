@@ -1,6 +1,9 @@
 import type { RegionRouter } from '@sageserve/core';
 
-/** Sends each request to the least utilised region that may serve it; ties go to the request's order of preference, regions without ready instances come last. */
+/**
+ * Sends each request to the least utilised region that may serve it; ties go to the request's order
+ * of preference, regions without ready instances come last.
+ */
 export function createLeastUtilizedRouter(): RegionRouter {
   return {
     name: 'least-utilized',

@@ -1,6 +1,9 @@
 import type { RegionRouter } from '@sageserve/core';
 
-/** Keeps every request where it came from, whatever the load; the first region that may serve it where its origin may not. */
+/**
+ * Keeps every request where it came from, whatever the load; the first region that may serve it
+ * where its origin may not.
+ */
 export function createOriginOnlyRouter(): RegionRouter {
   return {
     name: 'origin-only',

@@ -25,7 +25,8 @@ const router = (current: () => PlacementPlan | undefined, threshold = 0.85) =>
 const idle = fakeRegionPool([{}, {}, {}]);
 
 describe('createPlannedRouter', () => {
-  for (const check of regionRouterConformance(() => router(() => plan([1, 1, 1], [1, 1, 1])))) it(check.name, check.run);
+  for (const check of regionRouterConformance(() => router(() => plan([1, 1, 1], [1, 1, 1]))))
+    it(check.name, check.run);
 
   it('sends requests where the flows of the present window say, in proportion', () => {
     const route = router(() => plan([6, 3, 1], [0, 0, 1]));
@@ -37,7 +38,12 @@ describe('createPlannedRouter', () => {
   });
 
   it('goes from window to window, by the plan’s own clock, and stays with the last', () => {
-    const rows = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]; // prettier-ignore
+    const rows = [
+      [1, 0, 0],
+      [0, 1, 0],
+      [0, 0, 1],
+      [1, 0, 0],
+    ];
     const flows = (row: number[]) => new PlacementGrid(1, 3, 3, Float64Array.from([...row, 0, 0, 0, 0, 0, 0]));
     const base = plan([0, 0, 0], [0, 0, 0], 5 * MINUTE);
     const windows: PlacementPlan = {
@@ -47,21 +53,33 @@ describe('createPlannedRouter', () => {
     };
     const route = router(() => windows);
     const at = (nowMs: number) => route.route(fakeRequest(), idle, nowMs);
-    expect([0, 5, 5.99, 6, 6.99, 7, 7.99, 8, 30].map((minute) => at(minute * MINUTE))).toEqual([0, 0, 0, 1, 1, 2, 2, 0, 0]);
+    expect([0, 5, 5.99, 6, 6.99, 7, 7.99, 8, 30].map((minute) => at(minute * MINUTE))).toEqual([
+      0, 0, 0, 1, 1, 2, 2, 0, 0,
+    ]);
     // Without a demand of its own the windows share the plan's validity: four of five minutes.
     const { demand: _, ...undated } = windows;
     const even = router(() => ({ ...undated }));
-    expect([0, 5, 9.9, 10, 14.9, 15, 20, 99].map((minute) => even.route(fakeRequest(), idle, minute * MINUTE))).toEqual([0, 0, 0, 1, 1, 2, 0, 0]);
+    expect([0, 5, 9.9, 10, 14.9, 15, 20, 99].map((minute) => even.route(fakeRequest(), idle, minute * MINUTE))).toEqual(
+      [0, 0, 0, 1, 1, 2, 0, 0],
+    );
   });
 
   it('knows each model’s and each origin’s own flows, and what a model may be filled to', () => {
     const regions = ['region-0', 'region-1', 'region-2'].map(regionId);
     const grid = new PlacementGrid(2, 3, 3);
-    grid.set(0, 0, 1, 5); // prettier-ignore
+    grid.set(0, 0, 1, 5);
     grid.set(0, 2, 0, 5);
     grid.set(1, 0, 2, 5);
     grid.set(1, 1, 1, 5);
-    const two: PlacementPlan = { models: ['model-a', 'model-b'].map(modelId), regions, skus: [], target: new PlacementGrid(2, 3, 0), validFromMs: 0, validUntilMs: HOUR, flowTokensPerS: [grid] }; // prettier-ignore
+    const two: PlacementPlan = {
+      models: ['model-a', 'model-b'].map(modelId),
+      regions,
+      skus: [],
+      target: new PlacementGrid(2, 3, 0),
+      validFromMs: 0,
+      validUntilMs: HOUR,
+      flowTokensPerS: [grid],
+    };
     const asked: string[] = [];
     const route = createPlannedRouter({
       plan: () => two,
@@ -70,9 +88,22 @@ describe('createPlannedRouter', () => {
       rng: createRng(1),
     });
     const to = (model: string, originRegion: number, kvCacheUtilization = 0) =>
-      route.route(fakeRequest({ modelId: modelId(model), originRegion }), fakeRegionPool([{ kvCacheUtilization }, { kvCacheUtilization }, { kvCacheUtilization }]), 0); // prettier-ignore
-    expect([to('model-a', 0), to('model-a', 1), to('model-a', 2), to('model-b', 0), to('model-b', 1), to('model-b', 2)]).toEqual([1, -1, 0, 2, 1, -1]);
-    expect([to('model-a', 0, 0.49), to('model-a', 0, 0.5), to('model-b', 0, 0.89), to('model-b', 0, 0.9)]).toEqual([1, -1, 2, -1]);
+      route.route(
+        fakeRequest({ modelId: modelId(model), originRegion }),
+        fakeRegionPool([{ kvCacheUtilization }, { kvCacheUtilization }, { kvCacheUtilization }]),
+        0,
+      );
+    expect([
+      to('model-a', 0),
+      to('model-a', 1),
+      to('model-a', 2),
+      to('model-b', 0),
+      to('model-b', 1),
+      to('model-b', 2),
+    ]).toEqual([1, -1, 0, 2, 1, -1]);
+    expect([to('model-a', 0, 0.49), to('model-a', 0, 0.5), to('model-b', 0, 0.89), to('model-b', 0, 0.9)]).toEqual([
+      1, -1, 2, -1,
+    ]);
     expect(asked).toEqual(['model-a', 'model-b']);
   });
 
@@ -89,7 +120,14 @@ describe('createPlannedRouter', () => {
     });
     expect(route.route(fakeRequest({ originRegion: 0 }), idle, 0)).toBe(2);
     expect(route.route(fakeRequest({ originRegion: 2 }), idle, 0)).toBe(-1);
-    expect(() => createPlannedRouter({ plan: () => undefined, otherwise: createUtilizationRouter(), threshold: 0, rng: createRng(1) })).toThrow('threshold: must be above 0 and at most 1, not 0'); // prettier-ignore
+    expect(() =>
+      createPlannedRouter({
+        plan: () => undefined,
+        otherwise: createUtilizationRouter(),
+        threshold: 0,
+        rng: createRng(1),
+      }),
+    ).toThrow('threshold: must be above 0 and at most 1, not 0');
     expect(() => router(() => undefined, 1)).not.toThrow();
   });
 
@@ -117,7 +155,8 @@ describe('createPlannedRouter', () => {
 
   it('falls back where the plan says nothing, and where what it says is full, gone or forbidden', () => {
     const planned = router(() => plan([0, 1, 0], [0, 1, 0]));
-    const to = (regions: Parameters<typeof fakeRegionPool>[0]) => planned.route(fakeRequest(), fakeRegionPool(regions), 0);
+    const to = (regions: Parameters<typeof fakeRegionPool>[0]) =>
+      planned.route(fakeRequest(), fakeRegionPool(regions), 0);
     expect(to([{}, { kvCacheUtilization: 0.84 }, {}])).toBe(1);
     expect(to([{}, { kvCacheUtilization: 0.85 }, {}])).toBe(0);
     expect(to([{}, { hosts: false }, {}])).toBe(0);

@@ -12,15 +12,24 @@ import {
 export interface PlannedRouterOptions {
   /** The plan in force, or undefined. */
   readonly plan: () => PlacementPlan | undefined;
-  /** Decides where the plan says nothing, and where the region that it says is full: the paper's rule, usually. */
+  /**
+   * Decides where the plan says nothing, and where the region that it says is full: the paper's
+   * rule, usually.
+   */
   readonly otherwise: RegionRouter;
-  /** A region that the plan says is taken while its KV-cache utilisation is under this share (0–1, default 0.85), by model where it is a function, which is asked once for each plan and window. */
+  /**
+   * A region that the plan says is taken while its KV-cache utilisation is under this share (0–1,
+   * default 0.85), by model where it is a function, which is asked once for each plan and window.
+   */
   readonly threshold?: number | ((modelId: ModelId) => number);
   /** Where each model's and origin's sequence begins, so that several routers do not go in step. */
   readonly rng: Rng;
 }
 
-/** Steps of this size, modulo 1, fill the unit interval evenly from the first on (the golden ratio's Weyl sequence). */
+/**
+ * Steps of this size, modulo 1, fill the unit interval evenly from the first on (the golden ratio's
+ * Weyl sequence).
+ */
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 /** One model's requests from one origin under one plan. */
@@ -36,8 +45,9 @@ interface Flow {
 }
 
 /**
- * Sends each request where the plan's flows of the present window say, in proportion, as long as there is room. Which of them one goes to follows a sequence that is even over any stretch, so that no region is sent
- * a crowd by chance as it would be by random draws.
+ * Sends each request where the plan's flows of the present window say, in proportion, as long as
+ * there is room. Which of them one goes to follows a sequence that is even over any stretch, so
+ * that no region is sent a crowd by chance as it would be by random draws.
  */
 export function createPlannedRouter(options: PlannedRouterOptions): RegionRouter {
   const { plan: current, otherwise, threshold = 0.85, rng } = options;
@@ -57,7 +67,10 @@ export function createPlannedRouter(options: PlannedRouterOptions): RegionRouter
     flows = new Map();
     const windows = plan?.flowTokensPerS;
     if (plan === undefined || windows === undefined || windows.length === 0) return;
-    const { startMs, stepMs } = plan.demand ?? { startMs: plan.validFromMs, stepMs: (plan.validUntilMs - plan.validFromMs) / windows.length };
+    const { startMs, stepMs } = plan.demand ?? {
+      startMs: plan.validFromMs,
+      stepMs: (plan.validUntilMs - plan.validFromMs) / windows.length,
+    };
     const window = Math.min(windows.length - 1, Math.max(0, Math.floor((nowMs - startMs) / stepMs)));
     if (window < windows.length - 1) windowEndsAtMs = startMs + (window + 1) * stepMs;
     const grid = windows[window]!;
@@ -111,7 +124,13 @@ export function createPlannedRouter(options: PlannedRouterOptions): RegionRouter
       let k = 0;
       while (k < cumulative.length - 1 && cumulative[k]! <= drawn) k++;
       const r = positionOf(flow, k, regions);
-      if (r !== -1 && regions.allowed(r) && regions.hosts(r) && (regions.kvCacheUtilization(r) ?? Infinity) < flow.limit) return r;
+      if (
+        r !== -1 &&
+        regions.allowed(r) &&
+        regions.hosts(r) &&
+        (regions.kvCacheUtilization(r) ?? Infinity) < flow.limit
+      )
+        return r;
       return otherwise.route(request, regions, nowMs);
     },
   };

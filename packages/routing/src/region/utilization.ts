@@ -1,17 +1,21 @@
 import { ConfigError, type RegionRouter } from '@sageserve/core';
 
 export interface UtilizationRouterOptions {
-  /** A region takes requests while its KV-cache utilisation is under this share (0–1, default 0.7). */
+  /**
+   * A region takes requests while its KV-cache utilisation is under this share (0–1, default 0.7).
+   */
   readonly threshold?: number;
 }
 
 /**
- * The paper's region router: the first region in the request's order of preference whose effective memory utilisation is under the threshold; where none is,
- * the least utilised, first in order on a tie. A region without ready instances comes last. Source: arXiv 2502.14617, section 6.2.
+ * The paper's region router: the first region in the request's order of preference whose effective
+ * memory utilisation is under the threshold; where none is, the least utilised, first in order on a
+ * tie. A region without ready instances comes last. Source: arXiv 2502.14617, section 6.2.
  */
 export function createUtilizationRouter(options: UtilizationRouterOptions = {}): RegionRouter {
   const threshold = options.threshold ?? 0.7;
-  if (!(threshold > 0 && threshold <= 1)) throw new ConfigError('threshold', `must be above 0 and at most 1, not ${threshold}`);
+  if (!(threshold > 0 && threshold <= 1))
+    throw new ConfigError('threshold', `must be above 0 and at most 1, not ${threshold}`);
   return {
     name: 'utilization',
     route(_request, regions) {

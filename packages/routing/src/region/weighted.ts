@@ -1,12 +1,18 @@
 import { ConfigError, type RegionIndex, type RegionRouter, type RequestView, type Rng } from '@sageserve/core';
 
 export interface WeightedRouterOptions {
-  /** Relative weight (≥ 0) of serving this request in region `r`: the flows of a placement plan, for instance. */
+  /**
+   * Relative weight (≥ 0) of serving this request in region `r`: the flows of a placement plan, for
+   * instance.
+   */
   readonly weight: (request: RequestView, r: RegionIndex) => number;
   readonly rng: Rng;
 }
 
-/** Draws a region with probability in proportion to its weight among those that may serve the request; the first in order of preference where every weight is 0. */
+/**
+ * Draws a region with probability in proportion to its weight among those that may serve the
+ * request; the first in order of preference where every weight is 0.
+ */
 export function createWeightedRouter(options: WeightedRouterOptions): RegionRouter {
   const { weight, rng } = options;
   if (typeof weight !== 'function') throw new ConfigError('weight', 'must be a function of a request and a region');

@@ -1,9 +1,15 @@
 import { ConfigError, type ModelId, MS_PER_HOUR, type ReleasePolicy } from '@sageserve/core';
 
 export interface HeadroomReleaseOptions {
-  /** KV-cache utilisation (0–1, default 0.8) up to which held work is let go, by model where it is a function: models differ in how much of their memory they fill before they are slow. */
+  /**
+   * KV-cache utilisation (0–1, default 0.8) up to which held work is let go, by model where it is a
+   * function: models differ in how much of their memory they fill before they are slow.
+   */
   readonly kvUnder?: number | ((modelId: ModelId) => number);
-  /** Prompt tokens that wait or are being prefilled, for each ready instance, up to which it is (default 1,000): an instance that is busy with prompts makes interactive ones wait. */
+  /**
+   * Prompt tokens that wait or are being prefilled, for each ready instance, up to which it is
+   * (default 1,000): an instance that is busy with prompts makes interactive ones wait.
+   */
   readonly queuedTokensUnder?: number;
   /** Most requests that are let go at once for each ready instance (default 0.25). */
   readonly atOncePerInstance?: number;
@@ -12,13 +18,17 @@ export interface HeadroomReleaseOptions {
 }
 
 /**
- * Fills an endpoint with held work as far as neither its memory nor its prompts are in the way of interactive requests. KV memory alone says little of a model with much of it: its instances are
- * saturated with prompts long before their memory is full. A request whose slack has run out is let go regardless, so that nothing waits for ever.
+ * Fills an endpoint with held work as far as neither its memory nor its prompts are in the way of
+ * interactive requests. KV memory alone says little of a model with much of it: its instances are
+ * saturated with prompts long before their memory is full. A request whose slack has run out is let
+ * go regardless, so that nothing waits for ever.
  */
 export function createHeadroomRelease(options: HeadroomReleaseOptions = {}): ReleasePolicy {
   const { kvUnder = 0.8, queuedTokensUnder = 1_000, atOncePerInstance = 0.25, slackMs = MS_PER_HOUR } = options;
-  if (typeof kvUnder === 'number' && !(kvUnder >= 0 && kvUnder <= 1)) throw new ConfigError('kvUnder', `must be from 0 to 1, not ${kvUnder}`);
-  if (!(queuedTokensUnder >= 0)) throw new ConfigError('queuedTokensUnder', `must be 0 or more tokens, not ${queuedTokensUnder}`);
+  if (typeof kvUnder === 'number' && !(kvUnder >= 0 && kvUnder <= 1))
+    throw new ConfigError('kvUnder', `must be from 0 to 1, not ${kvUnder}`);
+  if (!(queuedTokensUnder >= 0))
+    throw new ConfigError('queuedTokensUnder', `must be 0 or more tokens, not ${queuedTokensUnder}`);
   if (!(atOncePerInstance > 0)) throw new ConfigError('atOncePerInstance', `must be above 0, not ${atOncePerInstance}`);
   if (!(slackMs >= 0)) throw new ConfigError('slackMs', `must be 0 or more milliseconds, not ${slackMs}`);
   return {
@@ -33,7 +43,8 @@ export function createHeadroomRelease(options: HeadroomReleaseOptions = {}): Rel
           : 0;
       const due = held.earliestDeadlineAtMs <= nowMs + slackMs ? held.countDueBy(nowMs + slackMs) : 0;
       const most = Math.max(room, due);
-      // Asked for every request that comes and every one that ends: most of the time the answer is none.
+      // Asked for every request that comes and every one that ends: most of the time the answer is
+      // none.
       return most === 0 ? 0 : Math.min(held.count, most);
     },
   };

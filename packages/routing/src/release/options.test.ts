@@ -5,7 +5,13 @@ import { createHeadroomRelease } from './headroom.js';
 import { createUtilizationRelease } from './utilization.js';
 
 type Options = Readonly<Record<string, number>>;
-const CASES: readonly (readonly [string, (options: Options) => ReleasePolicy, string, readonly number[], readonly number[]])[] = [
+const CASES: readonly (readonly [
+  string,
+  (options: Options) => ReleasePolicy,
+  string,
+  readonly number[],
+  readonly number[],
+])[] = [
   ['headroom', createHeadroomRelease, 'kvUnder', [0, 1], [-0.01, 1.01, NaN]],
   ['headroom', createHeadroomRelease, 'queuedTokensUnder', [0, 1], [-1, NaN]],
   ['headroom', createHeadroomRelease, 'atOncePerInstance', [0.01], [0, -1, NaN]],
@@ -33,7 +39,8 @@ describe.each([
   ['utilization', createUtilizationRelease],
 ] as const)('%s', (_, create) => {
   const hour = 3_600_000;
-  const released = (deadlines: readonly number[], load: Parameters<typeof fakeLoad>[0], nowMs = 0) => create().release(fakeHeldQueue(deadlines), fakeLoad(load), nowMs);
+  const released = (deadlines: readonly number[], load: Parameters<typeof fakeLoad>[0], nowMs = 0) =>
+    create().release(fakeHeldQueue(deadlines), fakeLoad(load), nowMs);
 
   it('gives nothing to an endpoint without an instance but what is due, whatever its last reading was', () => {
     expect(released([9 * hour], { readyInstances: 0, kvCacheUtilization: 0 })).toBe(0);
@@ -43,6 +50,10 @@ describe.each([
 
   it('takes what is due within its slack from now, not from the beginning', () => {
     const full = { kvCacheUtilization: 1 };
-    expect([released([3 * hour, 4 * hour], full, 2 * hour), released([3 * hour + 1], full, 2 * hour), released([3 * hour], full, 4 * hour)]).toEqual([1, 0, 1]);
+    expect([
+      released([3 * hour, 4 * hour], full, 2 * hour),
+      released([3 * hour + 1], full, 2 * hour),
+      released([3 * hour], full, 4 * hour),
+    ]).toEqual([1, 0, 1]);
   });
-}); // prettier-ignore
+});

@@ -20,6 +20,8 @@ describe('createUtilizationRelease', () => {
   });
 
   it('refuses thresholds the wrong way round', () => {
-    expect(() => createUtilizationRelease({ oneUnder: 0.5, twoUnder: 0.6 })).toThrow('twoUnder: must be from 0 to oneUnder (0.5), not 0.6');
+    expect(() => createUtilizationRelease({ oneUnder: 0.5, twoUnder: 0.6 })).toThrow(
+      'twoUnder: must be from 0 to oneUnder (0.5), not 0.6',
+    );
   });
 });

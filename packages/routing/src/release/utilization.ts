@@ -1,7 +1,10 @@
 import { ConfigError, MS_PER_HOUR, type ReleasePolicy } from '@sageserve/core';
 
 export interface UtilizationReleaseOptions {
-  /** Under this KV-cache utilisation (0–1, default 0.6) an endpoint gets one request each time it is asked. */
+  /**
+   * Under this KV-cache utilisation (0–1, default 0.6) an endpoint gets one request each time it is
+   * asked.
+   */
   readonly oneUnder?: number;
   /** Under this one (default 0.5) it gets two. */
   readonly twoUnder?: number;
@@ -10,13 +13,16 @@ export interface UtilizationReleaseOptions {
 }
 
 /**
- * The paper's queue manager for non-interactive work: a lightly used endpoint is fed one or two held requests at a time, and one whose slack has run out is let go
- * regardless, so that nothing waits for ever. Source: arXiv 2502.14617, section 6.3 (its artifact has the two thresholds the wrong way round).
+ * The paper's queue manager for non-interactive work: a lightly used endpoint is fed one or two
+ * held requests at a time, and one whose slack has run out is let go regardless, so that nothing
+ * waits for ever. Source: arXiv 2502.14617, section 6.3 (its artifact has the two thresholds the
+ * wrong way round).
  */
 export function createUtilizationRelease(options: UtilizationReleaseOptions = {}): ReleasePolicy {
   const { oneUnder = 0.6, twoUnder = 0.5, slackMs = MS_PER_HOUR } = options;
   if (!(oneUnder >= 0 && oneUnder <= 1)) throw new ConfigError('oneUnder', `must be from 0 to 1, not ${oneUnder}`);
-  if (!(twoUnder >= 0 && twoUnder <= oneUnder)) throw new ConfigError('twoUnder', `must be from 0 to oneUnder (${oneUnder}), not ${twoUnder}`);
+  if (!(twoUnder >= 0 && twoUnder <= oneUnder))
+    throw new ConfigError('twoUnder', `must be from 0 to oneUnder (${oneUnder}), not ${twoUnder}`);
   if (!(slackMs >= 0)) throw new ConfigError('slackMs', `must be 0 or more milliseconds, not ${slackMs}`);
   return {
     name: 'utilization',
@@ -25,7 +31,8 @@ export function createUtilizationRelease(options: UtilizationReleaseOptions = {}
       const room = utilization === undefined ? 0 : utilization < twoUnder ? 2 : utilization < oneUnder ? 1 : 0;
       const due = held.earliestDeadlineAtMs <= nowMs + slackMs ? held.countDueBy(nowMs + slackMs) : 0;
       const most = Math.max(room, due);
-      // Asked for every request that comes and every one that ends: most of the time the answer is none.
+      // Asked for every request that comes and every one that ends: most of the time the answer is
+      // none.
       return most === 0 ? 0 : Math.min(held.count, most);
     },
   };

@@ -40,16 +40,25 @@ const MOST_SEEDS = 1_000;
 const RESULT_FILE = /^(report\.html|comparison\.json|journal-.*\.jsonl)$/;
 const isResult = (name: string): boolean => RESULT_FILE.test(name);
 
-/** `sageserve compare`: scenarios × strategies × seeds, one table each, and a page with the paper's figures. */
-export async function compareCommand(files: readonly string[], options: CompareOptions, signal: AbortSignal): Promise<void> {
+/**
+ * `sageserve compare`: scenarios × strategies × seeds, one table each, and a page with the paper's
+ * figures.
+ */
+export async function compareCommand(
+  files: readonly string[],
+  options: CompareOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const scenarios = await scenariosOf(files, options);
   const seeds = options.seeds === undefined ? undefined : seedsOf(options.seeds);
   const thresholds = options.gapThresholds === undefined ? [] : thresholdsOf(options.gapThresholds);
   const prepared = [];
   for (const { scenario, file } of scenarios) {
     const catalogue = await loadPlugins(scenario, file, DEFAULT_CATALOGUE);
-    const choices: PolicyChoice[] = options.strategy === undefined ? scenario.strategies : options.strategy.split(',').map((name) => name.trim());
-    // Every strategy is built before the first one runs, so that a wrong name or an impossible fleet costs nothing.
+    const choices: PolicyChoice[] =
+      options.strategy === undefined ? scenario.strategies : options.strategy.split(',').map((name) => name.trim());
+    // Every strategy is built before the first one runs, so that a wrong name or an impossible
+    // fleet costs nothing.
     strategyLabels(choices);
     for (const choice of choices) buildSimulation(scenario, choice, catalogue);
     // Each threshold is a run of lt-ua, which plans.
@@ -88,14 +97,20 @@ export async function compareCommand(files: readonly string[], options: CompareO
         progress = undefined;
         current = '';
         console.error(
-          `${scenario.name}, seed ${run.seed}, ${run.strategy}: ${count(run.result.total.arrived)} requests over ${time(run.result.durationMs)} in ${decimal((wallClockMs() - startMs) / 1_000, 1)} s`,
+          `${scenario.name}, seed ${run.seed}, ${run.strategy}: ${count(run.result.total.arrived)} requests over ` +
+            `${time(run.result.durationMs)} in ${decimal((wallClockMs() - startMs) / 1_000, 1)} s`,
         );
         startMs = wallClockMs();
       };
       const common = {
         catalogue,
         signal,
-        onProgress: (strategy: string, seed: number | string, p: { readonly arrivedRequests: number }, share: number | undefined) => {
+        onProgress: (
+          strategy: string,
+          seed: number | string,
+          p: { readonly arrivedRequests: number },
+          share: number | undefined,
+        ) => {
           started(`${scenario.name} ${strategy} ${seed}`);
           return progress!.update(p.arrivedRequests, share);
         },
@@ -117,7 +132,10 @@ export async function compareCommand(files: readonly string[], options: CompareO
                 onStart(strategy, seed, startEpochMs) {
                   const head = { kind: 'run' as const, scenario: scenario.name, strategy, seed, startEpochMs };
                   const name = `journal-${fileName(strategy).slice(0, MOST_OF_LABEL)}-${seed}`;
-                  journals.set(runOf(strategy, seed), new JournalFile(join(folder, `${journalNames.take(name)}.jsonl`), () => head));
+                  journals.set(
+                    runOf(strategy, seed),
+                    new JournalFile(join(folder, `${journalNames.take(name)}.jsonl`), () => head),
+                  );
                 },
                 onJournal: (strategy, seed, entry) => journals.get(runOf(strategy, seed))!.write(entry),
               }),
@@ -143,8 +161,13 @@ export async function compareCommand(files: readonly string[], options: CompareO
       }
       texts.push(
         `${scenario.name}${scenario.description === undefined ? '' : `: ${scenario.description}`}\n\n${comparisonText(comparison)}`,
-        own.length > 1 ? `\n± is the 95 % confidence interval over ${own.length} seeds` : '\none seed: --seeds 5 gives confidence intervals',
-        ...gaps.map(({ threshold, gpuHours, ttftP90Ms }) => `gap threshold ${threshold}: ${decimal(gpuHours)} GPU-hours, TTFT p90 of IW-F ${time(ttftP90Ms)}`),
+        own.length > 1
+          ? `\n± is the 95 % confidence interval over ${own.length} seeds`
+          : '\none seed: --seeds 5 gives confidence intervals',
+        ...gaps.map(
+          ({ threshold, gpuHours, ttftP90Ms }) =>
+            `gap threshold ${threshold}: ${decimal(gpuHours)} GPU-hours, TTFT p90 of IW-F ${time(ttftP90Ms)}`,
+        ),
         '',
       );
     }
@@ -156,7 +179,12 @@ export async function compareCommand(files: readonly string[], options: CompareO
   if (options.json === true) console.log(JSON.stringify(reports.length === 1 ? reports[0] : reports, null, 2));
   else console.log(texts.join('\n').trimEnd());
   if (options.out !== undefined)
-    console.error(`results in ${options.out}${reports.map((r) => `\n  ${join(options.out!, fileName(r['scenario'] as string), 'report.html')}`).join('')}`);
+    console.error(
+      'results in ' +
+        `${options.out}${reports
+          .map((r) => `\n  ` + join(options.out!, fileName(r['scenario'] as string), 'report.html'))
+          .join('')}`,
+    );
 }
 
 /** LT-UA under several gap thresholds, one seed. */
@@ -176,8 +204,12 @@ async function gapSensitivity(
   }));
 }
 
-async function scenariosOf(files: readonly string[], options: CompareOptions): Promise<{ scenario: Scenario; file: string | undefined }[]> {
-  if (files.length > 0 && options.preset !== undefined) throw new ConfigError('--preset', 'goes without scenario files: give one or the other');
+async function scenariosOf(
+  files: readonly string[],
+  options: CompareOptions,
+): Promise<{ scenario: Scenario; file: string | undefined }[]> {
+  if (files.length > 0 && options.preset !== undefined)
+    throw new ConfigError('--preset', 'goes without scenario files: give one or the other');
   const presets = options.preset?.split(',').map((name) => name.trim()) ?? (files.length > 0 ? [] : ['small']);
   const bases = [
     ...presets.map((name) => ({ base: preset(name), file: undefined })),
@@ -188,15 +220,18 @@ async function scenariosOf(files: readonly string[], options: CompareOptions): P
     throw new ConfigError('--requests-per-day', `must be a number above 0, not "${options.requestsPerDay}"`);
   if (options.duration !== undefined && parseDurationMs(options.duration) === undefined)
     throw new ConfigError('--duration', `"${options.duration}" is not a duration such as 15m, 24h or 7d`);
-  if (rate !== undefined && options.trace !== undefined) throw new ConfigError('--requests-per-day', 'is for generated traffic: a trace has its own rate');
-  if (options.format !== undefined && options.trace === undefined) throw new ConfigError('--format', 'is about a trace: name one with --trace');
+  if (rate !== undefined && options.trace !== undefined)
+    throw new ConfigError('--requests-per-day', 'is for generated traffic: a trace has its own rate');
+  if (options.format !== undefined && options.trace === undefined)
+    throw new ConfigError('--format', 'is about a trace: name one with --trace');
   const scenarios = bases.map(({ base, file }) => {
     const { requestsPerDay: _rate, ...traffic } = base.traffic;
     const { duration: _duration, history: _history, description: _description, ...withoutTime } = base;
     return {
       file,
       scenario: parseScenario({
-        // A preset's duration and history are those of its own traffic; a trace that is given instead runs to its end, from its beginning.
+        // A preset's duration and history are those of its own traffic; a trace that is given
+        // instead runs to its end, from its beginning.
         ...(options.trace === undefined ? base : withoutTime),
         ...(options.duration === undefined ? {} : { duration: options.duration }),
         traffic:
@@ -209,14 +244,17 @@ async function scenariosOf(files: readonly string[], options: CompareOptions): P
   const names = scenarios.map(({ scenario }) => fileName(scenario.name));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)
-    throw new ConfigError('scenarios', `two are called ${twice}`, { hint: `Give each a name of its own; presets are ${PRESET_NAMES.join(', ')}.` });
+    throw new ConfigError('scenarios', `two are called ${twice}`, {
+      hint: `Give each a name of its own; presets are ${PRESET_NAMES.join(', ')}.`,
+    });
   return scenarios;
 }
 
 /** `5` stands for the seeds 1 to 5; a list is taken as it is. */
 function seedsOf(text: string): (number | string)[] {
   const parts = text.split(',').map((part) => part.trim());
-  if (parts.some((part) => part === '')) throw new ConfigError('--seeds', `must be a count such as 5, or seeds with commas between, not "${text}"`);
+  if (parts.some((part) => part === ''))
+    throw new ConfigError('--seeds', `must be a count such as 5, or seeds with commas between, not "${text}"`);
   if (parts.length > 1) return [...new Set(parts.map((part) => (/^-?\d+$/.test(part) ? Number(part) : part)))];
   const n = Number(text);
   if (!(Number.isInteger(n) && n >= 1 && n <= MOST_SEEDS))
@@ -229,7 +267,8 @@ function seedsOf(text: string): (number | string)[] {
 function thresholdsOf(text: string): number[] {
   return text.split(',').map((part) => {
     const value = Number(part);
-    if (!(value >= 1 && value < Infinity)) throw new ConfigError('--gap-thresholds', `must be numbers of 1 or more with commas between, not "${text}"`);
+    if (!(value >= 1 && value < Infinity))
+      throw new ConfigError('--gap-thresholds', `must be numbers of 1 or more with commas between, not "${text}"`);
     return value;
   });
 }
@@ -253,7 +292,10 @@ class OutFolder {
     this.#takeBack = takeBack;
   }
 
-  /** Throws `ConfigError` where nothing can be written, or where a folder of a scenario's name holds files that are not results. */
+  /**
+   * Throws `ConfigError` where nothing can be written, or where a folder of a scenario's name holds
+   * files that are not results.
+   */
   static async create(path: string, names: readonly string[]): Promise<OutFolder> {
     const places: string[] = [];
     for (const name of names) places.push(await placeOf(join(path, name), isResult));
@@ -267,7 +309,9 @@ class OutFolder {
     }
   }
 
-  /** Each scenario's folder takes the place of an earlier one of its name; what else is there stays. */
+  /**
+   * Each scenario's folder takes the place of an earlier one of its name; what else is there stays.
+   */
   async publish(): Promise<void> {
     for (const name of await readdir(this.partial)) {
       await takePlace(join(this.partial, name), await placeOf(join(this.#path, name), isResult), isResult);

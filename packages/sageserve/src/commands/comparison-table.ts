@@ -10,21 +10,34 @@ export interface StrategyResult {
   readonly readyInstances: readonly number[];
 }
 
-const SHORT: Readonly<Record<WorkloadTier, string>> = { 'interactive-fast': 'IW-F', 'interactive-normal': 'IW-N', 'non-interactive': 'NIW' };
+const SHORT: Readonly<Record<WorkloadTier, string>> = {
+  'interactive-fast': 'IW-F',
+  'interactive-normal': 'IW-N',
+  'non-interactive': 'NIW',
+};
 
-/** Strategies side by side; figures that are better small carry their ratio to the first strategy. */
+/**
+ * Strategies side by side; figures that are better small carry their ratio to the first strategy.
+ */
 export function comparisonTable(runs: readonly StrategyResult[]): string {
   const rows: string[][] = [];
   const section = (title: string): void => void rows.push(['', ...runs.map(() => '')], [title, ...runs.map(() => '')]);
-  const plain = (label: string, of: (r: SimulationResult) => string): void => void rows.push([`  ${label}`, ...runs.map((run) => of(run.result))]);
-  const ratio = (label: string, of: (r: SimulationResult) => number | undefined, format: (value: number) => string): void => {
+  const plain = (label: string, of: (r: SimulationResult) => string): void =>
+    void rows.push([`  ${label}`, ...runs.map((run) => of(run.result))]);
+  const ratio = (
+    label: string,
+    of: (r: SimulationResult) => number | undefined,
+    format: (value: number) => string,
+  ): void => {
     const base = of(runs[0]!.result);
     rows.push([
       `  ${label}`,
       ...runs.map(({ result }, i) => {
         const value = of(result);
         if (value === undefined) return NONE;
-        return i === 0 || base === undefined || base === 0 ? format(value) : `${format(value)} (${decimal(value / base, 2)}×)`;
+        return i === 0 || base === undefined || base === 0
+          ? format(value)
+          : `${format(value)} (${decimal(value / base, 2)}×)`;
       }),
     ]);
   };
@@ -60,7 +73,9 @@ export function comparisonTable(runs: readonly StrategyResult[]): string {
   plain('scale-outs / scale-ins', (r) => `${count(r.actions.scaleOut)} / ${count(r.actions.scaleIn)}`);
   plain(
     'reclaimed / redeployed / new VMs',
-    (r) => `${count(r.actions.acquiredByWay.reclaim)} / ${count(r.actions.acquiredByWay.redeploy)} / ${count(r.actions.acquiredByWay['new-vm'])}`,
+    (r) =>
+      `${count(r.actions.acquiredByWay.reclaim)} / ${count(r.actions.acquiredByWay.redeploy)} / ` +
+      count(r.actions.acquiredByWay['new-vm']),
   );
   plain('preempted requests', (r) => count(r.preemptions));
   return table(['', ...runs.map((run) => run.strategy)], rows);

@@ -20,16 +20,27 @@ export async function explainCommand(file: string, options: ExplainOptions): Pro
   const { head, entries } = await readJournal(file);
   const endpoints = [
     ...new Set(
-      entries.flatMap((entry) => (entry.kind === 'decision' ? [entry.endpointId] : entry.kind === 'plan' ? (Object.keys(entry.targets) as EndpointId[]) : [])),
+      entries.flatMap((entry) =>
+        entry.kind === 'decision'
+          ? [entry.endpointId]
+          : entry.kind === 'plan'
+            ? (Object.keys(entry.targets) as EndpointId[])
+            : [],
+      ),
     ),
   ].sort();
-  if (options.endpoint === undefined) throw new ConfigError('--endpoint', 'is needed', { hint: endpointHint(endpoints) });
+  if (options.endpoint === undefined)
+    throw new ConfigError('--endpoint', 'is needed', { hint: endpointHint(endpoints) });
   const matching = endpoints.filter((id) => id === options.endpoint || id.includes(options.endpoint!));
   const exact = endpoints.find((id) => id === options.endpoint) ?? (matching.length === 1 ? matching[0] : undefined);
   if (exact === undefined)
-    throw new ConfigError('--endpoint', `"${options.endpoint}" ${matching.length === 0 ? 'is none of which the journal tells' : 'stands for several'}`, {
-      hint: endpointHint(matching.length === 0 ? endpoints : matching),
-    });
+    throw new ConfigError(
+      '--endpoint',
+      `"${options.endpoint}" ${matching.length === 0 ? 'is none of which the journal tells' : 'stands for several'}`,
+      {
+        hint: endpointHint(matching.length === 0 ? endpoints : matching),
+      },
+    );
   const atMs = timeOf(options.at, head, entries.at(-1)?.atMs ?? 0);
   const found = explain(entries, exact, atMs);
   if (options.json === true) console.log(JSON.stringify({ ...head, endpointId: exact, atMs, ...found }, null, 2));
@@ -67,7 +78,9 @@ const journalLineSchema = z.discriminatedUnion('kind', [
     solver: z.string(),
     targets: z.record(z.string(), z.looseObject({ held: number, target: number })),
     forecasts: z.array(series),
-    shortfall: z.array(z.looseObject({ kind: z.string(), modelId: z.string(), regionId: z.string().optional(), amount: number })),
+    shortfall: z.array(
+      z.looseObject({ kind: z.string(), modelId: z.string(), regionId: z.string().optional(), amount: number }),
+    ),
   }),
   z.looseObject({
     kind: z.literal('decision'),
@@ -81,7 +94,12 @@ const journalLineSchema = z.discriminatedUnion('kind', [
     reachedInstances: number.optional(),
     detail: z.string().optional(),
   }),
-  z.looseObject({ kind: z.enum(['degradation', 'recovery']), atMs: time, what: z.string(), ends: z.string().optional() }),
+  z.looseObject({
+    kind: z.enum(['degradation', 'recovery']),
+    atMs: time,
+    what: z.string(),
+    ends: z.string().optional(),
+  }),
 ]);
 
 /** Which field is wrong, where that is known. */
@@ -89,28 +107,41 @@ function at(path: readonly PropertyKey[] | undefined): string {
   return path === undefined || path.length === 0 ? '' : `: ${path.map(String).join('.')} is missing or wrong`;
 }
 
-/** Reads a journal of JSON Lines. Throws `SageServeError` (ERR_JOURNAL) with file and line for one that is not. */
+/**
+ * Reads a journal of JSON Lines. Throws `SageServeError` (ERR_JOURNAL) with file and line for one
+ * that is not.
+ */
 async function readJournal(file: string): Promise<{ head: JournalHead | undefined; entries: JournalEntry[] }> {
   const entries: JournalEntry[] = [];
   let head: JournalHead | undefined;
   let line = 0;
   try {
-    for await (const text of createInterface({ input: Readable.from(readBytes(file), { objectMode: false }), crlfDelay: Infinity })) {
+    for await (const text of createInterface({
+      input: Readable.from(readBytes(file), { objectMode: false }),
+      crlfDelay: Infinity,
+    })) {
       line++;
       if (text.trim() === '') continue;
       let entry: JournalEntry | JournalHead;
       try {
         entry = JSON.parse(text) as JournalEntry | JournalHead;
       } catch (cause) {
-        throw new SageServeError('ERR_JOURNAL', `${file}:${line}: is no JSON`, { hint: 'A journal has one entry on each line.', cause });
+        throw new SageServeError('ERR_JOURNAL', `${file}:${line}: is no JSON`, {
+          hint: 'A journal has one entry on each line.',
+          cause,
+        });
       }
       const parsed = journalLineSchema.safeParse(entry);
       if (parsed.success && entry.kind === 'run') head = entry;
       else if (parsed.success) entries.push(entry as JournalEntry);
       else
-        throw new SageServeError('ERR_JOURNAL', `${file}:${line}: is no entry of a journal${at(parsed.error.issues[0]?.path)}`, {
-          hint: 'compare --out and simulate --out write journals.',
-        });
+        throw new SageServeError(
+          'ERR_JOURNAL',
+          `${file}:${line}: is no entry of a journal${at(parsed.error.issues[0]?.path)}`,
+          {
+            hint: 'compare --out and simulate --out write journals.',
+          },
+        );
     }
   } catch (cause) {
     if (cause instanceof SageServeError) throw cause;
@@ -120,17 +151,27 @@ async function readJournal(file: string): Promise<{ head: JournalHead | undefine
 }
 
 function endpointHint(endpoints: readonly string[]): string {
-  return endpoints.length === 0 ? 'The journal has neither decisions nor plans.' : `It tells of ${endpoints.join(', ')}.`;
+  return endpoints.length === 0
+    ? 'The journal has neither decisions nor plans.'
+    : `It tells of ${endpoints.join(', ')}.`;
 }
 
-/** A duration from the start, or a time of day where the journal knows when it began; the end unless given. */
+/**
+ * A duration from the start, or a time of day where the journal knows when it began; the end unless
+ * given.
+ */
 function timeOf(at: string | undefined, head: JournalHead | undefined, endMs: number): number {
   if (at === undefined) return endMs;
   const fromStart = parseDurationMs(at);
   if (fromStart !== undefined) return fromStart;
   const date = Date.parse(at);
-  if (Number.isNaN(date)) throw new ConfigError('--at', `must be a duration from the start such as 14h, or a time, not "${at}"`);
-  if (head?.startEpochMs === undefined) throw new ConfigError('--at', 'must be a duration from the start such as 14h: the journal does not know when it began');
+  if (Number.isNaN(date))
+    throw new ConfigError('--at', `must be a duration from the start such as 14h, or a time, not "${at}"`);
+  if (head?.startEpochMs === undefined)
+    throw new ConfigError(
+      '--at',
+      'must be a duration from the start such as 14h: the journal does not know when it began',
+    );
   return date - head.startEpochMs;
 }
 
@@ -141,14 +182,21 @@ function explanationText(
   head: JournalHead | undefined,
 ): string[] {
   const lines = [
-    `${endpointId} at ${clock(atMs)}${head === undefined ? '' : ` (${head.scenario}, ${head.strategy}${head.seed === undefined ? '' : `, seed ${head.seed}`})`}`,
+    `${endpointId} at ` +
+      `${clock(atMs)}${
+        head === undefined
+          ? ''
+          : ` (${head.scenario}, ` + `${head.strategy}${head.seed === undefined ? '' : `, seed ${head.seed}`})`
+      }`,
   ];
   if (decision === undefined) lines.push('  nothing was decided for it by then');
   else {
     lines.push(`  ${decisionText(decision)}`);
     const { seen } = decision;
     lines.push(
-      `  seen then: ${seen.readyInstances} ready, ${seen.provisioningInstances} provisioning, ${seen.drainingInstances} draining; KV memory ${percent(seen.kvCacheUtilization, 0)} in use; ${decimal(seen.queuedTokens, 0)} prompt tokens waiting; ${decimal(seen.demandTokensPerS, 0)} tokens/s`,
+      `  seen then: ${seen.readyInstances} ready, ${seen.provisioningInstances} provisioning, ` +
+        `${seen.drainingInstances} draining; KV memory ${percent(seen.kvCacheUtilization, 0)} in use; ` +
+        `${decimal(seen.queuedTokens, 0)} prompt tokens waiting; ${decimal(seen.demandTokensPerS, 0)} tokens/s`,
     );
     if (decision.detail !== undefined) lines.push(`  ${decision.detail}`);
   }
@@ -158,7 +206,8 @@ function explanationText(
     const key = longest(Object.keys(plan.targets), (one) => endpointId === one || endpointId.startsWith(`${one}/`));
     const target = key === undefined ? undefined : plan.targets[key];
     lines.push(
-      `  plan of ${clock(plan.atMs)} (${plan.status}, by ${plan.solver}): ${target === undefined ? 'says nothing of it' : `${target.held} held then, ${target.target} planned`}`,
+      `  plan of ${clock(plan.atMs)} (${plan.status}, by ${plan.solver}): ` +
+        (target === undefined ? 'says nothing of it' : `${target.held} held then, ${target.target} planned`),
     );
     const of = ({ regionId, modelId }: (typeof plan.forecasts)[number]): string => `${regionId}/${modelId}/`;
     const name = longest(plan.forecasts.map(of), (one) => endpointId.startsWith(one));
@@ -167,16 +216,20 @@ function explanationText(
       lines.push(`  forecast by ${forecast.method}`);
       for (const [h, expected] of forecast.expected.slice(0, 6).entries())
         lines.push(
-          `    ${clock(forecast.startMs + h * forecast.stepMs)}  ${decimal(expected, 0)} tokens/s, from ${decimal(forecast.low[h], 0)} to ${decimal(forecast.high[h], 0)} in four cases of five`,
+          `    ${clock(forecast.startMs + h * forecast.stepMs)}  ${decimal(expected, 0)} tokens/s, from ` +
+            `${decimal(forecast.low[h], 0)} to ${decimal(forecast.high[h], 0)} in four cases of five`,
         );
     }
     for (const missing of plan.shortfall)
       lines.push(
-        `  the plan falls short: ${missing.kind} of ${missing.modelId}${missing.regionId === undefined ? '' : ` in ${missing.regionId}`} by ${decimal(missing.amount, 0)}`,
+        `  the plan falls short: ${missing.kind} of ` +
+          `${missing.modelId}${missing.regionId === undefined ? '' : ` in ${missing.regionId}`} by ` +
+          decimal(missing.amount, 0),
       );
   }
   for (const { what, atMs: since } of degradations) lines.push(`  degraded since ${clock(since)}: ${what}`);
-  if (earlier.length > 0) lines.push('  before that:', ...[...earlier].reverse().map((one) => `    ${decisionText(one)}`));
+  if (earlier.length > 0)
+    lines.push('  before that:', ...[...earlier].reverse().map((one) => `    ${decisionText(one)}`));
   return lines;
 }
 
@@ -187,7 +240,10 @@ function longest(names: readonly string[], fits: (name: string) => boolean): str
 
 function decisionText({ atMs, seen, targetInstances, reason, outcome, reachedInstances }: DecisionEntry): string {
   const from = seen.readyInstances + seen.provisioningInstances;
-  const done = outcome === 'applied' ? '' : ` (${outcome}${reachedInstances === undefined ? '' : `, reached ${reachedInstances}`})`;
+  const done =
+    outcome === 'applied'
+      ? ''
+      : ` (${outcome}${reachedInstances === undefined ? '' : `, reached ${reachedInstances}`})`;
   return `${clock(atMs)}  ${from} → ${targetInstances}${done}: ${reason || NONE}`;
 }
 

@@ -9,7 +9,8 @@ const MAX_STEPS = 10_000;
 /** Length of a bucket. */
 export function stepOf(text: string): number {
   const ms = parseDurationMs(text);
-  if (ms === undefined || !(ms >= 1)) throw new ConfigError('--step', `must be a duration such as 1m or 10m, not "${text}"`);
+  if (ms === undefined || !(ms >= 1))
+    throw new ConfigError('--step', `must be a duration such as 1m or 10m, not "${text}"`);
   return ms;
 }
 
@@ -18,7 +19,10 @@ export function stepsOf(option: string, text: string, stepMs: number): number {
   const ms = /^\d+$/.test(text) ? Number(text) * stepMs : parseDurationMs(text);
   const steps = ms === undefined ? NaN : Math.round(ms / stepMs);
   if (!(steps >= 1 && steps <= MAX_STEPS))
-    throw new ConfigError(option, `must be a number of steps from 1 to ${MAX_STEPS}, or a duration such as 2h, not "${text}"`);
+    throw new ConfigError(
+      option,
+      `must be a number of steps from 1 to ${MAX_STEPS}, or a duration such as 2h, not "${text}"`,
+    );
   return steps;
 }
 
@@ -31,7 +35,12 @@ export function forecasterOf(
   calibrate: boolean,
   catalogue: Catalogue = DEFAULT_CATALOGUE,
 ): Forecaster {
-  const context = { rng: createRng('forecasters'), regions: [], plan: () => undefined, kvWithinObjectives: () => undefined };
+  const context = {
+    rng: createRng('forecasters'),
+    regions: [],
+    plan: () => undefined,
+    kvWithinObjectives: () => undefined,
+  };
   const made = createPolicy(
     'forecaster',
     '--method',

@@ -54,16 +54,27 @@ interface Demand {
 const DEFAULT_STEP = '10m';
 const DEFAULT_BACKTEST = ['auto', 'seasonal-naive-day', 'arima'];
 
-/** The series that the options name. Throws `ConfigError` unless there is one source and it has the model and region that were asked for. */
+/**
+ * The series that the options name. Throws `ConfigError` unless there is one source and it has the
+ * model and region that were asked for.
+ */
 async function readDemand(options: DemandOptions, signal: AbortSignal): Promise<Demand> {
   const sources = (['trace', 'counts', 'preset'] as const).filter((name) => options[name] !== undefined);
   if (sources.length !== 1)
-    throw new ConfigError(sources.length === 0 ? '--trace' : `--${sources[1]}`, 'give one of --trace FILE, --counts FILE and --preset NAME', {
-      hint: 'A trace holds requests, a file of counts a row for each bucket; a preset generates traffic.',
-    });
-  const demand = await (options.counts === undefined ? demandFromTraffic(options, signal) : demandFromCounts(options.counts, options));
+    throw new ConfigError(
+      sources.length === 0 ? '--trace' : `--${sources[1]}`,
+      'give one of --trace FILE, --counts FILE and --preset NAME',
+      {
+        hint: 'A trace holds requests, a file of counts a row for each bucket; a preset generates traffic.',
+      },
+    );
+  const demand = await (options.counts === undefined
+    ? demandFromTraffic(options, signal)
+    : demandFromCounts(options.counts, options));
   const series = demand.series.filter(
-    ({ key }) => (options.model === undefined || key.modelId === options.model) && (options.region === undefined || key.regionId === options.region),
+    ({ key }) =>
+      (options.model === undefined || key.modelId === options.model) &&
+      (options.region === undefined || key.regionId === options.region),
   );
   if (series.length === 0)
     throw new ConfigError(options.model === undefined ? '--region' : '--model', 'names no series', {
@@ -88,7 +99,8 @@ async function demandFromTraffic(options: DemandOptions, signal: AbortSignal): P
   const skipped: SkippedRows = { count: 0, examples: [] };
   const base = options.preset === undefined ? undefined : preset(options.preset);
   const perDay = options.requestsPerDay === undefined ? undefined : Number(options.requestsPerDay);
-  if (perDay !== undefined && !(perDay > 0)) throw new ConfigError('--requests-per-day', `must be a number above 0, not "${options.requestsPerDay}"`);
+  if (perDay !== undefined && !(perDay > 0))
+    throw new ConfigError('--requests-per-day', `must be a number above 0, not "${options.requestsPerDay}"`);
   const scenario =
     base === undefined
       ? undefined
@@ -114,7 +126,10 @@ async function demandFromTraffic(options: DemandOptions, signal: AbortSignal): P
       allTiers: options.allTiers === true,
       onBatch: (requests, lastMs) => {
         signal.throwIfAborted();
-        return progress.update(requests, trace.progress ?? (durationMs === undefined ? undefined : lastMs / durationMs));
+        return progress.update(
+          requests,
+          trace.progress ?? (durationMs === undefined ? undefined : lastMs / durationMs),
+        );
       },
     });
     return { source, series, unit: 'tokens/s', leftOut };
@@ -143,8 +158,10 @@ export async function forecastRunCommand(options: ForecastRunOptions, signal: Ab
   const target = targetOf(options.target);
   const levels = options.levels?.split(',').map(Number);
   for (const level of levels ?? [])
-    if (!(level > 0 && level < 1)) throw new ConfigError('--levels', `must be numbers between 0 and 1 with commas between, not "${options.levels}"`);
-  if (levels !== undefined && new Set(levels).size < levels.length) throw new ConfigError('--levels', 'holds a level twice');
+    if (!(level > 0 && level < 1))
+      throw new ConfigError('--levels', `must be numbers between 0 and 1 with commas between, not "${options.levels}"`);
+  if (levels !== undefined && new Set(levels).size < levels.length)
+    throw new ConfigError('--levels', 'holds a level twice');
   const catalogue = await catalogueOf(options);
   forecasterOf(options.method ?? 'auto', 600_000, 1, target, true, catalogue);
   const demand = await readDemand(options, signal);
@@ -153,7 +170,13 @@ export async function forecastRunCommand(options: ForecastRunOptions, signal: Ab
     signal.throwIfAborted();
     const horizon = stepsOf('--horizon', options.horizon ?? '6', series.stepMs);
     const forecaster = forecasterOf(options.method ?? 'auto', series.stepMs, horizon, target, true, catalogue);
-    results.push({ series, forecast: await forecaster.forecast(series, horizon, { signal, ...(levels === undefined ? {} : { quantileLevels: levels }) }) });
+    results.push({
+      series,
+      forecast: await forecaster.forecast(series, horizon, {
+        signal,
+        ...(levels === undefined ? {} : { quantileLevels: levels }),
+      }),
+    });
     await yieldToEventLoop();
   }
   if (options.json === true) {
@@ -188,12 +211,19 @@ export async function forecastRunCommand(options: ForecastRunOptions, signal: Ab
     console.log(`${sparkline(recent(total, series.stepMs), 56)}│${sparkline([...forecast.mean], 8)}`);
     console.log(
       table(
-        ['from (UTC)', 'mean', ...forecast.quantiles.map(({ level }) => `q${level}`), ...(hasOutput ? ['prompt', 'output'] : [])],
+        [
+          'from (UTC)',
+          'mean',
+          ...forecast.quantiles.map(({ level }) => `q${level}`),
+          ...(hasOutput ? ['prompt', 'output'] : []),
+        ],
         [...forecast.mean].map((mean, h) => [
           new Date(forecast.startMs + h * forecast.stepMs).toISOString().slice(0, 16).replace('T', ' '),
           number(mean),
           ...forecast.quantiles.map(({ values }) => number(values[h]!)),
-          ...(hasOutput ? [number(forecast.promptTokensPerS.mean[h]!), number(forecast.outputTokensPerS.mean[h]!)] : []),
+          ...(hasOutput
+            ? [number(forecast.promptTokensPerS.mean[h]!), number(forecast.outputTokensPerS.mean[h]!)]
+            : []),
         ]),
       ),
     );
@@ -201,7 +231,10 @@ export async function forecastRunCommand(options: ForecastRunOptions, signal: Ab
 }
 
 function plainColumn(column: DemandForecast['promptTokensPerS']): object {
-  return { mean: [...column.mean], quantiles: Object.fromEntries(column.quantiles.map(({ level, values }) => [level, [...values]])) };
+  return {
+    mean: [...column.mean],
+    quantiles: Object.fromEntries(column.quantiles.map(({ level, values }) => [level, [...values]])),
+  };
 }
 
 function number(value: number): string {
@@ -218,7 +251,10 @@ function recent(values: Float64Array, stepMs: number): number[] {
 }
 
 function noteLeftOut(demand: Demand): void {
-  if (demand.leftOut > 0) console.error(`${count(demand.leftOut)} non-interactive requests were left out: they can wait (--all-tiers counts them)`);
+  if (demand.leftOut > 0)
+    console.error(
+      `${count(demand.leftOut)} non-interactive requests were left out: they can wait (--all-tiers counts them)`,
+    );
 }
 
 export interface ForecastBacktestOptions extends DemandOptions {
@@ -230,7 +266,10 @@ export interface ForecastBacktestOptions extends DemandOptions {
   readonly out?: string;
 }
 
-/** `sageserve forecast backtest`: what each method would have forecast, hour by hour, and how far it missed. */
+/**
+ * `sageserve forecast backtest`: what each method would have forecast, hour by hour, and how far it
+ * missed.
+ */
 export async function forecastBacktestCommand(options: ForecastBacktestOptions, signal: AbortSignal): Promise<void> {
   const target = targetOf(options.target);
   const methods = [...new Set((options.methods ?? DEFAULT_BACKTEST.join(',')).split(',').map((name) => name.trim()))];
@@ -262,15 +301,18 @@ async function backtestDemand(
   try {
     for (const [s, series] of demand.series.entries()) {
       const { stepMs } = series;
-      const steps = (option: string, text: string | undefined): number | undefined => (text === undefined ? undefined : stepsOf(option, text, stepMs));
+      const steps = (option: string, text: string | undefined): number | undefined =>
+        text === undefined ? undefined : stepsOf(option, text, stepMs);
       const horizonSteps = stepsOf('--horizon', options.horizon ?? '6', stepMs);
       const everySteps = steps('--every', options.every);
-      const firstStep = steps('--first', options.first) ?? Math.min(2 * stepsPerDay(stepMs), series.promptTokensPerS.length >> 1);
+      const firstStep =
+        steps('--first', options.first) ?? Math.min(2 * stepsPerDay(stepMs), series.promptTokensPerS.length >> 1);
       const length = series.promptTokensPerS.length;
       if (firstStep + horizonSteps > length)
         throw new ConfigError(
           options.first === undefined ? '--horizon' : '--first',
-          `${nameOf(series)} has ${plural(length, 'bucket')}: too few for a forecast of ${horizonSteps} after ${firstStep}`,
+          `${nameOf(series)} has ${plural(length, 'bucket')}: too few for a forecast of ${horizonSteps} after ` +
+            `${firstStep}`,
           {
             hint: 'Give a longer series, a shorter --step or --horizon, or an earlier --first.',
           },
@@ -279,7 +321,9 @@ async function backtestDemand(
       results.push(
         ...(await backtest(
           [series],
-          methods.map((name) => forecasterOf(name, stepMs, horizonSteps, target, options.calibrate === true, catalogue)),
+          methods.map((name) =>
+            forecasterOf(name, stepMs, horizonSteps, target, options.calibrate === true, catalogue),
+          ),
           {
             horizonSteps,
             ...(everySteps === undefined ? {} : { everySteps }),
@@ -297,24 +341,30 @@ async function backtestDemand(
   }
   const pooled = methods.map((method) => {
     const own = results.filter((result) => result.method === method);
-    return { method, ...poolBacktests(own), msPerForecast: own.reduce((sum, r) => sum + (r.msPerForecast ?? 0) / own.length, 0) };
+    return {
+      method,
+      ...poolBacktests(own),
+      msPerForecast: own.reduce((sum, r) => sum + (r.msPerForecast ?? 0) / own.length, 0),
+    };
   });
   const summary = {
     source: demand.source,
     unit: demand.unit,
     target,
-    series: results.map(({ key, method, origins, horizonSteps, stepMs, buckets, peaks, msPerForecast, answeredBy }) => ({
-      model: key.modelId,
-      region: key.regionId,
-      method,
-      stepS: stepMs / 1_000,
-      horizonSteps,
-      forecasts: origins.length,
-      fallbacks: fallbacksOf(answeredBy),
-      buckets,
-      peaks,
-      msPerForecast,
-    })),
+    series: results.map(
+      ({ key, method, origins, horizonSteps, stepMs, buckets, peaks, msPerForecast, answeredBy }) => ({
+        model: key.modelId,
+        region: key.regionId,
+        method,
+        stepS: stepMs / 1_000,
+        horizonSteps,
+        forecasts: origins.length,
+        fallbacks: fallbacksOf(answeredBy),
+        buckets,
+        peaks,
+        msPerForecast,
+      }),
+    ),
     total: pooled,
   };
   if (options.out !== undefined) await writeResults(options.out, summary, results, demand);
@@ -323,21 +373,30 @@ async function backtestDemand(
     return;
   }
   const first = results[0]!;
-  console.log(`${demand.source}, ${demand.unit}: forecasts of ${first.horizonSteps} × ${time(first.stepMs)}, each from the past alone`);
+  console.log(
+    `${demand.source}, ${demand.unit}: forecasts of ${first.horizonSteps} × ${time(first.stepMs)}, each from the ` +
+      'past alone',
+  );
   noteLeftOut(demand);
   for (const series of demand.series) {
     const own = results.filter((result) => result.key === series.key);
     console.log(
-      `\n${nameOf(series)}: ${own[0]!.origins.length} forecasts, the first at ${new Date(series.startMs + own[0]!.origins[0]! * series.stepMs).toISOString()}`,
+      `\n${nameOf(series)}: ${own[0]!.origins.length} forecasts, the first at ` +
+        new Date(series.startMs + own[0]!.origins[0]! * series.stepMs).toISOString(),
     );
     console.log(accuracyTable(own));
     for (const { method, answeredBy } of own) {
       const fallbacks = fallbacksOf(answeredBy);
-      if (fallbacks > 0) console.log(`${method}: a fallback answered ${fallbacks} times, such as “${answeredBy.find((name) => name.includes('(fallback:'))}”`);
+      if (fallbacks > 0)
+        console.log(
+          `${method}: a fallback answered ${fallbacks} times, such as ` +
+            `“${answeredBy.find((name) => name.includes('(fallback:'))}”`,
+        );
     }
   }
   if (demand.series.length > 1) console.log(`\nall ${demand.series.length} series together\n${accuracyTable(pooled)}`);
-  if (options.out !== undefined) console.log(`\n${join(options.out, 'report.html')} shows actual demand against each forecast with its band`);
+  if (options.out !== undefined)
+    console.log(`\n${join(options.out, 'report.html')} shows actual demand against each forecast with its band`);
 }
 
 function fallbacksOf(answeredBy: readonly string[]): number {
@@ -380,10 +439,21 @@ async function tryOut(path: string): Promise<void> {
   }
 }
 
-async function writeResults(path: string, summary: object, results: readonly BacktestResult[], demand: Demand): Promise<void> {
-  const contents = [await backtestPage(results, demand.source, demand.unit), backtestCsv(results), `${JSON.stringify(summary, null, 2)}\n`];
+async function writeResults(
+  path: string,
+  summary: object,
+  results: readonly BacktestResult[],
+  demand: Demand,
+): Promise<void> {
+  const contents = [
+    await backtestPage(results, demand.source, demand.unit),
+    backtestCsv(results),
+    `${JSON.stringify(summary, null, 2)}\n`,
+  ];
   // All are complete before the first takes its place.
   const write = (i: number): Promise<void> =>
-    i === OUT_FILES.length ? Promise.resolve() : replaceFile(join(path, OUT_FILES[i]!), contents[i]!, () => write(i + 1));
+    i === OUT_FILES.length
+      ? Promise.resolve()
+      : replaceFile(join(path, OUT_FILES[i]!), contents[i]!, () => write(i + 1));
   await write(0);
 }

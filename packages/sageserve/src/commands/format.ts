@@ -14,7 +14,9 @@ export function plural(n: number, noun: string): string {
 }
 
 export function decimal(value: number | undefined, digits = 1): string {
-  return value === undefined ? NONE : value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return value === undefined
+    ? NONE
+    : value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 export function percent(value: number | undefined, digits = 2): string {
@@ -69,7 +71,10 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 const BARS = '▁▂▃▄▅▆▇█';
 
-/** A line of bars from 0 to the largest value, at most `width` wide: each bar the mean of its part of the series. */
+/**
+ * A line of bars from 0 to the largest value, at most `width` wide: each bar the mean of its part
+ * of the series.
+ */
 export function sparkline(values: readonly number[], width = 60): string {
   if (values.length === 0) return '';
   const columns = Math.min(width, values.length);

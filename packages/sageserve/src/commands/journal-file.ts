@@ -13,7 +13,10 @@ export interface JournalHead {
   readonly startEpochMs: number | undefined;
 }
 
-/** A journal as JSON Lines, written through a small buffer. Its head is asked for with the first entry: a trace knows its date when it has been opened. */
+/**
+ * A journal as JSON Lines, written through a small buffer. Its head is asked for with the first
+ * entry: a trace knows its date when it has been opened.
+ */
 export class JournalFile {
   readonly #file: OutputFile;
   readonly #head: () => JournalHead;

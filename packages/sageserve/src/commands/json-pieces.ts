@@ -1,5 +1,7 @@
 /**
- * An object or a list as `JSON.stringify(value, null, 2)` gives it, in pieces: a text of hundreds of megabytes is more than the runtime takes as one. Fields, and the items of lists among them, are a piece each.
+ * An object or a list as `JSON.stringify(value, null, 2)` gives it, in pieces: a text of hundreds
+ * of megabytes is more than the runtime takes as one. Fields, and the items of lists among them,
+ * are a piece each.
  */
 export function* jsonPieces(value: object): Generator<string> {
   if (Array.isArray(value)) {

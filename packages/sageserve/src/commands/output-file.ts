@@ -8,7 +8,10 @@ import { cantWrite, leadsNowhere, makeBeside, writeTarget } from '@sageserve/tra
 import { notComplete } from '../ending.js';
 import { pause } from '../wall-clock.js';
 
-/** A file that is written piece by piece, from the event loop of a simulation. Throws `SageServeError` (ERR_OUTPUT). */
+/**
+ * A file that is written piece by piece, from the event loop of a simulation. Throws
+ * `SageServeError` (ERR_OUTPUT).
+ */
 export class OutputFile {
   readonly #path: string;
   readonly #file: number;
@@ -55,8 +58,10 @@ export class OutputFile {
 }
 
 /**
- * Writes a file beside its place and moves it there when it is complete, after what `before` does. A failed write leaves the file that was there; a pipe or a device is written to as it is, once somebody reads it. Throws `SageServeError`
- * (ERR_OUTPUT, or ERR_OUTPUT_PATH for a folder and what is read-only).
+ * Writes a file beside its place and moves it there when it is complete, after what `before` does.
+ * A failed write leaves the file that was there; a pipe or a device is written to as it is, once
+ * somebody reads it. Throws `SageServeError` (ERR_OUTPUT, or ERR_OUTPUT_PATH for a folder and what
+ * is read-only).
  */
 export async function replaceFile(path: string, text: string, before?: () => Promise<void>): Promise<void> {
   const about = await stat(path).catch(() => undefined);
@@ -75,7 +80,10 @@ export async function replaceFile(path: string, text: string, before?: () => Pro
 
 const PIECE_CHARACTERS = 1 << 20;
 
-/** Writes pieces of text to a file, a megabyte at a time, and ends it as a line. Throws what the system throws, and the signal's reason. */
+/**
+ * Writes pieces of text to a file, a megabyte at a time, and ends it as a line. Throws what the
+ * system throws, and the signal's reason.
+ */
 export async function writePieces(path: string, pieces: Iterable<string>, signal?: AbortSignal): Promise<void> {
   const file = await open(path, 'w');
   try {
@@ -93,8 +101,16 @@ export async function writePieces(path: string, pieces: Iterable<string>, signal
   }
 }
 
-/** Has a file written beside its place and moves it there when it is complete, after what `before` does. Throws what the system throws, and `SageServeError` (ERR_OUTPUT_PATH) for a folder and what is read-only. */
-export async function replace(path: string, write: (partial: string) => Promise<void> | void, before?: () => Promise<void>): Promise<void> {
+/**
+ * Has a file written beside its place and moves it there when it is complete, after what `before`
+ * does. Throws what the system throws, and `SageServeError` (ERR_OUTPUT_PATH) for a folder and what
+ * is read-only.
+ */
+export async function replace(
+  path: string,
+  write: (partial: string) => Promise<void> | void,
+  before?: () => Promise<void>,
+): Promise<void> {
   const target = await writeTarget(path);
   const partial = await makeBeside(target.path, 'file');
   const complete = notComplete(partial, path);
@@ -112,7 +128,10 @@ export async function replace(path: string, write: (partial: string) => Promise<
 /** How often it is seen whether somebody reads a named pipe yet. */
 const LOOK_MS = 50;
 
-/** Writes to a named pipe. Waiting for its reader in the system would hold a thread, which the process could not end with. */
+/**
+ * Writes to a named pipe. Waiting for its reader in the system would hold a thread, which the
+ * process could not end with.
+ */
 async function pour(path: string, text: string): Promise<void> {
   let file: number | undefined;
   while (file === undefined) {
@@ -128,7 +147,10 @@ async function pour(path: string, text: string): Promise<void> {
   await finished(pipe, { readable: false });
 }
 
-/** Looks whether results may take a place: nothing stands there, or a folder with nothing but results. Returns the place, which of a link is where it leads. Throws `ConfigError`. */
+/**
+ * Looks whether results may take a place: nothing stands there, or a folder with nothing but
+ * results. Returns the place, which of a link is where it leads. Throws `ConfigError`.
+ */
 export async function placeOf(path: string, isResult: (name: string) => boolean): Promise<string> {
   const hint = 'Name another folder.';
   const about = await stat(path).catch(() => undefined);
@@ -138,7 +160,8 @@ export async function placeOf(path: string, isResult: (name: string) => boolean)
   }
   if (!about.isDirectory()) throw new ConfigError('--out', `${path} is there, and no folder of results`, { hint });
   for (const entry of await readdir(path, { withFileTypes: true })) {
-    if (!isResult(entry.name)) throw new ConfigError('--out', `${path} holds files that are not results, such as ${entry.name}`, { hint });
+    if (!isResult(entry.name))
+      throw new ConfigError('--out', `${path} holds files that are not results, such as ${entry.name}`, { hint });
     if (!entry.isFile()) throw new ConfigError('--out', `${join(path, entry.name)} is no plain file`, { hint });
   }
   return realpath(path);
@@ -147,13 +170,19 @@ export async function placeOf(path: string, isResult: (name: string) => boolean)
 /** Throws `ConfigError` where the results of two lead to one folder, as links may. */
 export function refuseShared(places: readonly string[], what: string): void {
   const shared = places.find((place, i) => places.indexOf(place) !== i);
-  if (shared !== undefined) throw new ConfigError('--out', `the results of two ${what} lead to one folder, ${shared}`, { hint: 'Take a link away.' });
+  if (shared !== undefined)
+    throw new ConfigError('--out', `the results of two ${what} lead to one folder, ${shared}`, {
+      hint: 'Take a link away.',
+    });
 }
 
 /** So often another may put its results there at the same time. */
 const MOST_ATTEMPTS = 100;
 
-/** Moves a complete folder to its place. The results of an earlier run there give way to it; what came there meanwhile and is none goes with it. Throws what the system throws. */
+/**
+ * Moves a complete folder to its place. The results of an earlier run there give way to it; what
+ * came there meanwhile and is none goes with it. Throws what the system throws.
+ */
 export async function takePlace(partial: string, path: string, isResult: (name: string) => boolean): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const beside = await makeBeside(path, 'folder');
@@ -162,7 +191,8 @@ export async function takePlace(partial: string, path: string, isResult: (name: 
       const about = await stat(path).catch(() => undefined);
       // Where there is none any more another has moved it.
       if (about?.isDirectory() === true) await rename(path, away).catch(() => undefined);
-      for (const name of await readdir(away).catch(() => [])) if (!isResult(name)) await rename(join(away, name), join(partial, name));
+      for (const name of await readdir(away).catch(() => []))
+        if (!isResult(name)) await rename(join(away, name), join(partial, name));
       await rename(partial, path);
       return;
     } catch (cause) {

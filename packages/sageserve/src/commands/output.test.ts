@@ -21,7 +21,13 @@ const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 /** The command where no file may be larger than so many kilobytes: what a full disk is like. */
 function onFullDisk(kilobytes: number, args: readonly string[]): Promise<CommandRun> {
   return new Promise((resolve, reject) => {
-    const child = spawn('bash', ['-c', `trap '' XFSZ; ulimit -f ${kilobytes}; exec "$0" "$@"`, process.execPath, cli, ...args]);
+    const child = spawn('bash', [
+      '-c',
+      `trap '' XFSZ; ulimit -f ${kilobytes}; exec "$0" "$@"`,
+      process.execPath,
+      cli,
+      ...args,
+    ]);
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
@@ -34,14 +40,33 @@ describe.skipIf(process.platform === 'win32')('a disk that takes no more', () =>
   it.each([
     ['a trace as text', ['trace', 'generate', 'out.csv', '--preset', 'small', '--duration', '1d'], 'out.csv'],
     ['a packed trace', ['trace', 'generate', 'out.jsonl.gz', '--preset', 'small', '--duration', '1d'], 'out.jsonl.gz'],
-    ['a trace as Parquet', ['trace', 'generate', 'out.parquet', '--preset', 'small', '--duration', '1d'], 'out.parquet'],
+    [
+      'a trace as Parquet',
+      ['trace', 'generate', 'out.parquet', '--preset', 'small', '--duration', '1d'],
+      'out.parquet',
+    ],
     ['results', ['simulate', '--duration', '1h', '--strategy', 'static', '--requests', '--out', 'results'], 'results'],
-    ['results as Parquet', ['simulate', '--duration', '1h', '--strategy', 'static', '--requests', '--parquet', '--out', 'packed'], 'packed'],
-    ['a comparison', ['compare', '--duration', '30m', '--strategy', 'static,reactive', '--out', 'compared'], 'compared'],
-    ['a backtest', ['forecast', 'backtest', '--preset', 'small', '--duration', '3d', '-m', 'last-value', '--out', 'tested'], 'tested'],
+    [
+      'results as Parquet',
+      ['simulate', '--duration', '1h', '--strategy', 'static', '--requests', '--parquet', '--out', 'packed'],
+      'packed',
+    ],
+    [
+      'a comparison',
+      ['compare', '--duration', '30m', '--strategy', 'static,reactive', '--out', 'compared'],
+      'compared',
+    ],
+    [
+      'a backtest',
+      ['forecast', 'backtest', '--preset', 'small', '--duration', '3d', '-m', 'last-value', '--out', 'tested'],
+      'tested',
+    ],
     ['a sweep', ['sweep', 'sweep.yaml', '--cores', '1', '--out', 'swept'], 'swept'],
   ])('is told with the file, and leaves nothing half-written: %s', async (_, args, name) => {
-    await writeFile(join(dir, 'sweep.yaml'), `scenarios: [small]\nstrategies: [static]\nset: { duration: 2m }\nseeds: 60\n`);
+    await writeFile(
+      join(dir, 'sweep.yaml'),
+      `scenarios: [small]\nstrategies: [static]\nset: { duration: 2m }\nseeds: 60\n`,
+    );
     const at = args.map((arg) => (arg === name || arg === 'sweep.yaml' ? join(dir, arg) : arg));
     const { code, stderr } = await onFullDisk(16, at);
     expect(stderr).toContain(`can't write ${join(dir, name)}`);
@@ -54,19 +79,30 @@ describe.skipIf(process.platform === 'win32')('a disk that takes no more', () =>
     expect(left.filter((path) => path.endsWith('.partial') || path.endsWith('.lock'))).toEqual([]);
     // A sweep keeps the runs that it has, whole.
     if (name !== 'swept') expect(left.filter((path) => path !== name)).toEqual([]);
-    else for (const line of (await readFile(join(dir, 'swept', 'runs.jsonl'), 'utf8')).trim().split('\n')) expect(() => JSON.parse(line) as unknown).not.toThrow();
-  }); // prettier-ignore
+    else
+      for (const line of (await readFile(join(dir, 'swept', 'runs.jsonl'), 'utf8')).trim().split('\n'))
+        expect(() => JSON.parse(line) as unknown).not.toThrow();
+  });
 });
 
 describe.skipIf(process.platform !== 'linux')('standard output', () => {
   it('that takes no more is told, whether it is a file or not', async () => {
     const { code, stderr } = await new Promise<CommandRun>((resolve) => {
-      const child = spawn('bash', ['-c', `trap '' XFSZ; ulimit -f 4; "$0" "$1" schema > "$2"; echo "$?" >&2`, process.execPath, cli, join(dir, 'schema.json')]);
+      const child = spawn('bash', [
+        '-c',
+        `trap '' XFSZ; ulimit -f 4; "$0" "$1" schema > "$2"; echo "$?" >&2`,
+        process.execPath,
+        cli,
+        join(dir, 'schema.json'),
+      ]);
       let text = '';
       child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
       child.on('close', () => resolve({ code: Number(text.trim().split('\n').at(-1)), stdout: '', stderr: text }));
     });
-    expect([code, stderr]).toEqual([1, expect.stringContaining("can't write to standard output: the file would be larger than is allowed")]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining("can't write to standard output: the file would be larger than is allowed"),
+    ]);
   });
 });
 
@@ -88,7 +124,9 @@ describe.skipIf(process.platform === 'win32')('a place', () => {
     expect((await stat(at('real.txt'))).mode & 0o777).toBe(0o600);
     spawnSync('mkfifo', [at('pipe')]);
     const reader = spawn('cat', [at('pipe')]);
-    const poured = new Promise<string>((resolve) => reader.stdout.on('data', (bytes: Buffer) => resolve(bytes.toString())));
+    const poured = new Promise<string>((resolve) =>
+      reader.stdout.on('data', (bytes: Buffer) => resolve(bytes.toString())),
+    );
     await replaceFile(at('pipe'), 'poured');
     expect(await poured).toBe('poured');
     expect((await stat(at('pipe'))).isFIFO()).toBe(true);
@@ -100,7 +138,7 @@ describe.skipIf(process.platform === 'win32')('a place', () => {
     expect((await run(['trace', 'generate', at('trace-link.csv'), '--duration', '1m'])).code).toBe(0);
     expect((await lstat(at('trace-link.csv'))).isSymbolicLink()).toBe(true);
     expect((await stat(at('trace-real.csv'))).size).toBeGreaterThan(0);
-  }); // prettier-ignore
+  });
 });
 
 describe.skipIf(process.platform === 'win32')('what stands where results go', () => {
@@ -113,14 +151,20 @@ describe.skipIf(process.platform === 'win32')('what stands where results go', ()
     const out = await mkdtemp(join(dir, 'kept-'));
     await writeFile(join(out, name), 'mine');
     const over = await run([command, ...short, '--out', out]);
-    expect([over.code, over.stderr]).toEqual([2, expect.stringContaining(`${join(out, name)} is there, and no folder of results`)]);
+    expect([over.code, over.stderr]).toEqual([
+      2,
+      expect.stringContaining(`${join(out, name)} is there, and no folder of results`),
+    ]);
     expect(await readFile(join(out, name), 'utf8')).toBe('mine');
     await rm(join(out, name));
     await mkdir(join(out, name, 'comparison.json'), { recursive: true });
     await mkdir(join(out, name, 'summary.json'), { recursive: true });
     await writeFile(join(out, name, 'comparison.json', 'mine'), '');
     const within = await run([command, ...short, '--out', out]);
-    expect([within.code, within.stderr]).toEqual([2, expect.stringMatching(/files that are not results|is no plain file/)]);
+    expect([within.code, within.stderr]).toEqual([
+      2,
+      expect.stringMatching(/files that are not results|is no plain file/),
+    ]);
     expect(await readdir(join(out, name, 'comparison.json'))).toEqual(['mine']);
   });
 
@@ -145,13 +189,24 @@ describe.skipIf(process.platform === 'win32')('what stands where results go', ()
 
   it('is the complete result of one, where several write there at once', async () => {
     const out = join(dir, 'together');
-    const runs = await Promise.all(Array.from({ length: 4 }, (_, i) => run([i % 2 === 0 ? 'simulate' : 'compare', ...short, '--out', out])));
+    const runs = await Promise.all(
+      Array.from({ length: 4 }, (_, i) => run([i % 2 === 0 ? 'simulate' : 'compare', ...short, '--out', out])),
+    );
     expect(runs.map(({ code, stderr }) => [code, stderr.includes('error')])).toEqual(runs.map(() => [0, false]));
     expect((await readdir(out)).sort()).toEqual(['comparison.json', 'small', 'static']);
-    expect((await readdir(join(out, 'static'))).sort()).toEqual(['demand.csv', 'journal.jsonl', 'summary.json', 'timeseries.csv']);
+    expect((await readdir(join(out, 'static'))).sort()).toEqual([
+      'demand.csv',
+      'journal.jsonl',
+      'summary.json',
+      'timeseries.csv',
+    ]);
     const trace = join(dir, 'together.csv');
     await writeFile(`${trace}.partial`, 'mine');
-    const traces = await Promise.all(['1', '2', '3'].map((seed) => run(['trace', 'generate', trace, '--preset', 'small', '--duration', '2h', '--seed', seed])));
+    const traces = await Promise.all(
+      ['1', '2', '3'].map((seed) =>
+        run(['trace', 'generate', trace, '--preset', 'small', '--duration', '2h', '--seed', seed]),
+      ),
+    );
     expect(traces.map(({ code }) => code)).toEqual([0, 0, 0]);
     expect((await run(['trace', 'inspect', trace])).code).toBe(0);
     expect(await readFile(`${trace}.partial`, 'utf8')).toBe('mine');
@@ -162,7 +217,7 @@ describe.skipIf(process.platform === 'win32')('what stands where results go', ()
     const out = await mkdtemp(join(dir, 'odd-'));
     await mkdir(join(out, 'comparison.json'));
     const simulated = await run(['simulate', ...short, '--out', out]);
-    expect([simulated.code, simulated.stderr]).toEqual([2, expect.stringContaining("comparison.json: it is a folder")]);
+    expect([simulated.code, simulated.stderr]).toEqual([2, expect.stringContaining('comparison.json: it is a folder')]);
     expect(await readdir(out)).toEqual(['comparison.json']);
     await writeFile(join(dir, 'one.yaml'), 'scenarios: [small]\nstrategies: [static]\nset: { duration: 1m }\n');
     for (const name of ['results.parquet', 'report.html', '.lock', 'runs.jsonl', 'results.json']) {
@@ -191,7 +246,12 @@ describe.skipIf(process.platform === 'win32')('what stands where results go', ()
     await symlink('nowhere.csv', join(out, 'trace.csv'));
     const results = await run(['simulate', '--duration', '1m', '--strategy', 'reactive', '--out', join(out, 'by')]);
     const trace = await run(['trace', 'generate', join(out, 'trace.csv'), '--duration', '1m']);
-    expect([results.code, results.stderr, trace.code, trace.stderr]).toEqual([2, expect.stringContaining('is a link to what is not there'), 2, expect.stringContaining('it is a link to what is not there')]);
+    expect([results.code, results.stderr, trace.code, trace.stderr]).toEqual([
+      2,
+      expect.stringContaining('is a link to what is not there'),
+      2,
+      expect.stringContaining('it is a link to what is not there'),
+    ]);
     expect((await readdir(out)).sort()).toEqual(['by', 'real', 'trace.csv']);
   });
 
@@ -201,27 +261,45 @@ describe.skipIf(process.platform === 'win32')('what stands where results go', ()
     await mkdir(join(out, 'by'));
     for (const name of ['static', 'reactive']) await symlink(join('..', 'target'), join(out, 'by', name));
     const both = await run(['simulate', '--duration', '1m', '--strategy', 'static,reactive', '--out', join(out, 'by')]);
-    expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('the results of two strategies lead to one folder')]);
+    expect([both.code, both.stderr]).toEqual([
+      2,
+      expect.stringContaining('the results of two strategies lead to one folder'),
+    ]);
     expect(await readdir(join(out, 'target'))).toEqual([]);
-    await writeFile(join(out, 'odd.mjs'), "export default { strategies: { 'comparison.json': () => ({ scaling: { name: 'x', decide: () => [] } }) } };\n");
-    await writeFile(join(out, 'odd.json'), JSON.stringify({ ...preset('small'), duration: '1m', plugins: ['./odd.mjs'], strategies: ['comparison.json'] }));
+    await writeFile(
+      join(out, 'odd.mjs'),
+      "export default { strategies: { 'comparison.json': () => ({ scaling: { name: 'x', decide: () => [] } }) } };\n",
+    );
+    await writeFile(
+      join(out, 'odd.json'),
+      JSON.stringify({ ...preset('small'), duration: '1m', plugins: ['./odd.mjs'], strategies: ['comparison.json'] }),
+    );
     expect((await run(['simulate', join(out, 'odd.json'), '--out', join(out, 'odd')])).code).toBe(0);
     expect((await readdir(join(out, 'odd'))).sort()).toEqual(['comparison.json', 'comparison.json-2']);
   });
 
   it('may be a pipe that nobody reads: that is let go of at Ctrl-C', async () => {
     spawnSync('mkfifo', [join(dir, 'unread')]);
-    const { code } = await run(['schema', '--out', join(dir, 'unread')], (child) => setTimeout(() => child.kill('SIGINT'), 1_000));
+    const { code } = await run(['schema', '--out', join(dir, 'unread')], (child) =>
+      setTimeout(() => child.kill('SIGINT'), 1_000),
+    );
     expect(code).toBe(130);
   });
-}); // prettier-ignore
+});
 
 describe.skipIf(process.platform === 'win32')('a standard error that nobody reads', () => {
   it('loses no results', async () => {
-    const ended = spawnSync('bash', ['-c', 'cd "$2"; "$0" "$1" simulate --duration 2m --strategy static,reactive --out unheard 2>&1 >/dev/null | true; echo "${PIPESTATUS[0]}"', process.execPath, cli, dir]);
+    const ended = spawnSync('bash', [
+      '-c',
+      'cd "$2"; "$0" "$1" simulate --duration 2m --strategy static,reactive --out unheard 2>&1 >/dev/null | ' +
+        'true; echo "${PIPESTATUS[0]}"',
+      process.execPath,
+      cli,
+      dir,
+    ]);
     expect(ended.stdout.toString().trim()).toBe('0');
     expect((await readdir(join(dir, 'unheard'))).sort()).toEqual(['comparison.json', 'reactive', 'static']);
-  }); // prettier-ignore
+  });
 });
 
 describe('journals of a comparison', () => {
@@ -232,13 +310,22 @@ describe('journals of a comparison', () => {
       scaleInBelow: 0.012345678901234567,
       cooldownMs: 60_000 + cooldownMs / 3,
     }));
-    await writeFile(join(dir, 'long.json'), JSON.stringify({ ...preset('small'), name: 'long', duration: '2m', strategies }));
+    await writeFile(
+      join(dir, 'long.json'),
+      JSON.stringify({ ...preset('small'), name: 'long', duration: '2m', strategies }),
+    );
     const { code, stderr } = await run(['compare', join(dir, 'long.json'), '--seeds', '2', '--out', join(dir, 'long')]);
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
     const journals = (await readdir(join(dir, 'long', 'long'))).filter((name) => name.startsWith('journal'));
     expect(journals).toHaveLength(4);
     const heads = await Promise.all(
-      journals.map(async (name) => JSON.parse((await readFile(join(dir, 'long', 'long', name), 'utf8')).split('\n')[0]!) as { strategy: string; seed: number }),
+      journals.map(
+        async (name) =>
+          JSON.parse((await readFile(join(dir, 'long', 'long', name), 'utf8')).split('\n')[0]!) as {
+            strategy: string;
+            seed: number;
+          },
+      ),
     );
     expect(new Set(heads.map(({ strategy, seed }) => `${strategy} ${seed}`)).size).toBe(4);
   });
@@ -248,7 +335,10 @@ describe('a folder where a file is to be', () => {
   it('is told as such', async () => {
     await mkdir(join(dir, 'folder.csv'));
     const { code, stderr } = await run(['trace', 'generate', join(dir, 'folder.csv'), '--duration', '1m']);
-    expect([code, stderr]).toEqual([2, expect.stringContaining(`can't write ${join(dir, 'folder.csv')}: it is a folder`)]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining(`can't write ${join(dir, 'folder.csv')}: it is a folder`),
+    ]);
     await mkdir(join(dir, 'journal.jsonl'));
     for (const args of [['forecast', 'run', '-c'], ['plan', '-d'], ['plan', '--current'], ['simulate'], ['sweep']]) {
       const { code: refused, stderr: said } = await run([...args, join(dir, 'folder.csv')]);
@@ -267,22 +357,39 @@ describe('names', () => {
   it('of strategies are no paths: what is written stays in its folder', async () => {
     const base = join(dir, 'names');
     await mkdir(base);
-    await writeFile(join(base, 'evil.mjs'), `export default { strategies: { '../evil': () => ({ scaling: { name: 'evil', decide: () => [] } }), '/tmp/evil': () => ({ scaling: { name: 'evil', decide: () => [] } }) } };`);
-    await writeFile(join(base, 'evil.json'), JSON.stringify({ ...preset('small'), duration: '2m', plugins: ['./evil.mjs'], strategies: ['../evil', '/tmp/evil'] }));
+    await writeFile(
+      join(base, 'evil.mjs'),
+      `export default { strategies: { '../evil': () => ({ scaling: { name: 'evil', decide: () => [] } }), ` +
+        `'/tmp/evil': () => ({ scaling: { name: 'evil', decide: () => [] } }) } };`,
+    );
+    await writeFile(
+      join(base, 'evil.json'),
+      JSON.stringify({
+        ...preset('small'),
+        duration: '2m',
+        plugins: ['./evil.mjs'],
+        strategies: ['../evil', '/tmp/evil'],
+      }),
+    );
     const { code, stderr } = await run(['simulate', join(base, 'evil.json'), '--out', join(base, 'out')]);
     expect(stderr).not.toMatch(/\n +at /);
     if (code === 0) {
       expect((await readdir(base)).sort()).toEqual(['evil.json', 'evil.mjs', 'out']);
-      expect((await readdir(join(base, 'out'))).every((name) => /^[\w.-]+$/.test(name) && !name.startsWith('.'))).toBe(true);
+      expect((await readdir(join(base, 'out'))).every((name) => /^[\w.-]+$/.test(name) && !name.startsWith('.'))).toBe(
+        true,
+      );
     } else expect([code, stderr]).toEqual([2, expect.stringContaining('../evil')]);
     const names = new FileNames();
     const taken = ['../evil', '/tmp/evil', '..', 'a/b', 'a-b', 'a-b-2', 'A-b', 'ok.1'].map((name) => names.take(name));
     expect(taken).toEqual(['evil', 'tmp-evil', 'unnamed', 'a-b', 'a-b-2', 'a-b-2-2', 'A-b-3', 'ok.1']);
-  }); // prettier-ignore
+  });
 
   it('do not steer a terminal', async () => {
     expect(visible('a\u001b[2Jb\u0007\u202ec\td\n')).toBe('a\\u001b[2Jb\\u0007\\u202ec\td\n');
-    await writeFile(join(dir, 'escape.csv'), 'arrived_at_s,prompt_tokens,output_tokens,model\n1,10,2,"evil\u001b[2J\u001b]0;x\u0007"\n');
+    await writeFile(
+      join(dir, 'escape.csv'),
+      'arrived_at_s,prompt_tokens,output_tokens,model\n1,10,2,"evil\u001b[2J\u001b]0;x\u0007"\n',
+    );
     for (const args of [
       ['trace', 'head'],
       ['trace', 'inspect'],
@@ -296,15 +403,53 @@ describe('names', () => {
 });
 
 describe('what is read back', () => {
-  const entry = { kind: 'decision', atMs: 0, endpointId: 'r/m/s/p', seen: { readyInstances: 1, provisioningInstances: 0, drainingInstances: 0 }, targetInstances: 2, reason: 'x', outcome: 'applied' }; // prettier-ignore
+  const entry = {
+    kind: 'decision',
+    atMs: 0,
+    endpointId: 'r/m/s/p',
+    seen: { readyInstances: 1, provisioningInstances: 0, drainingInstances: 0 },
+    targetInstances: 2,
+    reason: 'x',
+    outcome: 'applied',
+  };
   it.each([
     ['null', 'journal.jsonl:1: is no entry of a journal'],
     ['{"kind":"decision"}', 'journal.jsonl:1: is no entry of a journal: atMs is missing or wrong'],
-    [JSON.stringify({ ...entry, seen: { ...entry.seen, queuedTokens: null } }), 'journal.jsonl:1: is no entry of a journal: seen.queuedTokens is missing or wrong'],
+    [
+      JSON.stringify({ ...entry, seen: { ...entry.seen, queuedTokens: null } }),
+      'journal.jsonl:1: is no entry of a journal: seen.queuedTokens is missing or wrong',
+    ],
     [JSON.stringify({ ...entry, reachedInstances: null }), 'reachedInstances is missing or wrong'],
-    [JSON.stringify({ kind: 'run', scenario: 'x', strategy: 'x', startEpochMs: 1e300 }), 'startEpochMs is missing or wrong'],
-    [JSON.stringify({ kind: 'plan', atMs: 0, status: 'optimal', solver: 'x', targets: {}, forecasts: [{ modelId: 'm', regionId: 'r', method: 'x', startMs: 0, stepMs: 1e308, expected: [], low: [], high: [] }], shortfall: [] }), 'stepMs is missing or wrong'],
-    [JSON.stringify({ kind: 'plan', atMs: 0, status: 'optimal', solver: 'x', targets: { a: null }, forecasts: [], shortfall: [] }), 'targets.a is missing or wrong'],
+    [
+      JSON.stringify({ kind: 'run', scenario: 'x', strategy: 'x', startEpochMs: 1e300 }),
+      'startEpochMs is missing or wrong',
+    ],
+    [
+      JSON.stringify({
+        kind: 'plan',
+        atMs: 0,
+        status: 'optimal',
+        solver: 'x',
+        targets: {},
+        forecasts: [
+          { modelId: 'm', regionId: 'r', method: 'x', startMs: 0, stepMs: 1e308, expected: [], low: [], high: [] },
+        ],
+        shortfall: [],
+      }),
+      'stepMs is missing or wrong',
+    ],
+    [
+      JSON.stringify({
+        kind: 'plan',
+        atMs: 0,
+        status: 'optimal',
+        solver: 'x',
+        targets: { a: null },
+        forecasts: [],
+        shortfall: [],
+      }),
+      'targets.a is missing or wrong',
+    ],
     ['{"kind":', 'journal.jsonl:1: is no JSON'],
   ])('is checked: %s', async (line, message) => {
     const folder = await mkdtemp(join(dir, 'journal-'));
@@ -313,7 +458,7 @@ describe('what is read back', () => {
     expect(stderr).toContain(message);
     expect(stderr).not.toMatch(/\n +at /);
     expect(code).not.toBe(0);
-  }); // prettier-ignore
+  });
 
   it('is a journal where nothing but what an explanation needs is there', async () => {
     await writeFile(join(dir, 'least.jsonl'), `${JSON.stringify(entry)}\n`);
@@ -322,9 +467,30 @@ describe('what is read back', () => {
   });
 
   it('tells of endpoints whose names have slashes, in pools or not, and needs no seed', async () => {
-    const forecast = (modelId: string) => ({ modelId, regionId: 'eu', method: `of ${modelId}`, startMs: 0, stepMs: 600_000, expected: [5], low: [4], high: [6] });
-    const plan = { kind: 'plan', atMs: 0, status: 'optimal', solver: 'x', targets: { 'eu/meta/llama/h100': { held: 3, target: 7 }, 'eu/meta/llama/h100/x': { held: 1, target: 2 } }, forecasts: [forecast('meta'), forecast('meta/llama')], shortfall: [] };
-    const lines = [{ kind: 'run', scenario: 's', strategy: 'sage' }, plan, ...['eu/meta/llama/h100', 'eu/meta/llama/h100/batch'].map((endpointId) => ({ ...entry, endpointId }))];
+    const forecast = (modelId: string) => ({
+      modelId,
+      regionId: 'eu',
+      method: `of ${modelId}`,
+      startMs: 0,
+      stepMs: 600_000,
+      expected: [5],
+      low: [4],
+      high: [6],
+    });
+    const plan = {
+      kind: 'plan',
+      atMs: 0,
+      status: 'optimal',
+      solver: 'x',
+      targets: { 'eu/meta/llama/h100': { held: 3, target: 7 }, 'eu/meta/llama/h100/x': { held: 1, target: 2 } },
+      forecasts: [forecast('meta'), forecast('meta/llama')],
+      shortfall: [],
+    };
+    const lines = [
+      { kind: 'run', scenario: 's', strategy: 'sage' },
+      plan,
+      ...['eu/meta/llama/h100', 'eu/meta/llama/h100/batch'].map((endpointId) => ({ ...entry, endpointId })),
+    ];
     await writeFile(join(dir, 'slashes.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
     for (const endpoint of ['eu/meta/llama/h100', 'eu/meta/llama/h100/batch']) {
       const { code, stdout, stderr } = await run(['explain', join(dir, 'slashes.jsonl'), '--endpoint', endpoint]);
@@ -333,5 +499,5 @@ describe('what is read back', () => {
       expect(stdout).toContain('3 held then, 7 planned');
       expect(stdout).toContain('forecast by of meta/llama');
     }
-  }); // prettier-ignore
+  });
 });

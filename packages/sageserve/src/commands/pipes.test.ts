@@ -15,7 +15,10 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sageserve-pipes-'));
   csv = join(dir, 'trace.csv');
   // Half a megabyte: many times what a pipe holds.
-  await writeFile(csv, `arrived_at_s,prompt_tokens,output_tokens\n${Array.from({ length: ROWS }, (_, i) => `${(i * 0.05).toFixed(2)},100,10`).join('\n')}\n`);
+  await writeFile(
+    csv,
+    `arrived_at_s,prompt_tokens,output_tokens\n${Array.from({ length: ROWS }, (_, i) => `${(i * 0.05).toFixed(2)},100,10`).join('\n')}\n`,
+  );
 });
 afterAll(() => rm(dir, { recursive: true }));
 
@@ -47,7 +50,10 @@ describe.skipIf(!posix)('a trace from a pipe', () => {
     const path = fifo('trace.csv.gz');
     const packed = join(dir, 'packed.csv.gz');
     await writeFile(packed, gzipSync(`arrived_at_s,prompt_tokens,output_tokens\n${'1,10,2\n'.repeat(5_000)}`));
-    const { stdout } = await run(['trace', 'inspect', path, '--json'], () => void spawn('sh', ['-c', 'cat "$0" > "$1"', packed, path]));
+    const { stdout } = await run(
+      ['trace', 'inspect', path, '--json'],
+      () => void spawn('sh', ['-c', 'cat "$0" > "$1"', packed, path]),
+    );
     expect((JSON.parse(stdout) as { total: { requests: number } }).total.requests).toBe(5_000);
   });
 
@@ -72,7 +78,17 @@ describe.skipIf(!posix)('a trace from a pipe', () => {
     expect(several.stderr).toMatch(/\/dev\/stdin is a pipe, which can be read once; here it is read \d times/);
     const planning = await poured(['simulate', '--trace', '/dev/stdin', '--strategy', 'sage']);
     expect([planning.code, planning.stderr]).toEqual([2, expect.stringContaining('is a pipe')]);
-    const swept = await poured(['compare', '--preset', 'small', '--trace', '/dev/stdin', '--strategy', 'static', '--gap-thresholds', '2,5']);
+    const swept = await poured([
+      'compare',
+      '--preset',
+      'small',
+      '--trace',
+      '/dev/stdin',
+      '--strategy',
+      'static',
+      '--gap-thresholds',
+      '2,5',
+    ]);
     expect([swept.code, swept.stderr]).toEqual([2, expect.stringContaining('here it is read 4 times')]);
   });
 
@@ -80,7 +96,9 @@ describe.skipIf(!posix)('a trace from a pipe', () => {
     'or anything else that is a pipe to which nobody writes is let go of at Ctrl-C: %s',
     async (command) => {
       const path = fifo(`silent-${command.replaceAll(' ', '')}`);
-      const { code } = await run([...command.split(' '), path], (child) => setTimeout(() => child.kill('SIGINT'), 1_500));
+      const { code } = await run([...command.split(' '), path], (child) =>
+        setTimeout(() => child.kill('SIGINT'), 1_500),
+      );
       expect(code).toBe(130);
     },
   );

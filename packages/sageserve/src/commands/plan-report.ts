@@ -37,9 +37,16 @@ export function printPlan(
   tookMs: number,
 ): void {
   const { forecast } = forecasts[0]!;
-  console.log(`${observed.source}: plan for ${new Date(forecast.startMs).toISOString()}, ${forecast.mean.length} windows of ${time(forecast.stepMs)}`);
+  console.log(
+    `${observed.source}: plan for ${new Date(forecast.startMs).toISOString()}, ${forecast.mean.length} windows ` +
+      `of ${time(forecast.stepMs)}`,
+  );
   const gap =
-    solution.relativeGap === undefined ? '' : solution.relativeGap === 0 ? ', proven' : `, within ${percent(solution.relativeGap)} of the best possible`;
+    solution.relativeGap === undefined
+      ? ''
+      : solution.relativeGap === 0
+        ? ', proven'
+        : `, within ${percent(solution.relativeGap)} of the best possible`;
   console.log(`${variant}: ${solution.status} by ${solution.solver} in ${time(tookMs)}${gap}`);
   for (const note of solution.notes ?? []) console.log(`  ${note}`);
   if (solution.target === undefined) return;
@@ -67,19 +74,25 @@ export function printPlan(
     ],
   ] as const)
     if (rows.length > 0)
-      console.log(`\n${title}\n${table(['kind', 'model', 'region', 'when', 'tokens/s', 'since of'], rows.slice(0, MOST_LINES))}${more(rows.length)}`);
+      console.log(
+        `\n${title}\n${table(['kind', 'model', 'region', 'when', 'tokens/s', 'since of'], rows.slice(0, MOST_LINES))}${more(rows.length)}`,
+      );
   const binding = solution.binding ?? [];
   if (binding.length > 0)
     console.log(
       `\nbinding constraints\n${table(
         ['constraint', 'worth'],
-        binding.slice(0, MOST_LINES).map(({ name, kind, shadowUsd }) => [name, shadowUsd === undefined ? NONE : worth(kind, shadowUsd)]),
+        binding
+          .slice(0, MOST_LINES)
+          .map(({ name, kind, shadowUsd }) => [name, shadowUsd === undefined ? NONE : worth(kind, shadowUsd)]),
       )}${more(binding.length)}`,
     );
 }
 
 function worth(kind: string, usd: number): string {
-  return kind === 'gpu-capacity' ? `$${decimal(usd, 2)} /h for a GPU more` : `$${decimal(1_000 * usd, 2)} /h for 1,000 tokens/s less`;
+  return kind === 'gpu-capacity'
+    ? `$${decimal(usd, 2)} /h for a GPU more`
+    : `$${decimal(1_000 * usd, 2)} /h for 1,000 tokens/s less`;
 }
 
 function more(length: number): string {
@@ -124,11 +137,16 @@ function printCost(problem: PlacementProblem, { target, cost }: PlacementSolutio
         then += target!.at(m, r, k) * problem.usdPerInstanceHour.at(m, 0, k);
       }
   console.log(
-    `\n$${decimal(now, 2)} /h now → $${decimal(then, 2)} /h; starts $${decimal(cost!.startUsd, 2)}, distance $${decimal(cost!.flowUsd, 2)} /h${cost!.unmetUsd > 0 ? `, unmet demand priced at $${decimal(cost!.unmetUsd, 2)}` : ''}`,
+    `\n$${decimal(now, 2)} /h now → $${decimal(then, 2)} /h; starts $${decimal(cost!.startUsd, 2)}, distance ` +
+      `$${decimal(cost!.flowUsd, 2)} ` +
+      `/h${cost!.unmetUsd > 0 ? `, unmet demand priced at $${decimal(cost!.unmetUsd, 2)}` : ''}`,
   );
 }
 
-/** What a region serves of another's demand (or its own): at the busiest window, and as a share of all of it. */
+/**
+ * What a region serves of another's demand (or its own): at the busiest window, and as a share of
+ * all of it.
+ */
 interface Flow {
   readonly model: string;
   readonly from: string;
@@ -145,8 +163,17 @@ function flowsOf(problem: PlacementProblem, { flowTokensPerS = [] }: PlacementSo
       for (const [j, to] of regions.entries()) {
         const busiest = flowTokensPerS.reduce((most, grid) => Math.max(most, grid.at(m, i, j)), 0);
         if (busiest === 0) continue;
-        const all = flowTokensPerS.reduce((sum, grid) => sum + regions.reduce((own, _, to2) => own + grid.at(m, i, to2), 0), 0);
-        flows.push({ model, from, to, tokensPerS: busiest, share: flowTokensPerS.reduce((sum, grid) => sum + grid.at(m, i, j), 0) / all });
+        const all = flowTokensPerS.reduce(
+          (sum, grid) => sum + regions.reduce((own, _, to2) => own + grid.at(m, i, to2), 0),
+          0,
+        );
+        flows.push({
+          model,
+          from,
+          to,
+          tokensPerS: busiest,
+          share: flowTokensPerS.reduce((sum, grid) => sum + grid.at(m, i, j), 0) / all,
+        });
       }
     }
   }
@@ -167,7 +194,9 @@ export function planJson(
     problem.models.flatMap((model, m) =>
       problem.regions.flatMap((region, r) =>
         problem.skus.flatMap((sku, k) =>
-          grid.at(m, r, k) > 0 || problem.current.at(m, r, k) > 0 ? [{ model, region, sku, now: problem.current.at(m, r, k), target: grid.at(m, r, k) }] : [],
+          grid.at(m, r, k) > 0 || problem.current.at(m, r, k) > 0
+            ? [{ model, region, sku, now: problem.current.at(m, r, k), target: grid.at(m, r, k) }]
+            : [],
         ),
       ),
     );
@@ -183,6 +212,10 @@ export function planJson(
     flows: flowsOf(problem, solution),
     schedule: schedule?.map(instances),
     explanation: explainPlan(problem, solution),
-    forecasts: forecasts.map(({ key, forecast }) => ({ model: key.modelId, region: key.regionId, method: forecast.method })),
+    forecasts: forecasts.map(({ key, forecast }) => ({
+      model: key.modelId,
+      region: key.regionId,
+      method: forecast.method,
+    })),
   };
 }

@@ -9,7 +9,14 @@ import {
   skuId,
   type TokenMix,
 } from '@sageserve/core';
-import { createPlacementOptimizer, explainPlan, formatLp, PLACEMENT_SOLVERS, placementProgram, type PlacementVariant } from '@sageserve/optimize';
+import {
+  createPlacementOptimizer,
+  explainPlan,
+  formatLp,
+  PLACEMENT_SOLVERS,
+  placementProgram,
+  type PlacementVariant,
+} from '@sageserve/optimize';
 import type { SkippedRows } from '@sageserve/trace';
 import { type Catalogue, DEFAULT_CATALOGUE } from '../catalogue.js';
 import { scenarioMix } from '../control/measure-capacity.js';
@@ -60,15 +67,20 @@ const DEFAULT_STEP = '10m';
 const VARIANTS: readonly PlacementVariant[] = ['flows', 'paper', 'artifact', 'lead-time'];
 const HOUR_MS = 3_600_000;
 
-/** `sageserve plan`: what each region should hold for the demand that is forecast, beside what it holds now. */
+/**
+ * `sageserve plan`: what each region should hold for the demand that is forecast, beside what it
+ * holds now.
+ */
 export async function planCommand(file: string | undefined, options: PlanOptions, signal: AbortSignal): Promise<void> {
   const variant = options.variant ?? 'flows';
-  if (!(VARIANTS as readonly string[]).includes(variant)) throw new ConfigError('--variant', `must be one of ${VARIANTS.join(', ')}, not "${variant}"`);
+  if (!(VARIANTS as readonly string[]).includes(variant))
+    throw new ConfigError('--variant', `must be one of ${VARIANTS.join(', ')}, not "${variant}"`);
   const solver = options.solver ?? 'auto';
   if (!(PLACEMENT_SOLVERS as readonly string[]).includes(solver))
     throw new ConfigError('--solver', `must be one of ${PLACEMENT_SOLVERS.join(', ')}, not "${solver}"`);
   const timeLimitMs = options.timeLimit === undefined ? 60_000 : parseDurationMs(options.timeLimit);
-  if (timeLimitMs === undefined || timeLimitMs <= 0) throw new ConfigError('--time-limit', `must be a duration such as 30s, not "${options.timeLimit}"`);
+  if (timeLimitMs === undefined || timeLimitMs <= 0)
+    throw new ConfigError('--time-limit', `must be a duration such as 30s, not "${options.timeLimit}"`);
   const relativeGap = numberOption('--gap', options.gap, 0, 0.999) ?? 0;
   const mix = options.mix === undefined ? undefined : mixOf(options.mix);
   const scenario = await scenarioOf(file, options);
@@ -78,7 +90,11 @@ export async function planCommand(file: string | undefined, options: PlanOptions
   const observed = cutAt(await observe(scenario, options, signal), options.at);
   const forecasts = await forecastAll(observed, options, scenario, catalogue, signal);
   const models = scenario.models.map(({ name }) => modelId(name));
-  const names = { models, regions: scenario.regions.map(({ name }) => regionId(name)), skus: scenario.skus.map(({ name }) => skuId(name)) };
+  const names = {
+    models,
+    regions: scenario.regions.map(({ name }) => regionId(name)),
+    skus: scenario.skus.map(({ name }) => skuId(name)),
+  };
   const input = {
     forecasts,
     mix: mix === undefined ? observedMix(observed, scenario, models) : new Map(models.map((id) => [id, mix])),
@@ -89,13 +105,17 @@ export async function planCommand(file: string | undefined, options: PlanOptions
   const formulation = { variant: variant as PlacementVariant, hysteresisUsd: scenario.placement.hysteresisUsd };
   if (options.lp !== undefined) await replaceFile(options.lp, formatLp(placementProgram(problem, formulation)));
   const startedMs = wallClockMs();
-  const solution = await createPlacementOptimizer({ ...formulation, solver: solver as (typeof PLACEMENT_SOLVERS)[number] }).solve(problem, {
+  const solution = await createPlacementOptimizer({
+    ...formulation,
+    solver: solver as (typeof PLACEMENT_SOLVERS)[number],
+  }).solve(problem, {
     timeLimitMs,
     relativeGap,
     signal,
   });
   const tookMs = wallClockMs() - startedMs;
-  if (options.json === true) console.log(JSON.stringify(planJson(observed, forecasts, problem, solution, variant, tookMs), null, 2));
+  if (options.json === true)
+    console.log(JSON.stringify(planJson(observed, forecasts, problem, solution, variant, tookMs), null, 2));
   else if (options.explain === true) console.log(explainPlan(problem, solution).join('\n'));
   else printPlan(observed, forecasts, problem, solution, variant, tookMs);
   if (options.lp !== undefined) console.error(`the program is in ${options.lp}`);
@@ -103,7 +123,8 @@ export async function planCommand(file: string | undefined, options: PlanOptions
 }
 
 async function scenarioOf(file: string | undefined, options: PlanOptions): Promise<Scenario> {
-  if (file !== undefined && options.preset !== undefined) throw new ConfigError('--preset', 'give a scenario file or a preset, not both');
+  if (file !== undefined && options.preset !== undefined)
+    throw new ConfigError('--preset', 'give a scenario file or a preset, not both');
   const base = file === undefined ? preset(options.preset ?? 'small') : await readScenario(file);
   const rate = numberOption('--requests-per-day', options.requestsPerDay, 1e-9, Infinity);
   const share = numberOption('--local-share', options.localShare, 0, 1);
@@ -134,7 +155,10 @@ function numberOption(option: string, text: string | undefined, least: number, m
   if (text === undefined) return undefined;
   const value = /^[\d.]+(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : NaN;
   if (!(value >= least && value <= most))
-    throw new ConfigError(option, `must be a number from ${least}${most === Infinity ? '' : ` to ${most}`}, not "${text}"`);
+    throw new ConfigError(
+      option,
+      `must be a number from ${least}${most === Infinity ? '' : ` to ${most}`}, not "${text}"`,
+    );
   return value;
 }
 
@@ -155,7 +179,12 @@ async function observe(scenario: Scenario, options: PlanOptions, signal: AbortSi
   if (options.demand !== undefined) {
     if (options.trace !== undefined) throw new ConfigError('--demand', 'give a file of demand or a trace, not both');
     const { series } = await readDemandCsv(options.demand, undefined, '--demand');
-    return { source: options.demand, series: sideBySide(series, options.demand), nonInteractiveTokensPerS: new Map(), nonInteractiveMix: new Map() };
+    return {
+      source: options.demand,
+      series: sideBySide(series, options.demand),
+      nonInteractiveTokensPerS: new Map(),
+      nonInteractiveMix: new Map(),
+    };
   }
   const skipped: SkippedRows = { count: 0, examples: [] };
   const trace = await buildTraffic(scenario, options.skipBadRows === true ? skipped : undefined, signal);
@@ -170,7 +199,10 @@ async function observe(scenario: Scenario, options: PlanOptions, signal: AbortSi
       ...(scenario.traffic.trace === undefined && durationMs !== undefined ? { wholeUntilMs: durationMs } : {}),
       onBatch: (requests, lastMs) => {
         signal.throwIfAborted();
-        return progress.update(requests, trace.progress ?? (durationMs === undefined ? undefined : lastMs / durationMs));
+        return progress.update(
+          requests,
+          trace.progress ?? (durationMs === undefined ? undefined : lastMs / durationMs),
+        );
       },
     });
     if (series.length === 0)
@@ -184,21 +216,32 @@ async function observe(scenario: Scenario, options: PlanOptions, signal: AbortSi
   }
 }
 
-/** What had been observed by a time: one of day, or one from the start. All that there is unless given. */
+/**
+ * What had been observed by a time: one of day, or one from the start. All that there is unless
+ * given.
+ */
 function cutAt(observed: Observed, at: string | undefined): Observed {
   if (at === undefined) return observed;
   const first = observed.series[0]!;
   const fromStart = parseDurationMs(at);
-  const atMs = fromStart === undefined ? Date.parse(/(z|[+-]\d\d:?\d\d)$/i.test(at) || !at.includes('T') ? at : `${at}Z`) : first.startMs + fromStart;
+  const atMs =
+    fromStart === undefined
+      ? Date.parse(/(z|[+-]\d\d:?\d\d)$/i.test(at) || !at.includes('T') ? at : `${at}Z`)
+      : first.startMs + fromStart;
   const endMs = first.startMs + first.promptTokensPerS.length * first.stepMs;
   if (!(atMs >= first.startMs + first.stepMs && atMs <= endMs))
     throw new ConfigError('--at', `must be a time within the demand, a bucket of which has passed, not "${at}"`, {
-      hint: `It goes from ${new Date(first.startMs).toISOString()} to ${new Date(endMs).toISOString()}; a duration such as 36h counts from its start.`,
+      hint:
+        `It goes from ${new Date(first.startMs).toISOString()} to ${new Date(endMs).toISOString()}; a duration ` +
+        'such as 36h counts from its start.',
     });
   return {
     ...observed,
     series: observed.series.map((series) => {
-      const buckets = Math.max(0, Math.min(series.promptTokensPerS.length, Math.floor((atMs - series.startMs) / series.stepMs)));
+      const buckets = Math.max(
+        0,
+        Math.min(series.promptTokensPerS.length, Math.floor((atMs - series.startMs) / series.stepMs)),
+      );
       const cut = (column: Float64Array): Float64Array => column.slice(0, buckets);
       return {
         ...series,
@@ -208,12 +251,21 @@ function cutAt(observed: Observed, at: string | undefined): Observed {
       };
     }),
     nonInteractiveTokensPerS: new Map(
-      [...observed.nonInteractiveTokensPerS].map(([id, column]) => [id, column.slice(0, Math.floor((atMs - first.startMs) / first.stepMs))]),
+      [...observed.nonInteractiveTokensPerS].map(([id, column]) => [
+        id,
+        column.slice(0, Math.floor((atMs - first.startMs) / first.stepMs)),
+      ]),
     ),
   };
 }
 
-async function forecastAll({ series }: Observed, options: PlanOptions, scenario: Scenario, catalogue: Catalogue, signal: AbortSignal): Promise<Forecasts[]> {
+async function forecastAll(
+  { series }: Observed,
+  options: PlanOptions,
+  scenario: Scenario,
+  catalogue: Catalogue,
+  signal: AbortSignal,
+): Promise<Forecasts[]> {
   const stepMs = series[0]!.stepMs;
   const windows = stepsOf('--horizon', options.horizon ?? '1h', stepMs);
   const levels = [...new Set([0.1, 0.5, 0.8, 0.9, 0.95, scenario.placement.demandQuantile])].sort((a, b) => a - b);
@@ -227,7 +279,10 @@ async function forecastAll({ series }: Observed, options: PlanOptions, scenario:
           hint: 'A plan without it would take its demand for none: choose a later time, or leave its rows out.',
         });
       const forecaster = forecasterOf(options.method ?? 'auto', stepMs, windows, 'bucket', true, catalogue);
-      forecasts.push({ key: one.key, forecast: await forecaster.forecast(one, windows, { signal, quantileLevels: levels }) });
+      forecasts.push({
+        key: one.key,
+        forecast: await forecaster.forecast(one, windows, { signal, quantileLevels: levels }),
+      });
       await progress.update(forecasts.length, forecasts.length / series.length);
     }
   } finally {
@@ -236,16 +291,28 @@ async function forecastAll({ series }: Observed, options: PlanOptions, scenario:
   return forecasts;
 }
 
-/** Mean requests of each model as observed, of those that can wait where nothing else was seen; a model of which nothing was is that of the scenario. */
-function observedMix({ series, nonInteractiveMix }: Observed, scenario: Scenario, models: readonly ModelId[]): Map<ModelId, TokenMix> {
+/**
+ * Mean requests of each model as observed, of those that can wait where nothing else was seen; a
+ * model of which nothing was is that of the scenario.
+ */
+function observedMix(
+  { series, nonInteractiveMix }: Observed,
+  scenario: Scenario,
+  models: readonly ModelId[],
+): Map<ModelId, TokenMix> {
   const unseen = models.filter(
     (id) =>
       !series.some(
         ({ key, promptTokensPerS, outputTokensPerS }) =>
-          key.modelId === id && [promptTokensPerS, outputTokensPerS].some((column) => column.some((tokens) => tokens > 0)),
+          key.modelId === id &&
+          [promptTokensPerS, outputTokensPerS].some((column) => column.some((tokens) => tokens > 0)),
       ),
   );
-  return new Map([...unseen.map((id) => [id, scenarioMix(scenario, id)] as const), ...nonInteractiveMix, ...meanMix(series)]);
+  return new Map([
+    ...unseen.map((id) => [id, scenarioMix(scenario, id)] as const),
+    ...nonInteractiveMix,
+    ...meanMix(series),
+  ]);
 }
 
 /** Of what came in the last hour that may wait, the share that is to be served within the next. */
@@ -255,13 +322,21 @@ function bufferOf({ series, nonInteractiveTokensPerS }: Observed, scenario: Scen
     .filter(([id]) => scenario.models.some(({ name }) => name === id))
     .map(([id, column]) => ({
       modelId: id,
-      tokens: Math.round((column.slice(-Math.round(HOUR_MS / stepMs)).reduce((a, b) => a + b, 0) * stepMs * scenario.placement.nonInteractiveBuffer) / 1_000),
+      tokens: Math.round(
+        (column.slice(-Math.round(HOUR_MS / stepMs)).reduce((a, b) => a + b, 0) *
+          stepMs *
+          scenario.placement.nonInteractiveBuffer) /
+          1_000,
+      ),
       dueInMs: HOUR_MS,
     }))
     .filter(({ tokens }) => tokens > 0);
 }
 
-async function readHeld(file: string, names: Pick<PlacementProblem, 'models' | 'regions' | 'skus'>): Promise<PlacementGrid> {
+async function readHeld(
+  file: string,
+  names: Pick<PlacementProblem, 'models' | 'regions' | 'skus'>,
+): Promise<PlacementGrid> {
   let text: string;
   try {
     text = (await readWhole(file, 16)).toString('utf8');
@@ -269,8 +344,11 @@ async function readHeld(file: string, names: Pick<PlacementProblem, 'models' | '
     throw new ConfigError('--current', `can't read ${file}: ${readFailure(cause)}`, { cause });
   }
   const [head, ...rows] = csvRows(text, file);
-  const at = ['model', 'region', 'sku', 'instances'].map((name) => head?.fields.map((column) => column.trim().toLowerCase()).indexOf(name) ?? -1);
-  if (at.includes(-1)) throw new ConfigError('--current', `${file} must have the columns model, region, sku and instances`);
+  const at = ['model', 'region', 'sku', 'instances'].map(
+    (name) => head?.fields.map((column) => column.trim().toLowerCase()).indexOf(name) ?? -1,
+  );
+  if (at.includes(-1))
+    throw new ConfigError('--current', `${file} must have the columns model, region, sku and instances`);
   return heldInstances(
     names,
     rows.map(({ line, fields }) => {

@@ -36,14 +36,20 @@ interface Profile {
 const MIX = { promptTokens: 1_020, outputTokens: 129 };
 const DEGREES = [1, 2, 4, 8];
 
-/** `sageserve profiles`: every deployment that fits, and whether its speed is measured or modelled. */
+/**
+ * `sageserve profiles`: every deployment that fits, and whether its speed is measured or modelled.
+ */
 export function profilesCommand(options: ProfilesOptions): void {
   const profiles = listProfiles().filter(
-    (p) => (options.model === undefined || p.model === options.model) && (options.sku === undefined || p.sku === options.sku),
+    (p) =>
+      (options.model === undefined || p.model === options.model) &&
+      (options.sku === undefined || p.sku === options.sku),
   );
   if (profiles.length === 0) {
     throw new ConfigError(options.model === undefined ? '--sku' : '--model', 'no deployment matches', {
-      hint: `Models: ${MODEL_SHAPES.map((m) => m.modelId).join(', ')}. SKUs: ${GPU_SHAPES.map((g) => g.skuId).join(', ')}.`,
+      hint:
+        `Models: ${MODEL_SHAPES.map((m) => m.modelId).join(', ')}. SKUs: ` +
+        `${GPU_SHAPES.map((g) => g.skuId).join(', ')}.`,
     });
   }
   if (options.json === true) {
@@ -52,7 +58,18 @@ export function profilesCommand(options: ProfilesOptions): void {
   }
   console.log(
     table(
-      ['model', 'SKU', 'GPUs', 'basis', 'KV kB/token', 'KV tokens', 'prefill 1,024', 'decode ×1', 'decode ×32', 'tokens/s'],
+      [
+        'model',
+        'SKU',
+        'GPUs',
+        'basis',
+        'KV kB/token',
+        'KV tokens',
+        'prefill 1,024',
+        'decode ×1',
+        'decode ×32',
+        'tokens/s',
+      ],
       profiles.map((p) => [
         p.model,
         p.sku,
@@ -68,11 +85,17 @@ export function profilesCommand(options: ProfilesOptions): void {
     ),
   );
   console.log(
-    `\ndecode: one iteration at a context of 1,024 tokens each. tokens/s: prompt + output of a full batch of ${count(MIX.promptTokens)} + ${count(MIX.outputTokens)} tokens.`,
+    `\ndecode: one iteration at a context of 1,024 tokens each. tokens/s: prompt + output of a full batch of ` +
+      `${count(MIX.promptTokens)} + ${count(MIX.outputTokens)} tokens.`,
   );
-  console.log(`measured: ${[...new Set(profiles.filter((p) => p.basis === 'measured').map((p) => p.source))].join('; ') || 'none of these'}.`);
   console.log(
-    `modelled: a roofline of ${decimal(ROOFLINE_2025.flopsShare * 100, 0)} % of FLOPS and ${decimal(ROOFLINE_2025.bandwidthShare * 100, 0)} % of bandwidth, fitted on serving points of 2025. Measured tables are of older engines and slower.`,
+    'measured: ' +
+      `${[...new Set(profiles.filter((p) => p.basis === 'measured').map((p) => p.source))].join('; ') || 'none of these'}.`,
+  );
+  console.log(
+    `modelled: a roofline of ${decimal(ROOFLINE_2025.flopsShare * 100, 0)} % of FLOPS and ` +
+      `${decimal(ROOFLINE_2025.bandwidthShare * 100, 0)} % of bandwidth, fitted on serving points of 2025. ` +
+      'Measured tables are of older engines and slower.',
   );
 }
 

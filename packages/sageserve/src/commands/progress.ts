@@ -8,7 +8,10 @@ import { visible } from './console.js';
 const BATCHES_PER_TURN = 32;
 const REDRAW_MS = 200;
 
-/** A line on a terminal's standard error with what is done, the rate and the time left; nothing in a pipe. */
+/**
+ * A line on a terminal's standard error with what is done, the rate and the time left; nothing in a
+ * pipe.
+ */
 export class Progress {
   readonly #label: string;
   readonly #unit: string;
@@ -22,19 +25,29 @@ export class Progress {
     this.#unit = unit;
     if (!show) return;
     this.#bar = new cliProgress.SingleBar(
-      { stream: process.stderr, format: '{label} {bar} {done} {unit} · {rate}/s · {left}', barsize: 24, hideCursor: true, clearOnComplete: true },
+      {
+        stream: process.stderr,
+        format: '{label} {bar} {done} {unit} · {rate}/s · {left}',
+        barsize: 24,
+        hideCursor: true,
+        clearOnComplete: true,
+      },
       cliProgress.Presets.shades_classic,
     );
     this.#bar.start(1_000, 0, { label: this.#label, unit, done: '0', rate: '–', left: '' });
   }
 
-  /** Reports `done` units and the share (0–1) of the whole, where it is known. Await the promise where there is one. */
+  /**
+   * Reports `done` units and the share (0–1) of the whole, where it is known. Await the promise
+   * where there is one.
+   */
   update(done: number, share: number | undefined): Promise<void> | undefined {
     const nowMs = wallClockMs();
     if (this.#bar !== undefined && nowMs - this.#drawnMs >= REDRAW_MS) {
       this.#drawnMs = nowMs;
       const seconds = (nowMs - this.#startMs) / 1_000;
-      const left = share !== undefined && share > 0.01 ? `${count(Math.ceil((seconds / share) * (1 - share)))} s left` : '';
+      const left =
+        share !== undefined && share > 0.01 ? `${count(Math.ceil((seconds / share) * (1 - share)))} s left` : '';
       this.#bar.update(Math.round(1_000 * (share ?? 0)), {
         label: this.#label,
         unit: this.#unit,

@@ -16,14 +16,18 @@ export interface WorkerOptions {
   readonly untilEmpty?: boolean;
 }
 
-const nameOf = ({ scenario, strategy, seed }: Pick<SweepRun, 'scenario' | 'strategy' | 'seed'>): string => `${scenario}, ${strategy}, seed ${seed}`;
+const nameOf = ({ scenario, strategy, seed }: Pick<SweepRun, 'scenario' | 'strategy' | 'seed'>): string =>
+  `${scenario}, ${strategy}, seed ${seed}`;
 
 /** `sageserve worker`: takes runs from a queue. */
 export async function workerCommand(options: WorkerOptions, version: string, signal: AbortSignal): Promise<void> {
   const { runQueueWorker } = await import('../queue/queue-worker.js');
   const cores = coresOf(options.cores);
   let runs = 0;
-  console.error(`taking runs on ${plural(cores, 'core')}${options.untilEmpty === true ? ' until there are none' : '; Ctrl-C to end'}`);
+  console.error(
+    'taking runs on ' +
+      `${plural(cores, 'core')}${options.untilEmpty === true ? ' until there are none' : '; Ctrl-C to end'}`,
+  );
   await runQueueWorker(
     {
       url: urlOf(options.queue),
@@ -41,7 +45,10 @@ export async function workerCommand(options: WorkerOptions, version: string, sig
         console.error(`a worker died: ${plural(freed, 'run')} free again`);
       },
       onElsewhere(waiting) {
-        console.error(`${plural(waiting, 'run')} left to workers whose Node computes otherwise than ${process.version} here: their figures would differ`);
+        console.error(
+          `${plural(waiting, 'run')} left to workers whose Node computes otherwise than ${process.version} here: ` +
+            'their figures would differ',
+        );
       },
     },
     signal,
@@ -50,7 +57,10 @@ export async function workerCommand(options: WorkerOptions, version: string, sig
 }
 
 async function withQueue(url: string | undefined, action: (queue: RunQueue) => Promise<void>): Promise<void> {
-  const [{ RunQueue }, { askDatabase }] = await Promise.all([import('../queue/run-queue.js'), import('../queue/database.js')]);
+  const [{ RunQueue }, { askDatabase }] = await Promise.all([
+    import('../queue/run-queue.js'),
+    import('../queue/database.js'),
+  ]);
   const address = urlOf(url);
   const queue = await RunQueue.open(address);
   try {
@@ -75,12 +85,17 @@ export function queueStatusCommand(options: QueueOptions): Promise<void> {
     console.log(
       table(
         ['sweep', 'runs', 'done', 'running', 'waiting', 'failed'],
-        status.sweeps.map(({ sweep, runs, done, running, waiting, failed }) => [sweep, ...[runs, done, running, waiting, failed].map(count)]),
+        status.sweeps.map(({ sweep, runs, done, running, waiting, failed }) => [
+          sweep,
+          ...[runs, done, running, waiting, failed].map(count),
+        ]),
       ),
     );
     console.log(`\n${plural(status.workers.length, 'worker')} at work or ready`);
-    for (const { host, pid, running } of status.workers) console.log(`  ${host}, process ${pid}: ${plural(running, 'run')}`);
-    for (const { sweep, name, tries, error } of status.failed) console.log(`\n${sweep}: ${name} failed after ${tries} tries: ${error}`);
+    for (const { host, pid, running } of status.workers)
+      console.log(`  ${host}, process ${pid}: ${plural(running, 'run')}`);
+    for (const { sweep, name, tries, error } of status.failed)
+      console.log(`\n${sweep}: ${name} failed after ${tries} tries: ${error}`);
   });
 }
 
@@ -94,6 +109,9 @@ export function queueRetryCommand(options: QueueOptions): Promise<void> {
 /** `sageserve queue cancel`. */
 export function queueCancelCommand(options: QueueOptions): Promise<void> {
   return withQueue(options.queue, async (queue) => {
-    console.log(`taken off the queue: ${plural(await queue.cancel(options.sweep), 'run')}; what is under way ends, and results stay`);
+    console.log(
+      `taken off the queue: ${plural(await queue.cancel(options.sweep), 'run')}; what is under way ends, and ` +
+        'results stay',
+    );
   });
 }

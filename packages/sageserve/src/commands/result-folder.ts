@@ -11,7 +11,15 @@ import { notComplete, noteMade } from '../ending.js';
 import { OutputFile, placeOf, takePlace } from './output-file.js';
 import { openResultTable, REQUEST_COLUMNS, type ResultTable, TIMESERIES_COLUMNS } from './result-table.js';
 
-const RESULT_FILES = ['summary.json', 'timeseries.csv', 'timeseries.parquet', 'demand.csv', 'requests.csv', 'requests.parquet', 'journal.jsonl'];
+const RESULT_FILES = [
+  'summary.json',
+  'timeseries.csv',
+  'timeseries.parquet',
+  'demand.csv',
+  'requests.csv',
+  'requests.parquet',
+  'journal.jsonl',
+];
 const isResult = (name: string): boolean => RESULT_FILES.includes(name);
 
 export interface ResultFolderOptions {
@@ -22,9 +30,13 @@ export interface ResultFolderOptions {
 }
 
 /**
- * One run's results as files: `summary.json`, `timeseries.csv` (every endpoint once a minute), `demand.csv` (interactive demand by model and region in ten-minute buckets, which
- * `sageserve forecast` reads), `journal.jsonl` (every decision, which `sageserve explain` reads) and, on request, `requests.csv` (a row for each). Time series and requests can be Parquet instead.
- * They are written in a folder beside their place and moved there when they are complete; {@link discard} leaves nothing. Throws `SageServeError` (ERR_OUTPUT) where the disk takes no more.
+ * One run's results as files: `summary.json`, `timeseries.csv` (every endpoint once a minute),
+ * `demand.csv` (interactive demand by model and region in ten-minute buckets, which `sageserve
+ * forecast` reads), `journal.jsonl` (every decision, which `sageserve explain` reads) and, on
+ * request, `requests.csv` (a row for each). Time series and requests can be Parquet instead. They
+ * are written in a folder beside their place and moved there when they are complete;
+ * {@link discard} leaves nothing. Throws `SageServeError` (ERR_OUTPUT) where the disk takes no
+ * more.
  */
 export class ResultFolder {
   readonly #path: string;
@@ -42,11 +54,19 @@ export class ResultFolder {
     this.#complete = notComplete(partial, path);
     const form = options.parquet === true ? 'parquet' : 'csv';
     this.#timeseries = openResultTable(join(partial, 'timeseries'), form, TIMESERIES_COLUMNS);
-    this.#requests = options.requests === true ? openResultTable(join(partial, 'requests'), form, REQUEST_COLUMNS) : undefined;
+    this.#requests =
+      options.requests === true ? openResultTable(join(partial, 'requests'), form, REQUEST_COLUMNS) : undefined;
   }
 
-  /** Throws `ConfigError` where the folder can't be made, or where one of its name holds files that are not results. */
-  static async create(path: string, config: SimulationConfig, options: ResultFolderOptions = {}): Promise<ResultFolder> {
+  /**
+   * Throws `ConfigError` where the folder can't be made, or where one of its name holds files that
+   * are not results.
+   */
+  static async create(
+    path: string,
+    config: SimulationConfig,
+    options: ResultFolderOptions = {},
+  ): Promise<ResultFolder> {
     try {
       const place = await placeOf(path, isResult);
       const partial = await makeBeside(place, 'folder');
@@ -131,9 +151,11 @@ export class ResultFolder {
     this.#timeseries.finish();
     this.#requests?.finish();
     this.#journal?.finish();
-    await writeFile(join(this.#partial, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`).catch((cause: unknown) => {
-      throw cantWrite(join(this.#path, 'summary.json'), cause);
-    });
+    await writeFile(join(this.#partial, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`).catch(
+      (cause: unknown) => {
+        throw cantWrite(join(this.#path, 'summary.json'), cause);
+      },
+    );
   }
 
   /** Puts the complete folder in its place, over the results of an earlier run. */
@@ -155,7 +177,10 @@ export class ResultFolder {
   }
 }
 
-/** Makes a folder and those above it, one by one. Returns how to take back what was made, as far as it is still empty. Throws `ConfigError`. */
+/**
+ * Makes a folder and those above it, one by one. Returns how to take back what was made, as far as
+ * it is still empty. Throws `ConfigError`.
+ */
 export async function makeFolder(path: string): Promise<() => Promise<void>> {
   if (path.trim() === '') throw new ConfigError('--out', 'needs the name of a folder');
   const made: string[] = [];
@@ -178,7 +203,11 @@ export async function makeFolder(path: string): Promise<() => Promise<void>> {
   try {
     await make(resolve(path));
   } catch (cause) {
-    throw new ConfigError('--out', `can't make the folder ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new ConfigError(
+      '--out',
+      `can't make the folder ${path}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
   return async () => {
     for (const folder of made.reverse()) await rmdir(folder).catch(() => undefined);

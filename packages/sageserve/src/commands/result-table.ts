@@ -35,7 +35,8 @@ class CsvTable implements ResultTable {
       const value = row[c];
       const { digits } = this.#columns[c]!;
       if (c > 0) text += ',';
-      if (value !== undefined) text += typeof value === 'number' && digits !== undefined ? value.toFixed(digits) : String(value);
+      if (value !== undefined)
+        text += typeof value === 'number' && digits !== undefined ? value.toFixed(digits) : String(value);
     }
     this.#buffer += `${text}\n`;
     if (this.#buffer.length >= FLUSH_CHARACTERS) this.#flush();

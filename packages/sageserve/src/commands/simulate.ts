@@ -4,7 +4,14 @@ import { simulate, type SimulationConfig, type SimulationResult } from '@sageser
 import { type SkippedRows, writeTarget } from '@sageserve/trace';
 import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
 import { measureCapacity } from '../control/measure-capacity.js';
-import { demandAround, needsForesight, needsPlanning, type PrepareOptions, prepareRun, type RunDemand } from '../control/prepare-run.js';
+import {
+  demandAround,
+  needsForesight,
+  needsPlanning,
+  type PrepareOptions,
+  prepareRun,
+  type RunDemand,
+} from '../control/prepare-run.js';
 import { preset } from '../presets/presets.js';
 import { buildSimulation } from '../scenario/build.js';
 import { refusePipe } from '../scenario/refuse-pipe.js';
@@ -36,38 +43,60 @@ export interface SimulateCommandOptions {
 }
 
 /** `sageserve simulate`: one scenario under one or several strategies, side by side. */
-export async function simulateCommand(file: string | undefined, options: SimulateCommandOptions, signal: AbortSignal): Promise<void> {
+export async function simulateCommand(
+  file: string | undefined,
+  options: SimulateCommandOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const scenario = await chooseScenario(file, options);
-  const choices: PolicyChoice[] = options.strategy === undefined ? scenario.strategies : options.strategy.split(',').map((name) => name.trim());
+  const choices: PolicyChoice[] =
+    options.strategy === undefined ? scenario.strategies : options.strategy.split(',').map((name) => name.trim());
   for (const [option, given] of [
     ['--requests', options.requests],
     ['--parquet', options.parquet],
   ] as const)
-    if (given === true && options.out === undefined) throw new ConfigError(option, 'is about files and needs --out DIR');
+    if (given === true && options.out === undefined)
+      throw new ConfigError(option, 'is about files and needs --out DIR');
   const names = choices.map((choice) => (typeof choice === 'string' ? choice : choice.name));
-  const labels = names.map((name, i) => (names.indexOf(name) === i && names.lastIndexOf(name) === i ? name : `${name}-${i + 1}`));
+  const labels = names.map((name, i) =>
+    names.indexOf(name) === i && names.lastIndexOf(name) === i ? name : `${name}-${i + 1}`,
+  );
   const fileNames = new FileNames();
   fileNames.take('comparison.json');
   const folderNames = labels.map((label) => fileNames.take(label));
-  // Every strategy is built before the first one runs, so that a wrong name or an impossible fleet costs nothing.
+  // Every strategy is built before the first one runs, so that a wrong name or an impossible fleet
+  // costs nothing.
   const catalogue = await loadPlugins(scenario, file, DEFAULT_CATALOGUE);
   const configs = choices.map((choice) => buildSimulation(scenario, choice, catalogue));
-  await refusePipe(scenario, choices.length + (choices.some((choice) => needsPlanning(scenario, choice, catalogue)) ? 1 : 0));
+  await refusePipe(
+    scenario,
+    choices.length + (choices.some((choice) => needsPlanning(scenario, choice, catalogue)) ? 1 : 0),
+  );
   const takeBackFolders = options.out === undefined ? undefined : await makeFolder(options.out);
   const folders: ResultFolder[] = [];
   const runs: StrategyResult[] = [];
-  const report = () => ({ scenario: scenario.name, seed: scenario.seed, strategies: runs.map(({ strategy, result }) => ({ strategy, ...result })) });
+  const report = () => ({
+    scenario: scenario.name,
+    seed: scenario.seed,
+    strategies: runs.map(({ strategy, result }) => ({ strategy, ...result })),
+  });
   try {
     // That it can be written to is seen now, not after hours.
     if (options.out !== undefined) await writeTarget(join(options.out, 'comparison.json'));
     if (options.out !== undefined)
-      for (const [i, config] of configs.entries()) folders.push(await ResultFolder.create(join(options.out, folderNames[i]!), config, options));
+      for (const [i, config] of configs.entries())
+        folders.push(await ResultFolder.create(join(options.out, folderNames[i]!), config, options));
     refuseShared(
       folders.map(({ place }) => place),
       'strategies',
     );
-    const common = { catalogue, signal, ...(await readAndMeasure(scenario, choices, catalogue, options.skipBadRows === true, signal)) };
-    for (const [i, config] of configs.entries()) runs.push(await runStrategy(labels[i]!, choices[i]!, config, common, scenario, options, folders[i]));
+    const common = {
+      catalogue,
+      signal,
+      ...(await readAndMeasure(scenario, choices, catalogue, options.skipBadRows === true, signal)),
+    };
+    for (const [i, config] of configs.entries())
+      runs.push(await runStrategy(labels[i]!, choices[i]!, config, common, scenario, options, folders[i]));
     // All at once, so that a folder never holds parts of two comparisons.
     if (options.out !== undefined)
       await replaceFile(join(options.out, 'comparison.json'), `${JSON.stringify(report(), null, 2)}\n`, async () => {
@@ -135,7 +164,11 @@ async function runStrategy(
     result = await simulate(config, trace, {
       signal,
       audit: options.audit === true,
-      onProgress: (p) => progress.update(p.arrivedRequests, trace.progress ?? (durationMs === undefined ? undefined : p.simulatedMs / durationMs)),
+      onProgress: (p) =>
+        progress.update(
+          p.arrivedRequests,
+          trace.progress ?? (durationMs === undefined ? undefined : p.simulatedMs / durationMs),
+        ),
       onSample(sample) {
         const minute = Math.ceil(sample.timeMs / 60_000) - 1;
         ready[minute] = (ready[minute] ?? 0) + sample.readyInstances;
@@ -149,13 +182,18 @@ async function runStrategy(
     progress.stop();
   }
   const seconds = (wallClockMs() - startMs) / 1_000;
-  console.error(`${label}: ${count(result.total.arrived)} requests over ${time(result.durationMs)} simulated in ${decimal(seconds, 1)} s`);
+  console.error(
+    `${label}: ${count(result.total.arrived)} requests over ${time(result.durationMs)} simulated in ` +
+      `${decimal(seconds, 1)} s`,
+  );
   reportSkippedRows(skippedRows);
   return { strategy: label, result, readyInstances: ready };
 }
 
 function printReport(scenario: Scenario, runs: readonly StrategyResult[], options: SimulateCommandOptions): void {
-  console.log(`${scenario.name}${scenario.description === undefined || scenario.traffic.trace !== undefined ? '' : `: ${scenario.description}`}`);
+  console.log(
+    `${scenario.name}${scenario.description === undefined || scenario.traffic.trace !== undefined ? '' : `: ${scenario.description}`}`,
+  );
   if (scenario.traffic.trace !== undefined) console.log(`trace ${scenario.traffic.trace}`);
   console.log('');
   console.log(comparisonTable(runs));
@@ -163,7 +201,10 @@ function printReport(scenario: Scenario, runs: readonly StrategyResult[], option
   const width = maxOf(runs.map((run) => run.strategy.length));
   for (const run of runs) {
     if (run.readyInstances.length > 0)
-      console.log(`  ${run.strategy.padEnd(width)} ${sparkline(run.readyInstances)} ${count(minOf(run.readyInstances))}–${count(maxOf(run.readyInstances))}`);
+      console.log(
+        `  ${run.strategy.padEnd(width)} ${sparkline(run.readyInstances)} ` +
+          `${count(minOf(run.readyInstances))}–${count(maxOf(run.readyInstances))}`,
+      );
   }
   if (runs.length > 1) console.log(`\nratios in brackets are to ${runs[0]!.strategy}`);
   if (options.detail === true) for (const run of runs) console.log(`\n${detailTables(run)}`);
@@ -171,12 +212,14 @@ function printReport(scenario: Scenario, runs: readonly StrategyResult[], option
 }
 
 async function chooseScenario(file: string | undefined, options: SimulateCommandOptions): Promise<Scenario> {
-  if (file !== undefined && options.preset !== undefined) throw new ConfigError('--preset', 'goes without a scenario file: give one or the other');
+  if (file !== undefined && options.preset !== undefined)
+    throw new ConfigError('--preset', 'goes without a scenario file: give one or the other');
   for (const [option, given] of [
     ['--format', options.format],
     ['--skip-bad-rows', options.skipBadRows],
   ] as const) {
-    if (given !== undefined && options.trace === undefined && file === undefined) throw new ConfigError(option, 'is about a trace: name one with --trace');
+    if (given !== undefined && options.trace === undefined && file === undefined)
+      throw new ConfigError(option, 'is about a trace: name one with --trace');
   }
   const base = file === undefined ? preset(options.preset ?? 'small') : await readScenario(file);
   const { requestsPerDay: _, ...traffic } = base.traffic;

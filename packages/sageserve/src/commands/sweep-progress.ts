@@ -14,7 +14,10 @@ export interface AtWork {
   threads(): readonly ThreadState<SweepRun>[];
 }
 
-/** A live table on a terminal: the whole sweep with its rate and the time left, and what each thread is at. In a pipe a line for each run that ends. */
+/**
+ * A live table on a terminal: the whole sweep with its rate and the time left, and what each thread
+ * is at. In a pipe a line for each run that ends.
+ */
 export class SweepProgress {
   readonly #pool: AtWork;
   readonly #total: number;
@@ -69,15 +72,20 @@ export class SweepProgress {
   #draw(): void {
     const threads = this.#pool.threads();
     const seconds = (wallClockMs() - this.#startMs) / 1_000;
-    const begun = this.#done + threads.reduce((sum, { item, share }) => sum + (item === undefined ? 0 : (share ?? 0)), 0);
+    const begun =
+      this.#done + threads.reduce((sum, { item, share }) => sum + (item === undefined ? 0 : (share ?? 0)), 0);
     const toDo = this.#total - this.#known;
     const requests = this.#requests + threads.reduce((sum, thread) => sum + thread.requests, 0);
     const left = begun > 0.05 ? `${count(Math.ceil((seconds / begun) * (toDo - begun)))} s left` : '';
     this.#whole!.update(Math.round((1_000 * (this.#known + begun)) / this.#total), {
-      text: `${this.#known + this.#done}/${this.#total} runs · ${count(requests / Math.max(seconds, 0.001))} requests/s · ${left}`,
+      text:
+        `${this.#known + this.#done}/${this.#total} runs · ${count(requests / Math.max(seconds, 0.001))} ` +
+        `requests/s · ${left}`,
     });
     for (const [t, { item, requests: own, share }] of threads.entries())
-      this.#threads[t]!.update(Math.round(1_000 * (share ?? 0)), { text: item === undefined ? 'idle' : visible(`${nameOf(item)} · ${count(own)} requests`) });
+      this.#threads[t]!.update(Math.round(1_000 * (share ?? 0)), {
+        text: item === undefined ? 'idle' : visible(`${nameOf(item)} · ${count(own)} requests`),
+      });
   }
 }
 

@@ -25,8 +25,16 @@ export interface SweepOptions {
   readonly json?: boolean;
 }
 
-/** `sageserve sweep`: scenarios × strategies × parameters × seeds on every core; a second call makes only what is missing. */
-export async function sweepCommand(file: string, options: SweepOptions, version: string, signal: AbortSignal): Promise<void> {
+/**
+ * `sageserve sweep`: scenarios × strategies × parameters × seeds on every core; a second call makes
+ * only what is missing.
+ */
+export async function sweepCommand(
+  file: string,
+  options: SweepOptions,
+  version: string,
+  signal: AbortSignal,
+): Promise<void> {
   const cores = coresOf(options.cores);
   if (options.queue !== undefined && options.cores !== undefined)
     throw new ConfigError('--cores', 'is for runs in this process: with --queue workers make them');
@@ -71,9 +79,15 @@ async function runSweep(
         : await waitForQueue(urlOf(options.queue), sweep, version, missing, folder, signal);
   await publish(sweep, folder, out, failures, options, signal);
   if (failures.length > 0)
-    throw new SageServeError('ERR_RUN', `${count(failures.length)} of ${plural(sweep.runs.length, 'run')} failed, the first with: ${failures[0]!.message}`, {
-      hint: options.queue === undefined ? 'A second call makes them again.' : 'sageserve queue retry tries them again.',
-    });
+    throw new SageServeError(
+      'ERR_RUN',
+      `${count(failures.length)} of ${plural(sweep.runs.length, 'run')} failed, the first with: ` +
+        failures[0]!.message,
+      {
+        hint:
+          options.queue === undefined ? 'A second call makes them again.' : 'sageserve queue retry tries them again.',
+      },
+    );
 }
 
 interface Failure {
@@ -81,7 +95,13 @@ interface Failure {
   readonly message: string;
 }
 
-async function runMissing(missing: readonly SweepRun[], folder: SweepFolder, cores: number, total: number, signal: AbortSignal): Promise<Failure[]> {
+async function runMissing(
+  missing: readonly SweepRun[],
+  folder: SweepFolder,
+  cores: number,
+  total: number,
+  signal: AbortSignal,
+): Promise<Failure[]> {
   const pool = new SweepPool<SweepRun>(Math.min(cores, missing.length));
   const progress = new SweepProgress(pool, total, total - missing.length);
   const startMs = wallClockMs();
@@ -105,7 +125,8 @@ async function runMissing(missing: readonly SweepRun[], folder: SweepFolder, cor
   }
   const seconds = (wallClockMs() - startMs) / 1_000;
   console.error(
-    `${plural(missing.length - failures.length, 'run')}, ${count(requests)} requests in ${decimal(seconds, 1)} s on ${plural(pool.cores, 'core')}: ${count(requests / seconds)} requests/s`,
+    `${plural(missing.length - failures.length, 'run')}, ${count(requests)} requests in ${decimal(seconds, 1)} s ` +
+      `on ${plural(pool.cores, 'core')}: ${count(requests / seconds)} requests/s`,
   );
   return failures;
 }
@@ -113,18 +134,32 @@ async function runMissing(missing: readonly SweepRun[], folder: SweepFolder, cor
 /** How often results are asked for. */
 const POLL_MS = 500;
 
-async function putOnQueue(url: string, sweep: Sweep, version: string, missing: readonly SweepRun[], signal: AbortSignal): Promise<void> {
-  const [{ RunQueue }, { askDatabase }] = await Promise.all([import('../queue/run-queue.js'), import('../queue/database.js')]);
+async function putOnQueue(
+  url: string,
+  sweep: Sweep,
+  version: string,
+  missing: readonly SweepRun[],
+  signal: AbortSignal,
+): Promise<void> {
+  const [{ RunQueue }, { askDatabase }] = await Promise.all([
+    import('../queue/run-queue.js'),
+    import('../queue/database.js'),
+  ]);
   const queue = await RunQueue.open(url);
   try {
     const added = await askDatabase(url, () => queue.submit(sweep.name, version, missing), signal);
-    console.error(`put on the queue: ${plural(added, 'run')}; the same command without --detach waits for what they come to`);
+    console.error(
+      `put on the queue: ${plural(added, 'run')}; the same command without --detach waits for what they come to`,
+    );
   } finally {
     await queue.close();
   }
 }
 
-/** Puts runs on the queue and takes their results as workers make them. Whoever is interrupted here loses nothing: workers go on, and a second call collects. */
+/**
+ * Puts runs on the queue and takes their results as workers make them. Whoever is interrupted here
+ * loses nothing: workers go on, and a second call collects.
+ */
 async function waitForQueue(
   url: string,
   sweep: Sweep,
@@ -133,14 +168,20 @@ async function waitForQueue(
   folder: SweepFolder,
   signal: AbortSignal,
 ): Promise<Failure[]> {
-  const [{ RunQueue }, { askDatabase }] = await Promise.all([import('../queue/run-queue.js'), import('../queue/database.js')]);
+  const [{ RunQueue }, { askDatabase }] = await Promise.all([
+    import('../queue/run-queue.js'),
+    import('../queue/database.js'),
+  ]);
   const queue = await RunQueue.open(url);
   const total = sweep.runs.length;
   const open = new Map(missing.map((run) => [run.key, run]));
   let progress: SweepProgress | undefined;
   try {
     const added = await askDatabase(url, () => queue.submit(sweep.name, version, missing), signal);
-    console.error(`put on the queue: ${plural(added, 'run')}, beside ${count(missing.length - added)} that it knows: sageserve worker --queue … makes them`);
+    console.error(
+      `put on the queue: ${plural(added, 'run')}, beside ${count(missing.length - added)} that it knows: ` +
+        'sageserve worker --queue … makes them',
+    );
     progress = new SweepProgress({ cores: 0, threads: () => [] }, total, total - missing.length);
     const failures: Failure[] = [];
     for (;;) {
@@ -171,7 +212,11 @@ async function waitForQueue(
     }
   } finally {
     progress?.stop();
-    if (signal.aborted) console.error(`still on the queue: ${plural(open.size, 'run')}; a second call collects them, sageserve queue cancel takes them off`);
+    if (signal.aborted)
+      console.error(
+        `still on the queue: ${plural(open.size, 'run')}; a second call collects them, sageserve queue cancel ` +
+          'takes them off',
+      );
     await queue.close();
   }
 }
@@ -195,7 +240,14 @@ async function publish(
     sweep: sweep.name,
     description: sweep.description,
     runs: runs.map(({ busySeconds: _, ...run }: FinishedRun) => run),
-    failed: failures.map(({ run: { key, scenario, strategy, parameters, seed }, message }) => ({ key, scenario, strategy, parameters, seed, message })),
+    failed: failures.map(({ run: { key, scenario, strategy, parameters, seed }, message }) => ({
+      key,
+      scenario,
+      strategy,
+      parameters,
+      seed,
+      message,
+    })),
     ...analysis,
   };
   await folder.publish(runs, results, await sweepPage(sweep, analysis), signal);

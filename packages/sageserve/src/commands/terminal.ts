@@ -5,7 +5,10 @@ import { guardErrors, visible } from './console.js';
 
 const PIECE_CHARACTERS = 1 << 20;
 
-/** Writes all of a text to standard output. A file takes what fits, and only then says that nothing more does: the runtime would not ask again. */
+/**
+ * Writes all of a text to standard output. A file takes what fits, and only then says that nothing
+ * more does: the runtime would not ask again.
+ */
 export function writeOut(text: string): void {
   if (!fstatSync(1).isFile()) {
     process.stdout.write(text);
@@ -19,7 +22,10 @@ export function writeOut(text: string): void {
   }
 }
 
-/** Prints pieces of text as they can be taken, as {@link guardConsole} makes the console show them. Throws the signal's reason. */
+/**
+ * Prints pieces of text as they can be taken, as {@link guardConsole} makes the console show them.
+ * Throws the signal's reason.
+ */
 export async function printPieces(pieces: Iterable<string>, signal?: AbortSignal): Promise<void> {
   let text = '';
   for (const piece of pieces) {
@@ -32,13 +38,17 @@ export async function printPieces(pieces: Iterable<string>, signal?: AbortSignal
   writeOut(visible(`${text}\n`));
 }
 
-/** Waits until what was printed has been taken: a reader may be slow. Throws the signal's reason. */
+/**
+ * Waits until what was printed has been taken: a reader may be slow. Throws the signal's reason.
+ */
 export async function outTaken(signal?: AbortSignal): Promise<void> {
   await new Promise((resolve) => process.stdout.write('', resolve));
   signal?.throwIfAborted();
 }
 
-/** Lets the console of this process show text as {@link visible} makes it; see {@link guardErrors}. */
+/**
+ * Lets the console of this process show text as {@link visible} makes it; see {@link guardErrors}.
+ */
 export function guardConsole(secrets: readonly string[] = []): void {
   console.log = (...parts: readonly unknown[]) => {
     writeOut(`${visible(format(...parts))}\n`);

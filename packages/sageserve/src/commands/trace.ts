@@ -83,7 +83,10 @@ export async function inspectCommand(file: string, options: TraceReadOptions, si
   reportSkippedRows(skipped);
   console.log(`${file} (${trace.format})`);
   if (summary.startEpochMs !== undefined) console.log(`starts ${new Date(summary.startEpochMs).toISOString()}`);
-  console.log(`${count(summary.total.requests)} requests over ${time(summary.durationMs)}, counted in bins of ${time(summary.binMs)}\n`);
+  console.log(
+    `${count(summary.total.requests)} requests over ${time(summary.durationMs)}, counted in bins of ` +
+      `${time(summary.binMs)}\n`,
+  );
   const groups: [string, TrafficSummary][] = [['all', summary.total]];
   const leftOut: string[] = [];
   for (const [kind, part] of [
@@ -115,10 +118,15 @@ export async function inspectCommand(file: string, options: TraceReadOptions, si
       ['', 'mean', 'p5', 'p50', 'p95', 'p99', 'max'],
       groups.map(([name, g]) => [
         name,
-        ...(g.requests === 0 ? Array<string>(6).fill(NONE) : [decimal(of(g).mean, 1), ...[of(g).p5, of(g).p50, of(g).p95, of(g).p99, of(g).max].map(count)]),
+        ...(g.requests === 0
+          ? Array<string>(6).fill(NONE)
+          : [decimal(of(g).mean, 1), ...[of(g).p5, of(g).p50, of(g).p95, of(g).p99, of(g).max].map(count)]),
       ]),
     );
-  console.log(`\nprompt tokens\n${tokens((g) => g.promptTokens)}\n\noutput tokens\n${tokens((g) => g.outputTokens)}\n\nrate over time (from 0)`);
+  console.log(
+    `\nprompt tokens\n${tokens((g) => g.promptTokens)}\n\noutput ` +
+      `tokens\n${tokens((g) => g.outputTokens)}\n\nrate over time (from 0)`,
+  );
   const width = maxOf(groups.map(([name]) => name.length));
   for (const [name, g] of groups) console.log(`${name.padEnd(width)}  ${sparkline(g.bins, 72)}`);
   if (leftOut.length > 0) console.log(`\n${leftOut.join(' and ')} with fewer requests are not shown (--json has all)`);
@@ -130,7 +138,12 @@ export interface ConvertOptions extends TraceReadOptions {
 }
 
 /** `sageserve trace convert`: any format into our own, its form by the name of the output. */
-export async function convertCommand(from: string, to: string, options: ConvertOptions, signal: AbortSignal): Promise<void> {
+export async function convertCommand(
+  from: string,
+  to: string,
+  options: ConvertOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const [source, target] = await Promise.all([from, to].map((path) => stat(path).catch(() => undefined)));
   if (source !== undefined && target !== undefined && source.ino === target.ino && source.dev === target.dev)
     throw new ConfigError('<to>', `${to} is the file that is read; write to another one`);
@@ -151,10 +164,12 @@ export interface GenerateOptions {
 
 /** `sageserve trace generate`: the traffic of a preset or scenario as a file. */
 export async function generateCommand(to: string, options: GenerateOptions, signal: AbortSignal): Promise<void> {
-  const base = options.scenario === undefined ? preset(options.preset ?? 'paper-day') : await readScenario(options.scenario);
+  const base =
+    options.scenario === undefined ? preset(options.preset ?? 'paper-day') : await readScenario(options.scenario);
   const { trace: _, ...traffic } = base.traffic;
   const perDay = options.requestsPerDay === undefined ? undefined : Number(options.requestsPerDay);
-  if (perDay !== undefined && !(perDay > 0)) throw new ConfigError('--requests-per-day', `must be a number above 0, not "${options.requestsPerDay}"`);
+  if (perDay !== undefined && !(perDay > 0))
+    throw new ConfigError('--requests-per-day', `must be a number above 0, not "${options.requestsPerDay}"`);
   const scenario = parseScenario({
     ...base,
     ...(options.seed === undefined ? {} : { seed: /^-?\d+$/.test(options.seed) ? Number(options.seed) : options.seed }),
@@ -171,7 +186,14 @@ export async function generateCommand(to: string, options: GenerateOptions, sign
   );
 }
 
-async function write(trace: TraceStream, to: string, label: string, limitText: string | undefined, signal: AbortSignal, durationMs?: number): Promise<void> {
+async function write(
+  trace: TraceStream,
+  to: string,
+  label: string,
+  limitText: string | undefined,
+  signal: AbortSignal,
+  durationMs?: number,
+): Promise<void> {
   const limit = limitText === undefined ? undefined : wholeNumber('--limit', limitText);
   const progress = new Progress(label, 'requests');
   let complete = (): void => undefined;
@@ -204,7 +226,9 @@ export async function headCommand(file: string, options: HeadOptions, signal: Ab
   const skipped: SkippedRows = { count: 0, examples: [] };
   const trace = await open(file, options, skipped, signal);
   if (options.json !== true && rows > MOST_ROWS)
-    throw new ConfigError('--rows', `must be ${count(MOST_ROWS)} at most for a table`, { hint: 'With --json there may be any number.' });
+    throw new ConfigError('--rows', `must be ${count(MOST_ROWS)} at most for a table`, {
+      hint: 'With --json there may be any number.',
+    });
   const records: Record<string, unknown>[] = [];
   let shown = 0;
   for await (const batch of trace.batches()) {
@@ -228,7 +252,11 @@ export async function headCommand(file: string, options: HeadOptions, signal: Ab
 }
 
 function text(value: unknown): string {
-  return Array.isArray(value) ? value.join('|') : typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+  return Array.isArray(value)
+    ? value.join('|')
+    : typeof value === 'string' || typeof value === 'number'
+      ? String(value)
+      : '';
 }
 
 function wholeNumber(option: string, value: string): number {

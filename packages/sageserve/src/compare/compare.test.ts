@@ -7,11 +7,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BROWSER_ARGS, browserPath as browser, runCommand as run } from '../fixtures.js';
 import { estimate } from './statistics.js';
 
-/** What a test needs of the browser's canvas: the types of the DOM are not those of this package. */
+/**
+ * What a test needs of the browser's canvas: the types of the DOM are not those of this package.
+ */
 interface Canvas {
   readonly width: number;
   readonly height: number;
-  getContext(kind: '2d'): { getImageData(x: number, y: number, width: number, height: number): { readonly data: Uint8ClampedArray } };
+  getContext(kind: '2d'): {
+    getImageData(x: number, y: number, width: number, height: number): { readonly data: Uint8ClampedArray };
+  };
 }
 
 interface Line {
@@ -23,7 +27,11 @@ interface Report {
   readonly seeds: readonly (number | string)[];
   readonly rows: readonly {
     readonly key: string;
-    readonly estimates: readonly { readonly mean: number; readonly halfWidth?: number; readonly values: readonly number[] }[];
+    readonly estimates: readonly {
+      readonly mean: number;
+      readonly halfWidth?: number;
+      readonly values: readonly number[];
+    }[];
   }[];
 }
 const rowOf = (report: Report, key: string) => report.rows.find((row) => row.key === key)!.estimates;
@@ -36,7 +44,15 @@ afterAll(() => rm(dir, { recursive: true }));
 
 describe('sageserve compare', () => {
   it('prints one table with confidence intervals over seeds and ratios to reactive and oracle', async () => {
-    const { code, stdout, stderr } = await run(['compare', '--duration', '30m', '--strategy', 'reactive,sage,oracle', '--seeds', '2']);
+    const { code, stdout, stderr } = await run([
+      'compare',
+      '--duration',
+      '30m',
+      '--strategy',
+      'reactive,sage,oracle',
+      '--seeds',
+      '2',
+    ]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ +reactive +sage +oracle$/m);
     expect(stdout).toMatch(/GPU-hours ÷ reactive +1\.000 +0\.\d{3} ±\d\.\d{3} +0\.\d{3} ±\d\.\d{3}/);
@@ -47,7 +63,8 @@ describe('sageserve compare', () => {
   });
 
   it('gives the same JSON for the same seeds, and the same traffic to every strategy', async () => {
-    const json = async () => (await run(['compare', '--duration', '20m', '--strategy', 'lt-ua,sage', '--seeds', '3,4', '--json'])).stdout;
+    const json = async () =>
+      (await run(['compare', '--duration', '20m', '--strategy', 'lt-ua,sage', '--seeds', '3,4', '--json'])).stdout;
     const first = await json();
     expect(await json()).toBe(first);
     const report = JSON.parse(first) as Report;
@@ -69,7 +86,16 @@ describe('sageserve compare', () => {
       models: [
         {
           name: 'llama-3.1-8b',
-          deployments: [{ sku: 'a100-80gb', gpusPerInstance: 1, minInstances: 1, initialInstances: 4, initialSpotInstances: 4, maxInstances: 8 }],
+          deployments: [
+            {
+              sku: 'a100-80gb',
+              gpusPerInstance: 1,
+              minInstances: 1,
+              initialInstances: 4,
+              initialSpotInstances: 4,
+              maxInstances: 8,
+            },
+          ],
         },
       ],
       incidents: [
@@ -86,7 +112,13 @@ describe('sageserve compare', () => {
     expect(stderr).not.toContain('error');
     expect(code).toBe(0);
     const report = JSON.parse(stdout) as Report & {
-      runs: { result: { total: { arrived: number; completed: number; rejected: number; unfinished: number }; rerouted: number; actions: { lost: number } } }[];
+      runs: {
+        result: {
+          total: { arrived: number; completed: number; rejected: number; unfinished: number };
+          rerouted: number;
+          actions: { lost: number };
+        };
+      }[];
     };
     expect(report.strategies).toHaveLength(9);
     for (const { result } of report.runs) {
@@ -95,7 +127,8 @@ describe('sageserve compare', () => {
       expect(result.actions.lost).toBeGreaterThan(0);
     }
     expect(report.runs.some(({ result }) => result.rerouted > 0)).toBe(true);
-    // Every strategy but static holds while telemetry is stale; all of them run through the same loop.
+    // Every strategy but static holds while telemetry is stale; all of them run through the same
+    // loop.
     for (const { mean } of rowOf(report, 'degradations')) expect(mean).toBeGreaterThan(0);
   });
 
@@ -125,7 +158,12 @@ describe('sageserve compare', () => {
       traffic: { requestsPerDay: 1_000 },
       regions: [{ name: 'eastus', gpus: { 'a100-80gb': 8 } }],
       skus: [{ name: 'a100-80gb' }],
-      models: [{ name: 'llama-3.1-8b', deployments: [{ sku: 'a100-80gb', gpusPerInstance: 1, initialInstances: 2, maxInstances: 4 }] }],
+      models: [
+        {
+          name: 'llama-3.1-8b',
+          deployments: [{ sku: 'a100-80gb', gpusPerInstance: 1, initialInstances: 2, maxInstances: 4 }],
+        },
+      ],
     };
     await writeFile(join(dir, 'empty.mjs'), 'export const x = 1;\n');
     await writeFile(join(dir, 'kind.mjs'), 'export default { routers: {} };\n');
@@ -152,14 +190,25 @@ describe('sageserve compare', () => {
       traffic: { requestsPerDay: 1_000 },
       regions: [{ name: 'eastus', gpus: { 'a100-80gb': 8 } }],
       skus: [{ name: 'a100-80gb' }],
-      models: [{ name: 'llama-3.1-8b', deployments: [{ sku: 'a100-80gb', gpusPerInstance: 1, initialInstances: 2, maxInstances: 4 }] }],
+      models: [
+        {
+          name: 'llama-3.1-8b',
+          deployments: [{ sku: 'a100-80gb', gpusPerInstance: 1, initialInstances: 2, maxInstances: 4 }],
+        },
+      ],
       strategies: ['sage'],
     };
     for (const [change, message] of [
-      [{ incidents: [{ kind: 'telemetry-outage', at: '5h', duration: '1m' }] }, 'incidents[0].at: 5h is not within the run, which is 30m long'],
+      [
+        { incidents: [{ kind: 'telemetry-outage', at: '5h', duration: '1m' }] },
+        'incidents[0].at: 5h is not within the run, which is 30m long',
+      ],
       [{ history: '25m' }, 'history: must be a multiple of 10 minutes, not 25m'],
       [{ control: { forecaster: 'nope' } }, 'unknown forecaster "nope"'],
-      [{ control: { forecaster: { name: 'arima', wat: 1 } } }, 'control.forecaster.wat: is not an option of this policy'],
+      [
+        { control: { forecaster: { name: 'arima', wat: 1 } } },
+        'control.forecaster.wat: is not an option of this policy',
+      ],
     ] as const) {
       const file = join(dir, 'odd.json');
       await writeFile(file, JSON.stringify({ ...base, ...change }));
@@ -181,9 +230,12 @@ describe('sageserve compare', () => {
 
   it('leaves nothing behind when it is interrupted', async () => {
     const out = join(dir, 'interrupted');
-    const { code, stderr } = await run(['compare', '--preset', 'paper-day', '--strategy', 'reactive', '--out', out], (child) => {
-      setTimeout(() => child.kill('SIGINT'), 1_500);
-    });
+    const { code, stderr } = await run(
+      ['compare', '--preset', 'paper-day', '--strategy', 'reactive', '--out', out],
+      (child) => {
+        setTimeout(() => child.kill('SIGINT'), 1_500);
+      },
+    );
     expect(stderr).toContain('interrupted');
     expect(code).toBe(130);
     expect((await readdir(dir)).filter((name) => name.includes('interrupted'))).toEqual([]);
@@ -194,7 +246,17 @@ describe('what compare writes', () => {
   let out: string;
   beforeAll(async () => {
     out = join(dir, 'out');
-    const { code, stderr } = await run(['compare', '--duration', '2h', '--strategy', 'reactive,lt-ua,sage', '--gap-thresholds', '2,5', '--out', out]);
+    const { code, stderr } = await run([
+      'compare',
+      '--duration',
+      '2h',
+      '--strategy',
+      'reactive,lt-ua,sage',
+      '--gap-thresholds',
+      '2,5',
+      '--out',
+      out,
+    ]);
     expect(stderr).toContain('report.html');
     expect(code).toBe(0);
   });
@@ -208,11 +270,24 @@ describe('what compare writes', () => {
       'journal-sage-1.jsonl',
       'report.html',
     ]);
-    const report = JSON.parse(await readFile(join(out, 'small', 'comparison.json'), 'utf8')) as Report & { gapThresholds: { threshold: number }[] };
+    const report = JSON.parse(await readFile(join(out, 'small', 'comparison.json'), 'utf8')) as Report & {
+      gapThresholds: { threshold: number }[];
+    };
     expect(report.gapThresholds.map(({ threshold }) => threshold)).toEqual([2, 5]);
-    const lines = (await readFile(join(out, 'small', 'journal-sage-1.jsonl'), 'utf8')).trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>); // prettier-ignore
-    expect(lines[0]).toMatchObject({ kind: 'run', scenario: 'small', strategy: 'sage', seed: 1, startEpochMs: Date.UTC(2024, 4, 13, 10) });
-    expect(lines.filter((line) => line['kind'] === 'plan').map((line) => line['atMs'])).toEqual(expect.arrayContaining([0, 3_600_000]));
+    const lines = (await readFile(join(out, 'small', 'journal-sage-1.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines[0]).toMatchObject({
+      kind: 'run',
+      scenario: 'small',
+      strategy: 'sage',
+      seed: 1,
+      startEpochMs: Date.UTC(2024, 4, 13, 10),
+    });
+    expect(lines.filter((line) => line['kind'] === 'plan').map((line) => line['atMs'])).toEqual(
+      expect.arrayContaining([0, 3_600_000]),
+    );
   });
 
   it('explains an endpoint at a time', async () => {
@@ -223,7 +298,9 @@ describe('what compare writes', () => {
     expect(stdout).toMatch(/\d → \d.*: \d are needed within \d min/);
     expect(stdout).toMatch(/plan of 01:00:00 \(\w+, by heuristic\): \d held then, \d planned/);
     expect(stdout).toMatch(/01:00:00 +[\d,]+ tokens\/s, from [\d,]+ to [\d,]+ in four cases of five/);
-    const json = JSON.parse((await run(['explain', journal, '--endpoint', 'eastus/llama-2-70b', '--at', '90m', '--json'])).stdout) as {
+    const json = JSON.parse(
+      (await run(['explain', journal, '--endpoint', 'eastus/llama-2-70b', '--at', '90m', '--json'])).stdout,
+    ) as {
       plan: { atMs: number };
     };
     expect(json.plan.atMs).toBe(3_600_000);
@@ -295,9 +372,17 @@ describe('what compare writes', () => {
         const instances = page.locator('figure').nth(1);
         await instances.locator('select').selectOption({ label: 'westus' });
         await instances.locator('summary').click();
-        expect(await instances.locator('details table th').allTextContents()).toEqual(['hours from the start', 'reactive', 'lt-ua', 'sage']);
+        expect(await instances.locator('details table th').allTextContents()).toEqual([
+          'hours from the start',
+          'reactive',
+          'lt-ua',
+          'sage',
+        ]);
         expect(await instances.locator('details table tbody tr').count()).toBe(12);
-        const [download] = await Promise.all([page.waitForEvent('download'), instances.locator('a', { hasText: 'as CSV' }).click()]);
+        const [download] = await Promise.all([
+          page.waitForEvent('download'),
+          instances.locator('a', { hasText: 'as CSV' }).click(),
+        ]);
         const csv = await readFile(await download.path(), 'utf8');
         expect(csv.split('\n')[0]).toBe('hours from the start,reactive,lt-ua,sage');
         expect(csv.split('\n')).toHaveLength(13);

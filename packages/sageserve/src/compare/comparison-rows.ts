@@ -3,7 +3,11 @@ import type { RequestReport } from '@sageserve/metrics';
 import { estimate, type Estimate } from './statistics.js';
 import type { ComparedRun } from './run-comparison.js';
 
-export const TIER_LABELS: Readonly<Record<WorkloadTier, string>> = { 'interactive-fast': 'IW-F', 'interactive-normal': 'IW-N', 'non-interactive': 'NIW' };
+export const TIER_LABELS: Readonly<Record<WorkloadTier, string>> = {
+  'interactive-fast': 'IW-F',
+  'interactive-normal': 'IW-N',
+  'non-interactive': 'NIW',
+};
 
 export type Unit = 'count' | 'hours' | 'share' | 'ms' | 'usd' | 'ratio';
 
@@ -60,8 +64,20 @@ function tierMeasures(tier: WorkloadTier): Measure[] {
 
 /** Every figure of a run, in the order in which tables show them. */
 export const MEASURES: readonly Measure[] = [
-  { section: 'capacity', key: 'gpu-hours', label: 'GPU-hours', unit: 'hours', of: ({ result }) => result.capacity.gpuHours },
-  { section: 'capacity', key: 'waste', label: 'wasted GPU-hours (provisioning)', unit: 'hours', of: ({ result }) => result.capacity.wastedGpuHours },
+  {
+    section: 'capacity',
+    key: 'gpu-hours',
+    label: 'GPU-hours',
+    unit: 'hours',
+    of: ({ result }) => result.capacity.gpuHours,
+  },
+  {
+    section: 'capacity',
+    key: 'waste',
+    label: 'wasted GPU-hours (provisioning)',
+    unit: 'hours',
+    of: ({ result }) => result.capacity.wastedGpuHours,
+  },
   ...(['reclaim', 'redeploy', 'new-vm'] as const).map((way): Measure => ({
     section: 'capacity',
     key: `waste/${way}`,
@@ -69,19 +85,67 @@ export const MEASURES: readonly Measure[] = [
     unit: 'hours',
     of: ({ result }) => result.capacity.wastedGpuHoursByWay[way],
   })),
-  { section: 'capacity', key: 'idle', label: 'idle GPU-hours', unit: 'hours', of: ({ result }) => result.capacity.idleGpuHours },
-  { section: 'capacity', key: 'instance-hours', label: 'instance-hours', unit: 'hours', of: ({ result }) => result.capacity.instanceHours },
-  { section: 'capacity', key: 'spot', label: 'donated spot GPU-hours', unit: 'hours', of: ({ result }) => result.spotGpuHours },
+  {
+    section: 'capacity',
+    key: 'idle',
+    label: 'idle GPU-hours',
+    unit: 'hours',
+    of: ({ result }) => result.capacity.idleGpuHours,
+  },
+  {
+    section: 'capacity',
+    key: 'instance-hours',
+    label: 'instance-hours',
+    unit: 'hours',
+    of: ({ result }) => result.capacity.instanceHours,
+  },
+  {
+    section: 'capacity',
+    key: 'spot',
+    label: 'donated spot GPU-hours',
+    unit: 'hours',
+    of: ({ result }) => result.spotGpuHours,
+  },
   { section: 'capacity', key: 'usd', label: 'cost', unit: 'usd', of: ({ result }) => result.capacity.costUsd },
   ...WORKLOAD_TIERS.flatMap(tierMeasures),
-  { section: 'control', key: 'actions', label: 'scaling actions', unit: 'count', of: ({ result }) => result.actions.scaleOut + result.actions.scaleIn },
+  {
+    section: 'control',
+    key: 'actions',
+    label: 'scaling actions',
+    unit: 'count',
+    of: ({ result }) => result.actions.scaleOut + result.actions.scaleIn,
+  },
   { section: 'control', key: 'wape', label: 'forecast WAPE', unit: 'share', of: (run) => run.forecastWape },
-  { section: 'control', key: 'degradations', label: 'degraded ticks begun', unit: 'count', of: (run) => run.degradations },
+  {
+    section: 'control',
+    key: 'degradations',
+    label: 'degraded ticks begun',
+    unit: 'count',
+    of: (run) => run.degradations,
+  },
   { section: 'requests', key: 'arrived', label: 'arrived', unit: 'count', of: ({ result }) => result.total.arrived },
-  { section: 'requests', key: 'completed', label: 'completed', unit: 'count', of: ({ result }) => result.total.completed },
+  {
+    section: 'requests',
+    key: 'completed',
+    label: 'completed',
+    unit: 'count',
+    of: ({ result }) => result.total.completed,
+  },
   { section: 'requests', key: 'rejected', label: 'rejected', unit: 'count', of: ({ result }) => result.total.rejected },
-  { section: 'requests', key: 'unfinished', label: 'unfinished', unit: 'count', of: ({ result }) => result.total.unfinished },
-  { section: 'requests', key: 'left', label: 'left to do at the end of the run', unit: 'count', of: ({ result }) => result.inFlightAtDurationEnd },
+  {
+    section: 'requests',
+    key: 'unfinished',
+    label: 'unfinished',
+    unit: 'count',
+    of: ({ result }) => result.total.unfinished,
+  },
+  {
+    section: 'requests',
+    key: 'left',
+    label: 'left to do at the end of the run',
+    unit: 'count',
+    of: ({ result }) => result.inFlightAtDurationEnd,
+  },
   {
     section: 'requests',
     key: 'away',
@@ -89,7 +153,13 @@ export const MEASURES: readonly Measure[] = [
     unit: 'share',
     of: ({ result }) => (result.total.arrived === 0 ? undefined : result.servedAway / result.total.arrived),
   },
-  { section: 'requests', key: 'rerouted', label: 'begun anew after a loss', unit: 'count', of: ({ result }) => result.rerouted },
+  {
+    section: 'requests',
+    key: 'rerouted',
+    label: 'begun anew after a loss',
+    unit: 'count',
+    of: ({ result }) => result.rerouted,
+  },
 ];
 
 /** Which figures are also shown as ratios, and to which strategies. */
@@ -99,7 +169,10 @@ const RATIOS: readonly { readonly key: string; readonly label: string; readonly 
   { key: 'usd', label: 'cost', to: ['reactive'] },
 ];
 
-/** Figures by strategy with confidence intervals over seeds; ratios are taken seed by seed, since strategies of one seed have the same traffic. */
+/**
+ * Figures by strategy with confidence intervals over seeds; ratios are taken seed by seed, since
+ * strategies of one seed have the same traffic.
+ */
 export function compareRuns(runs: readonly ComparedRun[]): Comparison {
   const strategies = [...new Set(runs.map((run) => run.strategy))];
   const seeds = [...new Set(runs.map((run) => run.seed))];

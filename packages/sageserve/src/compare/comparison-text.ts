@@ -40,7 +40,15 @@ function valueText(value: number, unit: Unit): string {
   }
 }
 
-const ORDER = ['ratios', 'capacity', 'IW-F interactive-fast', 'IW-N interactive-normal', 'NIW non-interactive', 'control', 'requests'];
+const ORDER = [
+  'ratios',
+  'capacity',
+  'IW-F interactive-fast',
+  'IW-N interactive-normal',
+  'NIW non-interactive',
+  'control',
+  'requests',
+];
 
 /** One table: a column for each strategy, figures that belong together under a title. */
 export function comparisonText({ strategies, rows }: Comparison): string {
@@ -50,7 +58,8 @@ export function comparisonText({ strategies, rows }: Comparison): string {
     if (own.length === 0) continue;
     if (lines.length > 0) lines.push(['', ...strategies.map(() => '')]);
     lines.push([section, ...strategies.map(() => '')]);
-    for (const { label, unit, estimates } of own) lines.push([`  ${label}`, ...estimates.map((value) => estimateText(value, unit))]);
+    for (const { label, unit, estimates } of own)
+      lines.push([`  ${label}`, ...estimates.map((value) => estimateText(value, unit))]);
   }
   return table(['', ...strategies], lines);
 }

@@ -2,7 +2,9 @@ import type { DemandSeries } from '@sageserve/core';
 import type { PlanEntry } from '@sageserve/controller';
 
 /**
- * WAPE of the forecasts that plans were made from: Σ |expected − actual| ÷ Σ actual over the ten-minute buckets in which each plan was in force. `actual` is what the run recorded, in the time of the run; undefined where no bucket of both is known.
+ * WAPE of the forecasts that plans were made from: Σ |expected − actual| ÷ Σ actual over the
+ * ten-minute buckets in which each plan was in force. `actual` is what the run recorded, in the
+ * time of the run; undefined where no bucket of both is known.
  */
 export function forecastWape(plans: readonly PlanEntry[], actual: readonly DemandSeries[]): number | undefined {
   const byKey = new Map(actual.map((series) => [`${series.key.modelId}/${series.key.regionId}`, series]));

@@ -27,7 +27,12 @@ export interface ComparisonOptions {
   readonly onStart?: (strategy: string, seed: number | string, startEpochMs: number | undefined) => void;
   /** Told of every journal entry of a run. */
   readonly onJournal?: (strategy: string, seed: number | string, entry: JournalEntry) => void;
-  readonly onProgress?: (strategy: string, seed: number | string, progress: SimulationProgress, share: number | undefined) => void | Promise<void>;
+  readonly onProgress?: (
+    strategy: string,
+    seed: number | string,
+    progress: SimulationProgress,
+    share: number | undefined,
+  ) => void | Promise<void>;
   /** Told while demand around a seed's runs is read. A promise is awaited. */
   readonly onReading?: (seed: number | string, requests: number) => Promise<void> | undefined;
   readonly onRun?: (run: ComparedRun) => void;
@@ -37,7 +42,10 @@ export interface ComparisonOptions {
   readonly cache?: PreparationCache;
 }
 
-/** Names of choices, told apart by their options where one name stands several times. Throws `ConfigError` for two that are the same. */
+/**
+ * Names of choices, told apart by their options where one name stands several times. Throws
+ * `ConfigError` for two that are the same.
+ */
 export function strategyLabels(choices: readonly PolicyChoice[]): string[] {
   const names = choices.map((choice) => (typeof choice === 'string' ? choice : choice.name));
   const labels = choices.map((choice, i) => {
@@ -46,16 +54,21 @@ export function strategyLabels(choices: readonly PolicyChoice[]): string[] {
     const options = Object.entries(choices[i] as Record<string, unknown>).filter(([key]) => key !== 'name');
     return options.length === 0
       ? name
-      : `${name} (${options.map(([key, value]) => `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ')})`;
+      : `${name} ` +
+          `(${options.map(([key, value]) => `${key} ${typeof value === 'string' ? value : JSON.stringify(value)}`).join(', ')})`;
   });
   const twice = labels.find((label, i) => labels.indexOf(label) !== i);
-  if (twice !== undefined) throw new ConfigError('strategies', `"${twice}" stands twice`, { hint: 'One and the same run would be counted as two.' });
+  if (twice !== undefined)
+    throw new ConfigError('strategies', `"${twice}" stands twice`, {
+      hint: 'One and the same run would be counted as two.',
+    });
   return labels;
 }
 
 /**
- * Runs one scenario under several strategies and seeds, one after the other: the same traffic for every strategy of a seed, the same history, the same measured capacity. Throws as {@link prepareRun}, before anything runs, for a scenario
- * or a strategy that cannot work.
+ * Runs one scenario under several strategies and seeds, one after the other: the same traffic for
+ * every strategy of a seed, the same history, the same measured capacity. Throws as
+ * {@link prepareRun}, before anything runs, for a scenario or a strategy that cannot work.
  */
 export async function compareStrategies(
   scenario: Scenario,
@@ -67,7 +80,9 @@ export async function compareStrategies(
   const labels = strategyLabels(choices);
   const foresight = choices.map((choice) => needsForesight(scenario, choice, catalogue));
   const planning = choices.map((choice) => needsPlanning(scenario, choice, catalogue));
-  const capacity: MeasuredCapacities | undefined = planning.includes(true) ? await cache.capacity(scenario, catalogue, signal) : undefined;
+  const capacity: MeasuredCapacities | undefined = planning.includes(true)
+    ? await cache.capacity(scenario, catalogue, signal)
+    : undefined;
   const runs: ComparedRun[] = [];
   for (const [s, seed] of seeds.entries()) {
     const seeded = { ...scenario, seed };
@@ -76,7 +91,14 @@ export async function compareStrategies(
       : { history: [], foresight: undefined };
     for (const [c, choice] of choices.entries()) {
       signal?.throwIfAborted();
-      const run = await runOne(seeded, choice, labels[c]!, { ...options, catalogue, record: options.record === true && s === 0 }, demand, capacity);
+      const run = await runOne(
+        seeded,
+        choice,
+        labels[c]!,
+        { ...options, catalogue, record: options.record === true && s === 0 },
+        demand,
+        capacity,
+      );
       runs.push(run);
       options.onRun?.(run);
     }
@@ -85,7 +107,11 @@ export async function compareStrategies(
 }
 
 /** A reading of many millions of requests can be followed and broken off. */
-function readingSignal({ signal, onReading }: ComparisonOptions, seed: number | string, requests: number): Promise<void> | undefined {
+function readingSignal(
+  { signal, onReading }: ComparisonOptions,
+  seed: number | string,
+  requests: number,
+): Promise<void> | undefined {
   signal?.throwIfAborted();
   return onReading?.(seed, requests);
 }
@@ -118,14 +144,29 @@ async function runOne(
   let actual: readonly DemandSeries[] = [];
   const result = await simulate(config, trace, {
     ...(signal === undefined ? {} : { signal }),
-    onDemand: (series) => (actual = series.map((one) => ({ ...one, startMs: one.startMs - (trace.startEpochMs ?? 0) }))),
+    onDemand: (series) =>
+      (actual = series.map((one) => ({ ...one, startMs: one.startMs - (trace.startEpochMs ?? 0) }))),
     ...(onProgress === undefined
       ? {}
       : {
           onProgress: (progress: SimulationProgress) =>
-            onProgress(strategy, scenario.seed, progress, trace.progress ?? (durationMs === undefined ? undefined : progress.simulatedMs / durationMs)),
+            onProgress(
+              strategy,
+              scenario.seed,
+              progress,
+              trace.progress ?? (durationMs === undefined ? undefined : progress.simulatedMs / durationMs),
+            ),
         }),
-    ...(recorder === undefined ? {} : { onRequestEnd: recorder.onRequestEnd.bind(recorder), onSample: recorder.onSample.bind(recorder) }),
+    ...(recorder === undefined
+      ? {}
+      : { onRequestEnd: recorder.onRequestEnd.bind(recorder), onSample: recorder.onSample.bind(recorder) }),
   });
-  return { strategy, seed: scenario.seed, result, forecastWape: forecastWape(plans, actual), degradations, record: recorder?.record(result.durationMs) };
+  return {
+    strategy,
+    seed: scenario.seed,
+    result,
+    forecastWape: forecastWape(plans, actual),
+    degradations,
+    record: recorder?.record(result.durationMs),
+  };
 }

@@ -8,9 +8,14 @@ const MINUTE_MS = 60_000;
 const MINUTES = 60;
 const TIERS = WORKLOAD_TIERS.length;
 /** Share of requests that are at most so slow, for the distributions. */
-export const DISTRIBUTION_LEVELS = [0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999] as const;
+export const DISTRIBUTION_LEVELS = [
+  0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999,
+] as const;
 
-/** What one run looked like over time, small enough to be kept for every strategy. Times are in seconds from the start of the run, at the end of each ten minutes. */
+/**
+ * What one run looked like over time, small enough to be kept for every strategy. Times are in
+ * seconds from the start of the run, at the end of each ten minutes.
+ */
 export interface RunRecord {
   readonly timeS: readonly number[];
   /** Requests that arrived, per second, by tier. */
@@ -29,8 +34,15 @@ export interface RunRecord {
   /** By tier, at {@link DISTRIBUTION_LEVELS}. */
   readonly ttftDistributionMs: readonly (readonly (number | null)[])[];
   readonly e2eDistributionMs: readonly (readonly (number | null)[])[];
-  /** By minute of the hour, over all hours: arrivals per second, ready instances, and the 95th percentile of TTFT of interactive-fast requests that arrived in it. */
-  readonly byMinute: { readonly arrivalsPerS: readonly number[]; readonly readyInstances: readonly number[]; readonly ttftP95Ms: readonly (number | null)[] };
+  /**
+   * By minute of the hour, over all hours: arrivals per second, ready instances, and the 95th
+   * percentile of TTFT of interactive-fast requests that arrived in it.
+   */
+  readonly byMinute: {
+    readonly arrivalsPerS: readonly number[];
+    readonly readyInstances: readonly number[];
+    readonly ttftP95Ms: readonly (number | null)[];
+  };
 }
 
 /** Watches a run and makes its record, in memory that grows with its length in steps only. */
@@ -55,7 +67,14 @@ export class RunRecorder implements SimulationObserver {
   readonly #minuteSamples = new Float64Array(MINUTES);
   /** Requests that arrived in the step, by tier; they are counted when they end. */
   readonly #arrivedAt: Float64Array[] = WORKLOAD_TIERS.map(() => new Float64Array(1));
-  readonly #step = { ready: 0, provisioning: 0, utilization: 0, utilizationWeight: 0, samples: 0, byRegion: [] as number[] };
+  readonly #step = {
+    ready: 0,
+    provisioning: 0,
+    utilization: 0,
+    utilizationWeight: 0,
+    samples: 0,
+    byRegion: [] as number[],
+  };
   #minuteMs = -1;
 
   /** `durationMs` is when the run ends, where that is known beforehand. */
@@ -99,7 +118,8 @@ export class RunRecorder implements SimulationObserver {
     }
     step.ready += sample.readyInstances;
     step.provisioning += sample.provisioningInstances;
-    step.byRegion[this.#regions.indexOf(sample.endpointId.slice(0, sample.endpointId.indexOf('/')))]! += sample.readyInstances;
+    step.byRegion[this.#regions.indexOf(sample.endpointId.slice(0, sample.endpointId.indexOf('/')))]! +=
+      sample.readyInstances;
     this.#minuteReady[this.#minuteOfHour()]! += sample.readyInstances;
     if (sample.kvCacheUtilization !== undefined) {
       step.utilization += sample.kvCacheUtilization * sample.readyInstances;
@@ -120,8 +140,10 @@ export class RunRecorder implements SimulationObserver {
       this.#ttft[t]!.merge(this.#stepTtft[t]!);
       this.#e2e[t]!.merge(this.#stepE2e[t]!);
     }
-    const levels = (sketch: LatencySketch): (number | null)[] => DISTRIBUTION_LEVELS.map((level) => known(sketch.quantile(level)));
-    const minutes = (of: (minute: number) => number): number[] => Array.from({ length: MINUTES }, (_, m) => round(of(m)));
+    const levels = (sketch: LatencySketch): (number | null)[] =>
+      DISTRIBUTION_LEVELS.map((level) => known(sketch.quantile(level)));
+    const minutes = (of: (minute: number) => number): number[] =>
+      Array.from({ length: MINUTES }, (_, m) => round(of(m)));
     const hours = (m: number): number => Math.max(1, this.#minuteSamples[m]!);
     return {
       timeS: this.#timeS,
@@ -164,7 +186,14 @@ export class RunRecorder implements SimulationObserver {
     }
     this.#stepTtft = WORKLOAD_TIERS.map(() => new LatencySketch());
     this.#stepE2e = WORKLOAD_TIERS.map(() => new LatencySketch());
-    Object.assign(step, { ready: 0, provisioning: 0, utilization: 0, utilizationWeight: 0, samples: 0, byRegion: this.#regions.map(() => 0) });
+    Object.assign(step, {
+      ready: 0,
+      provisioning: 0,
+      utilization: 0,
+      utilizationWeight: 0,
+      samples: 0,
+      byRegion: this.#regions.map(() => 0),
+    });
   }
 }
 

@@ -8,7 +8,10 @@ export interface Estimate {
 }
 
 /** Quantile 0.975 of Student's t by degrees of freedom; the normal one beyond. */
-const T_975 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11, 2.101, 2.093, 2.086];
+const T_975 = [
+  12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11,
+  2.101, 2.093, 2.086,
+];
 
 /** Mean and confidence interval of what is known of `values`; undefined where nothing is. */
 export function estimate(values: readonly (number | undefined)[]): Estimate | undefined {

@@ -1,6 +1,12 @@
 import { createVirtualClock } from '@sageserve/testing';
 import { type FleetSnapshot, modelId, regionId, type TelemetrySource } from '@sageserve/core';
-import { createControlLoop, createDryRunActuator, type JournalEntry, journalLine, runControlLoop } from '@sageserve/controller';
+import {
+  createControlLoop,
+  createDryRunActuator,
+  type JournalEntry,
+  journalLine,
+  runControlLoop,
+} from '@sageserve/controller';
 import { simulate } from '@sageserve/sim';
 import { cutTrace } from '@sageserve/trace';
 import { describe, expect, it } from 'vitest';
@@ -25,7 +31,16 @@ const scenario = parseScenario({
   models: [
     {
       name: 'llama-3.1-8b',
-      deployments: [{ sku: 'a100-80gb', gpusPerInstance: 1, minInstances: 1, initialInstances: 3, initialSpotInstances: 7, maxInstances: 10 }],
+      deployments: [
+        {
+          sku: 'a100-80gb',
+          gpusPerInstance: 1,
+          minInstances: 1,
+          initialInstances: 3,
+          initialSpotInstances: 7,
+          maxInstances: 10,
+        },
+      ],
     },
   ],
 });
@@ -39,12 +54,17 @@ describe('history', () => {
       expect(series.promptTokensPerS).toHaveLength(144);
       expect(series.startMs + 24 * HOUR).toBe(trace.startEpochMs);
     }
-    // The last hour of history and the first of the run differ by what an hour of a morning and noise make, not by a fresh start.
+    // The last hour of history and the first of the run differ by what an hour of a morning and
+    // noise make, not by a fresh start.
     let tokens = 0;
     for await (const batch of trace.batches()) {
-      for (let i = 0; i < batch.length && batch.arrivedAtMs[i]! < HOUR; i++) if (batch.tier[i] !== 2) tokens += batch.promptTokens[i]!;
+      for (let i = 0; i < batch.length && batch.arrivedAtMs[i]! < HOUR; i++)
+        if (batch.tier[i] !== 2) tokens += batch.promptTokens[i]!;
     }
-    const before = history.reduce((sum, { promptTokensPerS }) => sum + promptTokensPerS.slice(-6).reduce((a, b) => a + b, 0) * 600, 0);
+    const before = history.reduce(
+      (sum, { promptTokensPerS }) => sum + promptTokensPerS.slice(-6).reduce((a, b) => a + b, 0) * 600,
+      0,
+    );
     expect(tokens / before).toBeGreaterThan(0.7);
     expect(tokens / before).toBeLessThan(1.4);
   });
@@ -58,11 +78,19 @@ describe('history', () => {
       const file = join(dir, 'trace.csv');
       const rows = Array.from({ length: 300 }, (_, i) => `${i * 60},${i < 120 ? 600 : 60},10`);
       await writeFile(file, `arrived_at_s,prompt_tokens,output_tokens\n${rows.join('\n')}\n`);
-      const traced = parseScenario({ ...scenario, duration: '2h', history: '2h', traffic: { trace: file, tiers: { 'interactive-fast': 1 } } });
+      const traced = parseScenario({
+        ...scenario,
+        duration: '2h',
+        history: '2h',
+        traffic: { trace: file, tiers: { 'interactive-fast': 1 } },
+      });
       const { history } = await demandAround(traced, false);
-      expect(history.reduce((sum, { promptTokensPerS }) => sum + promptTokensPerS.reduce((a, b) => a + b, 0), 0) / 12).toBeCloseTo(10, 6);
+      expect(
+        history.reduce((sum, { promptTokensPerS }) => sum + promptTokensPerS.reduce((a, b) => a + b, 0), 0) / 12,
+      ).toBeCloseTo(10, 6);
       const arrivals: number[] = [];
-      for await (const batch of (await runTraffic(traced)).batches()) for (let i = 0; i < batch.length; i++) arrivals.push(batch.arrivedAtMs[i]!);
+      for await (const batch of (await runTraffic(traced)).batches())
+        for (let i = 0; i < batch.length; i++) arrivals.push(batch.arrivedAtMs[i]!);
       expect([arrivals.length, arrivals[0], arrivals.at(-1)]).toEqual([120, 0, 119 * 60_000]);
     } finally {
       await rm(dir, { recursive: true });
@@ -74,7 +102,12 @@ describe('measured capacity', () => {
   it('is the largest load at which every tier meets its objective, and less for a stricter one', async () => {
     const measure = async (ttft: string) =>
       (
-        await measureCapacity({ ...scenario }, { ...buildSimulation(parseScenario({ ...scenario, objectives: { 'interactive-fast': { ttft } } }), 'static') })
+        await measureCapacity(
+          { ...scenario },
+          {
+            ...buildSimulation(parseScenario({ ...scenario, objectives: { 'interactive-fast': { ttft } } }), 'static'),
+          },
+        )
       ).get('llama-3.1-8b/a100-80gb/1')!;
     const usual = await measure('2s');
     const strict = await measure('600ms');
@@ -91,7 +124,8 @@ describe('foresight', () => {
     const forecast = await createForesightForecaster(foresight!).forecast(history[0]!, 6, { quantileLevels: [0.9] });
     const truth = foresight!.find(({ key }) => key.regionId === history[0]!.key.regionId)!;
     expect(forecast.startMs).toBe(truth.startMs);
-    for (let h = 0; h < 6; h++) expect(forecast.mean[h]).toBeCloseTo(truth.promptTokensPerS[h]! + truth.outputTokensPerS[h]!, 6);
+    for (let h = 0; h < 6; h++)
+      expect(forecast.mean[h]).toBeCloseTo(truth.promptTokensPerS[h]! + truth.outputTokensPerS[h]!, 6);
   });
 });
 
@@ -101,7 +135,10 @@ describe('no strategy but the oracle sees the future', () => {
     const cutMs = 100 * 60_000;
     const run = async (strategy: string, tripled: boolean): Promise<string> => {
       const journal: JournalEntry[] = [];
-      const { config } = await prepareRun(scenario, strategy, { demand: { history, foresight: undefined }, journal: (entry) => journal.push(entry) });
+      const { config } = await prepareRun(scenario, strategy, {
+        demand: { history, foresight: undefined },
+        journal: (entry) => journal.push(entry),
+      });
       const trace = await buildTraffic({ ...scenario, traffic: { ...scenario.traffic, warmup: scenario.history } });
       const changed = {
         ...trace,
@@ -109,13 +146,17 @@ describe('no strategy but the oracle sees the future', () => {
         async *batches() {
           for await (const batch of trace.batches()) {
             // From the cut on every prompt is three times as long.
-            if (tripled) for (let i = 0; i < batch.length; i++) if (batch.arrivedAtMs[i]! >= cutMs) batch.promptTokens[i]! *= 3;
+            if (tripled)
+              for (let i = 0; i < batch.length; i++) if (batch.arrivedAtMs[i]! >= cutMs) batch.promptTokens[i]! *= 3;
             yield batch;
           }
         },
       };
       await simulate({ ...config, durationMs: cutMs + 600_000 }, cutTrace(changed, cutMs + 600_000));
-      return journal.filter(({ atMs }) => atMs < cutMs).map(journalLine).join('\n'); // prettier-ignore
+      return journal
+        .filter(({ atMs }) => atMs < cutMs)
+        .map(journalLine)
+        .join('\n');
     };
     for (const strategy of ['lt-i', 'lt-u', 'lt-ua', 'sage']) {
       const one = await run(strategy, false);
@@ -132,7 +173,11 @@ describe('one loop, two hosts', () => {
     const demand = new Map<string, Awaited<ReturnType<TelemetrySource['demand']>>>();
     const around = await demandAround(scenario, false);
     const capacity = await measureCapacity(scenario, buildSimulation(scenario, 'static'));
-    const prepared = await prepareRun(scenario, 'sage', { demand: around, capacity, journal: (entry) => journal.push(entry) });
+    const prepared = await prepareRun(scenario, 'sage', {
+      demand: around,
+      capacity,
+      journal: (entry) => journal.push(entry),
+    });
     let nowMs = 0;
     const simulated = prepared.config.control!;
     await simulate(
@@ -144,7 +189,16 @@ describe('one loop, two hosts', () => {
             telemetry: {
               async snapshot() {
                 const live = await ports.telemetry.snapshot();
-                snapshots.set(nowMs, structuredClone({ ...live, endpoints: live.endpoints.map((e) => ({ ...e })), capacity: live.capacity.map((c) => ({ ...c })), demand: live.demand!.map((d) => ({ ...d })), backlog: live.backlog!.map((b) => ({ ...b })) })); // prettier-ignore
+                snapshots.set(
+                  nowMs,
+                  structuredClone({
+                    ...live,
+                    endpoints: live.endpoints.map((e) => ({ ...e })),
+                    capacity: live.capacity.map((c) => ({ ...c })),
+                    demand: live.demand!.map((d) => ({ ...d })),
+                    backlog: live.backlog!.map((b) => ({ ...b })),
+                  }),
+                );
                 return live;
               },
               async demand(key, sinceMs, stepMs) {
@@ -167,14 +221,22 @@ describe('one loop, two hosts', () => {
       },
       prepared.trace,
     );
-    // The live host: the same kind of loop, another instance, its own clock, an actuator that answers as the fleet did.
+    // The live host: the same kind of loop, another instance, its own clock, an actuator that
+    // answers as the fleet did.
     const again: JournalEntry[] = [];
-    const live = await prepareRun(scenario, 'sage', { demand: around, capacity, journal: (entry) => again.push(entry) });
+    const live = await prepareRun(scenario, 'sage', {
+      demand: around,
+      capacity,
+      journal: (entry) => again.push(entry),
+    });
     const clock = createVirtualClock();
     const outcomes = journal.flatMap((entry) => (entry.kind === 'decision' ? [entry] : []));
     let answered = 0;
     const loop = live.config.control!({
-      telemetry: { snapshot: () => snapshots.get(clock.nowMs())!, demand: (key) => demand.get(`${clock.nowMs()}/${key.modelId}/${key.regionId}`)! },
+      telemetry: {
+        snapshot: () => snapshots.get(clock.nowMs())!,
+        demand: (key) => demand.get(`${clock.nowMs()}/${key.modelId}/${key.regionId}`)!,
+      },
       actuator: {
         apply: (decisions) =>
           decisions.map(({ endpointId }) => {
@@ -212,7 +274,11 @@ describe('one loop, two hosts', () => {
           createControlLoop({
             telemetry,
             actuator: createDryRunActuator(),
-            scalingPolicy: { name: 'all', decide: (fleet) => fleet.endpoints.map((e) => ({ endpointId: e.endpointId, targetInstances: 9, reason: 'x' })) },
+            scalingPolicy: {
+              name: 'all',
+              decide: (fleet) =>
+                fleet.endpoints.map((e) => ({ endpointId: e.endpointId, targetInstances: 9, reason: 'x' })),
+            },
             cadences: { reactMs: 60_000 },
             journal: (entry) => entry.kind === 'decision' && told.push(entry.targetInstances),
           }),
@@ -232,6 +298,9 @@ describe('compareStrategies', () => {
     expect(JSON.stringify(first)).toBe(JSON.stringify(second));
     expect(first[0]!.result.total.arrived).toBe(first[1]!.result.total.arrived);
     expect(first[1]!.forecastWape).toBeGreaterThan(0);
-    expect([modelId('llama-3.1-8b'), regionId('eastus')]).toEqual([first[0]!.result.byGroup[0]!.modelId, first[0]!.result.byGroup[0]!.originRegion]);
+    expect([modelId('llama-3.1-8b'), regionId('eastus')]).toEqual([
+      first[0]!.result.byGroup[0]!.modelId,
+      first[0]!.result.byGroup[0]!.originRegion,
+    ]);
   });
 });

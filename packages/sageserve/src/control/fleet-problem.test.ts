@@ -17,20 +17,47 @@ const scenario = parseScenario({
   traffic: { requestsPerDay: 1_000 },
   regions: REGIONS.map((name) => ({ name, share: 0.5, gpus: Object.fromEntries(SKUS.map((sku) => [sku, 64])) })),
   skus: SKUS.map((name, k) => ({ name, usdPerGpuHour: 2 + k })),
-  models: MODELS.map((name, m) => ({ name, share: 0.5, deployments: SKUS.map((sku) => ({ sku, gpusPerInstance: m === 0 ? 1 : 8, minInstances: 1, initialInstances: 2, maxInstances: 5 })) })),
-}); // prettier-ignore
+  models: MODELS.map((name, m) => ({
+    name,
+    share: 0.5,
+    deployments: SKUS.map((sku) => ({
+      sku,
+      gpusPerInstance: m === 0 ? 1 : 8,
+      minInstances: 1,
+      initialInstances: 2,
+      maxInstances: 5,
+    })),
+  })),
+});
 const fleet = buildSimulation(scenario, 'static');
 
-/** 100 tokens/s × (1 + its position) as the mean, ten times that at 0.9 and a hundred times at 0.99. */
+/**
+ * 100 tokens/s × (1 + its position) as the mean, ten times that at 0.9 and a hundred times at 0.99.
+ */
 const forecasts = MODELS.flatMap((model, m) =>
   REGIONS.map((region, r) => {
     const mean = new Float64Array(2).fill(100 * (1 + 2 * m + r));
-    const column = { mean, quantiles: [{ level: 0.9, values: mean.map((v) => 10 * v) }, { level: 0.99, values: mean.map((v) => 100 * v) }] }; // prettier-ignore
-    const forecast: DemandForecast = { ...column, startMs: 0, stepMs: 600_000, promptTokensPerS: column, outputTokensPerS: column, method: 'x' };
+    const column = {
+      mean,
+      quantiles: [
+        { level: 0.9, values: mean.map((v) => 10 * v) },
+        { level: 0.99, values: mean.map((v) => 100 * v) },
+      ],
+    };
+    const forecast: DemandForecast = {
+      ...column,
+      startMs: 0,
+      stepMs: 600_000,
+      promptTokensPerS: column,
+      outputTokensPerS: column,
+      method: 'x',
+    };
     return { key: { modelId: modelId(model), regionId: regionId(region) }, forecast };
   }),
 );
-const mix = new Map(MODELS.map((model, m) => [modelId(model), { promptTokens: 300, outputTokens: m === 0 ? 100 : 300 }]));
+const mix = new Map(
+  MODELS.map((model, m) => [modelId(model), { promptTokens: 300, outputTokens: m === 0 ? 100 : 300 }]),
+);
 
 function problemOf(
   planning: Partial<StrategyPlanning> = {},
@@ -41,14 +68,35 @@ function problemOf(
   const endpoints = MODELS.flatMap((model, m) =>
     REGIONS.flatMap((region, r) =>
       SKUS.map((sku, k) =>
-        fakeEndpoint({ modelId: modelId(model), regionId: regionId(region), skuId: skuId(sku), readyInstances: 4 * m + 2 * r + k, provisioningInstances: 10, drainingInstances: 100 }),
+        fakeEndpoint({
+          modelId: modelId(model),
+          regionId: regionId(region),
+          skuId: skuId(sku),
+          readyInstances: 4 * m + 2 * r + k,
+          provisioningInstances: 10,
+          drainingInstances: 100,
+        }),
       ),
     ),
-  ); // prettier-ignore
+  );
   const gpuCapacity = (r: number, k: number) => (r === 1 && k === 0 ? 0 : 20 + 10 * r + k);
-  const capacityOf = REGIONS.flatMap((region, r) => SKUS.map((sku, k) => ({ regionId: regionId(region), skuId: skuId(sku), gpuCapacity: gpuCapacity(r, k), gpusInUse: 0, spotInstances: new Map() }))); // prettier-ignore
+  const capacityOf = REGIONS.flatMap((region, r) =>
+    SKUS.map((sku, k) => ({
+      regionId: regionId(region),
+      skuId: skuId(sku),
+      gpuCapacity: gpuCapacity(r, k),
+      gpusInUse: 0,
+      spotInstances: new Map(),
+    })),
+  );
   const snapshot = { ...fakeFleet(endpoints), capacity: capacityOf };
-  const make = fleetProblem(scenario, fleet, { windows: 'peak', deferrable: { drainHours: 6 }, headroom: 0, ...planning }, demandQuantile, capacity);
+  const make = fleetProblem(
+    scenario,
+    fleet,
+    { windows: 'peak', deferrable: { drainHours: 6 }, headroom: 0, ...planning },
+    demandQuantile,
+    capacity,
+  );
   return make({ nowMs: 0, fleet: snapshot, forecasts, mix, backlog: [], ...input });
 }
 
@@ -58,8 +106,16 @@ describe('fleetProblem', () => {
   });
 
   it('adds up the pools of one deployment', () => {
-    const one = fakeEndpoint({ modelId: modelId(MODELS[1]!), regionId: regionId(REGIONS[0]!), skuId: skuId(SKUS[1]!), readyInstances: 3 });
-    const snapshot = { ...fakeFleet([one, { ...one, pool: 'other', readyInstances: 4, provisioningInstances: 1 }]), capacity: [] };
+    const one = fakeEndpoint({
+      modelId: modelId(MODELS[1]!),
+      regionId: regionId(REGIONS[0]!),
+      skuId: skuId(SKUS[1]!),
+      readyInstances: 3,
+    });
+    const snapshot = {
+      ...fakeFleet([one, { ...one, pool: 'other', readyInstances: 4, provisioningInstances: 1 }]),
+      capacity: [],
+    };
     expect([...problemOf({}, { fleet: snapshot }).current.values]).toEqual([0, 0, 0, 0, 0, 8, 0, 0]);
   });
 
@@ -70,16 +126,25 @@ describe('fleetProblem', () => {
   });
 
   it('is for the quantile of the forecast, not for its mean', () => {
-    const demand = (quantile: number) => problemOf({}, {}, new Map(), quantile).demandTokensPerS.map((grid) => [...grid.values]);
-    expect(demand(0.9)).toEqual([[1_000, 2_000, 3_000, 4_000], [1_000, 2_000, 3_000, 4_000]]); // prettier-ignore
+    const demand = (quantile: number) =>
+      problemOf({}, {}, new Map(), quantile).demandTokensPerS.map((grid) => [...grid.values]);
+    expect(demand(0.9)).toEqual([
+      [1_000, 2_000, 3_000, 4_000],
+      [1_000, 2_000, 3_000, 4_000],
+    ]);
     expect(demand(0.99)[1]).toEqual([10_000, 20_000, 30_000, 40_000]);
   });
 
   it('takes instances to be as fast as they are for these requests within their objectives, less the headroom', () => {
-    const speed = (m: number, k: number) => fleet.endpoints.find((one) => one.model === MODELS[m] && one.sku === SKUS[k])!.performance.maxTokensPerS(mix.get(modelId(MODELS[m]!))!);
+    const speed = (m: number, k: number) =>
+      fleet.endpoints
+        .find((one) => one.model === MODELS[m] && one.sku === SKUS[k])!
+        .performance.maxTokensPerS(mix.get(modelId(MODELS[m]!))!);
     const plain = problemOf().tokensPerSPerInstance;
     for (const m of [0, 1]) for (const k of [0, 1]) expect(plain.at(m, 0, k)).toBe(Math.floor(speed(m, k)));
-    const measured: MeasuredCapacities = new Map([[deploymentKey(MODELS[1]!, SKUS[0]!, 8), { throughputShare: 0.5 } as never]]);
+    const measured: MeasuredCapacities = new Map([
+      [deploymentKey(MODELS[1]!, SKUS[0]!, 8), { throughputShare: 0.5 } as never],
+    ]);
     const tight = problemOf({ headroom: 0.2 }, {}, measured).tokensPerSPerInstance;
     expect(tight.at(1, 0, 0)).toBe(Math.floor(speed(1, 0) * (0.5 * (1 - 0.2))));
     expect(tight.at(1, 0, 1)).toBe(Math.floor(speed(1, 1) * (1 - 0.2)));
@@ -87,13 +152,32 @@ describe('fleetProblem', () => {
     const full = problemOf({ headroom: -0.5 }, {}, measured).tokensPerSPerInstance;
     expect(full.at(1, 0, 0)).toBe(Math.floor(speed(1, 0) * 0.75));
     expect(full.at(0, 0, 0)).toBe(Math.floor(speed(0, 0)));
-    expect(problemOf({}, { mix: new Map([...mix].slice(0, 1)), forecasts: forecasts.slice(0, 2) }).tokensPerSPerInstance.at(1, 0, 0)).toBe(0);
-  }); // prettier-ignore
+    expect(
+      problemOf({}, { mix: new Map([...mix].slice(0, 1)), forecasts: forecasts.slice(0, 2) }).tokensPerSPerInstance.at(
+        1,
+        0,
+        0,
+      ),
+    ).toBe(0);
+  });
 
   it('serves what waits in the strategy’s hours, or the paper’s share of what came in the last one', () => {
-    const queue = (m: number, fields: Partial<BacklogSnapshot>): BacklogSnapshot => ({ modelId: modelId(MODELS[m]!), requests: 0, promptTokens: 0, earliestDeadlineAtMs: Infinity, due: [], arrivedTokensPerS: undefined, ...fields }); // prettier-ignore
-    const backlog = [queue(0, { requests: 5, promptTokens: 3_000, arrivedTokensPerS: 10 }), queue(1, { requests: 0, promptTokens: 0, arrivedTokensPerS: 20 })];
-    expect(problemOf({}, { backlog }).deferrable).toEqual([{ modelId: MODELS[0], tokens: 4_000, dueInMs: 6 * 3_600_000 }]);
+    const queue = (m: number, fields: Partial<BacklogSnapshot>): BacklogSnapshot => ({
+      modelId: modelId(MODELS[m]!),
+      requests: 0,
+      promptTokens: 0,
+      earliestDeadlineAtMs: Infinity,
+      due: [],
+      arrivedTokensPerS: undefined,
+      ...fields,
+    });
+    const backlog = [
+      queue(0, { requests: 5, promptTokens: 3_000, arrivedTokensPerS: 10 }),
+      queue(1, { requests: 0, promptTokens: 0, arrivedTokensPerS: 20 }),
+    ];
+    expect(problemOf({}, { backlog }).deferrable).toEqual([
+      { modelId: MODELS[0], tokens: 4_000, dueInMs: 6 * 3_600_000 },
+    ]);
     const share = scenario.placement.nonInteractiveBuffer;
     expect(problemOf({ deferrable: 'buffer' }, { backlog }).deferrable).toEqual([
       { modelId: MODELS[0], tokens: Math.round(36_000 * share), dueInMs: 3_600_000 },

@@ -1,4 +1,12 @@
-import { type DeferrableWork, type FleetSnapshot, type ModelId, MS_PER_HOUR, PlacementGrid, type PlacementProblem, type TokenMix } from '@sageserve/core';
+import {
+  type DeferrableWork,
+  type FleetSnapshot,
+  type ModelId,
+  MS_PER_HOUR,
+  PlacementGrid,
+  type PlacementProblem,
+  type TokenMix,
+} from '@sageserve/core';
 import type { PlanningInput } from '@sageserve/controller';
 import type { SimulationConfig } from '@sageserve/sim';
 import type { StrategyPlanning } from '../catalogue.js';
@@ -8,7 +16,11 @@ import { deploymentKey, type MeasuredCapacities } from './measure-capacity.js';
 
 const S_PER_HOUR = 3_600;
 
-/** Makes the integer program's data for a fleet as a control loop sees it: speeds and prices of the scenario, what is held and which GPUs there are from the snapshot, non-interactive work as the strategy plans it. */
+/**
+ * Makes the integer program's data for a fleet as a control loop sees it: speeds and prices of the
+ * scenario, what is held and which GPUs there are from the snapshot, non-interactive work as the
+ * strategy plans it.
+ */
 export function fleetProblem(
   scenario: Scenario,
   fleet: SimulationConfig,
@@ -19,10 +31,18 @@ export function fleetProblem(
   const adjusted: Scenario = { ...scenario, placement: { ...scenario.placement, demandQuantile } };
   return (input) => {
     const { forecasts } = input;
-    // Of a model whose requests can all wait nothing interactive is seen: it is planned with the requests that it was measured with.
+    // Of a model whose requests can all wait nothing interactive is seen: it is planned with the
+    // requests that it was measured with.
     const mix = new Map([...measuredMix(fleet, capacity), ...input.mix]);
-    const problem = placementProblem(adjusted, { forecasts, mix, deferrable: deferrableWork({ ...input, mix }, planning, scenario) }, fleet);
-    return withFleet({ ...problem, tokensPerSPerInstance: speeds(problem, fleet, mix, capacity, planning.headroom) }, input.fleet);
+    const problem = placementProblem(
+      adjusted,
+      { forecasts, mix, deferrable: deferrableWork({ ...input, mix }, planning, scenario) },
+      fleet,
+    );
+    return withFleet(
+      { ...problem, tokensPerSPerInstance: speeds(problem, fleet, mix, capacity, planning.headroom) },
+      input.fleet,
+    );
   };
 }
 
@@ -33,7 +53,10 @@ function measuredMix(fleet: SimulationConfig, capacity: MeasuredCapacities): [Mo
   });
 }
 
-/** Tokens/s within the objectives, less the strategy's headroom, for the shape of requests that is seen now. */
+/**
+ * Tokens/s within the objectives, less the strategy's headroom, for the shape of requests that is
+ * seen now.
+ */
 function speeds(
   { models, skus }: PlacementProblem,
   fleet: SimulationConfig,
@@ -46,33 +69,63 @@ function speeds(
     const shape = mix.get(model);
     if (shape === undefined) continue;
     const share = capacity.get(deploymentKey(model, sku, gpusPerInstance))?.throughputShare ?? 1;
-    tokens.set(models.indexOf(model), 0, skus.indexOf(sku), Math.floor(performance.maxTokensPerS(shape) * Math.min(1, share * (1 - headroom))));
+    tokens.set(
+      models.indexOf(model),
+      0,
+      skus.indexOf(sku),
+      Math.floor(performance.maxTokensPerS(shape) * Math.min(1, share * (1 - headroom))),
+    );
   }
   return tokens;
 }
 
-/** What is held now, and the GPUs that there are: none in a region that is down, where then no minimum can be kept. */
+/**
+ * What is held now, and the GPUs that there are: none in a region that is down, where then no
+ * minimum can be kept.
+ */
 function withFleet(problem: PlacementProblem, { endpoints, capacity }: FleetSnapshot): PlacementProblem {
   const { models, regions, skus } = problem;
   const current = new PlacementGrid(models.length, regions.length, skus.length);
-  const minInstances = new PlacementGrid(models.length, regions.length, skus.length, Float64Array.from(problem.minInstances.values));
+  const minInstances = new PlacementGrid(
+    models.length,
+    regions.length,
+    skus.length,
+    Float64Array.from(problem.minInstances.values),
+  );
   const gpuCapacity = new PlacementGrid(1, regions.length, skus.length, Float64Array.from(problem.gpuCapacity.values));
-  for (const cell of capacity) gpuCapacity.set(0, regions.indexOf(cell.regionId), skus.indexOf(cell.skuId), cell.gpuCapacity);
+  for (const cell of capacity)
+    gpuCapacity.set(0, regions.indexOf(cell.regionId), skus.indexOf(cell.skuId), cell.gpuCapacity);
   for (const endpoint of endpoints) {
-    const [m, r, k] = [models.indexOf(endpoint.modelId), regions.indexOf(endpoint.regionId), skus.indexOf(endpoint.skuId)];
+    const [m, r, k] = [
+      models.indexOf(endpoint.modelId),
+      regions.indexOf(endpoint.regionId),
+      skus.indexOf(endpoint.skuId),
+    ];
     current.set(m, r, k, current.at(m, r, k) + endpoint.readyInstances + endpoint.provisioningInstances);
     if (gpuCapacity.at(0, r, k) === 0) minInstances.set(m, r, k, 0);
   }
   return { ...problem, current, minInstances, gpuCapacity };
 }
 
-function deferrableWork({ backlog, mix }: PlanningInput, { deferrable }: StrategyPlanning, scenario: Scenario): DeferrableWork[] {
+function deferrableWork(
+  { backlog, mix }: PlanningInput,
+  { deferrable }: StrategyPlanning,
+  scenario: Scenario,
+): DeferrableWork[] {
   const work = backlog.map(({ modelId, requests, promptTokens, arrivedTokensPerS }): DeferrableWork => {
     if (deferrable === 'buffer')
-      return { modelId, tokens: Math.round((arrivedTokensPerS ?? 0) * S_PER_HOUR * scenario.placement.nonInteractiveBuffer), dueInMs: MS_PER_HOUR };
+      return {
+        modelId,
+        tokens: Math.round((arrivedTokensPerS ?? 0) * S_PER_HOUR * scenario.placement.nonInteractiveBuffer),
+        dueInMs: MS_PER_HOUR,
+      };
     const shape = mix.get(modelId);
     const expansion = shape === undefined ? 1 : (shape.promptTokens + shape.outputTokens) / shape.promptTokens;
-    return { modelId, tokens: requests === 0 ? 0 : Math.round(promptTokens * expansion), dueInMs: deferrable.drainHours * MS_PER_HOUR };
+    return {
+      modelId,
+      tokens: requests === 0 ? 0 : Math.round(promptTokens * expansion),
+      dueInMs: deferrable.drainHours * MS_PER_HOUR,
+    };
   });
   return work.filter(({ tokens }) => tokens > 0);
 }

@@ -1,12 +1,20 @@
 import { type RegionId, type TokenMix, WORKLOAD_TIERS } from '@sageserve/core';
-import { createHeadroomRelease, createLeastOutstandingTokensRouter, createOriginOnlyRouter, createPfScheduler } from '@sageserve/routing';
+import {
+  createHeadroomRelease,
+  createLeastOutstandingTokensRouter,
+  createOriginOnlyRouter,
+  createPfScheduler,
+} from '@sageserve/routing';
 import { createStaticScaling } from '@sageserve/scaling';
 import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import { buildTraffic } from '../scenario/build.js';
 import { parseScenario } from '../scenario/parse.js';
 import type { Scenario } from '../scenario/schema.js';
 
-/** Instances of the pool that is measured: few, as most pools are, since a large pool evens out bursts. */
+/**
+ * Instances of the pool that is measured: few, as most pools are, since a large pool evens out
+ * bursts.
+ */
 const INSTANCES = 4;
 const REQUESTS = 20_000;
 const LEAST_DURATION_S = 900;
@@ -19,7 +27,10 @@ const STEPS = 6;
 const LOWEST_SHARE = 0.2;
 /** Where no load will do, the objective is out of reach and memory says nothing. */
 const DEFAULT_KV = 0.5;
-/** How much better than its objective's target a tier must do: real pools see more than steady traffic. Share of what is missing to all. */
+/**
+ * How much better than its objective's target a tier must do: real pools see more than steady
+ * traffic. Share of what is missing to all.
+ */
 const MARGIN = 0.6;
 /** Held work that is left at the end may be this share of what came. */
 const MOST_LEFT = 0.15;
@@ -28,7 +39,10 @@ const MOST_LEFT = 0.15;
 export interface MeasuredCapacity {
   /** Share (0–1) of its full throughput. */
   readonly throughputShare: number;
-  /** Mean KV-cache utilisation at that load: models differ in how much of their memory they fill before they are slow. */
+  /**
+   * Mean KV-cache utilisation at that load: models differ in how much of their memory they fill
+   * before they are slow.
+   */
   readonly kvCacheUtilization: number;
   /** Mean tokens of the requests that it was measured with: those of the scenario. */
   readonly mix: TokenMix;
@@ -42,10 +56,16 @@ export function deploymentKey(model: string, sku: string, gpusPerInstance: numbe
 }
 
 /**
- * Measures, in the simulator, how much of its full throughput each deployment of a scenario sustains while every tier meets its objective: θ of the paper's program. A pool of four instances is given steady generated
- * traffic of the scenario's tokens and tiers at rates that close in on the largest that will do. About half a CPU-second for each deployment.
+ * Measures, in the simulator, how much of its full throughput each deployment of a scenario
+ * sustains while every tier meets its objective: θ of the paper's program. A pool of four instances
+ * is given steady generated traffic of the scenario's tokens and tiers at rates that close in on
+ * the largest that will do. About half a CPU-second for each deployment.
  */
-export async function measureCapacity(scenario: Scenario, fleet: SimulationConfig, signal?: AbortSignal): Promise<MeasuredCapacities> {
+export async function measureCapacity(
+  scenario: Scenario,
+  fleet: SimulationConfig,
+  signal?: AbortSignal,
+): Promise<MeasuredCapacities> {
   const measured = new Map<string, MeasuredCapacity>();
   for (const endpoint of fleet.endpoints) {
     const key = deploymentKey(endpoint.model, endpoint.sku, endpoint.gpusPerInstance);
@@ -82,7 +102,10 @@ async function tryLoad(
 ): Promise<{ result: SimulationResult; kvCacheUtilization: number }> {
   const model = scenario.models.find(({ name }) => name === endpoint.model)!;
   const mix = scenarioMix(scenario, endpoint.model);
-  const requestsPerS = Math.min(MOST_PER_S, (share * endpoint.performance.maxTokensPerS(mix) * INSTANCES) / (mix.promptTokens + mix.outputTokens));
+  const requestsPerS = Math.min(
+    MOST_PER_S,
+    (share * endpoint.performance.maxTokensPerS(mix) * INSTANCES) / (mix.promptTokens + mix.outputTokens),
+  );
   const durationS = Math.max(
     Math.min(LEAST_DURATION_S, Math.ceil(MOST_REQUESTS / requestsPerS)),
     Math.min(MOST_DURATION_S, Math.ceil(REQUESTS / requestsPerS)),
@@ -94,7 +117,14 @@ async function tryLoad(
     duration: durationS,
     regions: [{ name: endpoint.region, gpus: { [endpoint.sku]: INSTANCES * endpoint.gpusPerInstance } }],
     skus: scenario.skus.filter(({ name }) => name === endpoint.sku),
-    models: [{ ...model, share: 1, regions: undefined, deployments: [{ sku: endpoint.sku, gpusPerInstance: endpoint.gpusPerInstance }] }],
+    models: [
+      {
+        ...model,
+        share: 1,
+        regions: undefined,
+        deployments: [{ sku: endpoint.sku, gpusPerInstance: endpoint.gpusPerInstance }],
+      },
+    ],
     // Noise and the shape of the week are left out: what is measured is one rate.
     traffic: { ...traffic, requestsPerDay: requestsPerS * 86_400, shape: 'flat', rateNoise: 0 },
   });
@@ -153,15 +183,25 @@ function meetsObjectives(result: SimulationResult, fleet: SimulationConfig): boo
   return result.inFlightAtDurationEnd <= MOST_LEFT * result.total.arrived;
 }
 
-/** Means of distributions given by quantiles, linear between them; those of the Azure 2024 week where a scenario gives none. */
-function meanTokens(prompt: Scenario['traffic']['promptTokens'], output: Scenario['traffic']['outputTokens']): TokenMix {
+/**
+ * Means of distributions given by quantiles, linear between them; those of the Azure 2024 week
+ * where a scenario gives none.
+ */
+function meanTokens(
+  prompt: Scenario['traffic']['promptTokens'],
+  output: Scenario['traffic']['outputTokens'],
+): TokenMix {
   const mean = (quantiles: readonly (readonly [number, number])[] | undefined, otherwise: number): number => {
     if (quantiles === undefined) return otherwise;
     let sum = quantiles[0]![0] * quantiles[0]![1] + (1 - quantiles.at(-1)![0]) * quantiles.at(-1)![1];
-    for (let i = 1; i < quantiles.length; i++) sum += ((quantiles[i]![0] - quantiles[i - 1]![0]) * (quantiles[i]![1] + quantiles[i - 1]![1])) / 2;
+    for (let i = 1; i < quantiles.length; i++)
+      sum += ((quantiles[i]![0] - quantiles[i - 1]![0]) * (quantiles[i]![1] + quantiles[i - 1]![1])) / 2;
     return sum;
   };
-  return { promptTokens: mean(prompt, AZURE_2024_MEAN.promptTokens), outputTokens: mean(output, AZURE_2024_MEAN.outputTokens) };
+  return {
+    promptTokens: mean(prompt, AZURE_2024_MEAN.promptTokens),
+    outputTokens: mean(output, AZURE_2024_MEAN.outputTokens),
+  };
 }
 
 const AZURE_2024_MEAN = { promptTokens: 1_530, outputTokens: 117 };

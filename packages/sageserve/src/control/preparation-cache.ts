@@ -7,7 +7,10 @@ import { demandAround, type OnReading, type RunDemand } from './prepare-run.js';
 /** Demand of so many scenarios and seeds is kept: runs of one come together. */
 const MOST = 8;
 
-/** What several runs need and is the same for them: the measured capacity of a scenario's fleet, and the demand around the runs of one seed. */
+/**
+ * What several runs need and is the same for them: the measured capacity of a scenario's fleet, and
+ * the demand around the runs of one seed.
+ */
 export class PreparationCache {
   readonly #capacities: Map<string, Promise<MeasuredCapacities>>;
   readonly #demands: Map<string, Promise<RunDemand>>;
@@ -25,8 +28,19 @@ export class PreparationCache {
   }
 
   capacity(scenario: Scenario, catalogue: Catalogue, signal?: AbortSignal): Promise<MeasuredCapacities> {
-    // How long and how busy a run is, and what goes wrong in it, is not part of what an instance carries.
-    const { description: _d, duration: _t, history: _h, incidents: _i, strategies: _s, control: _c, name: _n, traffic, ...fleet } = scenario;
+    // How long and how busy a run is, and what goes wrong in it, is not part of what an instance
+    // carries.
+    const {
+      description: _d,
+      duration: _t,
+      history: _h,
+      incidents: _i,
+      strategies: _s,
+      control: _c,
+      name: _n,
+      traffic,
+      ...fleet
+    } = scenario;
     const { requestsPerDay: _r, ...shape } = traffic;
     return kept(this.#capacities, JSON.stringify([this.#inputs, fleet, shape]), () =>
       measureCapacity(scenario, buildSimulation(scenario, 'static', catalogue), signal),
@@ -35,7 +49,9 @@ export class PreparationCache {
 
   demand(scenario: Scenario, foresight: boolean, onReading?: OnReading): Promise<RunDemand> {
     const { description: _d, incidents: _i, strategies: _s, control: _c, ...about } = scenario;
-    return kept(this.#demands, JSON.stringify([this.#inputs, about, foresight]), () => demandAround(scenario, foresight, { onReading }));
+    return kept(this.#demands, JSON.stringify([this.#inputs, about, foresight]), () =>
+      demandAround(scenario, foresight, { onReading }),
+    );
   }
 }
 

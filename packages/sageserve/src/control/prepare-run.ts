@@ -19,7 +19,10 @@ const RELATIVE_GAP = 0.002;
 
 const NO_DEMAND: RunDemand = { history: [], foresight: undefined };
 
-/** Demand around a run: before it, which every forecaster may see, and of it, which only an oracle may. */
+/**
+ * Demand around a run: before it, which every forecaster may see, and of it, which only an oracle
+ * may.
+ */
 export interface RunDemand {
   readonly history: readonly DemandSeries[];
   readonly foresight: readonly DemandSeries[] | undefined;
@@ -29,9 +32,15 @@ export interface PrepareOptions {
   readonly catalogue?: Catalogue;
   readonly skippedRows?: SkippedRows;
   readonly journal?: JournalSink;
-  /** Demand from {@link demandAround}, which is the same for every strategy of a scenario; read anew unless given. */
+  /**
+   * Demand from {@link demandAround}, which is the same for every strategy of a scenario; read anew
+   * unless given.
+   */
   readonly demand?: RunDemand;
-  /** What {@link measureCapacity} found, which is the same for every strategy of a scenario; measured anew unless given. */
+  /**
+   * What {@link measureCapacity} found, which is the same for every strategy of a scenario;
+   * measured anew unless given.
+   */
   readonly capacity?: MeasuredCapacities;
   readonly signal?: AbortSignal;
   readonly onPlan?: (plan: PlacementPlan | undefined) => void;
@@ -43,15 +52,30 @@ export interface PreparedRun {
   readonly trace: TraceStream;
 }
 
-/** The scenario's traffic of the run itself: what comes after its history. Of a trace the first part is history; generated traffic goes on from it. */
-export async function runTraffic(scenario: Scenario, skippedRows?: SkippedRows, signal?: AbortSignal): Promise<TraceStream> {
+/**
+ * The scenario's traffic of the run itself: what comes after its history. Of a trace the first part
+ * is history; generated traffic goes on from it.
+ */
+export async function runTraffic(
+  scenario: Scenario,
+  skippedRows?: SkippedRows,
+  signal?: AbortSignal,
+): Promise<TraceStream> {
   const historyMs = parseDurationMs(scenario.history)!;
   if (historyMs === 0) return buildTraffic(scenario, skippedRows, signal);
   if (scenario.traffic.trace === undefined)
-    return buildTraffic({ ...scenario, traffic: { ...scenario.traffic, warmup: scenario.history } }, skippedRows, signal);
+    return buildTraffic(
+      { ...scenario, traffic: { ...scenario.traffic, warmup: scenario.history } },
+      skippedRows,
+      signal,
+    );
   const { duration, ...rest } = scenario;
   return traceFrom(
-    await buildTraffic(duration === undefined ? rest : { ...rest, duration: seconds(duration) + historyMs / 1_000 }, skippedRows, signal),
+    await buildTraffic(
+      duration === undefined ? rest : { ...rest, duration: seconds(duration) + historyMs / 1_000 },
+      skippedRows,
+      signal,
+    ),
     historyMs,
   );
 }
@@ -60,28 +84,40 @@ export async function runTraffic(scenario: Scenario, skippedRows?: SkippedRows, 
 function historyTraffic(scenario: Scenario, skippedRows?: SkippedRows): Promise<TraceStream> {
   const hours = parseDurationMs(scenario.history)! / MS_PER_HOUR;
   const traffic = { ...scenario.traffic, startHourOfWeek: scenario.traffic.startHourOfWeek - hours };
-  return buildTraffic({ ...scenario, duration: scenario.history, ...(scenario.traffic.trace === undefined ? { traffic } : {}) }, skippedRows);
+  return buildTraffic(
+    { ...scenario, duration: scenario.history, ...(scenario.traffic.trace === undefined ? { traffic } : {}) },
+    skippedRows,
+  );
 }
 
 const seconds = (duration: string | number): number => parseDurationMs(duration)! / 1_000;
 
-/** Throws `ConfigError` for history that is no whole number of buckets: it would be dated wrongly. */
+/**
+ * Throws `ConfigError` for history that is no whole number of buckets: it would be dated wrongly.
+ */
 function checkHistory(scenario: Scenario): void {
   if (parseDurationMs(scenario.history)! % STEP_MS !== 0)
     throw new ConfigError('history', `must be a multiple of ${STEP_MS / 60_000} minutes, not ${scenario.history}`);
 }
 
-/** Is told how many requests were read and what share (0–1) of the whole that is, where it is known; a promise is awaited before the reading goes on. */
+/**
+ * Is told how many requests were read and what share (0–1) of the whole that is, where it is known;
+ * a promise is awaited before the reading goes on.
+ */
 export type OnReading = (requests: number, share: number | undefined) => Promise<void> | undefined;
 
 /**
- * Reads what demand a scenario has before its run, and, for an oracle, during it. The same for every strategy. Bad rows of a trace are left out with `skipBadRows` and not told of: whoever replays the trace, history
- * included, tells of them.
+ * Reads what demand a scenario has before its run, and, for an oracle, during it. The same for
+ * every strategy. Bad rows of a trace are left out with `skipBadRows` and not told of: whoever
+ * replays the trace, history included, tells of them.
  */
 export async function demandAround(
   scenario: Scenario,
   foresight: boolean,
-  { onReading, skipBadRows = false }: { readonly onReading?: OnReading | undefined; readonly skipBadRows?: boolean } = {},
+  {
+    onReading,
+    skipBadRows = false,
+  }: { readonly onReading?: OnReading | undefined; readonly skipBadRows?: boolean } = {},
 ): Promise<RunDemand> {
   checkHistory(scenario);
   const skipped: SkippedRows | undefined = skipBadRows ? { count: 0, examples: [] } : undefined;
@@ -90,12 +126,17 @@ export async function demandAround(
   const source = scenario.traffic.trace ?? scenario.name;
   const totalMs = historyMs + (foresight ? (durationMs ?? NaN) : 0);
   let requestsBefore = 0;
-  const read = async (trace: TraceStream, fromMs: number, wholeUntilMs: number | undefined): Promise<DemandSeries[]> => {
+  const read = async (
+    trace: TraceStream,
+    fromMs: number,
+    wholeUntilMs: number | undefined,
+  ): Promise<DemandSeries[]> => {
     const { series, requests, leftOut } = await demandOfTrace(trace, source, {
       stepMs: STEP_MS,
       allowNone: true,
       ...(wholeUntilMs === undefined ? {} : { wholeUntilMs }),
-      onBatch: (count, lastMs) => onReading?.(requestsBefore + count, Number.isNaN(totalMs) ? undefined : (fromMs + lastMs) / totalMs),
+      onBatch: (count, lastMs) =>
+        onReading?.(requestsBefore + count, Number.isNaN(totalMs) ? undefined : (fromMs + lastMs) / totalMs),
     });
     requestsBefore += requests + leftOut;
     return series;
@@ -106,28 +147,52 @@ export async function demandAround(
   };
 }
 
-/** Whether a strategy is given the future. Throws as `buildSimulation` for a scenario or a strategy that cannot work. */
-export function needsForesight(scenario: Scenario, choice: PolicyChoice, catalogue: Catalogue = DEFAULT_CATALOGUE): boolean {
+/**
+ * Whether a strategy is given the future. Throws as `buildSimulation` for a scenario or a strategy
+ * that cannot work.
+ */
+export function needsForesight(
+  scenario: Scenario,
+  choice: PolicyChoice,
+  catalogue: Catalogue = DEFAULT_CATALOGUE,
+): boolean {
   return buildFleet(scenario, choice, catalogue).strategy.planning?.foresight === true;
 }
 
 /** Whether a strategy forecasts and plans, and so wants history and capacity. */
-export function needsPlanning(scenario: Scenario, choice: PolicyChoice, catalogue: Catalogue = DEFAULT_CATALOGUE): boolean {
+export function needsPlanning(
+  scenario: Scenario,
+  choice: PolicyChoice,
+  catalogue: Catalogue = DEFAULT_CATALOGUE,
+): boolean {
   return buildFleet(scenario, choice, catalogue).strategy.planning !== undefined;
 }
 
-/** Everything that one strategy of a scenario runs with: the fleet, the traffic, and the control loop that joins forecast, plan, scaling and routing. */
-export async function prepareRun(scenario: Scenario, choice: PolicyChoice, options: PrepareOptions = {}): Promise<PreparedRun> {
+/**
+ * Everything that one strategy of a scenario runs with: the fleet, the traffic, and the control
+ * loop that joins forecast, plan, scaling and routing.
+ */
+export async function prepareRun(
+  scenario: Scenario,
+  choice: PolicyChoice,
+  options: PrepareOptions = {},
+): Promise<PreparedRun> {
   const { catalogue = DEFAULT_CATALOGUE, skippedRows, journal, signal, onPlan } = options;
   let plan: PlacementPlan | undefined;
   let capacity = options.capacity;
   // Filled below, once it is measured: policies ask for it request by request.
   const kvByModel = new Map<ModelId, number>();
-  const { config, strategy } = buildFleet(scenario, choice, catalogue, { plan: () => plan, kvWithinObjectives: (id) => kvByModel.get(id) });
+  const { config, strategy } = buildFleet(scenario, choice, catalogue, {
+    plan: () => plan,
+    kvWithinObjectives: (id) => kvByModel.get(id),
+  });
   const demand =
     strategy.planning === undefined
       ? NO_DEMAND
-      : (options.demand ?? (await demandAround(scenario, strategy.planning.foresight === true, { skipBadRows: skippedRows !== undefined })));
+      : (options.demand ??
+        (await demandAround(scenario, strategy.planning.foresight === true, {
+          skipBadRows: skippedRows !== undefined,
+        })));
   const trace = await runTraffic(scenario, skippedRows, signal);
   if (strategy.planning !== undefined) capacity ??= await measureCapacity(scenario, config, signal);
   // Of a model's deployments, the one that is slow with the least memory in use.
@@ -138,7 +203,15 @@ export async function prepareRun(scenario: Scenario, choice: PolicyChoice, optio
   const planning =
     strategy.planning === undefined
       ? undefined
-      : planningOptions(scenario, config, strategy.planning, catalogue, demand, capacity!, () => trace.startEpochMs ?? 0);
+      : planningOptions(
+          scenario,
+          config,
+          strategy.planning,
+          catalogue,
+          demand,
+          capacity!,
+          () => trace.startEpochMs ?? 0,
+        );
   return {
     trace,
     config: {
@@ -178,13 +251,18 @@ function planningOptions(
   const planSteps = Math.max(1, Math.round(everyMs / STEP_MS));
   const horizonSteps = Math.max(planSteps, Math.round(parseDurationMs(scenario.control.horizon)! / STEP_MS));
   const forecaster =
-    planning.foresight === true && demand.foresight !== undefined ? createForesightForecaster(demand.foresight) : createForecaster(scenario, catalogue);
+    planning.foresight === true && demand.foresight !== undefined
+      ? createForesightForecaster(demand.foresight)
+      : createForecaster(scenario, catalogue);
   const demandQuantile = planning.demandQuantile ?? scenario.placement.demandQuantile;
   return {
     forecaster,
     needsHistory: planning.foresight !== true,
     fallbackForecaster: withFallback(createSeasonalNaiveForecaster({ stepMs: STEP_MS, season: 'day' })),
-    optimizer: createPlacementOptimizer({ solver: scenario.control.solver, hysteresisUsd: scenario.placement.hysteresisUsd }),
+    optimizer: createPlacementOptimizer({
+      solver: scenario.control.solver,
+      hysteresisUsd: scenario.placement.hysteresisUsd,
+    }),
     problem: fleetProblem(scenario, fleet, planning, demandQuantile, capacity),
     stepMs: STEP_MS,
     planSteps,

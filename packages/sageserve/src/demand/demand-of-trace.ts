@@ -1,4 +1,13 @@
-import { ConfigError, type DemandSeries, type ModelId, modelId, regionId, TIER_NON_INTERACTIVE, type TokenMix, TraceFormatError } from '@sageserve/core';
+import {
+  ConfigError,
+  type DemandSeries,
+  type ModelId,
+  modelId,
+  regionId,
+  TIER_NON_INTERACTIVE,
+  type TokenMix,
+  TraceFormatError,
+} from '@sageserve/core';
 import type { TraceStream } from '@sageserve/trace';
 
 export interface TraceDemandOptions {
@@ -25,16 +34,27 @@ export interface TraceDemand {
 
 /** Buckets that a trace may span: more is a wrong time rather than a long trace. */
 const MAX_BUCKETS = 1_000_000;
-/** Buckets of all series together: two weeks of a thousand in buckets of ten minutes are two million. */
+/**
+ * Buckets of all series together: two weeks of a thousand in buckets of ten minutes are two
+ * million.
+ */
 export const MOST_CELLS = 10_000_000;
 
 /**
- * Demand by model and region of origin in buckets of `stepMs` from the start of the trace, both kinds of tokens in the bucket of the arrival. The last bucket is left out unless it is the only one,
- * since the trace ends within it. Throws `TraceFormatError` for a trace without requests.
+ * Demand by model and region of origin in buckets of `stepMs` from the start of the trace, both
+ * kinds of tokens in the bucket of the arrival. The last bucket is left out unless it is the only
+ * one, since the trace ends within it. Throws `TraceFormatError` for a trace without requests.
  */
-export async function demandOfTrace(trace: TraceStream, file: string, options: TraceDemandOptions): Promise<TraceDemand> {
+export async function demandOfTrace(
+  trace: TraceStream,
+  file: string,
+  options: TraceDemandOptions,
+): Promise<TraceDemand> {
   const { stepMs } = options;
-  const cells = new Map<number, { model: number; region: number; columns: readonly [prompt: number[], output: number[], count: number[]] }>();
+  const cells = new Map<
+    number,
+    { model: number; region: number; columns: readonly [prompt: number[], output: number[], count: number[]] }
+  >();
   let buckets = 0;
   let requests = 0;
   let leftOut = 0;
@@ -44,12 +64,15 @@ export async function demandOfTrace(trace: TraceStream, file: string, options: T
     for (let i = 0; i < batch.length; i++) {
       const bucket = Math.floor(batch.arrivedAtMs[i]! / stepMs);
       if (bucket >= MAX_BUCKETS)
-        throw new ConfigError('--step', `${file} spans more than ${MAX_BUCKETS} buckets of ${stepMs / 1_000} s`, { hint: 'Choose a longer one.' });
+        throw new ConfigError('--step', `${file} spans more than ${MAX_BUCKETS} buckets of ${stepMs / 1_000} s`, {
+          hint: 'Choose a longer one.',
+        });
       buckets = Math.max(buckets, bucket + 1);
       if ((cells.size + waiting.size) * buckets > MOST_CELLS)
         throw new ConfigError(
           '--step',
-          `${file} has ${cells.size + waiting.size} series over ${buckets} buckets of ${stepMs / 1_000} s: more than ${MOST_CELLS.toLocaleString('en-US')} in all`,
+          `${file} has ${cells.size + waiting.size} series over ${buckets} buckets of ${stepMs / 1_000} s: more ` +
+            `than ${MOST_CELLS.toLocaleString('en-US')} in all`,
           { hint: 'Choose a longer one, or give a part of the trace.' },
         );
       if (batch.tier[i] === TIER_NON_INTERACTIVE && options.allTiers !== true) {
@@ -91,14 +114,22 @@ export async function demandOfTrace(trace: TraceStream, file: string, options: T
       leftOut === 0 ? 'has no requests' : 'has no interactive requests',
       leftOut === 0 ? {} : { hint: 'Count all with --all-tiers.' },
     );
-  const length = options.wholeUntilMs === undefined ? Math.max(1, buckets - 1) : Math.max(1, Math.floor(options.wholeUntilMs / stepMs));
+  const length =
+    options.wholeUntilMs === undefined
+      ? Math.max(1, buckets - 1)
+      : Math.max(1, Math.floor(options.wholeUntilMs / stepMs));
   const startMs = trace.startEpochMs ?? 0;
   const series = [...cells.values()]
     .toSorted((a, b) => a.model - b.model || a.region - b.region)
     .map(({ model, region, columns }): DemandSeries => {
-      const [prompt, output, count] = columns.map((column) => Float64Array.from({ length }, (_, t) => ((column[t] ?? 0) * 1_000) / stepMs));
+      const [prompt, output, count] = columns.map((column) =>
+        Float64Array.from({ length }, (_, t) => ((column[t] ?? 0) * 1_000) / stepMs),
+      );
       return {
-        key: { modelId: modelId(trace.dictionaries.models[model]!), regionId: regionId(trace.dictionaries.regions[region]!) },
+        key: {
+          modelId: modelId(trace.dictionaries.models[model]!),
+          regionId: regionId(trace.dictionaries.regions[region]!),
+        },
         startMs,
         stepMs,
         promptTokensPerS: prompt!,

@@ -27,8 +27,10 @@ export interface PlacementInput {
 }
 
 /**
- * The placement problem of a scenario's fleet for forecast demand. An instance carries the share `placement.targetUtilization` of its throughput at the mix of tokens; starting one costs what it is paid while it is
- * redeployed. Throws `ConfigError` for a model without a mix, a deployment that stands twice, or names that the scenario does not have.
+ * The placement problem of a scenario's fleet for forecast demand. An instance carries the share
+ * `placement.targetUtilization` of its throughput at the mix of tokens; starting one costs what it
+ * is paid while it is redeployed. Throws `ConfigError` for a model without a mix, a deployment that
+ * stands twice, or names that the scenario does not have.
  */
 export function placementProblem(
   scenario: Scenario,
@@ -61,10 +63,16 @@ export function placementProblem(
     most.set(m, r, k, endpoint.maxInstances);
     gpus.set(m, 0, k, endpoint.gpusPerInstance);
     // Whole tokens: that is more than anyone knows of a throughput.
-    if (shape !== undefined) tokens.set(m, 0, k, Math.floor(endpoint.performance.maxTokensPerS(shape) * placement.targetUtilization));
+    if (shape !== undefined)
+      tokens.set(m, 0, k, Math.floor(endpoint.performance.maxTokensPerS(shape) * placement.targetUtilization));
     const sku = fleet.skus[k]!;
     usd.set(m, 0, k, sku.usdPerGpuHour * endpoint.gpusPerInstance);
-    start.set(m, 0, k, Math.round(((sku.usdPerGpuHour * endpoint.gpusPerInstance * sku.redeployMs) / 3_600_000) * 100) / 100);
+    start.set(
+      m,
+      0,
+      k,
+      Math.round(((sku.usdPerGpuHour * endpoint.gpusPerInstance * sku.redeployMs) / 3_600_000) * 100) / 100,
+    );
   }
   if (current !== undefined) checkDeployed(current, { models, regions, skus }, gpus);
   const capacity = grid(1, R, K);
@@ -97,15 +105,25 @@ export function placementProblem(
   };
 }
 
-/** What is held must be of a deployment that the scenario knows: nothing else has GPUs or a price. */
-function checkDeployed(current: PlacementGrid, { models, regions, skus }: Pick<PlacementProblem, 'models' | 'regions' | 'skus'>, gpus: PlacementGrid): void {
+/**
+ * What is held must be of a deployment that the scenario knows: nothing else has GPUs or a price.
+ */
+function checkDeployed(
+  current: PlacementGrid,
+  { models, regions, skus }: Pick<PlacementProblem, 'models' | 'regions' | 'skus'>,
+  gpus: PlacementGrid,
+): void {
   for (const [m, model] of models.entries())
     for (const [r, region] of regions.entries())
       for (const [k, sku] of skus.entries())
         if (current.at(m, r, k) > 0 && gpus.at(m, 0, k) === 0)
-          throw new ConfigError('current', `holds ${current.at(m, r, k)} ${model} on ${sku} in ${region}, which the scenario does not deploy there`, {
-            hint: 'Add the deployment to the scenario, with its GPUs for each instance.',
-          });
+          throw new ConfigError(
+            'current',
+            `holds ${current.at(m, r, k)} ${model} on ${sku} in ${region}, which the scenario does not deploy there`,
+            {
+              hint: 'Add the deployment to the scenario, with its GPUs for each instance.',
+            },
+          );
 }
 
 /** Price of distance by round trip, `Infinity` where residency forbids. */
@@ -114,7 +132,9 @@ function flowPrices({ regions, networkRttMs, placement }: Scenario, models: numb
   for (const [from, allowed] of Object.entries(placement.residency)) {
     const unknown = [from, ...allowed].find((name) => !names.includes(name));
     if (unknown !== undefined)
-      throw new ConfigError(`placement.residency.${from}`, `"${unknown}" is not a region of the scenario`, { hint: `It has ${names.join(', ')}.` });
+      throw new ConfigError(`placement.residency.${from}`, `"${unknown}" is not a region of the scenario`, {
+        hint: `It has ${names.join(', ')}.`,
+      });
   }
   const prices = new PlacementGrid(models, names.length, names.length);
   for (let m = 0; m < models; m++) {
@@ -132,7 +152,8 @@ function flowPrices({ regions, networkRttMs, placement }: Scenario, models: numb
 
 function provisioningWindows({ regions, skus }: Scenario, stepMs: number): PlacementGrid {
   const windows = new PlacementGrid(1, regions.length, skus.length);
-  for (const [k, sku] of skus.entries()) for (const [r] of regions.entries()) windows.set(0, r, k, Math.ceil(parseDurationMs(sku.redeploy)! / stepMs));
+  for (const [k, sku] of skus.entries())
+    for (const [r] of regions.entries()) windows.set(0, r, k, Math.ceil(parseDurationMs(sku.redeploy)! / stepMs));
   return windows;
 }
 
@@ -159,22 +180,47 @@ export function meanMix(
   return new Map(
     [...sums]
       .filter(([, { requests }]) => requests > 0)
-      .map(([id, { prompt, output, requests }]) => [id, { promptTokens: prompt / requests, outputTokens: output / requests }]),
+      .map(([id, { prompt, output, requests }]) => [
+        id,
+        { promptTokens: prompt / requests, outputTokens: output / requests },
+      ]),
   );
 }
 
-/** Instances by model, region and SKU from rows of text, such as a CSV's. Throws `ConfigError` with the row for names that the fleet does not have, and for counts that are no whole numbers. */
+/**
+ * Instances by model, region and SKU from rows of text, such as a CSV's. Throws `ConfigError` with
+ * the row for names that the fleet does not have, and for counts that are no whole numbers.
+ */
 export function heldInstances(
   problem: Pick<PlacementProblem, 'models' | 'regions' | 'skus'>,
-  rows: readonly { readonly model: string; readonly region: string; readonly sku: string; readonly instances: string; readonly at: string }[],
+  rows: readonly {
+    readonly model: string;
+    readonly region: string;
+    readonly sku: string;
+    readonly instances: string;
+    readonly at: string;
+  }[],
 ): PlacementGrid {
   const held = new PlacementGrid(problem.models.length, problem.regions.length, problem.skus.length);
   const seen = new Set<string>();
   for (const { model, region, sku, instances, at } of rows) {
-    const [m, r, k] = [problem.models.indexOf(modelId(model)), problem.regions.indexOf(regionId(region)), problem.skus.indexOf(skuId(sku))];
-    if (m === -1) throw new ConfigError(at, `"${model}" is not a model of the scenario`, { hint: `It has ${problem.models.join(', ')}.` });
-    if (r === -1) throw new ConfigError(at, `"${region}" is not a region of the scenario`, { hint: `It has ${problem.regions.join(', ')}.` });
-    if (k === -1) throw new ConfigError(at, `"${sku}" is not a SKU of the scenario`, { hint: `It has ${problem.skus.join(', ')}.` });
+    const [m, r, k] = [
+      problem.models.indexOf(modelId(model)),
+      problem.regions.indexOf(regionId(region)),
+      problem.skus.indexOf(skuId(sku)),
+    ];
+    if (m === -1)
+      throw new ConfigError(at, `"${model}" is not a model of the scenario`, {
+        hint: `It has ${problem.models.join(', ')}.`,
+      });
+    if (r === -1)
+      throw new ConfigError(at, `"${region}" is not a region of the scenario`, {
+        hint: `It has ${problem.regions.join(', ')}.`,
+      });
+    if (k === -1)
+      throw new ConfigError(at, `"${sku}" is not a SKU of the scenario`, {
+        hint: `It has ${problem.skus.join(', ')}.`,
+      });
     const count = Number(instances);
     if (!/^\d+$/.test(instances.trim()) || !Number.isSafeInteger(count))
       throw new ConfigError(at, `instances must be a whole number of 0 or more, not "${instances}"`);

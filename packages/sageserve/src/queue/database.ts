@@ -11,9 +11,16 @@ export const RELEASE_LOCK = 0x5a9e0002;
 /** Lock under which tables are made. */
 const SETUP_LOCK = 0x5a9e0001;
 
-/** Opens a pool of connections and makes the tables. Throws `ConfigError` that says why, without the password. */
+/**
+ * Opens a pool of connections and makes the tables. Throws `ConfigError` that says why, without the
+ * password.
+ */
 export async function openDatabase(url: string, connections = 4): Promise<pg.Pool> {
-  if (!/^postgres(ql)?:\/\//.test(url)) throw new ConfigError('--queue', `must be the URL of a PostgreSQL database, such as postgres://user@host:5432/name`);
+  if (!/^postgres(ql)?:\/\//.test(url))
+    throw new ConfigError(
+      '--queue',
+      `must be the URL of a PostgreSQL database, such as postgres://user@host:5432/name`,
+    );
   let pool: pg.Pool;
   try {
     pool = new pg.Pool({
@@ -48,7 +55,9 @@ function cantUse(url: string, cause: unknown): ConfigError {
   const reason = code === LOCK_NOT_AVAILABLE ? LOCKED : withoutSecrets(messageOf(error), url);
   // The cause has the address in it, and stays here.
   return new ConfigError('--queue', `can't use ${shownUrl(url)}: ${reason}`, {
-    hint: 'An address is postgres://user:password@host:5432/name; what is not a letter or a digit in a password is written as %40 and the like.',
+    hint:
+      'An address is postgres://user:password@host:5432/name; what is not a letter or a digit in a password is ' +
+      'written as %40 and the like.',
   });
 }
 
@@ -62,7 +71,11 @@ export function queueFailure(cause: unknown): string {
   return (cause as { code?: string } | null)?.code === LOCK_NOT_AVAILABLE ? LOCKED : messageOf(cause);
 }
 
-/** Asks a database. Throws `SageServeError` (ERR_QUEUE) where it did not answer, with nothing of what is secret in its address; the signal's reason where it has aborted; and what is no failure of a database as it is. */
+/**
+ * Asks a database. Throws `SageServeError` (ERR_QUEUE) where it did not answer, with nothing of
+ * what is secret in its address; the signal's reason where it has aborted; and what is no failure
+ * of a database as it is.
+ */
 export async function askDatabase<T>(url: string, questions: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   try {
     return await questions();

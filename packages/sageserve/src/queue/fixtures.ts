@@ -14,7 +14,10 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** An empty database on the PostgreSQL server of this machine (or of SAGESERVE_TEST_POSTGRES), which is started where none answers; undefined where none can be had. */
+/**
+ * An empty database on the PostgreSQL server of this machine (or of SAGESERVE_TEST_POSTGRES), which
+ * is started where none answers; undefined where none can be had.
+ */
 export async function testDatabase(): Promise<TestDatabase | undefined> {
   const server = process.env['SAGESERVE_TEST_POSTGRES'] ?? LOCAL;
   const admin = (await connect(server)) ?? (startServer() ? await connect(server) : undefined);
@@ -92,7 +95,10 @@ async function connect(url: string): Promise<pg.Client | undefined> {
 function startServer(): boolean {
   try {
     const [version] = readdirSync('/etc/postgresql');
-    return version !== undefined && spawnSync('pg_ctlcluster', ['--skip-systemctl-redirect', version, 'main', 'start']).status === 0;
+    return (
+      version !== undefined &&
+      spawnSync('pg_ctlcluster', ['--skip-systemctl-redirect', version, 'main', 'start']).status === 0
+    );
   } catch {
     return false;
   }

@@ -15,7 +15,10 @@ import { withoutSecrets } from './shown-url.js';
 const POLL_MS = 1_000;
 /** When the database is asked again what it did not answer. */
 const AGAIN_MS = 200;
-/** What is asked of the database may fail for so long before the worker ends: the connection that says that it lives decides, not a hiccup of another. */
+/**
+ * What is asked of the database may fail for so long before the worker ends: the connection that
+ * says that it lives decides, not a hiccup of another.
+ */
 const PATIENCE_MS = 30_000;
 /** What is held must be back on the queue by then, when the worker ends. */
 const GIVE_BACK_MS = 5_000;
@@ -38,8 +41,10 @@ interface Item {
 }
 
 /**
- * Takes runs from a queue until there are none or the signal aborts; what it holds then goes back. It holds a lock on a connection of its own while it lives: when that connection is gone, whoever else works on the queue hands on what it held.
- * Throws `ConfigError` where the database can't be used, and `SageServeError` (ERR_QUEUE) when the connection breaks.
+ * Takes runs from a queue until there are none or the signal aborts; what it holds then goes back.
+ * It holds a lock on a connection of its own while it lives: when that connection is gone, whoever
+ * else works on the queue hands on what it held. Throws `ConfigError` where the database can't be
+ * used, and `SageServeError` (ERR_QUEUE) when the connection breaks.
  */
 export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortSignal): Promise<void> {
   const { url, version, cores, untilEmpty } = options;
@@ -59,7 +64,10 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
   let id: string | undefined;
   let announced: Promise<void> | undefined;
   let stopLooking = (): void => undefined;
-  /** Gives back what is held. Where that can't be done it never ends, so that nothing is said of the runs: whoever sees this worker's lock gone hands them on. */
+  /**
+   * Gives back what is held. Where that can't be done it never ends, so that nothing is said of the
+   * runs: whoever sees this worker's lock gone hands them on.
+   */
   const giveAllBack = async (): Promise<void> => {
     const own = id;
     if (own === undefined) return;
@@ -90,7 +98,10 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
         throw error;
       }));
       const { rows } = await ask(() =>
-        connections.query<{ run: QueuedRun; done: boolean }>('select run, measures is not null as done from sageserve.runs where key = $1', [key]),
+        connections.query<{ run: QueuedRun; done: boolean }>(
+          'select run, measures is not null as done from sageserve.runs where key = $1',
+          [key],
+        ),
       );
       const queued = rows[0];
       // Done by one who died before it could say so, or cancelled.
@@ -111,7 +122,8 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
       try {
         await take(key, worker);
       } catch (error) {
-        // What goes back to the queue is no failure: once it is back, nothing that this worker says of it counts.
+        // What goes back to the queue is no failure: once it is back, nothing that this worker says
+        // of it counts.
         if (stopped.aborted) await giveAllBack();
         throw error;
       } finally {
@@ -126,7 +138,8 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
       noHandleSignals: true,
       pollInterval: POLL_MS,
       parsedCronItems: [],
-      // Batches, if of one: a result that can't be told to the queue then ends the runner, and is no unhandled rejection.
+      // Batches, if of one: a result that can't be told to the queue then ends the runner, and is
+      // no unhandled rejection.
       preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
       taskList: { [taskName(version)]: (payload, { job }) => work((payload as { key: string }).key, job.locked_by!) },
     });
@@ -164,7 +177,8 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
           resolve();
         });
     });
-    // It takes nothing more from here on. Where what it holds can't be given back it does not wait for it either.
+    // It takes nothing more from here on. Where what it holds can't be given back it does not wait
+    // for it either.
     await within(2 * GIVE_BACK_MS, runner.stop()).catch(lose);
   } finally {
     stopLooking();
@@ -173,14 +187,25 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
     await within(GIVE_BACK_MS, closed).catch(() => undefined);
   }
   if (lost !== undefined)
-    throw new SageServeError('ERR_QUEUE', `the connection to the queue was lost: ${withoutSecrets(queueFailure(lost), url)}`, {
-      hint: 'What this worker held is taken by others.',
-    });
+    throw new SageServeError(
+      'ERR_QUEUE',
+      `the connection to the queue was lost: ${withoutSecrets(queueFailure(lost), url)}`,
+      {
+        hint: 'What this worker held is taken by others.',
+      },
+    );
   signal.throwIfAborted();
 }
 
-/** Asks the database again until it answers: what it can't say is no failure of a run. Throws the signal's reason when it aborts. */
-async function untilAnswered<T>(question: () => Promise<T>, signal: AbortSignal, onFailure?: (error: unknown) => void): Promise<T> {
+/**
+ * Asks the database again until it answers: what it can't say is no failure of a run. Throws the
+ * signal's reason when it aborts.
+ */
+async function untilAnswered<T>(
+  question: () => Promise<T>,
+  signal: AbortSignal,
+  onFailure?: (error: unknown) => void,
+): Promise<T> {
   for (;;) {
     try {
       return await question();
@@ -192,11 +217,16 @@ async function untilAnswered<T>(question: () => Promise<T>, signal: AbortSignal,
 }
 
 /** Keeps a result: the first one, where a run was made twice. */
-async function finish(connections: pg.Pool, key: string, measures: SweepMeasures, busySeconds: number, worker: string): Promise<void> {
-  await connections.query('update sageserve.runs set measures = $2, busy_seconds = $3, worker = $4, finished_at = now() where key = $1 and measures is null', [
-    key,
-    JSON.stringify(measures),
-    busySeconds,
-    worker,
-  ]);
+async function finish(
+  connections: pg.Pool,
+  key: string,
+  measures: SweepMeasures,
+  busySeconds: number,
+  worker: string,
+): Promise<void> {
+  await connections.query(
+    'update sageserve.runs set measures = $2, busy_seconds = $3, worker = $4, finished_at = now() where key = $1 ' +
+      'and measures is null',
+    [key, JSON.stringify(measures), busySeconds, worker],
+  );
 }

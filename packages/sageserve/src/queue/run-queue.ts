@@ -51,13 +51,19 @@ export interface QueuedResult {
 /** The part of a run that travels. */
 export type QueuedRun = Omit<SweepRun, 'key'>;
 
-/** Workers take only runs of their own version, and of an engine whose arithmetic is the same to the last bit: another would give other figures. */
+/**
+ * Workers take only runs of their own version, and of an engine whose arithmetic is the same to the
+ * last bit: another would give other figures.
+ */
 export function taskName(version: string): string {
   const odd = oddArithmetic();
   return `run-${version}${odd === undefined ? '' : `-${odd}`}`;
 }
 
-/** A message as the database takes it: without the one character that no text there may have, and not of any length. */
+/**
+ * A message as the database takes it: without the one character that no text there may have, and
+ * not of any length.
+ */
 export function storable(message: string): string {
   return message
     .replaceAll('\0', '\\0')
@@ -68,8 +74,9 @@ export function storable(message: string): string {
 const MOST_MESSAGE = 10_000;
 
 /**
- * Runs on a PostgreSQL database: graphile-worker hands them out, and a table beside it keeps what they are and what they came to. Results stay there, so that whoever asks for the same run gets it from there; they go with
- * the schema `sageserve`.
+ * Runs on a PostgreSQL database: graphile-worker hands them out, and a table beside it keeps what
+ * they are and what they came to. Results stay there, so that whoever asks for the same run gets it
+ * from there; they go with the schema `sageserve`.
  */
 export class RunQueue {
   readonly #pool: pg.Pool;
@@ -103,9 +110,11 @@ export class RunQueue {
     let added = 0;
     for (let at = 0; at < runs.length; at += AT_ONCE) {
       const part = runs.slice(at, at + AT_ONCE);
-      // In one transaction: a run whose job is not there yet would look as if it had been taken off.
+      // In one transaction: a run whose job is not there yet would look as if it had been taken
+      // off.
       added += await inTransaction(this.#pool, async (client) => {
-        // The update changes nothing: it locks, so that whoever submits the same run at the same time waits and then finds its job.
+        // The update changes nothing: it locks, so that whoever submits the same run at the same
+        // time waits and then finds its job.
         const { rows } = await client.query<{ key: string }>(
           `insert into sageserve.runs (key, version, sweep, run)
            select key, $1, $2, run from json_to_recordset($3::json) as given(key text, run json)
@@ -136,7 +145,8 @@ export class RunQueue {
   /** Those of some keys that the queue knows nothing of. */
   async unknown(keys: readonly string[]): Promise<string[]> {
     const { rows } = await this.#pool.query<{ key: string }>(
-      'select key from unnest($1::text[]) as asked(key) where not exists (select from sageserve.runs where runs.key = asked.key)',
+      'select key from unnest($1::text[]) as asked(key) where not exists (select from sageserve.runs where ' +
+        'runs.key = asked.key)',
       [keys],
     );
     return rows.map(({ key }) => key);
@@ -144,20 +154,33 @@ export class RunQueue {
 
   /** Runs that were given up, of some keys or of all. */
   async failed(keys?: readonly string[]): Promise<FailedRun[]> {
-    const { rows } = await this.#pool.query<{ key: string; sweep: string; run: QueuedRun; attempts: number; last_error: string | null }>(
+    const { rows } = await this.#pool.query<{
+      key: string;
+      sweep: string;
+      run: QueuedRun;
+      attempts: number;
+      last_error: string | null;
+    }>(
       `select runs.key, runs.sweep, runs.run, jobs.attempts, jobs.last_error
        from ${JOBS_SCHEMA}.jobs join sageserve.runs on runs.key = jobs.key
        where jobs.attempts >= jobs.max_attempts and jobs.locked_at is null and ($1::text[] is null or runs.key = any($1))
        order by runs.sweep, runs.key`,
       [keys ?? null],
     );
-    return rows.map(({ key, sweep, run, attempts, last_error: error }) => ({ key, sweep, name: runName(run), tries: attempts, error: error ?? 'unknown' }));
+    return rows.map(({ key, sweep, run, attempts, last_error: error }) => ({
+      key,
+      sweep,
+      name: runName(run),
+      tries: attempts,
+      error: error ?? 'unknown',
+    }));
   }
 
   /** How many runs are waiting, or being tried: what may still give a result. */
   async open(version: string): Promise<number> {
     const { rows } = await this.#pool.query<{ open: number }>(
-      `select count(*)::int as open from ${JOBS_SCHEMA}.jobs where task_identifier = $1 and (attempts < max_attempts or locked_at is not null)`,
+      `select count(*)::int as open from ${JOBS_SCHEMA}.jobs where task_identifier = $1 and (attempts < ` +
+        'max_attempts or locked_at is not null)',
       [taskName(version)],
     );
     return rows[0]!.open;
@@ -196,18 +219,28 @@ export class RunQueue {
   /** Tries runs again that were given up, of one sweep or of all. Returns how many. */
   async retry(sweep?: string): Promise<number> {
     const ids = await this.#jobIds('jobs.attempts >= jobs.max_attempts and jobs.locked_at is null', sweep);
-    await this.#pool.query('update sageserve.runs set crashes = 0 where measures is null and ($1::text is null or sweep = $1)', [sweep ?? null]);
+    await this.#pool.query(
+      'update sageserve.runs set crashes = 0 where measures is null and ($1::text is null or sweep = $1)',
+      [sweep ?? null],
+    );
     // By its function in the database: the library takes a count of 0 for none given.
-    const { rowCount } = await this.#pool.query(`select from ${JOBS_SCHEMA}.reschedule_jobs($1::bigint[], run_at := now(), attempts := 0)`, [ids]);
+    const { rowCount } = await this.#pool.query(
+      `select from ${JOBS_SCHEMA}.reschedule_jobs($1::bigint[], run_at := now(), attempts := 0)`,
+      [ids],
+    );
     return rowCount ?? 0;
   }
 
-  /** Takes runs off the queue that are not under way, of one sweep or of all. Returns how many; what is under way ends as it would. */
+  /**
+   * Takes runs off the queue that are not under way, of one sweep or of all. Returns how many; what
+   * is under way ends as it would.
+   */
   async cancel(sweep?: string): Promise<number> {
     const ids = await this.#jobIds('jobs.locked_at is null', sweep);
     const taken = (await this.#utils.completeJobs(ids)).length;
     await this.#pool.query(
-      `delete from sageserve.runs where measures is null and ($1::text is null or sweep = $1) and not exists (select from ${JOBS_SCHEMA}.jobs where jobs.key = runs.key)`,
+      'delete from sageserve.runs where measures is null and ($1::text is null or sweep = $1) and not exists ' +
+        `(select from ${JOBS_SCHEMA}.jobs where jobs.key = runs.key)`,
       [sweep ?? null],
     );
     return taken;
@@ -215,26 +248,33 @@ export class RunQueue {
 
   async #jobIds(condition: string, sweep: string | undefined): Promise<string[]> {
     const { rows } = await this.#pool.query<{ id: string }>(
-      `select jobs.id from ${JOBS_SCHEMA}.jobs join sageserve.runs on runs.key = jobs.key where ${condition} and ($1::text is null or runs.sweep = $1)`,
+      `select jobs.id from ${JOBS_SCHEMA}.jobs join sageserve.runs on runs.key = jobs.key where ${condition} and ` +
+        '($1::text is null or runs.sweep = $1)',
       [sweep ?? null],
     );
     return rows.map(({ id }) => id);
   }
 }
 
-/** Whether a worker of `sageserve.workers` lives: its connection holds its lock, which the database lets go of when the connection is gone. */
+/**
+ * Whether a worker of `sageserve.workers` lives: its connection holds its lock, which the database
+ * lets go of when the connection is gone.
+ */
 const ALIVE = `exists (select from pg_locks where locktype = 'advisory' and granted and objsubid = 2 and classid = ${ALIVE_LOCK}::oid and objid = workers.lock_key::oid
   and database = (select oid from pg_database where datname = current_database()))`;
 
-/** Says that a worker lives, for as long as this connection does. The server finds out within half a minute that a machine is gone which did not say so. */
+/**
+ * Says that a worker lives, for as long as this connection does. The server finds out within half a
+ * minute that a machine is gone which did not say so.
+ */
 export async function announce(client: pg.ClientBase, id: string, host: string, pid: number): Promise<void> {
   await client.query('set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 4');
   await client.query(`select pg_advisory_lock(${ALIVE_LOCK}, hashtext($1) & 2147483647)`, [id]);
-  await client.query('insert into sageserve.workers (id, host, pid, lock_key) values ($1, $2, $3, hashtext($1) & 2147483647) on conflict do nothing', [
-    id,
-    host,
-    pid,
-  ]);
+  await client.query(
+    'insert into sageserve.workers (id, host, pid, lock_key) values ($1, $2, $3, hashtext($1) & 2147483647) on ' +
+      'conflict do nothing',
+    [id, host, pid],
+  );
 }
 
 /** Gives back what a worker holds that is about to end, as if it had not been taken. */
@@ -251,28 +291,49 @@ export async function giveBack(client: pg.ClientBase, id: string): Promise<void>
 }
 
 /**
- * Hands on what dead workers held, and forgets them. A try that ended with its worker does not count as a try of the run, unless its workers die again and again. One statement after another in one transaction, so that no
- * run is free with a wrong count of tries. Returns how many runs were freed.
+ * Hands on what dead workers held, and forgets them. A try that ended with its worker does not
+ * count as a try of the run, unless its workers die again and again. One statement after another in
+ * one transaction, so that no run is free with a wrong count of tries. Returns how many runs were
+ * freed.
  */
 export async function releaseDead(client: pg.ClientBase): Promise<number> {
   // One at a time is enough, and counts each death once.
-  const { rows: turn } = await client.query<{ mine: boolean }>('select pg_try_advisory_xact_lock($1) as mine', [RELEASE_LOCK]);
+  const { rows: turn } = await client.query<{ mine: boolean }>('select pg_try_advisory_xact_lock($1) as mine', [
+    RELEASE_LOCK,
+  ]);
   if (turn[0]?.mine !== true) return 0;
   const { rows } = await client.query<{ id: string; key: string; attempts: number; locked_by: string }>(
     `select jobs.id, jobs.key, jobs.attempts, jobs.locked_by from ${JOBS_SCHEMA}.jobs left join sageserve.workers on workers.id = jobs.locked_by
      where jobs.locked_by is not null and jobs.key in (select key from sageserve.runs)
        and case when workers.id is null then jobs.locked_at < now() - interval '${UNHEARD_S} seconds' else not ${ALIVE} end`,
   );
-  if (rows.length > 0) await client.query(`select ${JOBS_SCHEMA}.force_unlock_workers($1)`, [[...new Set(rows.map((row) => row.locked_by))]]);
+  if (rows.length > 0)
+    await client.query(`select ${JOBS_SCHEMA}.force_unlock_workers($1)`, [
+      [...new Set(rows.map((row) => row.locked_by))],
+    ]);
   for (const { id, key, attempts } of rows) {
-    const crashed = await client.query<{ crashes: number }>('update sageserve.runs set crashes = crashes + 1 where key = $1 returning crashes', [key]);
+    const crashed = await client.query<{ crashes: number }>(
+      'update sageserve.runs set crashes = crashes + 1 where key = $1 returning crashes',
+      [key],
+    );
     const crashes = crashed.rows[0]!.crashes;
     if (crashes >= MOST_CRASHES)
-      await client.query(`select ${JOBS_SCHEMA}.permanently_fail_jobs(array[$1::bigint], $2)`, [id, `its worker died ${crashes} times`]);
-    else await client.query(`select ${JOBS_SCHEMA}.reschedule_jobs(array[$1::bigint], attempts := $2::int)`, [id, Math.max(0, attempts - 1)]);
+      await client.query(`select ${JOBS_SCHEMA}.permanently_fail_jobs(array[$1::bigint], $2)`, [
+        id,
+        `its worker died ${crashes} times`,
+      ]);
+    else
+      await client.query(`select ${JOBS_SCHEMA}.reschedule_jobs(array[$1::bigint], attempts := $2::int)`, [
+        id,
+        Math.max(0, attempts - 1),
+      ]);
   }
-  // One that died since the question above keeps its row until the next look: without it, what it holds would count as taken by a worker yet to be heard of.
-  await client.query(`delete from sageserve.workers where not ${ALIVE} and not exists (select from ${JOBS_SCHEMA}.jobs where locked_by = workers.id)`);
+  // One that died since the question above keeps its row until the next look: without it, what it
+  // holds would count as taken by a worker yet to be heard of.
+  await client.query(
+    `delete from sageserve.workers where not ${ALIVE} and not exists (select from ${JOBS_SCHEMA}.jobs where ` +
+      'locked_by = workers.id)',
+  );
   return rows.length;
 }
 

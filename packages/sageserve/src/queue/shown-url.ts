@@ -1,4 +1,7 @@
-/** Parts of an address in which a secret may stand, and the secret; whoever mistypes the question mark means the same. */
+/**
+ * Parts of an address in which a secret may stand, and the secret; whoever mistypes the question
+ * mark means the same.
+ */
 const SECRET = /(?:password|secret|token|key)\w*\s*=\s*([^&#;,\s]+)/gi;
 /** A database's name; what else stands there may be a part that was meant for elsewhere. */
 const PLAIN_PATH = /^\/?[\w.~-]*$/;
@@ -6,8 +9,9 @@ const PLAIN_PATH = /^\/?[\w.~-]*$/;
 const SHORTEST_GIVEN = 4;
 
 /**
- * A database's address as it may be shown: who, where and which, and nothing that may be part of a password. An address that does not read as one plain address is not shown at all: a character of the password that should have been
- * escaped cuts it up anywhere.
+ * A database's address as it may be shown: who, where and which, and nothing that may be part of a
+ * password. An address that does not read as one plain address is not shown at all: a character of
+ * the password that should have been escaped cuts it up anywhere.
  */
 export function shownUrl(text: string): string {
   const hidden = 'the database of the queue';
@@ -40,7 +44,8 @@ function secretsOf(text: string): string[] {
       // It is not escaped, then.
     }
   };
-  // Everything between the user and the last @, however many there are: a password need not be escaped as it should be.
+  // Everything between the user and the last @, however many there are: a password need not be
+  // escaped as it should be.
   const rest = text.slice(text.indexOf('://') + 3);
   const credentials = rest.includes('@') ? rest.slice(0, rest.lastIndexOf('@')) : '';
   if (credentials.includes(':')) {
@@ -53,12 +58,18 @@ function secretsOf(text: string): string[] {
   return [...found].sort((a, b) => b.length - a.length);
 }
 
-/** Whether an address brings a secret, which then everybody on the machine can read among the arguments of the process. */
+/**
+ * Whether an address brings a secret, which then everybody on the machine can read among the
+ * arguments of the process.
+ */
 export function hasSecret(text: string): boolean {
   return secretsOf(text).length > 0;
 }
 
-/** Arguments of a command that bring a secret, whatever they stand for: an address may be given where none is expected. */
+/**
+ * Arguments of a command that bring a secret, whatever they stand for: an address may be given
+ * where none is expected.
+ */
 export function secretArguments(args: readonly string[]): string[] {
   return args.filter((arg) => /:\/\/|password/i.test(arg) && hasSecret(arg));
 }

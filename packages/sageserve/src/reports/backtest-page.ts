@@ -37,7 +37,10 @@ interface PageSeries {
   }[];
 }
 
-/** A page of its own, without anything to load: actual demand against each forecast with its band of 80 %, and the hours in which it missed most. */
+/**
+ * A page of its own, without anything to load: actual demand against each forecast with its band of
+ * 80 %, and the hours in which it missed most.
+ */
 export async function backtestPage(results: readonly BacktestResult[], source: string, unit: string): Promise<string> {
   const { script, style } = await chartAssets();
   const data = { source, unit, series: pageSeries(results) };
@@ -81,10 +84,16 @@ function pageSeries(results: readonly BacktestResult[]): PageSeries[] {
       const next = first.origins[i + 1] ?? Infinity;
       return Array.from({ length: Math.min(first.horizonSteps, next - origin) }, (_, h) => i * first.horizonSteps + h);
     });
-    const pick = (values: Float64Array): (number | null)[] => shown.map((k) => (Number.isNaN(values[k]!) ? null : Number(values[k]!.toPrecision(5))));
+    const pick = (values: Float64Array): (number | null)[] =>
+      shown.map((k) => (Number.isNaN(values[k]!) ? null : Number(values[k]!.toPrecision(5))));
     return {
       name,
-      times: shown.map((k) => (first.startMs + (first.origins[Math.floor(k / first.horizonSteps)]! + (k % first.horizonSteps)) * first.stepMs) / 1_000),
+      times: shown.map(
+        (k) =>
+          (first.startMs +
+            (first.origins[Math.floor(k / first.horizonSteps)]! + (k % first.horizonSteps)) * first.stepMs) /
+          1_000,
+      ),
       actual: pick(first.actual),
       methods: own.map((r) => {
         const at = (level: number): Float64Array => r.quantiles.find((q) => q.level === level)!.values;

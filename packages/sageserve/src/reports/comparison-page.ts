@@ -16,13 +16,25 @@ export interface GapPoint {
 
 const SECONDS_PER_HOUR = 3_600;
 
-/** A page of its own, without anything to load: the figures of the paper for one scenario, each with its data, and the table. */
-export async function comparisonPage(scenario: Scenario, runs: readonly ComparedRun[], comparison: Comparison, gaps: readonly GapPoint[]): Promise<string> {
+/**
+ * A page of its own, without anything to load: the figures of the paper for one scenario, each with
+ * its data, and the table.
+ */
+export async function comparisonPage(
+  scenario: Scenario,
+  runs: readonly ComparedRun[],
+  comparison: Comparison,
+  gaps: readonly GapPoint[],
+): Promise<string> {
   const head = comparison.strategies.map((name) => `<th>${escapeHtml(name)}</th>`).join('');
   let section = '';
   const rows = comparison.rows
     .map((row) => {
-      const title = row.section === section ? '' : `<tr class="section"><th colspan="${comparison.strategies.length + 1}">${escapeHtml(row.section)}</th></tr>`;
+      const title =
+        row.section === section
+          ? ''
+          : '<tr class="section"><th ' +
+            `colspan="${comparison.strategies.length + 1}">${escapeHtml(row.section)}</th></tr>`;
       section = row.section;
       return `${title}<tr><td>${escapeHtml(row.label)}</td>${row.estimates.map((value) => `<td>${escapeHtml(estimateText(value, row.unit))}</td>`).join('')}</tr>`;
     })
@@ -37,19 +49,28 @@ Drag over a chart to look closer, double-click to see all again, click a name to
   });
 }
 
-function figuresOf(runs: readonly ComparedRun[], { strategies, rows }: Comparison, gaps: readonly GapPoint[]): Figure[] {
+function figuresOf(
+  runs: readonly ComparedRun[],
+  { strategies, rows }: Comparison,
+  gaps: readonly GapPoint[],
+): Figure[] {
   const recorded = strategies.flatMap((strategy) => {
     const record = runs.find((run) => run.strategy === strategy && run.record !== undefined)?.record;
     return record === undefined ? [] : [{ name: strategy, record }];
   });
   const figures: Figure[] = [];
   const first = recorded[0]?.record;
-  const means = (key: string): number[] => rows.find((row) => row.key === key)?.estimates.map((value) => value?.mean ?? 0) ?? strategies.map(() => 0);
+  const means = (key: string): number[] =>
+    rows.find((row) => row.key === key)?.estimates.map((value) => value?.mean ?? 0) ?? strategies.map(() => 0);
   const tiers = WORKLOAD_TIERS.map((tier) => TIER_LABELS[tier]);
   if (first !== undefined) {
-    const hours = { label: 'hours from the start', values: first.timeS.map((s) => Number((s / SECONDS_PER_HOUR).toFixed(4))) };
-    const byStrategy = (values: (record: RunRecord) => readonly (number | null)[]): LineFigure['views'][number]['series'] =>
-      recorded.map(({ name, record }) => ({ name, values: values(record) }));
+    const hours = {
+      label: 'hours from the start',
+      values: first.timeS.map((s) => Number((s / SECONDS_PER_HOUR).toFixed(4))),
+    };
+    const byStrategy = (
+      values: (record: RunRecord) => readonly (number | null)[],
+    ): LineFigure['views'][number]['series'] => recorded.map(({ name, record }) => ({ name, values: values(record) }));
     const byTier = (values: (record: RunRecord, tier: number) => readonly (number | null)[]): LineFigure['views'] =>
       tiers.map((name, t) => ({ name, series: byStrategy((record) => values(record, t)) }));
     figures.push(
@@ -69,7 +90,10 @@ function figuresOf(runs: readonly ComparedRun[], { strategies, rows }: Compariso
         y: 'instances',
         views: [
           { name: 'all regions', series: byStrategy((record) => record.readyInstances) },
-          ...first.regions.map((region, r) => ({ name: region, series: byStrategy((record) => record.readyByRegion[r]!) })),
+          ...first.regions.map((region, r) => ({
+            name: region,
+            series: byStrategy((record) => record.readyByRegion[r]!),
+          })),
           { name: 'provisioning', series: byStrategy((record) => record.provisioningInstances) },
         ],
       },
@@ -123,7 +147,9 @@ function figuresOf(runs: readonly ComparedRun[], { strategies, rows }: Compariso
       {
         kind: 'lines',
         title: 'Burst response',
-        note: 'By minute of the hour, over all hours of the run: what arrives, how many instances are ready, how long interactive-fast requests wait.',
+        note:
+          'By minute of the hour, over all hours of the run: what arrives, how many instances are ready, how long ' +
+          'interactive-fast requests wait.',
         x: { label: 'minute of the hour', values: Array.from({ length: 60 }, (_, m) => m) },
         y: 'requests/s, instances or ms',
         views: [
@@ -176,10 +202,16 @@ function figuresOf(runs: readonly ComparedRun[], { strategies, rows }: Compariso
   return figures;
 }
 
-function instanceHours(runs: readonly ComparedRun[], strategies: readonly string[], regions: readonly string[]): BarFigure {
+function instanceHours(
+  runs: readonly ComparedRun[],
+  strategies: readonly string[],
+  regions: readonly string[],
+): BarFigure {
   const mean = (strategy: string, region: string): number => {
     const own = runs.filter((run) => run.strategy === strategy);
-    const hours = own.map(({ result }) => result.endpoints.filter((e) => e.regionId === region).reduce((sum, e) => sum + e.capacity.instanceHours, 0));
+    const hours = own.map(({ result }) =>
+      result.endpoints.filter((e) => e.regionId === region).reduce((sum, e) => sum + e.capacity.instanceHours, 0),
+    );
     return hours.reduce((a, b) => a + b, 0) / own.length;
   };
   return {

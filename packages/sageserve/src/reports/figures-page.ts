@@ -10,7 +10,10 @@ export interface LineFigure {
   readonly y: string;
   readonly log?: boolean;
   /** Several sets of lines to choose from, such as tiers. */
-  readonly views: readonly { readonly name: string; readonly series: readonly { readonly name: string; readonly values: readonly (number | null)[] }[] }[];
+  readonly views: readonly {
+    readonly name: string;
+    readonly series: readonly { readonly name: string; readonly values: readonly (number | null)[] }[];
+  }[];
 }
 
 /** A chart of grouped bars. */
@@ -37,13 +40,22 @@ export interface ScatterFigure {
   readonly lineLabel?: string;
   readonly series: readonly {
     readonly name: string;
-    readonly points: readonly { readonly name: string; readonly x: number; readonly y: number; readonly front: boolean; readonly best: boolean }[];
+    readonly points: readonly {
+      readonly name: string;
+      readonly x: number;
+      readonly y: number;
+      readonly front: boolean;
+      readonly best: boolean;
+    }[];
   }[];
 }
 
 export type Figure = LineFigure | BarFigure | ScatterFigure;
 
-/** A page of its own, without anything to load: figures, each with its data, and a table, whose rows are HTML. */
+/**
+ * A page of its own, without anything to load: figures, each with its data, and a table, whose rows
+ * are HTML.
+ */
 export async function figuresPage(page: {
   readonly title: string;
   readonly description: string | undefined;

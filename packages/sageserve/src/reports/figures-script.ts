@@ -1,4 +1,7 @@
-/** Draws the figures of a page: lines told apart by their dashes, bars by their patterns, points by their shapes, so that colour is never needed; every figure has its data as a table and as CSV. */
+/**
+ * Draws the figures of a page: lines told apart by their dashes, bars by their patterns, points by
+ * their shapes, so that colour is never needed; every figure has its data as a table and as CSV.
+ */
 export const FIGURES_SCRIPT = `
 const figures = JSON.parse(document.getElementById('data').textContent);
 const INK = ['#111111', '#b3420e', '#1f5f99', '#5b2a86', '#2f6b2f', '#8a6d00', '#7a1f3d', '#556070'];

@@ -5,7 +5,10 @@ import { dirname, join } from 'node:path';
 /** What a page needs to draw without loading anything: the chart library's code and style. */
 export async function chartAssets(): Promise<{ readonly script: string; readonly style: string }> {
   const dist = dirname(createRequire(import.meta.url).resolve('uplot/dist/uPlot.iife.min.js'));
-  const [script, style] = await Promise.all([readFile(join(dist, 'uPlot.iife.min.js'), 'utf8'), readFile(join(dist, 'uPlot.min.css'), 'utf8')]);
+  const [script, style] = await Promise.all([
+    readFile(join(dist, 'uPlot.iife.min.js'), 'utf8'),
+    readFile(join(dist, 'uPlot.min.css'), 'utf8'),
+  ]);
   return { script, style };
 }
 

@@ -8,7 +8,10 @@ import { escapeHtml } from './page.js';
 /** Rows that a browser shows at once. */
 const MOST_ROWS = 5_000;
 
-/** A page of its own: for each scenario the Pareto front, what each parameter does, and every setting. */
+/**
+ * A page of its own: for each scenario the Pareto front, what each parameter does, and every
+ * setting.
+ */
 export function sweepPage(sweep: Sweep, { settings, effects, best }: SweepAnalysis): Promise<string> {
   const figures = Object.entries(best).flatMap(([scenario, chosen]): Figure[] => [
     front(
@@ -18,7 +21,10 @@ export function sweepPage(sweep: Sweep, { settings, effects, best }: SweepAnalys
     ),
     ...effects.filter((one) => one.scenario === scenario && one.levels.length <= MOST_LEVELS).flatMap(effectBars),
   ]);
-  const shown = settings.length <= MOST_ROWS ? settings : settings.filter((one) => one.onFront || one === best[one.scenario]).slice(0, MOST_ROWS);
+  const shown =
+    settings.length <= MOST_ROWS
+      ? settings
+      : settings.filter((one) => one.onFront || one === best[one.scenario]).slice(0, MOST_ROWS);
   const rows = shown
     .toSorted((a, b) => (a.scenario === b.scenario ? a.gpuHours.mean - b.gpuHours.mean : 0))
     .map((one) => {
@@ -37,13 +43,28 @@ export function sweepPage(sweep: Sweep, { settings, effects, best }: SweepAnalys
       return `<tr><td>${escapeHtml(`${one.scenario}: ${settingText(one)}`)}</td>${cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('')}</tr>`;
     })
     .join('\n');
-  const head = ['', 'GPU-hours', 'wasted', 'cost', 'IW-F attainment', 'IW-F TTFT p95', 'IW-N attainment', 'NIW missed', 'seeds', 'objectives', 'Pareto front'];
+  const head = [
+    '',
+    'GPU-hours',
+    'wasted',
+    'cost',
+    'IW-F attainment',
+    'IW-F TTFT p95',
+    'IW-N attainment',
+    'NIW missed',
+    'seeds',
+    'objectives',
+    'Pareto front',
+  ];
   return figuresPage({
     title: `${sweep.name}: ${settings.length} settings`,
     description: sweep.description,
     note:
-      'Means over seeds, ± the 95 % confidence interval where there are several. Attainment is that of the interactive tier which stands the worst against its target.' +
-      (shown.length < settings.length ? ` The table has ${shown.length} settings of the Pareto front; all are in results.parquet.` : ''),
+      'Means over seeds, ± the 95 % confidence interval where there are several. Attainment is that of the ' +
+      'interactive tier which stands the worst against its target.' +
+      (shown.length < settings.length
+        ? ` The table has ${shown.length} settings of the Pareto front; all are in results.parquet.`
+        : ''),
     figures,
     table: `<thead><tr>${head.map((text) => `<th>${text}</th>`).join('')}</tr></thead><tbody>\n${rows}\n</tbody>`,
   });
@@ -53,7 +74,14 @@ function front(scenario: string, settings: readonly SweepSetting[], best: SweepS
   return {
     kind: 'scatter',
     title: `${scenario}: GPU-hours against SLO attainment`,
-    note: `Each point is a setting. ${best.meetsObjectives ? 'Best: the cheapest that meets every objective' : 'No setting meets every objective; nearest'}: ${settingText(best)}.`,
+    note:
+      'Each point is a setting. ' +
+      `${
+        best.meetsObjectives
+          ? 'Best: the cheapest that meets every objective'
+          : 'No setting meets every ' + 'objective; nearest'
+      }: ` +
+      `${settingText(best)}.`,
     x: 'GPU-hours',
     y: '% attained',
     line: 100 * best.target,
@@ -62,7 +90,13 @@ function front(scenario: string, settings: readonly SweepSetting[], best: SweepS
       name: strategy,
       points: settings
         .filter((one) => one.strategy === strategy)
-        .map((one) => ({ name: settingText(one), x: one.gpuHours.mean, y: 100 * one.attainment.mean, front: one.onFront, best: one === best })),
+        .map((one) => ({
+          name: settingText(one),
+          x: one.gpuHours.mean,
+          y: 100 * one.attainment.mean,
+          front: one.onFront,
+          best: one === best,
+        })),
     })),
   };
 }

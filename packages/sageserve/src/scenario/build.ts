@@ -13,8 +13,25 @@ import {
   type WorkloadTier,
 } from '@sageserve/core';
 import type { EndpointSpec, EngineOptions, Incident, SimulationConfig } from '@sageserve/sim';
-import { cutTrace, generateO365Trace, openTrace, type Quantiles, type SkippedRows, TRACE_FORMATS, type TraceFormat, type TraceStream } from '@sageserve/trace';
-import { type Catalogue, createPolicy, DEFAULT_CATALOGUE, withPath, type FactoryContext, type PolicyChoice, type Strategy } from '../catalogue.js';
+import {
+  cutTrace,
+  generateO365Trace,
+  openTrace,
+  type Quantiles,
+  type SkippedRows,
+  TRACE_FORMATS,
+  type TraceFormat,
+  type TraceStream,
+} from '@sageserve/trace';
+import {
+  type Catalogue,
+  createPolicy,
+  DEFAULT_CATALOGUE,
+  withPath,
+  type FactoryContext,
+  type PolicyChoice,
+  type Strategy,
+} from '../catalogue.js';
 import { parseDurationMs, type Scenario } from './schema.js';
 
 /** Throws `ConfigError` for an incident that comes after the end of the run, and so never. */
@@ -25,18 +42,29 @@ function withinRun(incident: Incident, i: number, { duration, incidents }: Scena
 }
 
 /** For a fleet that nobody runs yet. */
-const NOTHING_YET: Pick<FactoryContext, 'plan' | 'kvWithinObjectives'> = { plan: () => undefined, kvWithinObjectives: () => undefined };
+const NOTHING_YET: Pick<FactoryContext, 'plan' | 'kvWithinObjectives'> = {
+  plan: () => undefined,
+  kvWithinObjectives: () => undefined,
+};
 
 const FLAT_WEEK: readonly number[] = Array.from({ length: 168 }, () => 1);
 
-/** Round trip between two regions where a scenario gives none: in the range of the United States' coasts and centre. */
+/**
+ * Round trip between two regions where a scenario gives none: in the range of the United States'
+ * coasts and centre.
+ */
 const DEFAULT_RTT_MS = 40;
 
 /**
- * The simulator's configuration for one strategy of a scenario, with policies of its own.
- * Throws `ConfigError` with the field's path for a scenario that cannot run, `UnknownPolicyError` for a name that nothing answers to.
+ * The simulator's configuration for one strategy of a scenario, with policies of its own. Throws
+ * `ConfigError` with the field's path for a scenario that cannot run, `UnknownPolicyError` for a
+ * name that nothing answers to.
  */
-export function buildSimulation(scenario: Scenario, strategyChoice: PolicyChoice, catalogue: Catalogue = DEFAULT_CATALOGUE): SimulationConfig {
+export function buildSimulation(
+  scenario: Scenario,
+  strategyChoice: PolicyChoice,
+  catalogue: Catalogue = DEFAULT_CATALOGUE,
+): SimulationConfig {
   return buildFleet(scenario, strategyChoice, catalogue).config;
 }
 
@@ -58,18 +86,31 @@ export function buildFleet(
     scenario.skus.map((k) => k.name),
   );
   const context: FactoryContext = { rng: createRng(scenario.seed).fork('policies'), regions: names, ...live };
-  const strategy = createPolicy('strategy', 'strategies', catalogue.strategies, strategyChoice, context) as Strategy | undefined;
+  const strategy = createPolicy('strategy', 'strategies', catalogue.strategies, strategyChoice, context) as
+    Strategy | undefined;
   if (typeof strategy?.scaling?.decide !== 'function')
-    throw new ConfigError('strategies', `"${typeof strategyChoice === 'string' ? strategyChoice : strategyChoice.name}" is no strategy`, {
-      hint: 'Its factory must return { scaling }, a policy with decide(), and what else it brings.',
-    });
-  const performance = createPolicy('performance model', 'performance', catalogue.performanceModels, scenario.performance, context);
+    throw new ConfigError(
+      'strategies',
+      `"${typeof strategyChoice === 'string' ? strategyChoice : strategyChoice.name}" is no strategy`,
+      {
+        hint: 'Its factory must return { scaling }, a policy with decide(), and what else it brings.',
+      },
+    );
+  const performance = createPolicy(
+    'performance model',
+    'performance',
+    catalogue.performanceModels,
+    scenario.performance,
+    context,
+  );
   refuseTooMany(scenario);
   const endpoints: EndpointSpec[] = [];
   for (const [m, model] of scenario.models.entries()) {
     for (const host of model.regions ?? [])
       if (!names.includes(host))
-        throw new ConfigError(`models[${m}].regions`, `"${host}" is not a region of the scenario`, { hint: `It has ${names.join(', ')}.` });
+        throw new ConfigError(`models[${m}].regions`, `"${host}" is not a region of the scenario`, {
+          hint: `It has ${names.join(', ')}.`,
+        });
     for (const [d, deployment] of model.deployments.entries()) {
       const at = `models[${m}].deployments[${d}]`;
       if (!scenario.skus.some((k) => k.name === deployment.sku))
@@ -77,9 +118,16 @@ export function buildFleet(
           hint: `It has ${scenario.skus.map((k) => k.name).join(', ')}.`,
         });
       if (deployment.minInstances > deployment.maxInstances)
-        throw new ConfigError(`${at}.minInstances`, `${deployment.minInstances} is above maxInstances (${deployment.maxInstances})`);
+        throw new ConfigError(
+          `${at}.minInstances`,
+          `${deployment.minInstances} is above maxInstances (${deployment.maxInstances})`,
+        );
       const speed = withPath(at, () =>
-        performance.forDeployment({ modelId: modelId(model.name), skuId: skuId(deployment.sku), gpusPerInstance: deployment.gpusPerInstance }),
+        performance.forDeployment({
+          modelId: modelId(model.name),
+          skuId: skuId(deployment.sku),
+          gpusPerInstance: deployment.gpusPerInstance,
+        }),
       );
       for (const region of scenario.regions) {
         if (model.regions !== undefined && !model.regions.includes(region.name)) continue;
@@ -99,7 +147,9 @@ export function buildFleet(
   const gpuCapacity = scenario.regions.map((region, r) => {
     for (const sku of Object.keys(region.gpus)) {
       if (!scenario.skus.some((k) => k.name === sku))
-        throw new ConfigError(`regions[${r}].gpus.${sku}`, 'is not a SKU of the scenario', { hint: `It has ${scenario.skus.map((k) => k.name).join(', ')}.` });
+        throw new ConfigError(`regions[${r}].gpus.${sku}`, 'is not a SKU of the scenario', {
+          hint: `It has ${scenario.skus.map((k) => k.name).join(', ')}.`,
+        });
     }
     return scenario.skus.map((sku) => region.gpus[sku.name] ?? 0);
   });
@@ -121,7 +171,13 @@ export function buildFleet(
   const { unlimitedBatchTokens, ...engine } = scenario.engine;
   if (unlimitedBatchTokens === true && engine.maxBatchTokens !== undefined)
     throw new ConfigError('engine.maxBatchTokens', 'contradicts unlimitedBatchTokens: give one of the two');
-  const regionRouter = createPolicy('region router', 'regionRouter', catalogue.regionRouters, scenario.regionRouter, context);
+  const regionRouter = createPolicy(
+    'region router',
+    'regionRouter',
+    catalogue.regionRouters,
+    scenario.regionRouter,
+    context,
+  );
   const config: SimulationConfig = {
     regions: names.map(regionId),
     models: scenario.models.map((m) => modelId(m.name)),
@@ -136,12 +192,29 @@ export function buildFleet(
     gpuCapacity,
     networkRttMs: scenario.networkRttMs ?? names.map((_, i) => names.map((__, j) => (i === j ? 0 : DEFAULT_RTT_MS))),
     endpointDelayMs: ms(scenario.endpointDelay),
-    engine: { ...(engine as Partial<EngineOptions>), ...(unlimitedBatchTokens === true ? { maxBatchTokens: Infinity } : {}) },
+    engine: {
+      ...(engine as Partial<EngineOptions>),
+      ...(unlimitedBatchTokens === true ? { maxBatchTokens: Infinity } : {}),
+    },
     policies: {
       regionRouter: strategy.regionRouter?.(regionRouter) ?? regionRouter,
-      instanceRouter: createPolicy('instance router', 'instanceRouter', catalogue.instanceRouters, scenario.instanceRouter, context),
-      batchScheduler: createPolicy('batch scheduler', 'batchScheduler', catalogue.batchSchedulers, scenario.batchScheduler, context),
-      release: strategy.release ?? createPolicy('release policy', 'release', catalogue.releasePolicies, scenario.release, context),
+      instanceRouter: createPolicy(
+        'instance router',
+        'instanceRouter',
+        catalogue.instanceRouters,
+        scenario.instanceRouter,
+        context,
+      ),
+      batchScheduler: createPolicy(
+        'batch scheduler',
+        'batchScheduler',
+        catalogue.batchSchedulers,
+        scenario.batchScheduler,
+        context,
+      ),
+      release:
+        strategy.release ??
+        createPolicy('release policy', 'release', catalogue.releasePolicies, scenario.release, context),
       scaling: strategy.scaling,
     },
     objectives: objectivesOf(scenario),
@@ -155,7 +228,10 @@ export function buildFleet(
 
 /** Endpoints of a fleet at most: each has its place in every snapshot. */
 const MOST_ENDPOINTS = 20_000;
-/** An instance with its tables takes 10 µs and 5 kB to make, and all of a fleet are made, or lost in an outage, at once. */
+/**
+ * An instance with its tables takes 10 µs and 5 kB to make, and all of a fleet are made, or lost in
+ * an outage, at once.
+ */
 const MOST_INSTANCES = 50_000;
 
 /** Counts before anything is made. Throws `ConfigError` for a fleet that is too large. */
@@ -168,18 +244,30 @@ function refuseTooMany({ models, regions }: Scenario): void {
       const hosts = model.regions ?? regions.map(({ name }) => name);
       endpoints += hosts.length;
       // No more than there are GPUs for: the largest number may stand for no limit.
-      for (const host of hosts) instances += Math.min(maxInstances, Math.floor((gpusOf.get(host)?.[sku] ?? 0) / gpusPerInstance));
-      if (endpoints > MOST_ENDPOINTS) throw new ConfigError(`models[${m}].deployments[${d}]`, `makes more than ${MOST_ENDPOINTS} endpoints`);
+      for (const host of hosts)
+        instances += Math.min(maxInstances, Math.floor((gpusOf.get(host)?.[sku] ?? 0) / gpusPerInstance));
+      if (endpoints > MOST_ENDPOINTS)
+        throw new ConfigError(`models[${m}].deployments[${d}]`, `makes more than ${MOST_ENDPOINTS} endpoints`);
       if (instances > MOST_INSTANCES)
-        throw new ConfigError(`models[${m}].deployments[${d}].maxInstances`, `makes up to ${instances} instances in all; the most is ${MOST_INSTANCES}`);
+        throw new ConfigError(
+          `models[${m}].deployments[${d}].maxInstances`,
+          `makes up to ${instances} instances in all; the most is ${MOST_INSTANCES}`,
+        );
     }
   }
 }
 
-/** The forecaster that a scenario names. Throws `UnknownPolicyError` with the known ones, `ConfigError` for options that it does not take. */
+/**
+ * The forecaster that a scenario names. Throws `UnknownPolicyError` with the known ones,
+ * `ConfigError` for options that it does not take.
+ */
 export function createForecaster(scenario: Scenario, catalogue: Catalogue): Forecaster {
   const factories = catalogue.forecasters;
-  const context: FactoryContext = { rng: createRng(scenario.seed), regions: scenario.regions.map(({ name }) => name), ...NOTHING_YET };
+  const context: FactoryContext = {
+    rng: createRng(scenario.seed),
+    regions: scenario.regions.map(({ name }) => name),
+    ...NOTHING_YET,
+  };
   return createPolicy('forecaster', 'control.forecaster', factories, scenario.control.forecaster, context);
 }
 
@@ -203,8 +291,15 @@ function incidentOf(incident: Scenario['incidents'][number]): Incident {
   }
 }
 
-/** The scenario's traffic: generated, or its trace, up to the scenario's duration where it has one, with what it lacks filled in by the scenario's shares. */
-export async function buildTraffic(scenario: Scenario, skippedRows?: SkippedRows, signal?: AbortSignal): Promise<TraceStream> {
+/**
+ * The scenario's traffic: generated, or its trace, up to the scenario's duration where it has one,
+ * with what it lacks filled in by the scenario's shares.
+ */
+export async function buildTraffic(
+  scenario: Scenario,
+  skippedRows?: SkippedRows,
+  signal?: AbortSignal,
+): Promise<TraceStream> {
   const { traffic } = scenario;
   const shares = (items: readonly { name: string; share: number }[]): Record<string, number> =>
     Object.fromEntries(items.map((item) => [item.name, item.share]));
@@ -231,14 +326,21 @@ export async function buildTraffic(scenario: Scenario, skippedRows?: SkippedRows
     durationMs: ms(scenario.duration),
     requestsPerDay: traffic.requestsPerDay,
     regions: scenario.regions,
-    models: scenario.models.map((m) => ({ name: m.name, share: m.share, ...(m.shape === undefined ? {} : { shape: m.shape }), ...optionalQuantiles(m) })),
+    models: scenario.models.map((m) => ({
+      name: m.name,
+      share: m.share,
+      ...(m.shape === undefined ? {} : { shape: m.shape }),
+      ...optionalQuantiles(m),
+    })),
     tiers: dropUndefined(traffic.tiers),
     startHourOfWeek: traffic.startHourOfWeek,
     warmupMs: ms(traffic.warmup),
     ...(traffic.shape === 'azure-2024' ? {} : { shape: traffic.shape === 'flat' ? FLAT_WEEK : traffic.shape }),
     ...optionalQuantiles(traffic),
     ...(traffic.rateNoise === undefined ? {} : { rateNoise: traffic.rateNoise }),
-    ...(burst === undefined ? {} : { burst: { everyMs: ms(burst.every), lengthMs: ms(burst.length), factor: burst.factor } }),
+    ...(burst === undefined
+      ? {}
+      : { burst: { everyMs: ms(burst.every), lengthMs: ms(burst.length), factor: burst.factor } }),
   });
 }
 
@@ -275,13 +377,28 @@ function splitIntoPools(strategy: Strategy, sizes: Sizes, at: string): PoolSizes
   const { minInstances, maxInstances } = sizes;
   const initial = sizes.initialInstances ?? maxInstances;
   if (initial < minInstances || initial > maxInstances)
-    throw new ConfigError(`${at}.initialInstances`, `${initial} is not from minInstances to maxInstances (${minInstances}–${maxInstances})`);
+    throw new ConfigError(
+      `${at}.initialInstances`,
+      `${initial} is not from minInstances to maxInstances (${minInstances}–${maxInstances})`,
+    );
   const spot = sizes.initialSpotInstances ?? 0;
   if (strategy.pools === undefined)
-    return [{ pool: 'shared', tiers: WORKLOAD_TIERS, initialInstances: initial, initialSpotInstances: spot, minInstances, maxInstances }];
+    return [
+      {
+        pool: 'shared',
+        tiers: WORKLOAD_TIERS,
+        initialInstances: initial,
+        initialSpotInstances: spot,
+        minInstances,
+        maxInstances,
+      },
+    ];
   const pools = strategy.pools;
   if (maxInstances < pools.length)
-    throw new ConfigError(`${at}.maxInstances`, `${maxInstances} is too few for the strategy's ${pools.length} pools: each needs an instance`);
+    throw new ConfigError(
+      `${at}.maxInstances`,
+      `${maxInstances} is too few for the strategy's ${pools.length} pools: each needs an instance`,
+    );
   const split = (total: number, least: number): number[] => {
     const parts = pools.map((pool) => Math.max(least, Math.round(total * pool.share)));
     // Rounding must not change the total: the largest pool takes up the difference.
@@ -299,7 +416,14 @@ function splitIntoPools(strategy: Strategy, sizes: Sizes, at: string): PoolSizes
     spotLeft -= initialInstances;
     // What the pools do not hold between them is spot; it is counted with the last.
     const initialSpotInstances = i === pools.length - 1 ? Math.max(0, spotLeft) : 0;
-    return { pool: pool.pool, tiers: pool.tiers, initialInstances, initialSpotInstances, minInstances: min, maxInstances: max };
+    return {
+      pool: pool.pool,
+      tiers: pool.tiers,
+      initialInstances,
+      initialSpotInstances,
+      minInstances: min,
+      maxInstances: max,
+    };
   });
 }
 
@@ -313,7 +437,12 @@ function objectivesOf(scenario: Scenario): Record<WorkloadTier, TierObjective> {
         {
           ttftMs: given?.ttft === undefined ? base.ttftMs : ms(given.ttft),
           attainmentTarget: given?.attainmentTarget ?? base.attainmentTarget,
-          defaultDeadlineMs: given?.deadline !== undefined ? ms(given.deadline) : given?.ttft !== undefined ? ms(given.ttft) : base.defaultDeadlineMs,
+          defaultDeadlineMs:
+            given?.deadline !== undefined
+              ? ms(given.deadline)
+              : given?.ttft !== undefined
+                ? ms(given.ttft)
+                : base.defaultDeadlineMs,
         },
       ];
     }),
@@ -330,5 +459,7 @@ function ms(duration: string | number): number {
 }
 
 function dropUndefined<T extends object>(record: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
 }

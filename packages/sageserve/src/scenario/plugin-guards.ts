@@ -23,7 +23,9 @@ import {
 import { levelsOf } from '@sageserve/forecast';
 import type { Catalogue, Strategy } from '../catalogue.js';
 
-/** What is known of a policy that somebody else wrote: its kind and name, and where it comes from. */
+/**
+ * What is known of a policy that somebody else wrote: its kind and name, and where it comes from.
+ */
 interface Origin {
   readonly policy: string;
   /** Plug-in and file. */
@@ -46,16 +48,22 @@ function call<T>(about: Origin, method: string, contract: string, action: () => 
   }
 }
 
-/** A breach may come from a policy within, and a history may be too short for a forecaster; whatever else is thrown, an error of SageServe's own kinds too, is its author's. */
+/**
+ * A breach may come from a policy within, and a history may be too short for a forecaster; whatever
+ * else is thrown, an error of SageServe's own kinds too, is its author's.
+ */
 function blamed(cause: unknown, about: Origin, method: string, contract: string): unknown {
-  const passes = cause instanceof PolicyContractError || (method === 'forecast' && cause instanceof SageServeError && cause.code === TOO_SHORT);
+  const passes =
+    cause instanceof PolicyContractError ||
+    (method === 'forecast' && cause instanceof SageServeError && cause.code === TOO_SHORT);
   return passes ? cause : breach(about, `threw in ${method}(): ${messageOf(cause)}`, contract, cause);
 }
 
 const TOO_SHORT = 'ERR_FORECAST_HISTORY';
 
 function requireMethod(made: unknown, method: string, about: Origin): void {
-  if (typeof made !== 'object' || made === null) throw breach(about, `is ${answered(made)}`, 'A factory returns the policy, an object with its methods.');
+  if (typeof made !== 'object' || made === null)
+    throw breach(about, `is ${answered(made)}`, 'A factory returns the policy, an object with its methods.');
   const value = (made as Readonly<Record<string, unknown>>)[method];
   if (typeof value !== 'function')
     throw breach(
@@ -65,7 +73,9 @@ function requireMethod(made: unknown, method: string, about: Origin): void {
     );
 }
 
-const ROUTER = 'route() returns at once the index of a region that hosts the model and that the request may go to, or -1 where there is none.';
+const ROUTER =
+  'route() returns at once the index of a region that hosts the model and that the request may go to, or -1 ' +
+  'where there is none.';
 const guardRegionRouter: Guard<RegionRouter> = (router, about) => {
   requireMethod(router, 'route', about);
   return {
@@ -145,10 +155,13 @@ const guardScaling: Guard<ScalingPolicy> = (policy, about) => {
   };
 };
 
-const STRATEGY = 'A factory of a strategy returns { scaling }, a policy with decide(), and where it likes pools, release, regionRouter and planning.';
+const STRATEGY =
+  'A factory of a strategy returns { scaling }, a policy with decide(), and where it likes pools, release, ' +
+  'regionRouter and planning.';
 const guardStrategy: Guard<Strategy> = (strategy, about) => {
   if (typeof strategy !== 'object' || strategy === null) throw breach(about, `is ${answered(strategy)}`, STRATEGY);
-  if (typeof strategy.scaling !== 'object' || strategy.scaling === null) throw breach(about, 'has no scaling', STRATEGY);
+  if (typeof strategy.scaling !== 'object' || strategy.scaling === null)
+    throw breach(about, 'has no scaling', STRATEGY);
   const { pools, release, regionRouter, planning } = strategy;
   const unsound = pools === undefined ? undefined : unsoundPools(pools);
   if (unsound !== undefined) throw breach(about, `has pools that are none: ${unsound}`, POOLS);
@@ -157,7 +170,8 @@ const guardStrategy: Guard<Strategy> = (strategy, about) => {
     throw breach(
       about,
       'has planning that is none',
-      "It has windows ('peak' or 'each'), deferrable ('buffer' or { drainHours }), headroom under 1, and where it likes demandQuantile between 0 and 1, everyMs and foresight.",
+      "It has windows ('peak' or 'each'), deferrable ('buffer' or { drainHours }), headroom under 1, and where " +
+        'it likes demandQuantile between 0 and 1, everyMs and foresight.',
     );
   // Each by its name: what an object has from its class is not copied with it.
   return {
@@ -177,7 +191,9 @@ const guardStrategy: Guard<Strategy> = (strategy, about) => {
   };
 };
 
-const POOLS = `Each has a name of its own, tiers of ${WORKLOAD_TIERS.join(', ')}, a share from 0 to 1, and where it likes minInstances, a whole number; every tier has a pool.`;
+const POOLS =
+  `Each has a name of its own, tiers of ${WORKLOAD_TIERS.join(', ')}, a share from 0 to 1, and where it likes ` +
+  'minInstances, a whole number; every tier has a pool.';
 
 /** What is wrong with pools; undefined where nothing is. */
 function unsoundPools(pools: unknown): string | undefined {
@@ -185,12 +201,14 @@ function unsoundPools(pools: unknown): string | undefined {
   const names = new Set<unknown>();
   const tiers = new Set<unknown>();
   for (const one of pools as readonly Partial<NonNullable<Strategy['pools']>[number]>[]) {
-    if (typeof one !== 'object' || one === null || typeof one.pool !== 'string' || one.pool === '') return 'one has no name';
+    if (typeof one !== 'object' || one === null || typeof one.pool !== 'string' || one.pool === '')
+      return 'one has no name';
     const { pool, share, minInstances } = one;
     if (names.has(pool)) return `two are called "${pool}"`;
     names.add(pool);
     if (!isWithin(share, 0, 1)) return `"${pool}" has ${answered(share)} for its share`;
-    if (minInstances !== undefined && !(Number.isInteger(minInstances) && minInstances >= 0)) return `"${pool}" has ${answered(minInstances)} for minInstances`;
+    if (minInstances !== undefined && !(Number.isInteger(minInstances) && minInstances >= 0))
+      return `"${pool}" has ${answered(minInstances)} for minInstances`;
     if (!Array.isArray(one.tiers) || one.tiers.length === 0) return `"${pool}" has no tiers`;
     for (const tier of one.tiers as readonly unknown[]) {
       if (!(WORKLOAD_TIERS as readonly unknown[]).includes(tier)) return `"${pool}" has ${answered(tier)} for a tier`;
@@ -211,10 +229,18 @@ const LONGEST_MS = 1e12;
 const LONGEST_PLAN_MS = 30 * MS_PER_DAY;
 const LEAST_HEADROOM = -10;
 
-function planningIsSound({ windows, deferrable, headroom, demandQuantile, everyMs, foresight }: NonNullable<Strategy['planning']>): boolean {
+function planningIsSound({
+  windows,
+  deferrable,
+  headroom,
+  demandQuantile,
+  everyMs,
+  foresight,
+}: NonNullable<Strategy['planning']>): boolean {
   return (
     ['peak', 'each'].includes(windows) &&
-    (deferrable === 'buffer' || (isWithin(deferrable?.drainHours, 0, LONGEST_MS / MS_PER_HOUR) && deferrable.drainHours > 0)) &&
+    (deferrable === 'buffer' ||
+      (isWithin(deferrable?.drainHours, 0, LONGEST_MS / MS_PER_HOUR) && deferrable.drainHours > 0)) &&
     isWithin(headroom, LEAST_HEADROOM, 1) &&
     headroom < 1 &&
     (demandQuantile === undefined || (isWithin(demandQuantile, 0, 1) && demandQuantile > 0 && demandQuantile < 1)) &&
@@ -223,11 +249,15 @@ function planningIsSound({ windows, deferrable, headroom, demandQuantile, everyM
   );
 }
 
-/** What no GPU is beyond: tokens/s of an instance, tokens of memory, milliseconds of an iteration. */
+/**
+ * What no GPU is beyond: tokens/s of an instance, tokens of memory, milliseconds of an iteration.
+ */
 const FASTEST = 1e8;
 const LARGEST = 1e12;
 const SMALLEST = 1e-6;
-const SPEED = `iterationMs() and maxTokensPerS() return at once numbers from ${SMALLEST} to ${LARGEST} and ${FASTEST}, and kvCapacityTokens is one.`;
+const SPEED =
+  `iterationMs() and maxTokensPerS() return at once numbers from ${SMALLEST} to ${LARGEST} and ${FASTEST}, and ` +
+  'kvCapacityTokens is one.';
 const guardPerformance: Guard<PerformanceModel> = (model, about) => {
   requireMethod(model, 'forDeployment', about);
   const positive = (value: number, what: string, most = LARGEST): number => {
@@ -266,7 +296,8 @@ const MOST_DEMAND = 1e15;
 /** Sums of floating-point numbers may differ by so much. */
 const ROUNDING = 1e-9;
 const FORECAST =
-  'forecast() returns, or promises, what comes after the history in its own steps: as many finite values of 0 or more as were asked for, in each column and at each quantile that was asked for, which do not cross.';
+  'forecast() returns, or promises, what comes after the history in its own steps: as many finite values of 0 or ' +
+  'more as were asked for, in each column and at each quantile that was asked for, which do not cross.';
 const guardForecaster: Guard<Forecaster> = (forecaster, about) => {
   requireMethod(forecaster, 'forecast', about);
   const { minHistorySteps } = forecaster;
@@ -285,7 +316,9 @@ const guardForecaster: Guard<Forecaster> = (forecaster, about) => {
         options?.signal?.throwIfAborted();
         throw blamed(cause, about, 'forecast', FORECAST);
       }
-      const broken = call(about, 'forecast', FORECAST, () => forecastBreach(forecast, history, horizonSteps, quantileLevels));
+      const broken = call(about, 'forecast', FORECAST, () =>
+        forecastBreach(forecast, history, horizonSteps, quantileLevels),
+      );
       if (broken !== undefined) throw breach(about, broken, FORECAST);
       return forecast;
     },
@@ -311,9 +344,11 @@ function forecastBreach(
 ): string | undefined {
   if (typeof forecast !== 'object' || forecast === null) return `answered with ${answered(forecast)}`;
   if (typeof forecast.method !== 'string') return 'answered without method';
-  if (forecast.stepMs !== stepMs) return `answered with ${answered(forecast.stepMs)} for stepMs, where the history has ${stepMs}`;
+  if (forecast.stepMs !== stepMs)
+    return `answered with ${answered(forecast.stepMs)} for stepMs, where the history has ${stepMs}`;
   const endMs = startMs + promptTokensPerS.length * stepMs;
-  if (!(Math.abs(forecast.startMs - endMs) < stepMs / 2)) return `answered with ${answered(forecast.startMs)} for startMs, where the history ends at ${endMs}`;
+  if (!(Math.abs(forecast.startMs - endMs) < stepMs / 2))
+    return `answered with ${answered(forecast.startMs)} for startMs, where the history ends at ${endMs}`;
   for (const [name, column] of [
     ['', forecast],
     ['promptTokensPerS.', forecast.promptTokensPerS],
@@ -322,10 +357,15 @@ function forecastBreach(
     if (!(column?.mean instanceof Float64Array)) return `answered without ${name}mean, a Float64Array`;
     if (!Array.isArray(column.quantiles)) return `answered without ${name}quantiles`;
     const missing = levels.find((level, k) => column.quantiles[k]?.level !== level);
-    if (missing !== undefined) return `answered without ${name}quantile ${missing}, or not in the order of the levels that were asked for`;
-    for (const [label, values] of [['mean', column.mean] as const, ...column.quantiles.map(({ level, values: of }) => [`quantile ${level}`, of] as const)]) {
+    if (missing !== undefined)
+      return `answered without ${name}quantile ${missing}, or not in the order of the levels that were asked for`;
+    for (const [label, values] of [
+      ['mean', column.mean] as const,
+      ...column.quantiles.map(({ level, values: of }) => [`quantile ${level}`, of] as const),
+    ]) {
       const steps = (values as Partial<Float64Array> | undefined)?.length;
-      if (!(values instanceof Float64Array) || steps !== horizonSteps) return `answered with ${steps ?? 'no'} steps in ${name}${label}, not ${horizonSteps}`;
+      if (!(values instanceof Float64Array) || steps !== horizonSteps)
+        return `answered with ${steps ?? 'no'} steps in ${name}${label}, not ${horizonSteps}`;
       const odd = values.find((value) => !(value >= 0 && value <= MOST_DEMAND));
       if (odd !== undefined) return `answered with ${odd} in ${name}${label}`;
     }
@@ -340,7 +380,9 @@ function forecastBreach(
 }
 
 /** What each kind of policy is called, and what stands between it and whoever calls it. */
-const GUARDS: { readonly [K in keyof Catalogue]: { readonly noun: string; readonly guard: Guard<ReturnType<Catalogue[K][string]>> } } = {
+const GUARDS: {
+  readonly [K in keyof Catalogue]: { readonly noun: string; readonly guard: Guard<ReturnType<Catalogue[K][string]>> };
+} = {
   regionRouters: { noun: 'region router', guard: guardRegionRouter },
   instanceRouters: { noun: 'instance router', guard: guardInstanceRouter },
   batchSchedulers: { noun: 'batch scheduler', guard: guardBatchScheduler },
@@ -351,8 +393,9 @@ const GUARDS: { readonly [K in keyof Catalogue]: { readonly noun: string; readon
 };
 
 /**
- * Factories of a plug-in whose policies are held to their contracts at every call: what breaks one throws `PolicyContractError` with the policy, the plug-in and its file, and the contract. A policy keeps its `this`; members that
- * its interface does not have are not seen.
+ * Factories of a plug-in whose policies are held to their contracts at every call: what breaks one
+ * throws `PolicyContractError` with the policy, the plug-in and its file, and the contract. A
+ * policy keeps its `this`; members that its interface does not have are not seen.
  */
 export function guarded<K extends keyof Catalogue>(kind: K, factories: Catalogue[K], origin: string): Catalogue[K] {
   const { noun, guard } = GUARDS[kind];
@@ -368,10 +411,17 @@ export function guarded<K extends keyof Catalogue>(kind: K, factories: Catalogue
             made = make(...args);
           } catch (cause) {
             if (cause instanceof ConfigError) throw cause;
-            throw blamed(cause, about, 'its factory', 'A factory takes options, and throws ConfigError for those that it does not take.');
+            throw blamed(
+              cause,
+              about,
+              'its factory',
+              'A factory takes options, and throws ConfigError for those that it does not take.',
+            );
           }
           // What it is made of may throw when it is looked at.
-          return call(about, 'its factory', 'A factory returns a plain object with its methods.', () => guard(made, about));
+          return call(about, 'its factory', 'A factory returns a plain object with its methods.', () =>
+            guard(made, about),
+          );
         },
       ];
     }),

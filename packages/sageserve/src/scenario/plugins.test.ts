@@ -17,58 +17,272 @@ async function scenarioWith(catalogue: string, fields: object): Promise<string> 
   const name = `mine-${made++}`;
   await writeFile(join(dir, `${name}.mjs`), `export default ${catalogue};\n`);
   const file = join(dir, `${name}.json`);
-  await writeFile(file, JSON.stringify({ ...preset('small'), duration: '10m', strategies: ['reactive'], plugins: [`./${name}.mjs`], ...fields }));
+  await writeFile(
+    file,
+    JSON.stringify({
+      ...preset('small'),
+      duration: '10m',
+      strategies: ['reactive'],
+      plugins: [`./${name}.mjs`],
+      ...fields,
+    }),
+  );
   return file;
 }
 
 const router = (answer: string) => `{ regionRouters: { mine: () => ({ name: 'mine', ${answer} }) } }`;
-const strategy = (decide: string) => `{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: ${decide} } }) } }`;
-const forFirst = (target: string) => `(fleet) => [{ endpointId: fleet.endpoints[0].endpointId, targetInstances: ${target}, reason: 'x' }]`;
+const strategy = (decide: string) =>
+  `{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: ${decide} } }) } }`;
+const forFirst = (target: string) =>
+  `(fleet) => [{ endpointId: fleet.endpoints[0].endpointId, targetInstances: ${target}, reason: 'x' }]`;
 /** SageServe’s own errors, as a plug-in has them. */
 const CORE = JSON.stringify(new URL('../../../core/dist/index.js', import.meta.url).href);
 const use = { regionRouter: { regionRouter: 'mine' }, strategy: { strategies: ['mine'] } };
 
 describe('a plug-in that breaks its contract', () => {
   it.each<readonly [string, string, object, string, string]>([
-    ['a router that answers 99', router('route: () => 99'), use.regionRouter, 'region router "mine"', 'answered with 99 where there are'],
-    ['a router that answers NaN', router('route: () => NaN'), use.regionRouter, 'region router "mine"', 'answered with NaN'],
-    ['a router that answers half a region', router('route: () => 0.5'), use.regionRouter, 'region router "mine"', 'answered with 0.5'],
-    ['a router that answers text', router("route: () => '0'"), use.regionRouter, 'region router "mine"', 'answered with the text "0"'],
-    ['a router that answers a promise', router('route: async () => 0'), use.regionRouter, 'region router "mine"', 'a promise, and it must answer at once'],
-    ['a router that answers nothing', router('route() {}'), use.regionRouter, 'region router "mine"', 'answered with nothing'],
-    ['a router whose method is misspelt', router('rout: () => 0'), use.regionRouter, 'region router "mine"', 'has no method route()'],
-    ['a router that throws null', router('route() { throw null; }'), use.regionRouter, 'region router "mine"', 'threw in route(): null was thrown'],
-    ['a router that throws what can’t be read', router('route() { throw { toString() { throw 1; } }; }'), use.regionRouter, 'region router "mine"', 'threw in route()'],
-    ['a factory that makes nothing', '{ regionRouters: { mine: () => undefined } }', use.regionRouter, 'region router "mine"', 'is nothing'],
-    ['a strategy with an unknown id', strategy("() => [{ endpointId: 'nowhere', targetInstances: 3, reason: 'x' }]"), use.strategy, 'strategy "mine"', 'which is no endpoint of the fleet'],
-    ['a strategy that asks for NaN', strategy(forFirst('NaN')), use.strategy, 'strategy "mine"', 'wants NaN as the number of instances'],
-    ['a strategy that asks for 1000', strategy(forFirst('1000')), use.strategy, 'strategy "mine"', 'wants 1000 as the number of instances'],
+    [
+      'a router that answers 99',
+      router('route: () => 99'),
+      use.regionRouter,
+      'region router "mine"',
+      'answered with 99 where there are',
+    ],
+    [
+      'a router that answers NaN',
+      router('route: () => NaN'),
+      use.regionRouter,
+      'region router "mine"',
+      'answered with NaN',
+    ],
+    [
+      'a router that answers half a region',
+      router('route: () => 0.5'),
+      use.regionRouter,
+      'region router "mine"',
+      'answered with 0.5',
+    ],
+    [
+      'a router that answers text',
+      router("route: () => '0'"),
+      use.regionRouter,
+      'region router "mine"',
+      'answered with the text "0"',
+    ],
+    [
+      'a router that answers a promise',
+      router('route: async () => 0'),
+      use.regionRouter,
+      'region router "mine"',
+      'a promise, and it must answer at once',
+    ],
+    [
+      'a router that answers nothing',
+      router('route() {}'),
+      use.regionRouter,
+      'region router "mine"',
+      'answered with nothing',
+    ],
+    [
+      'a router whose method is misspelt',
+      router('rout: () => 0'),
+      use.regionRouter,
+      'region router "mine"',
+      'has no method route()',
+    ],
+    [
+      'a router that throws null',
+      router('route() { throw null; }'),
+      use.regionRouter,
+      'region router "mine"',
+      'threw in route(): null was thrown',
+    ],
+    [
+      'a router that throws what can’t be read',
+      router('route() { throw { toString() { throw 1; } }; }'),
+      use.regionRouter,
+      'region router "mine"',
+      'threw in route()',
+    ],
+    [
+      'a factory that makes nothing',
+      '{ regionRouters: { mine: () => undefined } }',
+      use.regionRouter,
+      'region router "mine"',
+      'is nothing',
+    ],
+    [
+      'a strategy with an unknown id',
+      strategy("() => [{ endpointId: 'nowhere', targetInstances: 3, reason: 'x' }]"),
+      use.strategy,
+      'strategy "mine"',
+      'which is no endpoint of the fleet',
+    ],
+    [
+      'a strategy that asks for NaN',
+      strategy(forFirst('NaN')),
+      use.strategy,
+      'strategy "mine"',
+      'wants NaN as the number of instances',
+    ],
+    [
+      'a strategy that asks for 1000',
+      strategy(forFirst('1000')),
+      use.strategy,
+      'strategy "mine"',
+      'wants 1000 as the number of instances',
+    ],
     ['a strategy that asks for less than none', strategy(forFirst('-1')), use.strategy, 'strategy "mine"', 'wants -1'],
-    ['a strategy that decides nothing at all', strategy('() => undefined'), use.strategy, 'strategy "mine"', 'answered with nothing'],
-    ['a strategy without a policy', '{ strategies: { mine: () => ({}) } }', use.strategy, 'strategy "mine"', 'has no scaling'],
-    ['a router that throws when it is looked at', "{ regionRouters: { mine: () => ({ get name() { throw new Error('boo'); }, route: () => 0 }) } }", use.regionRouter, 'region router "mine"', 'boo'],
-    ['a strategy whose plans are none', "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, planning: { windows: 'peak', deferrable: 'buffer', headroom: NaN } }) } }", use.strategy, 'strategy "mine"', 'has planning that is none'],
-    ['a strategy whose plans are texts', "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, planning: { windows: 'peak', deferrable: 'buffer', headroom: '0.1' } }) } }", use.strategy, 'strategy "mine"', 'has planning that is none'],
-    ['a strategy that plans at texts', "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, planning: { windows: 'peak', deferrable: 'buffer', headroom: 0.1, everyMs: '600000' } }) } }", use.strategy, 'strategy "mine"', 'has planning that is none'],
-    ...([
-      ['minInstances of NaN', "[{ pool: 'a', tiers: T, share: 1, minInstances: NaN }]", '"a" has NaN for minInstances'],
-      ['half a minInstances', "[{ pool: 'a', tiers: T, share: 1, minInstances: 1.5 }]", '"a" has 1.5 for minInstances'],
-      ['minInstances below 0', "[{ pool: 'a', tiers: T, share: 1, minInstances: -5 }]", '"a" has -5 for minInstances'],
-      ['one name for two', "[{ pool: 'a', tiers: T, share: 0.5 }, { pool: 'a', tiers: T, share: 0.5 }]", 'two are called "a"'],
-      ['a tier without one', "[{ pool: 'a', tiers: [T[0], T[1]], share: 1 }]", 'none takes non-interactive'],
-      ['a tier that is none', "[{ pool: 'a', tiers: [...T, 'vip'], share: 1 }]", '"a" has the text "vip" for a tier'],
-      ['a share that is text', "[{ pool: 'a', tiers: T, share: '1' }]", '"a" has the text "1" for its share'],
-      ['none', '[]', 'a list'],
-    ] as const).map(([what, pools, broken]) => [`a strategy whose pools have ${what}`, `{ strategies: { mine: () => { const T = ['interactive-fast', 'interactive-normal', 'non-interactive']; return { scaling: { name: 'mine', decide: () => [] }, pools: ${pools} }; } } }`, use.strategy, 'strategy "mine"', `has pools that are none: ${broken}`] as const),
-    ...([['5e-324', '1'], ['1e308', '1'], ['1e4', '5e-324'], ['1e4', '1e308']] as const).map(([tokens, ms]) => [`a model of ${tokens} tokens/s and ${ms} ms`, `{ performanceModels: { mine: () => ({ name: 'mine', forDeployment: () => ({ kvCapacityTokens: 1e6, maxTokensPerS: () => ${tokens}, iterationMs: () => ${ms} }) }) } }`, { performance: 'mine', strategies: ['sage'] }, 'performance model "mine"', 'has '] as const),
-    ['a strategy whose router is none', "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, regionRouter: { route: () => 0 } }) } }", use.strategy, 'strategy "mine"', 'has no method regionRouter()'],
-    ...['ConfigError("mine", "bad")', 'InvariantError("mine: bad")', 'SageServeError("ERR_FORECAST_HISTORY", "mine: bad")'].flatMap((thrown) => [
-      [`a router that throws ${thrown}`, `await import(${CORE}).then((core) => (${router(`route() { throw new core.${thrown}; }`)}))`, use.regionRouter, 'region router "mine"', 'threw in route(): mine: bad'] as const,
-      [`a strategy that throws ${thrown}`, `await import(${CORE}).then((core) => (${strategy(`() => { throw new core.${thrown}; }`)}))`, use.strategy, 'strategy "mine"', 'threw in decide(): mine: bad'] as const,
+    [
+      'a strategy that decides nothing at all',
+      strategy('() => undefined'),
+      use.strategy,
+      'strategy "mine"',
+      'answered with nothing',
+    ],
+    [
+      'a strategy without a policy',
+      '{ strategies: { mine: () => ({}) } }',
+      use.strategy,
+      'strategy "mine"',
+      'has no scaling',
+    ],
+    [
+      'a router that throws when it is looked at',
+      "{ regionRouters: { mine: () => ({ get name() { throw new Error('boo'); }, route: () => 0 }) } }",
+      use.regionRouter,
+      'region router "mine"',
+      'boo',
+    ],
+    [
+      'a strategy whose plans are none',
+      "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, planning: { windows: 'peak', " +
+        "deferrable: 'buffer', headroom: NaN } }) } }",
+      use.strategy,
+      'strategy "mine"',
+      'has planning that is none',
+    ],
+    [
+      'a strategy whose plans are texts',
+      "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, planning: { windows: 'peak', " +
+        "deferrable: 'buffer', headroom: '0.1' } }) } }",
+      use.strategy,
+      'strategy "mine"',
+      'has planning that is none',
+    ],
+    [
+      'a strategy that plans at texts',
+      "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, planning: { windows: 'peak', " +
+        "deferrable: 'buffer', headroom: 0.1, everyMs: '600000' } }) } }",
+      use.strategy,
+      'strategy "mine"',
+      'has planning that is none',
+    ],
+    ...(
+      [
+        [
+          'minInstances of NaN',
+          "[{ pool: 'a', tiers: T, share: 1, minInstances: NaN }]",
+          '"a" has NaN for minInstances',
+        ],
+        [
+          'half a minInstances',
+          "[{ pool: 'a', tiers: T, share: 1, minInstances: 1.5 }]",
+          '"a" has 1.5 for minInstances',
+        ],
+        [
+          'minInstances below 0',
+          "[{ pool: 'a', tiers: T, share: 1, minInstances: -5 }]",
+          '"a" has -5 for minInstances',
+        ],
+        [
+          'one name for two',
+          "[{ pool: 'a', tiers: T, share: 0.5 }, { pool: 'a', tiers: T, share: 0.5 }]",
+          'two are called "a"',
+        ],
+        ['a tier without one', "[{ pool: 'a', tiers: [T[0], T[1]], share: 1 }]", 'none takes non-interactive'],
+        ['a tier that is none', "[{ pool: 'a', tiers: [...T, 'vip'], share: 1 }]", '"a" has the text "vip" for a tier'],
+        ['a share that is text', "[{ pool: 'a', tiers: T, share: '1' }]", '"a" has the text "1" for its share'],
+        ['none', '[]', 'a list'],
+      ] as const
+    ).map(
+      ([what, pools, broken]) =>
+        [
+          `a strategy whose pools have ${what}`,
+          `{ strategies: { mine: () => { const T = ['interactive-fast', 'interactive-normal', ` +
+            `'non-interactive']; return { scaling: { name: 'mine', decide: () => [] }, pools: ${pools} }; } } }`,
+          use.strategy,
+          'strategy "mine"',
+          `has pools that are none: ${broken}`,
+        ] as const,
+    ),
+    ...(
+      [
+        ['5e-324', '1'],
+        ['1e308', '1'],
+        ['1e4', '5e-324'],
+        ['1e4', '1e308'],
+      ] as const
+    ).map(
+      ([tokens, ms]) =>
+        [
+          `a model of ${tokens} tokens/s and ${ms} ms`,
+          `{ performanceModels: { mine: () => ({ name: 'mine', forDeployment: () => ({ kvCapacityTokens: 1e6, ` +
+            `maxTokensPerS: () => ${tokens}, iterationMs: () => ${ms} }) }) } }`,
+          { performance: 'mine', strategies: ['sage'] },
+          'performance model "mine"',
+          'has ',
+        ] as const,
+    ),
+    [
+      'a strategy whose router is none',
+      "{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: () => [] }, regionRouter: { route: () => " +
+        '0 } }) } }',
+      use.strategy,
+      'strategy "mine"',
+      'has no method regionRouter()',
+    ],
+    ...[
+      'ConfigError("mine", "bad")',
+      'InvariantError("mine: bad")',
+      'SageServeError("ERR_FORECAST_HISTORY", "mine: bad")',
+    ].flatMap((thrown) => [
+      [
+        `a router that throws ${thrown}`,
+        `await import(${CORE}).then((core) => (${router(`route() { throw new core.${thrown}; }`)}))`,
+        use.regionRouter,
+        'region router "mine"',
+        'threw in route(): mine: bad',
+      ] as const,
+      [
+        `a strategy that throws ${thrown}`,
+        `await import(${CORE}).then((core) => (${strategy(`() => { throw new core.${thrown}; }`)}))`,
+        use.strategy,
+        'strategy "mine"',
+        'threw in decide(): mine: bad',
+      ] as const,
     ]),
-    ['a strategy that throws what can’t be looked at', strategy("() => { throw new Proxy(new Error('e'), { get() { throw 1; } }); }"), use.strategy, 'strategy "mine"', 'threw in decide(): '],
-    ['a strategy whose decisions throw when they are looked at', strategy('(fleet) => [{ get endpointId() { throw new Error("look"); } }]'), use.strategy, 'strategy "mine"', 'threw in decide(): look'],
-    ['a strategy that throws', strategy('() => { throw new Error("oops"); }'), use.strategy, 'strategy "mine"', 'threw in decide(): oops'],
+    [
+      'a strategy that throws what can’t be looked at',
+      strategy("() => { throw new Proxy(new Error('e'), { get() { throw 1; } }); }"),
+      use.strategy,
+      'strategy "mine"',
+      'threw in decide(): ',
+    ],
+    [
+      'a strategy whose decisions throw when they are looked at',
+      strategy('(fleet) => [{ get endpointId() { throw new Error("look"); } }]'),
+      use.strategy,
+      'strategy "mine"',
+      'threw in decide(): look',
+    ],
+    [
+      'a strategy that throws',
+      strategy('() => { throw new Error("oops"); }'),
+      use.strategy,
+      'strategy "mine"',
+      'threw in decide(): oops',
+    ],
   ])('is told with its file and the contract, as its own mistake: %s', async (_, catalogue, fields, policy, broken) => {
     const file = await scenarioWith(catalogue, fields);
     const { code, stderr } = await run(['simulate', file]);
@@ -78,7 +292,7 @@ describe('a plug-in that breaks its contract', () => {
     expect(stderr).toContain('hint: ');
     expect(stderr).not.toMatch(/\n +at |defect in SageServe/);
     expect(code).not.toBe(0);
-  }); // prettier-ignore
+  });
 });
 
 describe('a plug-in of classes', () => {
@@ -100,7 +314,10 @@ describe('a plug-in that leaves something behind', () => {
     ['a promise', "Promise.reject(new Error('left'))"],
     ['a timer', "setTimeout(() => { throw new Error('left'); }, 0)"],
   ])('is told when that fails: %s', async (_, leave) => {
-    const { code, stderr } = await run(['simulate', await scenarioWith(router(`route() { ${leave}; return 0; }`), use.regionRouter)]);
+    const { code, stderr } = await run([
+      'simulate',
+      await scenarioWith(router(`route() { ${leave}; return 0; }`), use.regionRouter),
+    ]);
     expect(stderr).toMatch(/error: plugins\[0\] \(.*\.mjs\) left something behind that failed: left/);
     expect(stderr).not.toMatch(/\n +at |defect in SageServe/);
     expect(code).toBe(2);
@@ -108,7 +325,10 @@ describe('a plug-in that leaves something behind', () => {
 });
 
 describe('a forecaster that breaks its contract', () => {
-  const of = (fields: string, before = '') => `{ forecasters: { mine: () => ({ name: 'mine', minHistorySteps: 1, forecast(history, steps, { quantileLevels }) {
+  const of = (
+    fields: string,
+    before = '',
+  ) => `{ forecasters: { mine: () => ({ name: 'mine', minHistorySteps: 1, forecast(history, steps, { quantileLevels }) {
     ${before}
     const column = (x) => ({ mean: new Float64Array(steps).fill(x), quantiles: quantileLevels.map((level) => ({ level, values: new Float64Array(steps).fill(x + level) })) });
     const right = { ...column(2), startMs: history.startMs + history.promptTokensPerS.length * history.stepMs, stepMs: history.stepMs, method: 'mine', promptTokensPerS: column(1), outputTokensPerS: column(1) };
@@ -116,13 +336,26 @@ describe('a forecaster that breaks its contract', () => {
   } }) } }`;
   const forecast = async (catalogue: string) => {
     await writeFile(join(dir, `f-${made}.mjs`), `export default ${catalogue};\n`);
-    return run(['forecast', 'run', '--preset', 'small', '--plugins', join(dir, `f-${made++}.mjs`), '-m', 'mine', '--json', '--levels', '0.9,0.5']);
+    return run([
+      'forecast',
+      'run',
+      '--preset',
+      'small',
+      '--plugins',
+      join(dir, `f-${made++}.mjs`),
+      '-m',
+      'mine',
+      '--json',
+      '--levels',
+      '0.9,0.5',
+    ]);
   };
 
   it('is not found in one that keeps it, and that writes into what it is given', async () => {
     const { code, stdout } = await forecast(of('', 'history.promptTokensPerS.fill(1e9); history.key.modelId = "x";'));
     expect(code).toBe(0);
-    const [first] = (JSON.parse(stdout) as { forecasts: { model: string; method: string; quantiles: object }[] }).forecasts;
+    const [first] = (JSON.parse(stdout) as { forecasts: { model: string; method: string; quantiles: object }[] })
+      .forecasts;
     expect(first).toMatchObject({ model: 'llama-2-70b', method: expect.stringMatching(/^mine/) as string });
     expect(Object.keys(first!.quantiles)).toEqual(['0.5', '0.9']);
   });
@@ -133,7 +366,10 @@ describe('a forecaster that breaks its contract', () => {
     ['startMs: 0', 'answered with 0 for startMs'],
     ['quantiles: []', 'answered without quantile 0.5'],
     ['quantiles: right.quantiles.toReversed()', 'answered without quantile 0.5, or not in the order'],
-    ['quantiles: right.quantiles.map((q, k) => ({ ...q, values: new Float64Array(steps).fill(9 - k) }))', 'answered with a quantile 0.9 below quantile 0.5 in step 0'],
+    [
+      'quantiles: right.quantiles.map((q, k) => ({ ...q, values: new Float64Array(steps).fill(9 - k) }))',
+      'answered with a quantile 0.9 below quantile 0.5 in step 0',
+    ],
     ['promptTokensPerS: column(1e308)', 'answered with 1e+308 in promptTokensPerS.mean'],
     ['quantiles: [...right.quantiles, null]', 'threw in forecast()'],
     ['get mean() { throw new Error("look"); }', 'threw in forecast(): look'],
@@ -144,7 +380,7 @@ describe('a forecaster that breaks its contract', () => {
     expect(stderr).toContain(broken);
     expect(code).toBe(2);
   });
-}); // prettier-ignore
+});
 
 describe('a plug-in in the runs of a sweep', () => {
   const swept = async (catalogue: string, seeds: number): Promise<Awaited<ReturnType<typeof run>>> => {
@@ -153,24 +389,39 @@ describe('a plug-in in the runs of a sweep', () => {
     return run(['sweep', file.replace('.json', '.yaml'), '--out', file.replace('.json', ''), '--cores', '1']);
   };
 
-  it.each(["Promise.reject(new Error('soon'))", 'Promise.reject(undefined)', 'setTimeout(() => { throw null; }, 0)'])('fails the run that leaves behind what fails at once, and is told once: %s', async (leave) => {
-    const { code, stderr } = await swept(router(`route() { ${leave}; return 0; }`), 2);
-    expect(code).toBe(1);
-    expect(stderr).toContain('error: 2 of 2 runs failed, the first with: plugins[0] (');
-    expect(stderr.split('\n').length).toBeLessThan(20);
-  });
+  it.each(["Promise.reject(new Error('soon'))", 'Promise.reject(undefined)', 'setTimeout(() => { throw null; }, 0)'])(
+    'fails the run that leaves behind what fails at once, and is told once: %s',
+    async (leave) => {
+      const { code, stderr } = await swept(router(`route() { ${leave}; return 0; }`), 2);
+      expect(code).toBe(1);
+      expect(stderr).toContain('error: 2 of 2 runs failed, the first with: plugins[0] (');
+      expect(stderr.split('\n').length).toBeLessThan(20);
+    },
+  );
 
   it('loses no results to what making its policies left behind, and says how a run ended its thread', async () => {
-    const made = await swept("{ regionRouters: { mine: () => { setTimeout(() => { throw new Error('late'); }, 150); return { name: 'mine', route: () => 0 }; } } }", 3);
+    const made = await swept(
+      "{ regionRouters: { mine: () => { setTimeout(() => { throw new Error('late'); }, 150); return { name: " +
+        "'mine', route: () => 0 }; } } }",
+      3,
+    );
     expect(made.stderr).toContain('results in ');
     const ended = await swept(router('route() { process.exit(0); }'), 1);
-    expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining('something ended its thread with process.exit(): a plug-in does not')]);
+    expect([ended.code, ended.stderr]).toEqual([
+      1,
+      expect.stringContaining('something ended its thread with process.exit(): a plug-in does not'),
+    ]);
   });
 
   it('fails no run but the one that left something behind', async () => {
     // It fails once another run is under way.
-    const leave = 'const look = setInterval(() => { if (globalThis.atWork !== this) { clearInterval(look); throw new Error("late"); } }, 1)';
-    const { code, stderr } = await swept(router(`route() { if (!this.left) { this.left = true; ${leave}; } globalThis.atWork = this; return 0; }`), 30);
+    const leave =
+      'const look = setInterval(() => { if (globalThis.atWork !== this) { clearInterval(look); throw new ' +
+      'Error("late"); } }, 1)';
+    const { code, stderr } = await swept(
+      router(`route() { if (!this.left) { this.left = true; ${leave}; } globalThis.atWork = this; return 0; }`),
+      30,
+    );
     expect([code, stderr]).toEqual([0, expect.stringContaining('after a run had ended, plugins[0] (')]);
     expect(stderr).toContain('30 runs, ');
   });
@@ -183,12 +434,14 @@ describe('a plug-in in the runs of a sweep', () => {
     ['an error that is its own cause', 'const e = new Error("odd"); e.cause = e; throw e', 'odd'],
   ])('is blamed for %s that it throws', async (_, thrown, message) => {
     const { code, stderr } = await swept(router(`route() { ${thrown}; }`), 1);
-    expect(stderr).toMatch(/error: 1 of 1 run failed, the first with: region router "mine" of plugins\[0\] \(.*\.mjs\) threw in route\(\): /);
+    expect(stderr).toMatch(
+      /error: 1 of 1 run failed, the first with: region router "mine" of plugins\[0\] \(.*\.mjs\) threw in route\(\): /,
+    );
     expect(stderr).toContain(message);
     expect(stderr).not.toContain('defect');
     expect(code).toBe(1);
   });
-}); // prettier-ignore
+});
 
 describe('an error of SageServe’s own kinds, made by a plug-in', () => {
   it.each([
@@ -197,7 +450,10 @@ describe('an error of SageServe’s own kinds, made by a plug-in', () => {
   ])('is told whatever it is made of: %s', async (made) => {
     const { code, stderr } = await run([
       'simulate',
-      await scenarioWith(`await import(${CORE}).then((core) => ({ strategies: { mine: () => { throw ${made}; } } }))`, use.strategy),
+      await scenarioWith(
+        `await import(${CORE}).then((core) => ({ strategies: { mine: () => { throw ${made}; } } }))`,
+        use.strategy,
+      ),
     ]);
     expect(stderr).toMatch(/^error: /);
     expect(stderr).not.toMatch(/defect|is not a function/);
@@ -205,9 +461,14 @@ describe('an error of SageServe’s own kinds, made by a plug-in', () => {
   });
 
   it('is the plug-in’s where it was left behind', async () => {
-    const catalogue = `await import(${CORE}).then((core) => (${router("route() { Promise.reject(new core.SageServeError('ERR_OUTPUT', 'disk is full')); return 0; }")}))`;
+    const catalogue =
+      `await import(${CORE}).then((core) => ` +
+      `(${router("route() { Promise.reject(new core.SageServeError('ERR_OUTPUT', 'disk is full')); return 0; }")}))`;
     const { code, stderr } = await run(['simulate', await scenarioWith(catalogue, use.regionRouter)]);
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/error: plugins\[0\] \(.*\) left something behind that failed: disk is full/)]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/error: plugins\[0\] \(.*\) left something behind that failed: disk is full/),
+    ]);
   });
 });
 
@@ -224,7 +485,9 @@ describe('a plug-in that can’t be loaded', () => {
 });
 
 describe('plan and forecast', () => {
-  const forecaster = (values: string) => `{ forecasters: { mine: () => ({ name: 'mine', minHistorySteps: 1, forecast(history, steps, options) {
+  const forecaster = (
+    values: string,
+  ) => `{ forecasters: { mine: () => ({ name: 'mine', minHistorySteps: 1, forecast(history, steps, options) {
     const column = () => { const mean = new Float64Array(steps).fill(${values}); return { mean, quantiles: (options?.quantileLevels ?? [0.5]).map((level) => ({ level, values: mean })) }; };
     const answer = { ...column(), startMs: history.startMs + history.promptTokensPerS.length * history.stepMs, stepMs: history.stepMs, promptTokensPerS: column(), outputTokensPerS: column(), method: 'mine' };
     return { then: (resolve) => resolve(answer) };
@@ -236,8 +499,21 @@ describe('plan and forecast', () => {
     expect([planned.stderr.includes('error'), planned.code]).toEqual([false, 0]);
     const plugin = file.replace('.json', '.mjs');
     const counts = join(dir, 'counts.csv');
-    await writeFile(counts, `time_s,value\n${Array.from({ length: 300 }, (_, i) => `${i * 600},${100 + (i % 7)}`).join('\n')}\n`);
-    const predicted = await run(['forecast', 'run', '--counts', counts, '--plugins', plugin, '--method', 'mine', '--json']);
+    await writeFile(
+      counts,
+      `time_s,value\n${Array.from({ length: 300 }, (_, i) => `${i * 600},${100 + (i % 7)}`).join('\n')}\n`,
+    );
+    const predicted = await run([
+      'forecast',
+      'run',
+      '--counts',
+      counts,
+      '--plugins',
+      plugin,
+      '--method',
+      'mine',
+      '--json',
+    ]);
     expect([predicted.code, predicted.stdout]).toEqual([0, expect.stringContaining('4321')]);
     const unknown = await run(['forecast', 'run', '--counts', counts, '--method', 'mine']);
     expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('"mine"')]);

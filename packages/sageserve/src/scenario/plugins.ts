@@ -19,7 +19,10 @@ const KINDS = [
 /** What was loaded: address of the module → where it is named. */
 const loadedFrom = new Map<string, string>();
 
-/** Where the plug-in is named from whose code an error came that nobody took, as far as its stack tells. */
+/**
+ * Where the plug-in is named from whose code an error came that nobody took, as far as its stack
+ * tells.
+ */
 function pluginBehind(error: unknown): string | undefined {
   const stack = stackOf(error);
   // What has no stack is none of SageServe's.
@@ -37,13 +40,18 @@ function stackOf(error: unknown): string | undefined {
   }
 }
 
-/** What is said of an error that nobody took where a plug-in is behind it; undefined where none is. */
+/**
+ * What is said of an error that nobody took where a plug-in is behind it; undefined where none is.
+ */
 export function leftBehind(error: unknown): string | undefined {
   const plugin = pluginBehind(error);
   return plugin === undefined ? undefined : `${plugin} left something behind that failed: ${messageOf(error)}`;
 }
 
-/** Whether what plug-ins leave behind in this thread is told and no more: runs that are made in threads of their own do not depend on it. */
+/**
+ * Whether what plug-ins leave behind in this thread is told and no more: runs that are made in
+ * threads of their own do not depend on it.
+ */
 export const leftovers = { areTold: false };
 
 const told = new Set<string>();
@@ -56,12 +64,18 @@ export function tellOnce(message: string): void {
   console.error(message);
 }
 
-/** A module that a scenario names exports by default what it adds to the catalogue: names → factories, by kind. */
+/**
+ * A module that a scenario names exports by default what it adds to the catalogue: names →
+ * factories, by kind.
+ */
 export type Plugin = { readonly [K in (typeof KINDS)[number]]?: Catalogue[K] };
 
 /**
- * Adds the policies of a scenario's plug-ins to a catalogue. Paths are relative to the scenario file, or to the working directory where there is none. Throws `SageServeError` (ERR_PLUGIN) with the path for a module
- * that can't be loaded or does not export a catalogue, and for a name that is taken. Where `hashOf` knows what is in a file, one that has changed is loaded anew by a process that had it before.
+ * Adds the policies of a scenario's plug-ins to a catalogue. Paths are relative to the scenario
+ * file, or to the working directory where there is none. Throws `SageServeError` (ERR_PLUGIN) with
+ * the path for a module that can't be loaded or does not export a catalogue, and for a name that is
+ * taken. Where `hashOf` knows what is in a file, one that has changed is loaded anew by a process
+ * that had it before.
  */
 export function loadPlugins(
   scenario: Pick<Scenario, 'plugins'>,
@@ -98,25 +112,34 @@ export async function loadPluginFiles(
     try {
       extended = extend(extended, loaded.default, where);
     } catch (cause) {
-      throw cause instanceof SageServeError ? cause : new SageServeError('ERR_PLUGIN', `${where} can't be looked at: ${messageOf(cause)}`, { cause });
+      throw cause instanceof SageServeError
+        ? cause
+        : new SageServeError('ERR_PLUGIN', `${where} can't be looked at: ${messageOf(cause)}`, { cause });
     }
   }
   return extended;
 }
 
 function extend(catalogue: Catalogue, plugin: unknown, where: string): Catalogue {
-  const hint = `It must export by default an object with one or more of ${KINDS.join(', ')}: tables of names and factories.`;
-  if (typeof plugin !== 'object' || plugin === null) throw new SageServeError('ERR_PLUGIN', `${where} has no default export of a catalogue`, { hint });
+  const hint =
+    `It must export by default an object with one or more of ${KINDS.join(', ')}: tables of names ` + 'and factories.';
+  if (typeof plugin !== 'object' || plugin === null)
+    throw new SageServeError('ERR_PLUGIN', `${where} has no default export of a catalogue`, { hint });
   const extended: Record<string, unknown> = { ...catalogue };
   for (const [kind, factories] of Object.entries(plugin)) {
-    if (!isKind(kind)) throw new SageServeError('ERR_PLUGIN', `${where} exports "${kind}", which is not a kind of policy`, { hint });
+    if (!isKind(kind))
+      throw new SageServeError('ERR_PLUGIN', `${where} exports "${kind}", which is not a kind of policy`, { hint });
     if (typeof factories !== 'object' || factories === null)
       throw new SageServeError('ERR_PLUGIN', `${where}: ${kind} is no table of names and factories`, { hint });
     for (const [name, factory] of Object.entries(factories as Record<string, unknown>)) {
       if (typeof factory !== 'function')
-        throw new SageServeError('ERR_PLUGIN', `${where}: ${kind}.${name} is not a function`, { hint: 'A factory takes options and returns the policy.' });
+        throw new SageServeError('ERR_PLUGIN', `${where}: ${kind}.${name} is not a function`, {
+          hint: 'A factory takes options and returns the policy.',
+        });
       if (Object.hasOwn(catalogue[kind], name))
-        throw new SageServeError('ERR_PLUGIN', `${where}: ${kind}.${name} is taken already`, { hint: 'Give it another name.' });
+        throw new SageServeError('ERR_PLUGIN', `${where}: ${kind}.${name} is taken already`, {
+          hint: 'Give it another name.',
+        });
     }
     extended[kind] = { ...catalogue[kind], ...guarded(kind, factories as Catalogue[typeof kind], where) };
   }

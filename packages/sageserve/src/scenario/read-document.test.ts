@@ -22,18 +22,40 @@ async function failure(text: string): Promise<SageServeError> {
   );
 }
 
-const exploding = ['a: &a [x, x, x, x, x, x, x, x, x, x]', ...Array.from({ length: 8 }, (_, i) => `${'bcdefghi'[i]}: &${'bcdefghi'[i]} [${Array(10).fill(`*${'abcdefgh'[i]}`).join(', ')}]`)].join('\n'); // prettier-ignore
+const exploding = [
+  'a: &a [x, x, x, x, x, x, x, x, x, x]',
+  ...Array.from(
+    { length: 8 },
+    (_, i) => `${'bcdefghi'[i]}: &${'bcdefghi'[i]} [${Array(10).fill(`*${'abcdefgh'[i]}`).join(', ')}]`,
+  ),
+].join('\n');
 
 describe('a scenario file', () => {
   it.each([
     ['an alias of nothing', 'name: *nope\n', 'scenario.yaml:1:7: *nope stands for nothing'],
     ['aliases that explode', exploding, 'scenario.yaml: '],
-    ['aliases by the thousand', `name: &n x\nseeds:\n${'  - *n\n'.repeat(10_001)}`, 'scenario.yaml:10003:5: is one of more than 10,000 aliases'],
+    [
+      'aliases by the thousand',
+      `name: &n x\nseeds:\n${'  - *n\n'.repeat(10_001)}`,
+      'scenario.yaml:10003:5: is one of more than 10,000 aliases',
+    ],
     ['an alias of what comes after it', 'name: *n\nother: &n x\n', 'scenario.yaml:1:7: *n stands for nothing'],
-    ['a table as a name', 'name: x\n? { a: 1 }\n: y\n', 'scenario.yaml:2:3: is a list or a table in the place of a name'],
+    [
+      'a table as a name',
+      'name: x\n? { a: 1 }\n: y\n',
+      'scenario.yaml:2:3: is a list or a table in the place of a name',
+    ],
     ['an alias of itself', 'name: x\nregions: &r\n  - *r\n', 'holds itself'],
-    ['a name that means something to the language', 'name: x\n"__proto__": { polluted: 1 }\n', 'scenario.yaml:2:14: __proto__: can’t be a name'],
-    ['one deep within', 'name: x\nstrategyOptions: { sage: { __proto__: { polluted: 1 } } }\n', '__proto__: can’t be a name'],
+    [
+      'a name that means something to the language',
+      'name: x\n"__proto__": { polluted: 1 }\n',
+      'scenario.yaml:2:14: __proto__: can’t be a name',
+    ],
+    [
+      'one deep within',
+      'name: x\nstrategyOptions: { sage: { __proto__: { polluted: 1 } } }\n',
+      '__proto__: can’t be a name',
+    ],
     ['lists within lists by the thousand', `name: ${'['.repeat(20_000)}`, 'is nested too deeply'],
     ['no fields at all', 'just text\n', 'scenario.yaml'],
     ['a merge key of nothing', 'name: x\n<<: *base\n', '*base stands for nothing'],

@@ -3,7 +3,11 @@ import { type Document, isAlias, isCollection, isNode, LineCounter, parseDocumen
 import type { z } from 'zod';
 import { readFailure, readWhole } from '../input-file.js';
 
-/** Checks what a user wrote against a schema. `what` names the whole, `where` gives file, line and column of a field, to put before its path. Throws `ConfigError` with the path of the first wrong field. */
+/**
+ * Checks what a user wrote against a schema. `what` names the whole, `where` gives file, line and
+ * column of a field, to put before its path. Throws `ConfigError` with the path of the first wrong
+ * field.
+ */
 export function checkDocument<S extends z.ZodType>(
   schema: S,
   input: unknown,
@@ -14,10 +18,16 @@ export function checkDocument<S extends z.ZodType>(
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   const path = pathOf(issue);
-  const others = [...new Set(parsed.error.issues.map((other) => pathText(pathOf(other), what)))].filter((other) => other !== pathText(path, what));
-  throw new ConfigError(`${where(path)}${pathText(path, what)}`, issue.code === 'unrecognized_keys' ? `is not a field of the ${what}` : deepest(issue), {
-    ...(others.length > 0 ? { hint: `Wrong too: ${others.join(', ')}.` } : {}),
-  });
+  const others = [...new Set(parsed.error.issues.map((other) => pathText(pathOf(other), what)))].filter(
+    (other) => other !== pathText(path, what),
+  );
+  throw new ConfigError(
+    `${where(path)}${pathText(path, what)}`,
+    issue.code === 'unrecognized_keys' ? `is not a field of the ${what}` : deepest(issue),
+    {
+      ...(others.length > 0 ? { hint: `Wrong too: ${others.join(', ')}.` } : {}),
+    },
+  );
 }
 
 function pathOf(issue: {
@@ -29,7 +39,11 @@ function pathOf(issue: {
 }
 
 /** A union hides its reasons one level down: the first one says more than "Invalid input". */
-function deepest(issue: { code: string | undefined; message: string; errors?: readonly (readonly { message: string }[])[] }): string {
+function deepest(issue: {
+  code: string | undefined;
+  message: string;
+  errors?: readonly (readonly { message: string }[])[];
+}): string {
   if (issue.code !== 'invalid_union') return lowerFirst(issue.message);
   const reasons = new Set((issue.errors ?? []).flat().map((error) => lowerFirst(error.message)));
   return [...reasons].join(', or ') || lowerFirst(issue.message);
@@ -45,7 +59,10 @@ function pathText(path: readonly PropertyKey[], what: string): string {
 /** A scenario of hundreds of models is under a megabyte. */
 const MOST_MB = 8;
 
-/** Reads a file, YAML or JSON, and checks it. Throws `SageServeError` (ERR_SCENARIO_FILE) for one that can't be read, `ConfigError` with file, line and column for what is wrong in it. */
+/**
+ * Reads a file, YAML or JSON, and checks it. Throws `SageServeError` (ERR_SCENARIO_FILE) for one
+ * that can't be read, `ConfigError` with file, line and column for what is wrong in it.
+ */
 export async function readDocument<S extends z.ZodType>(file: string, schema: S, what: string): Promise<z.output<S>> {
   const text = await readText(file, what);
   const lines = new LineCounter();
@@ -75,7 +92,10 @@ function at(file: string, lines: LineCounter, offset: number): string {
   return `${file}:${line}:${col}`;
 }
 
-/** A document and what it stands for. Throws `ConfigError` with file, line and column for what is no YAML, or means nothing. */
+/**
+ * A document and what it stands for. Throws `ConfigError` with file, line and column for what is no
+ * YAML, or means nothing.
+ */
 function parse(file: string, text: string, lines: LineCounter): { document: Document.Parsed; value: unknown } {
   let document: Document.Parsed | undefined;
   try {
@@ -83,7 +103,10 @@ function parse(file: string, text: string, lines: LineCounter): { document: Docu
     const error = document.errors[0];
     if (error !== undefined) {
       const { line, col } = error.linePos?.[0] ?? { line: 1, col: 1 };
-      throw new ConfigError(`${file}:${line}:${col}`, error.code === 'RESOURCE_EXHAUSTION' ? TOO_DEEP : error.message.split('\n')[0]!);
+      throw new ConfigError(
+        `${file}:${line}:${col}`,
+        error.code === 'RESOURCE_EXHAUSTION' ? TOO_DEEP : error.message.split('\n')[0]!,
+      );
     }
     refuseUnresolved(document, file, lines);
     return { document, value: document.toJS({ maxAliasCount: MOST_ALIASES }) };
@@ -105,7 +128,8 @@ function refuseUnresolved(document: Document.Parsed, file: string, lines: LineCo
   let aliases = 0;
   visit(document, {
     Pair(_, { key }) {
-      if (isCollection(key)) throw new ConfigError(at(file, lines, key.range?.[0] ?? 0), 'is a list or a table in the place of a name');
+      if (isCollection(key))
+        throw new ConfigError(at(file, lines, key.range?.[0] ?? 0), 'is a list or a table in the place of a name');
     },
     Node(_, node) {
       if (!isAlias(node)) {
@@ -113,13 +137,18 @@ function refuseUnresolved(document: Document.Parsed, file: string, lines: LineCo
         return;
       }
       const where = at(file, lines, node.range?.[0] ?? 0);
-      if (!names.has(node.source)) throw new ConfigError(where, `*${node.source} stands for nothing: there is no &${node.source} before it`);
-      if (++aliases > MOST_ALIASES_IN_ALL) throw new ConfigError(where, `is one of more than ${MOST_ALIASES_IN_ALL.toLocaleString('en-US')} aliases`);
+      if (!names.has(node.source))
+        throw new ConfigError(where, `*${node.source} stands for nothing: there is no &${node.source} before it`);
+      if (++aliases > MOST_ALIASES_IN_ALL)
+        throw new ConfigError(where, `is one of more than ${MOST_ALIASES_IN_ALL.toLocaleString('en-US')} aliases`);
     },
   });
 }
 
-/** Names that mean something to the language are no names of anybody's: they would get lost, or worse. And what an alias makes part of itself has no end. */
+/**
+ * Names that mean something to the language are no names of anybody's: they would get lost, or
+ * worse. And what an alias makes part of itself has no end.
+ */
 function refuseOddities(
   value: unknown,
   path: readonly PropertyKey[],

@@ -7,12 +7,23 @@ const MOST_DAYS = 3_650;
 const MOST_PLANNED_DAYS = 30;
 /** Columns hold tokens as 32-bit integers. */
 const MOST_TOKENS = 0x7fffffff;
-/** Without control characters, characters that turn the direction of text, and halves of characters. */
+/**
+ * Without control characters, characters that turn the direction of text, and halves of characters.
+ */
 const PLAIN = /^[^\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u202a-\u202e\u2066-\u2069]*$/u;
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
 
-/** `90s`, `15m`, `24h`, `7d` or a number of seconds, as milliseconds; undefined where it is not one. */
+/**
+ * `90s`, `15m`, `24h`, `7d` or a number of seconds, as milliseconds; undefined where it is not one.
+ */
 export function parseDurationMs(value: string | number): number | undefined {
   if (typeof value === 'number') return value >= 0 ? value * 1_000 : undefined;
   const match = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*$/.exec(value);
@@ -20,14 +31,20 @@ export function parseDurationMs(value: string | number): number | undefined {
 }
 
 const duration = z
-  .union([z.string().regex(/^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*$/, 'must be a duration such as 90s, 15m, 24h or 7d'), z.number().min(0)])
+  .union([
+    z.string().regex(/^\s*\d+(\.\d+)?\s*(ms|s|m|h|d|w)\s*$/, 'must be a duration such as 90s, 15m, 24h or 7d'),
+    z.number().min(0),
+  ])
   .refine((value) => parseDurationMs(value)! <= MOST_DAYS * UNIT_MS['d']!, `must be at most ${MOST_DAYS}d`)
   .describe('A duration such as 90s, 15m, 24h or 7d, or a number of seconds.');
 const positiveDuration = duration.refine((value) => parseDurationMs(value)! > 0, 'must be longer than 0');
 /** How often something happens. */
 const cadence = duration.refine((value) => parseDurationMs(value)! >= 1, 'must be 1ms or more');
 /** The same, no longer than forecasts and plans make sense for. */
-const shortDuration = cadence.refine((value) => parseDurationMs(value)! <= MOST_PLANNED_DAYS * UNIT_MS['d']!, `must be at most ${MOST_PLANNED_DAYS}d`);
+const shortDuration = cadence.refine(
+  (value) => parseDurationMs(value)! <= MOST_PLANNED_DAYS * UNIT_MS['d']!,
+  `must be at most ${MOST_PLANNED_DAYS}d`,
+);
 const share = z.number().min(0).max(1e9);
 const count = z.number().int().min(0).max(1_000_000_000);
 const usd = z.number().min(0).max(1e9);
@@ -37,7 +54,9 @@ const name = plainName;
 const path = z.string().min(1).max(4_096).regex(PLAIN, 'must not have control characters');
 /** Instances of an endpoint: each has a place in tables that are made before a run. */
 const instances = z.number().int().min(0).max(50_000);
-const policy = z.union([name, z.looseObject({ name })]).describe('A name, or a table with a name and the options of the policy.');
+const policy = z
+  .union([name, z.looseObject({ name })])
+  .describe('A name, or a table with a name and the options of the policy.');
 const quantiles = z
   .array(z.tuple([z.number().min(0).max(1), z.number().min(1).max(MOST_TOKENS)]))
   .min(1)
@@ -45,26 +64,47 @@ const quantiles = z
   .describe('Quantiles as [level, tokens], both rising.');
 const tierShares = z.partialRecord(z.enum(WORKLOAD_TIERS), share);
 
-/** The scenario file, as the user writes it. Every field but regions, skus and models has a default. */
+/**
+ * The scenario file, as the user writes it. Every field but regions, skus and models has a default.
+ */
 export const scenarioSchema = z
   .strictObject({
     $schema: z.string().optional(),
     name: name.default('scenario'),
     description: z.string().max(10_000).optional(),
     seed: z.union([z.number().int(), z.string().max(1_000)]).default(1),
-    duration: positiveDuration.optional().describe('Length of the run; needed for generated traffic. A trace is cut there.'),
+    duration: positiveDuration
+      .optional()
+      .describe('Length of the run; needed for generated traffic. A trace is cut there.'),
     traffic: z
       .strictObject({
-        requestsPerDay: z.number().positive().max(1e10).optional().describe('Generated traffic: mean over a whole week.'),
-        startHourOfWeek: z.number().min(0).max(168).default(24).describe('Hours after Sunday 00:00 UTC at which the run starts; 24 is Monday.'),
+        requestsPerDay: z
+          .number()
+          .positive()
+          .max(1e10)
+          .optional()
+          .describe('Generated traffic: mean over a whole week.'),
+        startHourOfWeek: z
+          .number()
+          .min(0)
+          .max(168)
+          .default(24)
+          .describe('Hours after Sunday 00:00 UTC at which the run starts; 24 is Monday.'),
         tiers: tierShares.default({ 'interactive-fast': 0.36, 'interactive-normal': 0.36, 'non-interactive': 0.28 }),
         shape: z
           .union([z.enum(['azure-2024', 'flat']), z.array(share).length(168)])
           .default('azure-2024')
-          .describe('Rate by hour of the week from Sunday 00:00 UTC: that of the Azure 2024 week, none, or 168 values of your own.'),
-        warmup: duration.default(0).describe('How long generated traffic has gone on before the run, where it continues an earlier one.'),
+          .describe(
+            'Rate by hour of the week from Sunday 00:00 UTC: that of the Azure 2024 week, none, or 168 values of ' +
+              'your own.',
+          ),
+        warmup: duration
+          .default(0)
+          .describe('How long generated traffic has gone on before the run, where it continues an earlier one.'),
         rateNoise: z.number().min(0).max(10).optional(),
-        burst: z.strictObject({ every: positiveDuration, length: positiveDuration, factor: z.number().min(0).max(10_000) }).optional(),
+        burst: z
+          .strictObject({ every: positiveDuration, length: positiveDuration, factor: z.number().min(0).max(10_000) })
+          .optional(),
         promptTokens: quantiles.optional(),
         outputTokens: quantiles.optional(),
         trace: path.optional().describe('A trace file to replay instead, relative to the scenario file.'),
@@ -80,7 +120,12 @@ export const scenarioSchema = z
         z.strictObject({
           name,
           share: share.default(1).describe('Share of the traffic that comes from here.'),
-          phaseHours: z.number().min(-168).max(168).default(0).describe('How much later than the reference the day begins.'),
+          phaseHours: z
+            .number()
+            .min(-168)
+            .max(168)
+            .default(0)
+            .describe('How much later than the reference the day begins.'),
           gpus: z.record(name, count).describe('GPUs by SKU.'),
         }),
       )
@@ -108,7 +153,11 @@ export const scenarioSchema = z
         z.strictObject({
           name,
           share: share.default(1).describe('Share of the traffic that asks for it.'),
-          shape: z.array(share).length(168).optional().describe('Rate by hour of the week of this model; that of the traffic where it is not given.'),
+          shape: z
+            .array(share)
+            .length(168)
+            .optional()
+            .describe('Rate by hour of the week of this model; that of the traffic where it is not given.'),
           promptTokens: quantiles.optional(),
           outputTokens: quantiles.optional(),
           deployments: z
@@ -119,14 +168,20 @@ export const scenarioSchema = z
                 initialInstances: instances.optional().describe('maxInstances where it is not given.'),
                 initialSpotInstances: instances
                   .optional()
-                  .describe('Instances that are donated as spot at the start and hold the weights; 0 where it is not given.'),
+                  .describe(
+                    'Instances that are donated as spot at the start and hold the weights; 0 where it is not given.',
+                  ),
                 minInstances: instances.default(2),
                 maxInstances: instances.default(20),
               }),
             )
             .min(1)
             .max(200),
-          regions: z.array(name).max(500).optional().describe('Regions that host it; all of them where it is not given.'),
+          regions: z
+            .array(name)
+            .max(500)
+            .optional()
+            .describe('Regions that host it; all of them where it is not given.'),
         }),
       )
       .min(1)
@@ -137,7 +192,9 @@ export const scenarioSchema = z
     batchScheduler: policy.default('pf'),
     release: policy.default('utilization'),
     strategies: z.array(policy).min(1).max(200).default(['reactive']),
-    scalingInterval: cadence.default('1s').describe('How often the strategy is asked between plans, and releases of held work are looked at.'),
+    scalingInterval: cadence
+      .default('1s')
+      .describe('How often the strategy is asked between plans, and releases of held work are looked at.'),
     endpointDelay: duration.default(0).describe("Time from the region's front door to an instance."),
     engine: z
       .strictObject({
@@ -151,18 +208,39 @@ export const scenarioSchema = z
       .default({}),
     placement: z
       .strictObject({
-        localShare: z.number().min(0).max(1).default(0.8).describe("Share of a region's own peak that must be servable in it."),
-        targetUtilization: z.number().gt(0).max(1).default(0.7).describe('Share of its full throughput that an instance is planned to carry.'),
-        demandQuantile: z.number().gt(0).lt(1).default(0.9).describe('Quantile of the forecast that capacity must carry.'),
+        localShare: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(0.8)
+          .describe("Share of a region's own peak that must be servable in it."),
+        targetUtilization: z
+          .number()
+          .gt(0)
+          .max(1)
+          .default(0.7)
+          .describe('Share of its full throughput that an instance is planned to carry.'),
+        demandQuantile: z
+          .number()
+          .gt(0)
+          .lt(1)
+          .default(0.9)
+          .describe('Quantile of the forecast that capacity must carry.'),
         demandBudget: z
           .number()
           .min(1)
           .max(500)
           .optional()
-          .describe('How many regions of a model are at that quantile at once, the others at their mean; all where it is not given.'),
+          .describe(
+            'How many regions of a model are at that quantile at once, the others at their mean; all where it is ' +
+              'not given.',
+          ),
         hysteresisUsd: usd.default(0).describe('A price on every instance that is started or released.'),
         distanceUsdPerMillionTokens: usd.default(0.01).describe('Serving a million tokens in a region 100 ms away.'),
-        residency: z.record(name, z.array(name).min(1)).default({}).describe('Region → regions that may serve its traffic; any where it is not given.'),
+        residency: z
+          .record(name, z.array(name).min(1))
+          .default({})
+          .describe('Region → regions that may serve its traffic; any where it is not given.'),
         nonInteractiveBuffer: z
           .number()
           .min(0)
@@ -173,7 +251,10 @@ export const scenarioSchema = z
       .prefault({}),
     history: duration
       .default(0)
-      .describe('Demand of this long before the run is known to forecasters. Of a trace, its first part serves as that, and is not run.'),
+      .describe(
+        'Demand of this long before the run is known to forecasters. Of a trace, its first part serves as that, ' +
+          'and is not run.',
+      ),
     control: z
       .strictObject({
         forecaster: policy.default('auto'),
@@ -205,14 +286,26 @@ export const scenarioSchema = z
       .array(path)
       .max(100)
       .default([])
-      .describe('Modules with policies of your own, relative to the scenario file; each exports a catalogue by default.'),
+      .describe(
+        'Modules with policies of your own, relative to the scenario file; each exports a catalogue by default.',
+      ),
     objectives: z
       .partialRecord(
         z.enum(WORKLOAD_TIERS),
-        z.strictObject({ ttft: duration.optional(), attainmentTarget: z.number().min(0).max(1).optional(), deadline: duration.optional() }),
+        z.strictObject({
+          ttft: duration.optional(),
+          attainmentTarget: z.number().min(0).max(1).optional(),
+          deadline: duration.optional(),
+        }),
       )
       .default({}),
-    maxOutputTokens: z.number().int().min(1).max(MOST_TOKENS).default(4_096).describe('Output limit shown to policies; the true length is never shown.'),
+    maxOutputTokens: z
+      .number()
+      .int()
+      .min(1)
+      .max(MOST_TOKENS)
+      .default(4_096)
+      .describe('Output limit shown to policies; the true length is never shown.'),
   })
   .describe('A SageServe scenario: a fleet, its traffic, and the policies that run it.');
 
@@ -223,5 +316,9 @@ export type Scenario = z.output<typeof scenarioSchema>;
 
 /** The JSON Schema of scenario files, for editors. */
 export function scenarioJsonSchema(): Record<string, unknown> {
-  return { ...z.toJSONSchema(scenarioSchema, { io: 'input' }), $id: 'https://sageserve.dev/scenario.schema.json', title: 'SageServe scenario' };
+  return {
+    ...z.toJSONSchema(scenarioSchema, { io: 'input' }),
+    $id: 'https://sageserve.dev/scenario.schema.json',
+    title: 'SageServe scenario',
+  };
 }

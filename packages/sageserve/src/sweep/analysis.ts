@@ -10,7 +10,10 @@ export interface SweepSetting {
   readonly parameters: Readonly<Record<string, ParameterValue>>;
   readonly seeds: number;
   readonly gpuHours: Estimate;
-  /** Attainment of the interactive tier that stands the worst against its target. Non-interactive work counts only for whether objectives are met, unless there is nothing else. */
+  /**
+   * Attainment of the interactive tier that stands the worst against its target. Non-interactive
+   * work counts only for whether objectives are met, unless there is nothing else.
+   */
   readonly attainment: Estimate;
   /** Target of that tier. */
   readonly target: number;
@@ -26,13 +29,21 @@ export interface SweepSetting {
 export interface MainEffect {
   readonly scenario: string;
   readonly parameter: string;
-  readonly levels: readonly { readonly value: ParameterValue; readonly runs: number; readonly gpuHours: number; readonly attainment: number }[];
+  readonly levels: readonly {
+    readonly value: ParameterValue;
+    readonly runs: number;
+    readonly gpuHours: number;
+    readonly attainment: number;
+  }[];
 }
 
 export interface SweepAnalysis {
   readonly settings: readonly SweepSetting[];
   readonly effects: readonly MainEffect[];
-  /** By scenario: the cheapest setting that meets every objective, or, where none does, the one that comes nearest. */
+  /**
+   * By scenario: the cheapest setting that meets every objective, or, where none does, the one that
+   * comes nearest.
+   */
   readonly best: Readonly<Record<string, SweepSetting>>;
 }
 
@@ -45,7 +56,10 @@ interface Attained {
   readonly margin: number;
 }
 
-/** What stands the worst against its target: of the interactive tiers, and of all; undefined for a run without requests. */
+/**
+ * What stands the worst against its target: of the interactive tiers, and of all; undefined for a
+ * run without requests.
+ */
 function attainedBy(run: FinishedRun, targets: AttainmentTargets): Attained | undefined {
   const of = (tier: WorkloadTier): Attained[] => {
     const attainment = run.measures[`${tier}/slo`];
@@ -59,7 +73,10 @@ function attainedBy(run: FinishedRun, targets: AttainmentTargets): Attained | un
   return shown === undefined ? undefined : { ...shown, margin: worst(all)!.margin };
 }
 
-/** Settings, the Pareto front of GPU-hours against SLO attainment, the effect of each parameter by itself, and the best setting of each scenario. */
+/**
+ * Settings, the Pareto front of GPU-hours against SLO attainment, the effect of each parameter by
+ * itself, and the best setting of each scenario.
+ */
 export function analyseSweep(runs: readonly FinishedRun[], targets: AttainmentTargets = {}): SweepAnalysis {
   const groups = new Map<string, FinishedRun[]>();
   for (const run of runs) {
@@ -81,20 +98,32 @@ export function analyseSweep(runs: readonly FinishedRun[], targets: AttainmentTa
         settings.filter((one) => one.scenario === scenario),
       ),
     ),
-    best: Object.fromEntries(scenarios.map((scenario) => [scenario, bestOf(settings.filter((one) => one.scenario === scenario))])),
+    best: Object.fromEntries(
+      scenarios.map((scenario) => [scenario, bestOf(settings.filter((one) => one.scenario === scenario))]),
+    ),
   };
 }
 
 type PlainSetting = Omit<SweepSetting, 'onFront'>;
 
-/** Those that no other of their scenario beats: from the cheapest on, each that attains more than all that cost less, and as much as any that costs the same. */
+/**
+ * Those that no other of their scenario beats: from the cheapest on, each that attains more than
+ * all that cost less, and as much as any that costs the same.
+ */
 function frontOf(settings: readonly PlainSetting[]): Set<PlainSetting> {
   const front = new Set<PlainSetting>();
   const best = new Map<string, { attainment: number; gpuHours: number }>();
-  for (const one of settings.toSorted((a, b) => a.gpuHours.mean - b.gpuHours.mean || b.attainment.mean - a.attainment.mean)) {
+  for (const one of settings.toSorted(
+    (a, b) => a.gpuHours.mean - b.gpuHours.mean || b.attainment.mean - a.attainment.mean,
+  )) {
     const [gpuHours, attainment] = [one.gpuHours.mean, one.attainment.mean];
     const so = best.get(one.scenario);
-    if (so !== undefined && !(attainment > so.attainment) && !(attainment === so.attainment && gpuHours === so.gpuHours)) continue;
+    if (
+      so !== undefined &&
+      !(attainment > so.attainment) &&
+      !(attainment === so.attainment && gpuHours === so.gpuHours)
+    )
+      continue;
     front.add(one);
     best.set(one.scenario, { attainment, gpuHours });
   }
@@ -124,11 +153,15 @@ function settingOf(runs: readonly FinishedRun[], targets: AttainmentTargets): Pl
   };
 }
 
-/** Strategy and every parameter with more than one level; a level's mean is over the settings that have it, each counted once. */
+/**
+ * Strategy and every parameter with more than one level; a level's mean is over the settings that
+ * have it, each counted once.
+ */
 function effectsOf(scenario: string, settings: readonly SweepSetting[]): MainEffect[] {
   const names = ['strategy', ...new Set(settings.flatMap(({ parameters }) => Object.keys(parameters)))];
   return names.flatMap((parameter) => {
-    const levelOf = (one: SweepSetting): ParameterValue | undefined => (parameter === 'strategy' ? one.strategy : one.parameters[parameter]);
+    const levelOf = (one: SweepSetting): ParameterValue | undefined =>
+      parameter === 'strategy' ? one.strategy : one.parameters[parameter];
     const byLevel = new Map<ParameterValue, SweepSetting[]>();
     for (const one of settings) {
       const value = levelOf(one);

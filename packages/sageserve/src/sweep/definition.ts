@@ -31,13 +31,31 @@ const sweepSchema = z
     $schema: z.string().optional(),
     name: name.optional(),
     description: z.string().optional(),
-    scenarios: z.array(source).min(1).max(1_000).optional().describe('Presets, or scenario files relative to the sweep file.'),
-    strategies: z.array(strategy).min(1).max(1_000).optional().describe("Those of each scenario where they aren't given."),
-    seeds: seeds.optional().describe("How many (5 stands for 1 to 5), or which; that of each scenario where they aren't given."),
+    scenarios: z
+      .array(source)
+      .min(1)
+      .max(1_000)
+      .optional()
+      .describe('Presets, or scenario files relative to the sweep file.'),
+    strategies: z
+      .array(strategy)
+      .min(1)
+      .max(1_000)
+      .optional()
+      .describe("Those of each scenario where they aren't given."),
+    seeds: seeds
+      .optional()
+      .describe("How many (5 stands for 1 to 5), or which; that of each scenario where they aren't given."),
     set: values
       .default({})
-      .describe('Fields of every scenario, such as duration or traffic.requestsPerDay, or options of a strategy, such as reactive.scaleOutAbove.'),
-    parameters: z.record(pathName, z.array(value).min(1).max(100_000)).default({}).describe('What is varied, each with its values: every combination is run.'),
+      .describe(
+        'Fields of every scenario, such as duration or traffic.requestsPerDay, or options of a strategy, such as ' +
+          'reactive.scaleOutAbove.',
+      ),
+    parameters: z
+      .record(pathName, z.array(value).min(1).max(100_000))
+      .default({})
+      .describe('What is varied, each with its values: every combination is run.'),
     runs: z
       .array(z.strictObject({ scenario: source, strategy, seeds: seeds.optional(), set: values.default({}) }))
       .default([])
@@ -47,12 +65,18 @@ const sweepSchema = z
 
 /** The JSON Schema of sweep files, for editors. */
 export function sweepJsonSchema(): Record<string, unknown> {
-  return { ...z.toJSONSchema(sweepSchema, { io: 'input' }), $id: 'https://sageserve.dev/sweep.schema.json', title: 'SageServe sweep' };
+  return {
+    ...z.toJSONSchema(sweepSchema, { io: 'input' }),
+    $id: 'https://sageserve.dev/sweep.schema.json',
+    title: 'SageServe sweep',
+  };
 }
 
 /** One simulation of a sweep. */
 export interface SweepRun {
-  /** Stands for everything that the result depends on: the same run has the same key in any sweep. */
+  /**
+   * Stands for everything that the result depends on: the same run has the same key in any sweep.
+   */
   readonly key: string;
   readonly scenario: string;
   readonly strategy: string;
@@ -67,7 +91,9 @@ export interface SweepTask {
   readonly scenario: Scenario;
   readonly choice: PolicyChoice;
   readonly seed: number | string;
-  /** The other files that the scenario takes something from, as they were when the sweep was read. */
+  /**
+   * The other files that the scenario takes something from, as they were when the sweep was read.
+   */
   readonly inputs: readonly InputFile[];
 }
 
@@ -77,7 +103,11 @@ export interface Sweep {
   readonly runs: readonly SweepRun[];
 }
 
-/** Reads a sweep file and works out its runs, each once. Every fleet is built once, so that what cannot work is found before anything runs. Throws `ConfigError` and `SageServeError` as scenarios do. */
+/**
+ * Reads a sweep file and works out its runs, each once. Every fleet is built once, so that what
+ * cannot work is found before anything runs. Throws `ConfigError` and `SageServeError` as scenarios
+ * do.
+ */
 export async function readSweep(file: string, version: string, signal?: AbortSignal): Promise<Sweep> {
   const document = await readDocument(file, sweepSchema, 'sweep');
   const pacer = new Pacer();
@@ -111,7 +141,9 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
     own: z.output<typeof seeds> | undefined,
   ): Promise<void> => {
     const choice = plainChoice(given);
-    const names = [...(document.strategies ?? base.strategies), ...document.runs.map((one) => one.strategy)].map(nameOf);
+    const names = [...(document.strategies ?? base.strategies), ...document.runs.map((one) => one.strategy)].map(
+      nameOf,
+    );
     const made = withParameters(
       base,
       choice,
@@ -120,20 +152,31 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
     );
     const parsed = parseScenario(made.scenario);
     const { trace } = parsed.traffic;
-    // A trace that the sweep names is taken relative to it, as one that a scenario names is to that.
-    const scenario = trace === undefined ? parsed : { ...parsed, traffic: { ...parsed.traffic, trace: resolve(dirname(file), trace) } };
+    // A trace that the sweep names is taken relative to it, as one that a scenario names is to
+    // that.
+    const scenario =
+      trace === undefined
+        ? parsed
+        : { ...parsed, traffic: { ...parsed.traffic, trace: resolve(dirname(file), trace) } };
     const setting = JSON.stringify([scenario, made.choice]);
     if (pacer.due) await pacer.turn(signal);
     const settingHash = hashOf(setting);
-    if (!checked.has(settingHash)) buildSimulation(scenario, made.choice, await loadPlugins(scenario, undefined, DEFAULT_CATALOGUE));
+    if (!checked.has(settingHash))
+      buildSimulation(scenario, made.choice, await loadPlugins(scenario, undefined, DEFAULT_CATALOGUE));
     checked.add(settingHash);
     const inputs = await files.of(scenario);
-    const list = own === undefined ? [scenario.seed] : typeof own === 'number' ? Array.from({ length: own }, (_, i) => i + 1) : own;
+    const list =
+      own === undefined
+        ? [scenario.seed]
+        : typeof own === 'number'
+          ? Array.from({ length: own }, (_, i) => i + 1)
+          : own;
     for (const seed of list) {
       // Where a file lies does not matter, only what is in it.
       const key = hashOf(JSON.stringify([version, setting, inputs.map(({ hash }) => hash), seed, ...arithmetic]));
       const task = { scenario, choice: made.choice, seed, inputs };
-      if (!runs.has(key)) runs.set(key, { key, scenario: scenario.name, strategy: labelOf(choice), parameters: varied, seed, task });
+      if (!runs.has(key))
+        runs.set(key, { key, scenario: scenario.name, strategy: labelOf(choice), parameters: varied, seed, task });
     }
   };
   await refuseTooMany(document, scenarioNamed);
@@ -144,21 +187,29 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
         await add(base, choice, document.set, varied, document.seeds);
     }
   }
-  for (const one of document.runs) await add(await scenarioNamed(one.scenario), one.strategy, document.set, one.set, one.seeds ?? document.seeds);
-  return { name: document.name ?? basename(file, extname(file)), description: document.description, runs: [...runs.values()] };
+  for (const one of document.runs)
+    await add(await scenarioNamed(one.scenario), one.strategy, document.set, one.set, one.seeds ?? document.seeds);
+  return {
+    name: document.name ?? basename(file, extname(file)),
+    description: document.description,
+    runs: [...runs.values()],
+  };
 }
 
 async function open(scenario: string, sweepFile: string): Promise<Scenario> {
   if (PRESET_NAMES.includes(scenario)) return preset(scenario);
   if (!/[./\\]/.test(scenario))
-    throw new ConfigError('scenarios', `"${scenario}" is no preset`, { hint: `Presets are ${PRESET_NAMES.join(', ')}; a file is named with its ending.` });
+    throw new ConfigError('scenarios', `"${scenario}" is no preset`, {
+      hint: `Presets are ${PRESET_NAMES.join(', ')}; a file is named with its ending.`,
+    });
   const file = resolve(dirname(sweepFile), scenario);
   const read = await readScenario(file);
   return { ...read, plugins: read.plugins.map((path) => resolve(dirname(file), path)) };
 }
 
 /** A table with a name and nothing else means the name. */
-const plainChoice = (choice: PolicyChoice): PolicyChoice => (typeof choice === 'object' && Object.keys(choice).length === 1 ? choice.name : choice);
+const plainChoice = (choice: PolicyChoice): PolicyChoice =>
+  typeof choice === 'object' && Object.keys(choice).length === 1 ? choice.name : choice;
 
 const nameOf = (choice: PolicyChoice): string => (typeof choice === 'string' ? choice : choice.name);
 
@@ -168,7 +219,8 @@ function labelOf(choice: PolicyChoice): string {
   const options = Object.entries(choice).filter(([key]) => key !== 'name');
   return options.length === 0
     ? choice.name
-    : `${choice.name} (${options.map(([key, option]) => `${key} ${typeof option === 'string' ? option : JSON.stringify(option)}`).join(', ')})`;
+    : `${choice.name} ` +
+        `(${options.map(([key, option]) => `${key} ${typeof option === 'string' ? option : JSON.stringify(option)}`).join(', ')})`;
 }
 
 /** Every setting is held as a scenario of its own: so many characters of JSON together. */
@@ -177,9 +229,13 @@ const MOST_CHARACTERS = 1e9;
 const MOST_RUNS = 200_000;
 
 /** Counts before anything is made. Throws `ConfigError` for a sweep that is too large. */
-async function refuseTooMany(document: z.output<typeof sweepSchema>, scenarioNamed: (source: string) => Promise<Scenario>): Promise<void> {
+async function refuseTooMany(
+  document: z.output<typeof sweepSchema>,
+  scenarioNamed: (source: string) => Promise<Scenario>,
+): Promise<void> {
   const { parameters } = document;
-  const seedsOf = (own: z.output<typeof seeds> | undefined): number => (own === undefined ? 1 : typeof own === 'number' ? own : own.length);
+  const seedsOf = (own: z.output<typeof seeds> | undefined): number =>
+    own === undefined ? 1 : typeof own === 'number' ? own : own.length;
   let runs = 0;
   let characters = 0;
   const sizes = new Map<string, number>();
@@ -192,7 +248,10 @@ async function refuseTooMany(document: z.output<typeof sweepSchema>, scenarioNam
     const strategies = document.strategies ?? (await scenarioNamed(scenario)).strategies;
     const size = await sizeOf(scenario);
     for (const choice of strategies) {
-      const settings = Object.entries(parameters).reduce((product, [path, list]) => product * (concerns(path, choice, strategies) ? list.length : 1), 1);
+      const settings = Object.entries(parameters).reduce(
+        (product, [path, list]) => product * (concerns(path, choice, strategies) ? list.length : 1),
+        1,
+      );
       runs += settings * seedsOf(document.seeds);
       characters += settings * size;
     }
@@ -202,14 +261,20 @@ async function refuseTooMany(document: z.output<typeof sweepSchema>, scenarioNam
     characters += await sizeOf(one.scenario);
   }
   if (runs <= MOST_RUNS && characters > MOST_CHARACTERS)
-    throw new ConfigError('scenarios', `have ${(characters / 1e9).toFixed(1)} GB of text in all settings together; the most is ${MOST_CHARACTERS / 1e9} GB`, {
-      hint: 'Make sweeps of fewer settings, one after another: several may have one folder.',
-    });
+    throw new ConfigError(
+      'scenarios',
+      `have ${(characters / 1e9).toFixed(1)} GB of text in all settings together; the most is ` +
+        `${MOST_CHARACTERS / 1e9} GB`,
+      {
+        hint: 'Make sweeps of fewer settings, one after another: several may have one folder.',
+      },
+    );
   if (runs <= MOST_RUNS) return;
   const lists = Object.entries(parameters).map(([path, list]) => `${list.length} of ${path}`);
   throw new ConfigError(
     lists.length > 0 ? 'parameters' : 'seeds',
-    `make ${runs.toLocaleString('en-US')} runs with the scenarios, strategies and seeds; the most is ${MOST_RUNS.toLocaleString('en-US')}`,
+    `make ${runs.toLocaleString('en-US')} runs with the scenarios, strategies and seeds; the most is ` +
+      MOST_RUNS.toLocaleString('en-US'),
     lists.length > 0 ? { hint: `Values: ${lists.join(', ')}.` } : {},
   );
 }
@@ -220,7 +285,10 @@ function concerns(path: string, choice: PolicyChoice, strategies: readonly Polic
   return first === nameOf(choice) || !strategies.some((other) => nameOf(other) === first);
 }
 
-/** Every combination of the parameters that concern a strategy: those of the scenario and its own options. */
+/**
+ * Every combination of the parameters that concern a strategy: those of the scenario and its own
+ * options.
+ */
 function combinations(
   parameters: Readonly<Record<string, readonly ParameterValue[]>>,
   choice: PolicyChoice,

@@ -19,8 +19,9 @@ const own = new Set<string>();
 let asked = 0;
 
 /**
- * Takes a folder for this process: two sweeps in one would run everything twice. A lock whose process is gone is taken over, by one; one of another machine is not, since nobody here can say. Returns how to give it back.
- * Throws `ConfigError` with who holds it.
+ * Takes a folder for this process: two sweeps in one would run everything twice. A lock whose
+ * process is gone is taken over, by one; one of another machine is not, since nobody here can say.
+ * Returns how to give it back. Throws `ConfigError` with who holds it.
  */
 export function lockFolder(path: string, folder: string): () => void {
   // Unlike any other of this folder: of this machine, this process, and this time that it asks.
@@ -35,9 +36,14 @@ export function lockFolder(path: string, folder: string): () => void {
       if (found === undefined) continue;
       const other = holderOf(found);
       if (attempt > MOST_ATTEMPTS || !isGone(other, found))
-        throw new ConfigError('--out', `another sweep is at work in ${folder}: process ${other?.pid ?? 'unknown'} on ${other?.host ?? 'this machine'}`, {
-          hint: `Wait for it, or name another folder. If it is gone, remove ${path}.`,
-        });
+        throw new ConfigError(
+          '--out',
+          `another sweep is at work in ${folder}: process ${other?.pid ?? 'unknown'} on ` +
+            (other?.host ?? 'this machine'),
+          {
+            hint: `Wait for it, or name another folder. If it is gone, remove ${path}.`,
+          },
+        );
       if (takeOver(path, found, written, text)) break;
     }
   } catch (cause) {
@@ -80,8 +86,9 @@ function take(path: string, written: string, text: string): boolean {
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 
 /**
- * Takes the place of a lock whose process is gone, with a file in which one's own is written. Of several that saw the same lock one may: it claims what the lock says, looks again, and puts its own over it. A claim is a lock itself: that of
- * a process which is gone is taken over alike.
+ * Takes the place of a lock whose process is gone, with a file in which one's own is written. Of
+ * several that saw the same lock one may: it claims what the lock says, looks again, and puts its
+ * own over it. A claim is a lock itself: that of a process which is gone is taken over alike.
  */
 export function takeOver(path: string, found: string, written: string, text: string): boolean {
   const claim = claimOf(path, found);
@@ -113,7 +120,8 @@ export function claimOf(path: string, found: string): string {
 function textOf(path: string): string | undefined {
   try {
     // Nobody may be at the other end of a pipe.
-    if (!statSync(path).isFile()) throw new ConfigError('--out', `${path} is no plain file`, { hint: 'Name another folder.' });
+    if (!statSync(path).isFile())
+      throw new ConfigError('--out', `${path} is no plain file`, { hint: 'Name another folder.' });
     return readFileSync(path, 'utf8');
   } catch (cause) {
     if ((cause as { code?: string }).code === 'ENOENT') return undefined;
@@ -133,13 +141,16 @@ function holderOf(text: string): Holder | undefined {
 function isGone(other: Holder | undefined, text: string): boolean {
   if (other === undefined) return true;
   if (other.host !== hostname()) return false;
-  // One of the same number that had it before this one began, as in a container that was started again.
+  // One of the same number that had it before this one began, as in a container that was started
+  // again.
   if (other.pid === process.pid) return !own.has(text);
   const began = beganOf(other.pid);
   return !isAlive(other.pid) || (other.began !== undefined && began !== undefined && began !== other.began);
 }
 
-/** When a process began, in ticks since the machine did; undefined where the system does not tell. */
+/**
+ * When a process began, in ticks since the machine did; undefined where the system does not tell.
+ */
 function beganOf(pid: number): string | undefined {
   return aboutProcess(pid)?.[19];
 }

@@ -9,7 +9,10 @@ export interface InputFile {
   readonly hash: string;
 }
 
-/** Traces and plug-ins of scenarios, each read once. Of a plug-in its own file counts, not what that imports. */
+/**
+ * Traces and plug-ins of scenarios, each read once. Of a plug-in its own file counts, not what that
+ * imports.
+ */
 export class InputFiles {
   readonly #known = new Map<string, Promise<string>>();
 
@@ -30,14 +33,18 @@ export class InputFiles {
 async function hashOf(path: string): Promise<string> {
   try {
     const about = await stat(path);
-    if (!about.isFile()) throw new Error(about.isDirectory() ? 'it is a folder' : 'a pipe can be read once, and each run reads it');
+    if (!about.isFile())
+      throw new Error(about.isDirectory() ? 'it is a folder' : 'a pipe can be read once, and each run reads it');
     return await contentHash(path);
   } catch (cause) {
     throw new SageServeError('ERR_TRACE_FILE', `can't read ${path}: ${messageOf(cause)}`, { cause });
   }
 }
 
-/** Throws `SageServeError` (ERR_RUN) where a file is not what it was when the sweep was read: a result would be kept as that of another run. */
+/**
+ * Throws `SageServeError` (ERR_RUN) where a file is not what it was when the sweep was read: a
+ * result would be kept as that of another run.
+ */
 export async function checkInputs(inputs: readonly InputFile[]): Promise<void> {
   for (const { path, hash } of inputs)
     if ((await hashOf(path)) !== hash)

@@ -8,9 +8,12 @@ const FORBIDDEN = ['__proto__', 'constructor', 'prototype'];
 export type ParameterValue = number | string | boolean;
 
 /**
- * A scenario and a strategy with some of their fields set. A path is that of a field of the scenario with dots between, where members of a list go by their name, their position or `*` for each
- * (`models.llama-2-70b.deployments.*.maxInstances`); or an option of the strategy after its name (`reactive.scaleOutAbove`). Paths of `others`, which are other strategies' names, are not this one's and do nothing.
- * Throws `ConfigError` for a path that leads nowhere; what it leads to is checked with the scenario.
+ * A scenario and a strategy with some of their fields set. A path is that of a field of the
+ * scenario with dots between, where members of a list go by their name, their position or `*` for
+ * each (`models.llama-2-70b.deployments.*.maxInstances`); or an option of the strategy after its
+ * name (`reactive.scaleOutAbove`). Paths of `others`, which are other strategies' names, are not
+ * this one's and do nothing. Throws `ConfigError` for a path that leads nowhere; what it leads to
+ * is checked with the scenario.
  */
 export function withParameters(
   scenario: Scenario,
@@ -27,7 +30,8 @@ export function withParameters(
     if (odd !== undefined) throw new ConfigError(path, `"${odd}" is no field`);
     const first = segments[0]!;
     if (path === 'seed') throw new ConfigError(path, 'is not a parameter: seeds are listed under seeds');
-    if (first === name && segments.length === 2) chosen = { ...(typeof chosen === 'string' ? { name } : chosen), [segments[1]!]: value };
+    if (first === name && segments.length === 2)
+      chosen = { ...(typeof chosen === 'string' ? { name } : chosen), [segments[1]!]: value };
     else if (Object.hasOwn(changed, first) || segments.length === 1) set(changed, segments, value, path);
     else if (!others.includes(first))
       throw new ConfigError(path, `"${first}" is neither a field of the scenario nor a strategy of the sweep`, {
@@ -37,7 +41,12 @@ export function withParameters(
   return { scenario: changed as ScenarioInput, choice: chosen };
 }
 
-function set(container: Record<string, unknown> | unknown[], segments: readonly string[], value: ParameterValue, path: string): void {
+function set(
+  container: Record<string, unknown> | unknown[],
+  segments: readonly string[],
+  value: ParameterValue,
+  path: string,
+): void {
   if (Array.isArray(container)) {
     const members = container;
     const { chosen, length } = membersAt(members, segments, path);
@@ -56,8 +65,15 @@ function set(container: Record<string, unknown> | unknown[], segments: readonly 
   }
 }
 
-/** Which members of a list the first segments mean, and how many segments that takes: names may have dots. */
-function membersAt(members: readonly unknown[], segments: readonly string[], path: string): { chosen: readonly number[]; length: number } {
+/**
+ * Which members of a list the first segments mean, and how many segments that takes: names may have
+ * dots.
+ */
+function membersAt(
+  members: readonly unknown[],
+  segments: readonly string[],
+  path: string,
+): { chosen: readonly number[]; length: number } {
   const first = segments[0]!;
   if (first === '*' && members.length > 0) return { chosen: members.map((_, i) => i), length: 1 };
   for (let length = segments.length; length > 0; length--) {
@@ -66,7 +82,9 @@ function membersAt(members: readonly unknown[], segments: readonly string[], pat
   }
   if (/^\d+$/.test(first) && Number(first) < members.length) return { chosen: [Number(first)], length: 1 };
   throw new ConfigError(path, `there is no "${first}"`, {
-    hint: `There are ${members.map((member, i) => nameOf(member) ?? String(i)).join(', ') || 'none'}; * stands for each.`,
+    hint:
+      `There are ${members.map((member, i) => nameOf(member) ?? String(i)).join(', ') || 'none'}; * stands for ` +
+      'each.',
   });
 }
 
@@ -75,6 +93,7 @@ function nameOf(member: unknown): string | undefined {
 }
 
 function inside(value: unknown, path: string, segment: string): Record<string, unknown> | unknown[] {
-  if (typeof value !== 'object' || value === null) throw new ConfigError(path, `"${segment}" is ${JSON.stringify(value)}, which has no fields`);
+  if (typeof value !== 'object' || value === null)
+    throw new ConfigError(path, `"${segment}" is ${JSON.stringify(value)}, which has no fields`);
   return value as Record<string, unknown>;
 }

@@ -47,7 +47,10 @@ export class SweepPool<T extends { readonly task: SweepTask }> {
     });
   }
 
-  /** Simulates one run; there may be as many at once as the pool has cores. Throws what the run throws, and the signal's reason: its thread is ended then. */
+  /**
+   * Simulates one run; there may be as many at once as the pool has cores. Throws what the run
+   * throws, and the signal's reason: its thread is ended then.
+   */
   async run(item: T, signal: AbortSignal): Promise<WorkerResult> {
     const slot = this.#at.indexOf(undefined);
     if (slot === -1) throw new RangeError(`${this.cores} runs are under way`);
@@ -55,17 +58,28 @@ export class SweepPool<T extends { readonly task: SweepTask }> {
     this.#progress[2 * slot] = 0;
     this.#progress[2 * slot + 1] = 0;
     try {
-      return await this.#pool.run({ task: item.task, progress: this.#progress, slot }, { signal }).catch((error: unknown) => {
-        throw ENDED.test(messageOf(error)) ? new Error('something ended its thread with process.exit(): a plug-in does not, it throws an error') : error;
-      });
+      return await this.#pool
+        .run({ task: item.task, progress: this.#progress, slot }, { signal })
+        .catch((error: unknown) => {
+          throw ENDED.test(messageOf(error))
+            ? new Error('something ended its thread with process.exit(): a plug-in does not, it throws an error')
+            : error;
+        });
     } finally {
       this.#at[slot] = undefined;
       this.#progress[2 * slot] = 0;
     }
   }
 
-  /** Runs everything, in order, as threads become free. `done` is told of each: of its result, or of what went wrong. */
-  async runAll(items: readonly T[], signal: AbortSignal, done: (item: T, result: WorkerResult | undefined, error: unknown) => void): Promise<void> {
+  /**
+   * Runs everything, in order, as threads become free. `done` is told of each: of its result, or of
+   * what went wrong.
+   */
+  async runAll(
+    items: readonly T[],
+    signal: AbortSignal,
+    done: (item: T, result: WorkerResult | undefined, error: unknown) => void,
+  ): Promise<void> {
     let next = 0;
     const lane = async (): Promise<void> => {
       while (next < items.length) {

@@ -47,13 +47,18 @@ const finishedRun = z.looseObject({
 });
 
 /**
- * Where a sweep's results stand: `runs.jsonl`, to which every run is added when it ends, so that a second call knows what is missing; and what is made of them, `results.json`, `results.parquet` and `report.html`.
- * Rows of runs that the sweep no longer has stay in `runs.jsonl` and are no results.
+ * Where a sweep's results stand: `runs.jsonl`, to which every run is added when it ends, so that a
+ * second call knows what is missing; and what is made of them, `results.json`, `results.parquet`
+ * and `report.html`. Rows of runs that the sweep no longer has stay in `runs.jsonl` and are no
+ * results.
  */
 export class SweepFolder {
   readonly #path: string;
   readonly #finished = new Map<string, FinishedRun>();
-  /** Lines that nobody has asked for yet: rows of other sweeps and of other versions may be anything. */
+  /**
+   * Lines that nobody has asked for yet: rows of other sweeps and of other versions may be
+   * anything.
+   */
   readonly #read = new Map<string, { readonly run: FinishedRun; readonly wrong: (what: string) => ConfigError }>();
   readonly #unlock: () => void;
   #runs: OutputFile | undefined;
@@ -64,7 +69,10 @@ export class SweepFolder {
     this.#unlock = unlock;
   }
 
-  /** Takes the folder until {@link close}. Throws `ConfigError` where it can't be made, holds files that are not results of a sweep, or another sweep is at work in it. */
+  /**
+   * Takes the folder until {@link close}. Throws `ConfigError` where it can't be made, holds files
+   * that are not results of a sweep, or another sweep is at work in it.
+   */
   static async open(path: string, signal?: AbortSignal): Promise<SweepFolder> {
     await makeFolder(path);
     await placeOf(path, (name) => FILES.includes(name) || name.endsWith('.partial'));
@@ -103,9 +111,11 @@ export class SweepFolder {
       }
       pieces.push(chunk.subarray(from));
       pending += chunk.length - from;
-      if (pending > MOST_LINE) throw new ConfigError(`${file}:${line + 1}`, `has more than ${MOST_LINE >> 20} MB`, { hint: MEND });
+      if (pending > MOST_LINE)
+        throw new ConfigError(`${file}:${line + 1}`, `has more than ${MOST_LINE >> 20} MB`, { hint: MEND });
     }
-    // A last line without its end was being written when somebody pulled the plug: its run is made again.
+    // A last line without its end was being written when somebody pulled the plug: its run is made
+    // again.
     if (pending > 0) await truncate(file, this.#size);
   }
 
@@ -148,8 +158,16 @@ export class SweepFolder {
     return finished;
   }
 
-  /** Writes what is made of the runs, in the order of the sweep: the same bytes for the same runs, however they were made. */
-  async publish(runs: readonly FinishedRun[], results: Readonly<Record<string, unknown>>, page: string, signal?: AbortSignal): Promise<void> {
+  /**
+   * Writes what is made of the runs, in the order of the sweep: the same bytes for the same runs,
+   * however they were made.
+   */
+  async publish(
+    runs: readonly FinishedRun[],
+    results: Readonly<Record<string, unknown>>,
+    page: string,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const json = join(this.#path, 'results.json');
     await replace(json, (partial) => writePieces(partial, jsonPieces(results), signal)).catch((cause: unknown) => {
       signal?.throwIfAborted();
@@ -179,7 +197,9 @@ function writeParquet(path: string, runs: readonly FinishedRun[]): void {
     ...parameters.map((name): ParquetColumn => ({
       name,
       optional: true,
-      type: runs.every(({ parameters: { [name]: value } }) => value === undefined || typeof value === 'number') ? 'double' : 'text',
+      type: runs.every(({ parameters: { [name]: value } }) => value === undefined || typeof value === 'number')
+        ? 'double'
+        : 'text',
     })),
     ...MEASURES.map(({ key }): ParquetColumn => ({ name: columnOf(key), type: 'double', optional: true })),
   ];
@@ -193,7 +213,9 @@ function writeParquet(path: string, runs: readonly FinishedRun[]): void {
         String(run.seed),
         ...parameters.map((name, p) => {
           const value = run.parameters[name];
-          return value === undefined || columns[4 + p]!.type === 'double' ? (value as number | undefined) : String(value);
+          return value === undefined || columns[4 + p]!.type === 'double'
+            ? (value as number | undefined)
+            : String(value);
         }),
         ...MEASURES.map(({ key }) => run.measures[key] ?? undefined),
       ];

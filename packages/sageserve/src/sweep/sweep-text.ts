@@ -3,7 +3,10 @@ import { estimateText } from '../compare/comparison-text.js';
 import type { ParameterValue } from './parameters.js';
 import type { SweepAnalysis, SweepSetting } from './analysis.js';
 
-/** `scaleOutAbove 0.8, requestsPerDay 1,000,000`: the last part of each path is enough where no other ends alike. */
+/**
+ * `scaleOutAbove 0.8, requestsPerDay 1,000,000`: the last part of each path is enough where no
+ * other ends alike.
+ */
 export function parametersText(parameters: Readonly<Record<string, ParameterValue>>): string {
   const entries = Object.entries(parameters);
   const last = (path: string): string => path.slice(path.lastIndexOf('.') + 1);
@@ -29,10 +32,18 @@ export const MOST_LEVELS = 200;
 export function sweepText({ settings, effects, best }: SweepAnalysis): string {
   const parts: string[] = [];
   for (const [scenario, chosen] of Object.entries(best)) {
-    const own = settings.filter((one) => one.scenario === scenario).toSorted((a, b) => a.gpuHours.mean - b.gpuHours.mean);
-    const shown = own.length <= MOST_ROWS ? own : own.filter((one) => one.onFront || one === chosen).slice(0, MOST_FRONT);
+    const own = settings
+      .filter((one) => one.scenario === scenario)
+      .toSorted((a, b) => a.gpuHours.mean - b.gpuHours.mean);
+    const shown =
+      own.length <= MOST_ROWS ? own : own.filter((one) => one.onFront || one === chosen).slice(0, MOST_FRONT);
     parts.push(
-      `${scenario}: ${count(own.length)} settings${shown.length < own.length ? `, of which ${shown.length} of the Pareto front are shown; all are in results.parquet` : ''}\n`,
+      `${scenario}: ${count(own.length)} ` +
+        `settings${
+          shown.length < own.length
+            ? `, of which ${shown.length} of the Pareto front are shown; all ` + 'are in results.parquet'
+            : ''
+        }\n`,
       table(
         ['setting', 'GPU-hours', 'SLO attainment', 'TTFT p95 of IW-F', 'NIW missed', 'objectives', 'Pareto front'],
         shown.map((one) => [
@@ -45,7 +56,13 @@ export function sweepText({ settings, effects, best }: SweepAnalysis): string {
           one.onFront ? '◆' : '',
         ]),
       ),
-      `\n${chosen.meetsObjectives ? 'best: the cheapest that meets every objective' : 'no setting meets every objective; the nearest'}: ${settingText(chosen)}, ${estimateText(chosen.gpuHours, 'hours')} GPU-hours at ${estimateText(chosen.attainment, 'share')}\n`,
+      `\n${
+        chosen.meetsObjectives
+          ? 'best: the cheapest that meets every objective'
+          : 'no setting meets every ' + 'objective; the nearest'
+      }: ` +
+        `${settingText(chosen)}, ${estimateText(chosen.gpuHours, 'hours')} GPU-hours at ` +
+        `${estimateText(chosen.attainment, 'share')}\n`,
     );
     for (const { parameter, levels } of effects.filter((one) => one.scenario === scenario)) {
       if (levels.length > MOST_LEVELS) {

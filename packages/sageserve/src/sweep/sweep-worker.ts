@@ -10,7 +10,10 @@ import { type SweepMeasures, runSweepTask } from './run-task.js';
 /** What the pool hands to a worker thread. */
 export interface WorkerTask {
   readonly task: SweepTask;
-  /** Requests and share of the run that is under way, by slot: written here, read by whoever shows progress. */
+  /**
+   * Requests and share of the run that is under way, by slot: written here, read by whoever shows
+   * progress.
+   */
   readonly progress: Float64Array;
   readonly slot: number;
 }
@@ -41,11 +44,15 @@ for (const name of ['unhandledRejection', 'uncaughtException'] as const)
   process.on(name, (error: unknown) => {
     const run = begunBy.getStore() ?? current;
     if (run !== undefined && run === current) run.fail(error);
-    // The run that it is of has its result, and the one that is under way has nothing to do with it.
+    // The run that it is of has its result, and the one that is under way has nothing to do with
+    // it.
     else tellOnce(`after a run had ended, ${leftBehind(error) ?? messageOf(error)}`);
   });
 
-/** The entry of a worker thread. Throws an error with a message and nothing else: what a plug-in threw may be something that no other thread can be told. */
+/**
+ * The entry of a worker thread. Throws an error with a message and nothing else: what a plug-in
+ * threw may be something that no other thread can be told.
+ */
 export default async function work({ task, progress, slot }: WorkerTask): Promise<WorkerResult> {
   const before = busyMs();
   const stop = new AbortController();

@@ -47,7 +47,12 @@ interface Results {
     readonly measures: Readonly<Record<string, number | null>>;
   }[];
   readonly failed: readonly { readonly message: string; readonly seed: number }[];
-  readonly settings: readonly { readonly strategy: string; readonly seeds: number; readonly onFront: boolean; readonly gpuHours: { readonly mean: number } }[];
+  readonly settings: readonly {
+    readonly strategy: string;
+    readonly seeds: number;
+    readonly onFront: boolean;
+    readonly gpuHours: { readonly mean: number };
+  }[];
 }
 const resultsIn = async (out: string) => JSON.parse(await readFile(join(out, 'results.json'), 'utf8')) as Results;
 
@@ -65,17 +70,29 @@ describe('sageserve sweep', () => {
     // Four settings of reactive, two of sage, which has no such threshold; two seeds each.
     expect(results.runs).toHaveLength(12);
     expect(new Set(results.runs.map(({ key }) => key)).size).toBe(12);
-    expect(results.settings.map(({ strategy, seeds }) => [strategy, seeds])).toEqual([...Array(4).fill(['reactive', 2]), ...Array(2).fill(['sage', 2])]);
+    expect(results.settings.map(({ strategy, seeds }) => [strategy, seeds])).toEqual([
+      ...Array(4).fill(['reactive', 2]),
+      ...Array(2).fill(['sage', 2]),
+    ]);
     expect(first.stdout).toContain('small: 6 settings');
     expect(first.stdout).toContain('best: the cheapest that meets every objective: ');
     expect(first.stdout).toContain('effect of traffic.requestsPerDay');
-    const sweep = await readSweep(file, (JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version);
+    const sweep = await readSweep(
+      file,
+      (JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
+        .version,
+    );
     const alone = sweep.runs.find(({ strategy, seed }) => strategy === 'sage' && seed === 2)!;
-    expect(await runSweepTask(alone.task, { cache: new PreparationCache() })).toEqual(results.runs.find(({ key }) => key === alone.key)!.measures);
+    expect(await runSweepTask(alone.task, { cache: new PreparationCache() })).toEqual(
+      results.runs.find(({ key }) => key === alone.key)!.measures,
+    );
   });
 
   it('makes only what is missing in a second call, after a torn line and a change of the file too', async () => {
-    const file = await sweepFile('again.yaml', 'scenarios: [small]\nstrategies: [static, reactive]\nseeds: 2\nset: { duration: 5m }\n');
+    const file = await sweepFile(
+      'again.yaml',
+      'scenarios: [small]\nstrategies: [static, reactive]\nseeds: 2\nset: { duration: 5m }\n',
+    );
     const out = join(dir, 'again');
     expect((await run(['sweep', file, '--out', out])).stderr).toContain('4 runs,');
     const before = await readFile(join(out, 'results.json'));
@@ -86,7 +103,10 @@ describe('sageserve sweep', () => {
     expect(again.stderr).toContain('3 of 4 runs are in');
     expect(again.stderr).toContain('1 run,');
     expect(await readFile(join(out, 'results.json'))).toEqual(before);
-    await writeFile(file, 'scenarios: [small]\nstrategies: [static, reactive]\nseeds: [1, 2, 7]\nset: { duration: 5m }\n');
+    await writeFile(
+      file,
+      'scenarios: [small]\nstrategies: [static, reactive]\nseeds: [1, 2, 7]\nset: { duration: 5m }\n',
+    );
     const more = await run(['sweep', file, '--out', out]);
     expect(more.stderr).toContain('4 of 6 runs are in');
     expect((await resultsIn(out)).runs).toHaveLength(6);
@@ -103,10 +123,21 @@ describe('sageserve sweep', () => {
     const out = join(dir, 'renamed');
     const head = 'scenarios: [small]\nstrategies: [static]\n';
     for (const duration of ['1m', '2m'])
-      expect((await run(['sweep', await sweepFile('renamed.yaml', `${head}set: { duration: ${duration} }\n`), '--out', out])).code).toBe(0);
-    const both = await run(['sweep', await sweepFile('renamed.yaml', `${head}parameters: { duration: [1m, 2m] }\n`), '--out', out]);
+      expect(
+        (await run(['sweep', await sweepFile('renamed.yaml', `${head}set: { duration: ${duration} }\n`), '--out', out]))
+          .code,
+      ).toBe(0);
+    const both = await run([
+      'sweep',
+      await sweepFile('renamed.yaml', `${head}parameters: { duration: [1m, 2m] }\n`),
+      '--out',
+      out,
+    ]);
     expect(both.stderr).toContain('2 of 2 runs are in');
-    expect((await resultsIn(out)).runs.map(({ parameters }) => parameters)).toEqual([{ duration: '1m' }, { duration: '2m' }]);
+    expect((await resultsIn(out)).runs.map(({ parameters }) => parameters)).toEqual([
+      { duration: '1m' },
+      { duration: '2m' },
+    ]);
     expect(both.stdout).toContain('small: 2 settings');
     expect(both.stdout).toContain('effect of duration');
   });
@@ -115,11 +146,18 @@ describe('sageserve sweep', () => {
     const plugin = (share: number) =>
       writeFile(
         join(dir, 'router.mjs'),
-        `export default { regionRouters: { mine: () => ({ name: 'mine', route: (q, r) => (q.requestId % 10 < ${share} ? 0 : 1) }) } };`,
+        `export default { regionRouters: { mine: () => ({ name: 'mine', route: (q, r) => (q.requestId % 10 < ` +
+          `${share} ? 0 : 1) }) } };`,
       );
     await writeFile(
       join(dir, 'mine.json'),
-      JSON.stringify({ ...preset('small'), name: 'mine', duration: '2m', regionRouter: 'mine', plugins: ['./router.mjs'] }),
+      JSON.stringify({
+        ...preset('small'),
+        name: 'mine',
+        duration: '2m',
+        regionRouter: 'mine',
+        plugins: ['./router.mjs'],
+      }),
     );
     const file = await sweepFile('mine.yaml', 'scenarios: [./mine.json]\nstrategies: [static]\n');
     await plugin(1);
@@ -127,7 +165,9 @@ describe('sageserve sweep', () => {
     const cache = new PreparationCache();
     const first = await runSweepTask(before!.task, { cache });
     await plugin(9);
-    await expect(runSweepTask(before!.task, { cache })).rejects.toThrow('router.mjs is not what it was when the sweep was read');
+    await expect(runSweepTask(before!.task, { cache })).rejects.toThrow(
+      'router.mjs is not what it was when the sweep was read',
+    );
     const [after] = (await readSweep(file, '1')).runs;
     expect(after!.key).not.toBe(before!.key);
     // In the same process, which has loaded the earlier one.
@@ -137,7 +177,10 @@ describe('sageserve sweep', () => {
   });
 
   it('keeps what is done when it is interrupted, and goes on from there', async () => {
-    const file = await sweepFile('long.yaml', 'scenarios: [small]\nstrategies: [static]\nseeds: 40\nset: { duration: 10m }\n');
+    const file = await sweepFile(
+      'long.yaml',
+      'scenarios: [small]\nstrategies: [static]\nseeds: 40\nset: { duration: 10m }\n',
+    );
     const out = join(dir, 'long');
     const { code } = await run(['sweep', file, '--out', out, '--cores', '1'], (child) => {
       child.stderr!.on('data', (chunk: Buffer) => {
@@ -156,16 +199,28 @@ describe('sageserve sweep', () => {
   it('goes on past a run that fails, says which and why, and makes it again the next time', async () => {
     await writeFile(
       join(dir, 'fragile.mjs'),
-      `export default { regionRouters: { fragile: () => ({ name: 'fragile', route: (q, r, now) => { if (now > 60000 && q.requestId % 2 === 1) throw new Error('the router is broken'); return 0; } }) } };`,
+      `export default { regionRouters: { fragile: () => ({ name: 'fragile', route: (q, r, now) => { if (now > ` +
+        `60000 && q.requestId % 2 === 1) throw new Error('the router is broken'); return 0; } }) } };`,
     );
-    const scenario = { ...preset('small'), name: 'fragile', duration: '5m', regionRouter: 'fragile', plugins: ['./fragile.mjs'] };
+    const scenario = {
+      ...preset('small'),
+      name: 'fragile',
+      duration: '5m',
+      regionRouter: 'fragile',
+      plugins: ['./fragile.mjs'],
+    };
     await writeFile(join(dir, 'fragile.json'), JSON.stringify(scenario));
-    const file = await sweepFile('fragile.yaml', 'scenarios: [./fragile.json, small]\nstrategies: [static]\nset: { duration: 5m }\n');
+    const file = await sweepFile(
+      'fragile.yaml',
+      'scenarios: [./fragile.json, small]\nstrategies: [static]\nset: { duration: 5m }\n',
+    );
     const out = join(dir, 'fragile-out');
     for (const known of [0, 1]) {
       const { code, stderr } = await run(['sweep', file, '--out', out]);
       expect(code).toBe(1);
-      const message = `region router "fragile" of plugins[0] (${join(dir, 'fragile.mjs')}) threw in route(): the router is broken`;
+      const message =
+        `region router "fragile" of plugins[0] (${join(dir, 'fragile.mjs')}) threw in route(): ` +
+        'the router is broken';
       expect(stderr).toContain(`fragile, static, seed 1 failed: ${message}`);
       expect(stderr).toContain('1 of 2 runs failed');
       expect(stderr.includes('1 of 2 runs are in')).toBe(known === 1);
@@ -186,19 +241,28 @@ describe('sageserve sweep', () => {
     const values = Array.from({ length: 90_000 }, (_, i) => 1_000 + i);
     const file = await sweepFile(
       'big.yaml',
-      `scenarios: [./big.json]\nstrategies: [static]\nset: { duration: 1m }\nparameters: { traffic.requestsPerDay: [${values.join(',')}] }\n`,
+      `scenarios: [./big.json]\nstrategies: [static]\nset: { duration: 1m }\nparameters: { ` +
+        `traffic.requestsPerDay: [${values.join(',')}] }\n`,
     );
-    await expect(readSweep(file, '1')).rejects.toThrow(/scenarios: have [\d.]+ GB of text in all settings together; the most is 1 GB/);
+    await expect(readSweep(file, '1')).rejects.toThrow(
+      /scenarios: have [\d.]+ GB of text in all settings together; the most is 1 GB/,
+    );
   });
 
   it('takes a file that is named in two ways for one', async () => {
     await writeFile(join(dir, 'same.json'), JSON.stringify({ ...preset('small'), name: 'same' }));
-    const file = await sweepFile('same.yaml', 'scenarios: [./same.json, same.json]\nstrategies: [static]\nset: { duration: 1m }\n');
+    const file = await sweepFile(
+      'same.yaml',
+      'scenarios: [./same.json, same.json]\nstrategies: [static]\nset: { duration: 1m }\n',
+    );
     expect((await readSweep(file, '1')).runs).toHaveLength(1);
   });
 
   it('takes a table with nothing but a name for the name: a run is not counted as two', async () => {
-    const file = await sweepFile('twice.yaml', 'scenarios: [small]\nstrategies: [static, { name: static }]\nset: { duration: 1m }\n');
+    const file = await sweepFile(
+      'twice.yaml',
+      'scenarios: [small]\nstrategies: [static, { name: static }]\nset: { duration: 1m }\n',
+    );
     expect((await readSweep(file, '1')).runs.map(({ strategy }) => strategy)).toEqual(['static']);
   });
 
@@ -215,14 +279,20 @@ describe('sageserve sweep', () => {
     expect(await readFile(join(out, 'runs.jsonl'), 'utf8')).toBe(others + whole);
     expect(await readFile(join(out, 'results.json'), 'utf8')).toBe(results);
     await writeFile(join(out, 'runs.jsonl'), `${others}no run\n${whole}`);
-    expect(await run(['sweep', file, '--out', out])).toMatchObject({ code: 2, stderr: expect.stringContaining('runs.jsonl:201: is not JSON') as string });
+    expect(await run(['sweep', file, '--out', out])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('runs.jsonl:201: is not JSON') as string,
+    });
     await writeFile(join(out, 'runs.jsonl'), whole.replace(/"gpu-hours":[\d.]+/, '"gpu-hours":null'));
     expect(await run(['sweep', file, '--out', out])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('runs.jsonl:1: is not a run: measures.gpu-hours is missing or wrong') as string,
     });
     await writeFile(join(out, 'runs.jsonl'), whole + 'x'.repeat(17 << 20));
-    expect(await run(['sweep', file, '--out', out])).toMatchObject({ code: 2, stderr: expect.stringContaining('runs.jsonl:2: has more than 16 MB') as string });
+    expect(await run(['sweep', file, '--out', out])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('runs.jsonl:2: has more than 16 MB') as string,
+    });
   });
 
   it('refuses what it can’t run before anything runs', async () => {
@@ -235,9 +305,18 @@ describe('sageserve sweep', () => {
       ['scenarios: [./absent.yaml]\n', 'there is no such file'],
       ['scenarios: [small]\nstrategies: [magic]\n', 'unknown strategy "magic"'],
       ['scenarios: [small]\nparameters: { traffic.requestsPerDay: [-5] }\n', 'traffic.requestsPerDay: '],
-      ['scenarios: [small]\nparameters: { traffic.requests: [5] }\n', 'traffic.requests: is not a field of the scenario'],
-      ['scenarios: [small]\nparameters: { models.gpt.share: [5] }\n', 'models.gpt.share: there is no "gpt"\nhint: There are '],
-      ['scenarios: [small]\nparameters: { reactve.scaleOutAbove: [0.5] }\n', '"reactve" is neither a field of the scenario nor a strategy of the sweep'],
+      [
+        'scenarios: [small]\nparameters: { traffic.requests: [5] }\n',
+        'traffic.requests: is not a field of the scenario',
+      ],
+      [
+        'scenarios: [small]\nparameters: { models.gpt.share: [5] }\n',
+        'models.gpt.share: there is no "gpt"\nhint: There are ',
+      ],
+      [
+        'scenarios: [small]\nparameters: { reactve.scaleOutAbove: [0.5] }\n',
+        '"reactve" is neither a field of the scenario nor a strategy of the sweep',
+      ],
       ['scenarios: [small]\nstrategies: [reactive]\nparameters: { reactive.scaleOutAbov: [0.5] }\n', 'scaleOutAbov'],
       ['scenarios: [small]\nparameters: { seed: [1, 2] }\n', 'seeds are listed under seeds'],
       ['scenarios: [small]\nparameters: { __proto__.polluted: [1] }\n', '__proto__'],
@@ -245,7 +324,11 @@ describe('sageserve sweep', () => {
       ['scenarios: [small]\nparameters: { models.constructor.prototype.polluted: [1] }\n', 'constructor'],
       ['scenarios: [small]\nset: { traffic.constructor.prototype.polluted: 1 }\n', 'constructor'],
       ['scenarios: [small]\nseeds: 100000000\n', 'seeds: '],
-      [`scenarios: [small]\nseeds: 1000\nparameters: { a: [${Array.from({ length: 999 }, (_, i) => i).join(', ')}] }\n`, 'runs'],
+      [
+        `scenarios: [small]\nseeds: 1000\nparameters: { a: ` +
+          `[${Array.from({ length: 999 }, (_, i) => i).join(', ')}] }\n`,
+        'runs',
+      ],
       ["scenarios: [small]\nseeds: [1, '1']\n", 'must be different from one another'],
       ['scenarios: [./one.json, ./other.json]\n', './one.json and ./other.json are both called "scenario"'],
       ['scenarios: [small]\nset: { traffic.trace: absent.csv }\n', `can't read ${join(dir, 'absent.csv')}`],
@@ -275,7 +358,10 @@ describe('sageserve sweep', () => {
     const lock = join(out, '.lock');
     await writeFile(lock, JSON.stringify({ pid: process.pid, host: hostname() }));
     const second = await run(['sweep', file, '--out', out]);
-    expect([second.code, second.stderr]).toEqual([2, expect.stringContaining(`another sweep is at work in ${out}: process ${process.pid} on ${hostname()}`)]);
+    expect([second.code, second.stderr]).toEqual([
+      2,
+      expect.stringContaining(`another sweep is at work in ${out}: process ${process.pid} on ${hostname()}`),
+    ]);
     await writeFile(lock, JSON.stringify({ pid: process.pid, host: 'another-machine' }));
     expect((await run(['sweep', file, '--out', out])).code).toBe(2);
     const gone = spawnSync('true').pid;
@@ -296,7 +382,8 @@ describe('sageserve sweep', () => {
     const grid = (values: number, seeds: number) =>
       sweepFile(
         'grid.yaml',
-        `scenarios: [small]\nstrategies: [static, siloed, reactive, lt-ua]\nseeds: ${seeds}\nparameters: { lt-ua.passAbove: ${many(values)} }\n`,
+        `scenarios: [small]\nstrategies: [static, siloed, reactive, lt-ua]\nseeds: ${seeds}\nparameters: { ` +
+          `lt-ua.passAbove: ${many(values)} }\n`,
       );
     expect((await run(['sweep', await grid(67, 3_000), '--list'])).stderr).toContain('make 210,000 runs');
     // 303 runs, of which 300 are of one strategy: not four times as many.
@@ -312,7 +399,11 @@ describe('sageserve sweep', () => {
     await writeFile(join(out, 'runs.jsonl'), `${old}\n`);
     const { code, stderr } = await run(['sweep', file, '--out', out]);
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
-    expect((await readFile(join(out, 'runs.jsonl'), 'utf8')).split('\n')).toEqual([old, expect.stringContaining('"static"'), '']);
+    expect((await readFile(join(out, 'runs.jsonl'), 'utf8')).split('\n')).toEqual([
+      old,
+      expect.stringContaining('"static"'),
+      '',
+    ]);
   });
 
   it('says which line of its results is none', async () => {
@@ -336,32 +427,35 @@ describe('sageserve sweep', () => {
     }
   });
 
-  it.skipIf(browserPath === undefined)('draws the Pareto front in a page that opens in a real browser (skipped without Chromium)', async () => {
-    const chrome = await chromium.launch({ executablePath: browserPath!, args: BROWSER_ARGS });
-    try {
-      const page = await chrome.newPage();
-      const problems: string[] = [];
-      page.on('pageerror', (error) => problems.push(error.message));
-      await page.goto(pathToFileURL(join(dir, 'one', 'report.html')).href);
-      expect(await page.locator('figcaption').allTextContents()).toEqual([
-        'small: GPU-hours against SLO attainment',
-        ...['strategy', 'reactive.scaleOutAbove', 'traffic.requestsPerDay'].flatMap((name) => [
-          `small: effect of ${name} on GPU-hours`,
-          `small: effect of ${name} on attainment`,
-        ]),
-      ]);
-      const points = page.locator('g.point');
-      expect(await points.count()).toBe(6);
-      expect(await points.first().locator('title').textContent()).toMatch(
-        /^reactive · scaleOutAbove 0.5, requestsPerDay 200,000: [\d.]+ GPU-hours, [\d.]+ % attained$/,
-      );
-      await page.locator('figure').first().locator('summary').click();
-      expect(await page.locator('figure').first().locator('details table tbody tr').count()).toBe(6);
-      expect(problems).toEqual([]);
-    } finally {
-      await chrome.close();
-    }
-  });
+  it.skipIf(browserPath === undefined)(
+    'draws the Pareto front in a page that opens in a real browser (skipped without Chromium)',
+    async () => {
+      const chrome = await chromium.launch({ executablePath: browserPath!, args: BROWSER_ARGS });
+      try {
+        const page = await chrome.newPage();
+        const problems: string[] = [];
+        page.on('pageerror', (error) => problems.push(error.message));
+        await page.goto(pathToFileURL(join(dir, 'one', 'report.html')).href);
+        expect(await page.locator('figcaption').allTextContents()).toEqual([
+          'small: GPU-hours against SLO attainment',
+          ...['strategy', 'reactive.scaleOutAbove', 'traffic.requestsPerDay'].flatMap((name) => [
+            `small: effect of ${name} on GPU-hours`,
+            `small: effect of ${name} on attainment`,
+          ]),
+        ]);
+        const points = page.locator('g.point');
+        expect(await points.count()).toBe(6);
+        expect(await points.first().locator('title').textContent()).toMatch(
+          /^reactive · scaleOutAbove 0.5, requestsPerDay 200,000: [\d.]+ GPU-hours, [\d.]+ % attained$/,
+        );
+        await page.locator('figure').first().locator('summary').click();
+        expect(await page.locator('figure').first().locator('details table tbody tr').count()).toBe(6);
+        expect(problems).toEqual([]);
+      } finally {
+        await chrome.close();
+      }
+    },
+  );
 });
 
 describe('withParameters', () => {
@@ -397,18 +491,28 @@ describe('analyseSweep', () => {
     strategy: 'reactive',
     parameters: { level, n },
     seed,
-    measures: { 'gpu-hours': gpuHours, 'interactive-fast/slo': slo, 'interactive-normal/slo': 1, 'non-interactive/slo': 1 },
+    measures: {
+      'gpu-hours': gpuHours,
+      'interactive-fast/slo': slo,
+      'interactive-normal/slo': 1,
+      'non-interactive/slo': 1,
+    },
     busySeconds: 1,
   });
-  const points = fc.array(fc.tuple(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 80, max: 100 }), fc.integer({ min: 0, max: 2 })), {
-    minLength: 1,
-    maxLength: 30,
-  });
+  const points = fc.array(
+    fc.tuple(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 80, max: 100 }), fc.integer({ min: 0, max: 2 })),
+    {
+      minLength: 1,
+      maxLength: 30,
+    },
+  );
 
   it('has on its front exactly the settings that no other beats, and the cheapest able one as the best', () => {
     fc.assert(
       fc.property(points, (all) => {
-        const { settings, best } = analyseSweep(all.flatMap(([hours, slo, level], n) => [1, 2].map((seed) => finished(n, hours, slo / 100, level, seed))));
+        const { settings, best } = analyseSweep(
+          all.flatMap(([hours, slo, level], n) => [1, 2].map((seed) => finished(n, hours, slo / 100, level, seed))),
+        );
         expect(settings).toHaveLength(all.length);
         for (const [n, [hours, slo]] of all.entries()) {
           const beaten = all.some(([h, s]) => h <= hours && s >= slo && (h < hours || s > slo));
@@ -425,13 +529,20 @@ describe('analyseSweep', () => {
 
   it('measures each setting against its own target, where that is varied', () => {
     const [strict, lax] = [finished(0, 10, 0.9, 1, 1), finished(1, 20, 0.9, 2, 1)];
-    const { settings, best } = analyseSweep([strict, lax], { [strict.key]: { 'interactive-fast': 0.99 }, [lax.key]: { 'interactive-fast': 0.5 } });
+    const { settings, best } = analyseSweep([strict, lax], {
+      [strict.key]: { 'interactive-fast': 0.99 },
+      [lax.key]: { 'interactive-fast': 0.5 },
+    });
     expect(settings.map(({ meetsObjectives }) => meetsObjectives)).toEqual([false, true]);
     expect(best['s']!.gpuHours.mean).toBe(20);
   });
 
   it('says what a level does by itself as a mean over the settings that have it', () => {
-    const { effects } = analyseSweep([finished(0, 10, 0.9, 1, 1), finished(1, 20, 0.96, 1, 1), finished(2, 40, 0.98, 2, 1)]);
+    const { effects } = analyseSweep([
+      finished(0, 10, 0.9, 1, 1),
+      finished(1, 20, 0.96, 1, 1),
+      finished(2, 40, 0.98, 2, 1),
+    ]);
     expect(effects.find(({ parameter }) => parameter === 'level')!.levels).toEqual([
       { value: 1, runs: 2, gpuHours: 15, attainment: expect.closeTo(0.93, 12) as number },
       { value: 2, runs: 1, gpuHours: 40, attainment: 0.98 },

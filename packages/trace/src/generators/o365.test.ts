@@ -5,7 +5,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { characterize, type TraceSummary } from '../characterize.js';
 import type { TraceStream } from '../request-batch.js';
-import { AZURE_2024_OUTPUT_TOKENS, AZURE_2024_PROMPT_TOKENS, HOUR_OF_WEEK_SHAPE, SERVEGEN_CLIENTS } from './calibration.js';
+import {
+  AZURE_2024_OUTPUT_TOKENS,
+  AZURE_2024_PROMPT_TOKENS,
+  HOUR_OF_WEEK_SHAPE,
+  SERVEGEN_CLIENTS,
+} from './calibration.js';
 import { generateO365Trace, type O365TraceOptions } from './o365.js';
 
 const HOUR = 3_600_000;
@@ -41,7 +46,10 @@ describe('the generated week', () => {
 
   it('has the shape of the calibration by hour: WAPE under 5 %', async () => {
     const bins = (await summary()).total.bins.slice(0, 1_008);
-    const hours = Array.from({ length: 168 }, (_, h) => bins.slice(6 * h, 6 * h + 6).reduce((a, b) => a + b, 0) / (700_000 / 168));
+    const hours = Array.from(
+      { length: 168 },
+      (_, h) => bins.slice(6 * h, 6 * h + 6).reduce((a, b) => a + b, 0) / (700_000 / 168),
+    );
     expect(wape(hours, HOUR_OF_WEEK_SHAPE)).toBeLessThan(0.05);
   });
 
@@ -49,7 +57,9 @@ describe('the generated week', () => {
     const bins = (await summary()).total.bins.slice(0, 1_008);
     const day = (d: number): number => bins.slice(144 * d, 144 * d + 144).reduce((a, b) => a + b, 0);
     expect((day(0) + day(6)) / 2 / ((day(1) + day(2) + day(3) + day(4) + day(5)) / 5) - 0.567).toBeCloseTo(0, 1);
-    expect(Math.abs((day(0) + day(6)) / 2 / ((day(1) + day(2) + day(3) + day(4) + day(5)) / 5) - 0.567)).toBeLessThan(0.03);
+    expect(Math.abs((day(0) + day(6)) / 2 / ((day(1) + day(2) + day(3) + day(4) + day(5)) / 5) - 0.567)).toBeLessThan(
+      0.03,
+    );
   });
 
   it('has the token quantiles of the calibration, within 2 % or one token', async () => {
@@ -70,7 +80,15 @@ describe('the generated week', () => {
   });
 
   it('is as bursty as its clients: CV of gaps from the superposition, index of dispersion at 10 s near Σ share · CV²', async () => {
-    const flat = await arrivals(generateO365Trace({ ...base, durationMs: DAY, rateNoise: 0, shape: Array<number>(168).fill(1), requestsPerDay: 864_000 }));
+    const flat = await arrivals(
+      generateO365Trace({
+        ...base,
+        durationMs: DAY,
+        rateNoise: 0,
+        shape: Array<number>(168).fill(1),
+        requestsPerDay: 864_000,
+      }),
+    );
     const counts = new Array<number>(Math.ceil(DAY / 600_000)).fill(0);
     for (const at of flat) counts[Math.floor(at / 600_000)]++;
     const mean = counts.reduce((a, b) => a + b, 0) / counts.length;
@@ -81,7 +99,8 @@ describe('the generated week', () => {
   });
 
   it.skipIf(!existsSync(traces))(
-    'matches the Azure week itself: WAPE by ten minutes under 6 %, prompts within 3 %, outputs within 3 % above the coarse part (skipped without ../shared)',
+    'matches the Azure week itself: WAPE by ten minutes under 6 %, prompts within 3 %, outputs within 3 % above ' +
+      'the coarse part (skipped without ../shared)',
     async () => {
       const lines = gunzipSync(readFileSync(`${traces}azure2024_conv_rate_10min.csv.gz`))
         .toString()
@@ -91,7 +110,9 @@ describe('the generated week', () => {
       const source = lines.map((line) => Number(line.split(',')[1]));
       const mean = source.reduce((a, b) => a + b, 0) / source.length;
       // Poisson arrivals, so that what differs is the shape and not the bursts.
-      const { total } = await characterize(generateO365Trace({ ...base, requestsPerDay: 400_000, rateNoise: 0, clients: [{ share: 1, gapCv: 1 }] }));
+      const { total } = await characterize(
+        generateO365Trace({ ...base, requestsPerDay: 400_000, rateNoise: 0, clients: [{ share: 1, gapCv: 1 }] }),
+      );
       const bins = total.bins.slice(0, 1_008);
       const binMean = bins.reduce((a, b) => a + b, 0) / bins.length;
       expect(
@@ -100,10 +121,16 @@ describe('the generated week', () => {
           source.map((s) => s / mean),
         ),
       ).toBeLessThan(0.06);
-      const quantiles = JSON.parse(readFileSync(`${traces}azure2024_conv_token_quantiles.json`, 'utf8')) as Record<string, Record<string, number>>;
-      for (const name of ['50', '95', '99'] as const) expect(Math.abs(total.promptTokens[`p${name}`] / quantiles['conv_input'][name] - 1)).toBeLessThan(0.03);
-      for (const name of ['95', '99'] as const) expect(Math.abs(total.outputTokens[`p${name}`] / quantiles['conv_output'][name] - 1)).toBeLessThan(0.03);
-      // Under the 70th percentile the source repeats values over five percent and more: half of such a step.
+      const quantiles = JSON.parse(readFileSync(`${traces}azure2024_conv_token_quantiles.json`, 'utf8')) as Record<
+        string,
+        Record<string, number>
+      >;
+      for (const name of ['50', '95', '99'] as const)
+        expect(Math.abs(total.promptTokens[`p${name}`] / quantiles['conv_input'][name] - 1)).toBeLessThan(0.03);
+      for (const name of ['95', '99'] as const)
+        expect(Math.abs(total.outputTokens[`p${name}`] / quantiles['conv_output'][name] - 1)).toBeLessThan(0.03);
+      // Under the 70th percentile the source repeats values over five percent and more: half of
+      // such a step.
       expect(Math.abs(total.outputTokens.p50 - quantiles['conv_output']['50'])).toBeLessThanOrEqual(6);
     },
   );
@@ -117,7 +144,13 @@ describe('generateO365Trace', () => {
     regions: fc.integer({ min: 1, max: 3 }),
     burst: fc.boolean(),
   });
-  const options = (o: { seed: number; requestsPerDay: number; hours: number; regions: number; burst: boolean }): O365TraceOptions => ({
+  const options = (o: {
+    seed: number;
+    requestsPerDay: number;
+    hours: number;
+    regions: number;
+    burst: boolean;
+  }): O365TraceOptions => ({
     seed: o.seed,
     durationMs: o.hours * HOUR,
     requestsPerDay: o.requestsPerDay,
@@ -133,7 +166,8 @@ describe('generateO365Trace', () => {
     await fc.assert(
       fc.asyncProperty(small, async (o) => {
         const first = await arrivals(generateO365Trace(options(o)));
-        for (let i = 0; i < first.length; i++) expect(first[i] >= (first[i - 1] ?? 0) && first[i] <= o.hours * HOUR).toBe(true);
+        for (let i = 0; i < first.length; i++)
+          expect(first[i] >= (first[i - 1] ?? 0) && first[i] <= o.hours * HOUR).toBe(true);
         expect(await arrivals(generateO365Trace(options(o)))).toEqual(first);
       }),
       { numRuns: 25 },
@@ -178,10 +212,12 @@ describe('generateO365Trace', () => {
     const flat = { ...base, rateNoise: 0, shape: Array<number>(168).fill(1) };
     let first = 0;
     for (let seed = 0; seed < 300; seed++)
-      first += (await arrivals(generateO365Trace({ ...flat, seed, durationMs: 60_000, requestsPerDay: 100 * 1_440 }))).length;
+      first += (await arrivals(generateO365Trace({ ...flat, seed, durationMs: 60_000, requestsPerDay: 100 * 1_440 })))
+        .length;
     expect(Math.abs(first / 30_000 - 1)).toBeLessThan(0.1);
     let trickle = 0;
-    for (let seed = 0; seed < 1_000; seed++) trickle += (await arrivals(generateO365Trace({ ...flat, seed, durationMs: DAY, requestsPerDay: 1 }))).length;
+    for (let seed = 0; seed < 1_000; seed++)
+      trickle += (await arrivals(generateO365Trace({ ...flat, seed, durationMs: DAY, requestsPerDay: 1 }))).length;
     expect(Math.abs(trickle / 1_000 - 1)).toBeLessThan(0.3);
   });
 
@@ -221,7 +257,9 @@ describe('generateO365Trace', () => {
   it('says which option is wrong', () => {
     expect(() => generateO365Trace({ ...base, requestsPerDay: 0 })).toThrow('requestsPerDay: must be above 0, not 0');
     expect(() => generateO365Trace({ ...base, shape: [1] })).toThrow('shape: needs 168 values');
-    expect(() => generateO365Trace({ ...base, regions: [{ name: 'r', share: 0 }] })).toThrow('regions: needs at least one share above 0');
+    expect(() => generateO365Trace({ ...base, regions: [{ name: 'r', share: 0 }] })).toThrow(
+      'regions: needs at least one share above 0',
+    );
     expect(() => generateO365Trace({ ...base, clients: [{ share: 1, gapCv: 99 }] })).toThrow('clients[0].gapCv');
   });
 });

@@ -72,31 +72,46 @@ export interface O365TraceOptions {
   readonly promptTokens?: Quantiles;
   readonly outputTokens?: Quantiles;
   /**
-   * How long the traffic has gone on before the trace begins (ms, default 0). Its noise is then that of the trace which starts so much earlier, with the same seed, and lasts until here: one is the history of the
-   * other. Bursts keep its beat.
+   * How long the traffic has gone on before the trace begins (ms, default 0). Its noise is then
+   * that of the trace which starts so much earlier, with the same seed, and lasts until here: one
+   * is the history of the other. Bursts keep its beat.
    */
   readonly warmupMs?: number;
 }
 
-/** Sunday, 12 May 2024, 00:00 UTC: the start of the Azure week that the shape was calibrated on, and so of the week that generated traffic stands for. */
+/**
+ * Sunday, 12 May 2024, 00:00 UTC: the start of the Azure week that the shape was calibrated on, and
+ * so of the week that generated traffic stands for.
+ */
 const REFERENCE_SUNDAY_MS = Date.UTC(2024, 4, 12);
 
-/** No trace lasts longer than a hundred years, and no minute of one has more requests: they are put in order together. */
+/**
+ * No trace lasts longer than a hundred years, and no minute of one has more requests: they are put
+ * in order together.
+ */
 const MOST_TIME_MS = 36_500 * MS_PER_DAY;
 const MOST_PER_MINUTE = 20_000_000;
 const MINUTES_PER_DAY = MS_PER_DAY / MS_PER_MIN;
 const MOST_STREAMS = 5_000_000;
 
-export const DEFAULT_TIER_SHARES: Readonly<Record<WorkloadTier, number>> = { 'interactive-fast': 0.36, 'interactive-normal': 0.36, 'non-interactive': 0.28 };
+export const DEFAULT_TIER_SHARES: Readonly<Record<WorkloadTier, number>> = {
+  'interactive-fast': 0.36,
+  'interactive-normal': 0.36,
+  'non-interactive': 0.28,
+};
 
 /**
- * Traffic in the shape of a large office suite's: regions × models × tiers, each cell a superposition of a few bursty clients whose renewal processes are stretched
- * by the cell's rate. Constant memory, any length; the same options give the same bytes.
- * Throws `ConfigError` with the option's path.
+ * Traffic in the shape of a large office suite's: regions × models × tiers, each cell a
+ * superposition of a few bursty clients whose renewal processes are stretched by the cell's rate.
+ * Constant memory, any length; the same options give the same bytes. Throws `ConfigError` with the
+ * option's path.
  */
 export function generateO365Trace(options: O365TraceOptions): TraceStream {
   const checked = check(options);
-  const dictionaries = createDictionaries({ regions: options.regions.map((r) => r.name), models: options.models.map((m) => m.name) });
+  const dictionaries = createDictionaries({
+    regions: options.regions.map((r) => r.name),
+    models: options.models.map((m) => m.name),
+  });
   return {
     dictionaries,
     startEpochMs: REFERENCE_SUNDAY_MS + checked.startHourOfWeek * MS_PER_HOUR,
@@ -112,7 +127,10 @@ export function generateO365Trace(options: O365TraceOptions): TraceStream {
   };
 }
 
-type Checked = Required<Omit<O365TraceOptions, 'burst'>> & { readonly burst: BurstShape | undefined; readonly tierShares: readonly number[] };
+type Checked = Required<Omit<O365TraceOptions, 'burst'>> & {
+  readonly burst: BurstShape | undefined;
+  readonly tierShares: readonly number[];
+};
 
 function check(options: O365TraceOptions): Checked {
   const positive = (path: string, value: number): void => {
@@ -137,25 +155,33 @@ function check(options: O365TraceOptions): Checked {
   const tiers = options.tiers ?? DEFAULT_TIER_SHARES;
   for (const [tier, value] of Object.entries(tiers)) share(`tiers.${tier}`, value);
   const shape = options.shape ?? HOUR_OF_WEEK_SHAPE;
-  if (shape.length !== 168) throw new ConfigError('shape', `needs 168 values, one for each hour of the week, not ${shape.length}`);
+  if (shape.length !== 168)
+    throw new ConfigError('shape', `needs 168 values, one for each hour of the week, not ${shape.length}`);
   for (const [i, value] of shape.entries()) share(`shape[${i}]`, value);
   if (!(mean(shape) > 0)) throw new ConfigError('shape', 'needs at least one value above 0');
   const nonInteractiveShape = options.nonInteractiveShape ?? 0.25;
   const warmupMs = options.warmupMs ?? 0;
-  if (!(warmupMs >= 0 && warmupMs < Infinity)) throw new ConfigError('warmupMs', `must be 0 or more milliseconds, not ${warmupMs}`);
+  if (!(warmupMs >= 0 && warmupMs < Infinity))
+    throw new ConfigError('warmupMs', `must be 0 or more milliseconds, not ${warmupMs}`);
   atMost('warmupMs', warmupMs, MOST_TIME_MS);
   for (const [i, model] of options.models.entries()) {
     if (model.shape === undefined) continue;
-    if (model.shape.length !== 168) throw new ConfigError(`models[${i}].shape`, `needs 168 values, one for each hour of the week, not ${model.shape.length}`);
+    if (model.shape.length !== 168)
+      throw new ConfigError(
+        `models[${i}].shape`,
+        `needs 168 values, one for each hour of the week, not ${model.shape.length}`,
+      );
     for (const [hour, value] of model.shape.entries()) share(`models[${i}].shape[${hour}]`, value);
     if (!(mean(model.shape) > 0)) throw new ConfigError(`models[${i}].shape`, 'needs at least one value above 0');
   }
-  if (!(nonInteractiveShape >= 0 && nonInteractiveShape <= 1)) throw new ConfigError('nonInteractiveShape', `must be from 0 to 1, not ${nonInteractiveShape}`);
+  if (!(nonInteractiveShape >= 0 && nonInteractiveShape <= 1))
+    throw new ConfigError('nonInteractiveShape', `must be from 0 to 1, not ${nonInteractiveShape}`);
   const clients = options.clients ?? SERVEGEN_CLIENTS;
   if (clients.length === 0) throw new ConfigError('clients', 'needs at least one client');
   for (const [i, client] of clients.entries()) {
     positive(`clients[${i}].share`, client.share);
-    if (!(client.gapCv >= 0.2 && client.gapCv <= 20)) throw new ConfigError(`clients[${i}].gapCv`, `must be from 0.2 to 20, not ${client.gapCv}`);
+    if (!(client.gapCv >= 0.2 && client.gapCv <= 20))
+      throw new ConfigError(`clients[${i}].gapCv`, `must be from 0.2 to 20, not ${client.gapCv}`);
   }
   const rateNoise = options.rateNoise ?? SERVEGEN_RATE_NOISE.sigma;
   share('rateNoise', rateNoise);
@@ -168,13 +194,17 @@ function check(options: O365TraceOptions): Checked {
   finite('startHourOfWeek', options.startHourOfWeek ?? 24);
   const streams = options.regions.length * options.models.length * WORKLOAD_TIERS.length * clients.length;
   if (streams > MOST_STREAMS)
-    throw new ConfigError('models', `${options.models.length} models in ${options.regions.length} regions are more than can be generated`);
+    throw new ConfigError(
+      'models',
+      `${options.models.length} models in ${options.regions.length} regions are more than can be generated`,
+    );
   const shapes = [shape, ...options.models.flatMap((model) => (model.shape === undefined ? [] : [model.shape]))];
   const peak = maxOf(shapes.map((one) => maxOf(one) / mean(one))) * Math.max(1, options.burst?.factor ?? 1);
   if (!((options.requestsPerDay / MINUTES_PER_DAY) * peak <= MOST_PER_MINUTE))
     throw new ConfigError(
       'requestsPerDay',
-      `${options.requestsPerDay} are ${((options.requestsPerDay / MINUTES_PER_DAY) * peak).toPrecision(3)} a minute at the peak; the most is ${MOST_PER_MINUTE}`,
+      `${options.requestsPerDay} are ${((options.requestsPerDay / MINUTES_PER_DAY) * peak).toPrecision(3)} a ` +
+        `minute at the peak; the most is ${MOST_PER_MINUTE}`,
     );
   const tierShares = WORKLOAD_TIERS.map((tier) => tiers[tier] ?? 0);
   for (const [path, shares] of [
@@ -284,19 +314,28 @@ class O365Generator {
       this.#shareOf[s] = client.share / clientTotal;
       this.#inverseShape[s] = 1 / k;
       this.#gapScale[s] = 1 / gamma(1 + 1 / k);
-      // What is left of a gap that began long before: its law for Weibull gaps is a power of a Gamma deviate.
+      // What is left of a gap that began long before: its law for Weibull gaps is a power of a
+      // Gamma deviate.
       this.#left[s] = this.#gapScale[s] * power(gammaDeviate(1 / k, this.#gapRng), 1 / k);
     }
-    const sampler = (path: string, quantiles: Quantiles, name: string): (() => number) => createQuantileSampler(path, quantiles, rng.fork(name));
-    this.#prompt = models.map((m, i) => sampler(`models[${i}].promptTokens`, m.promptTokens ?? options.promptTokens, `prompt/${m.name}`));
-    this.#output = models.map((m, i) => sampler(`models[${i}].outputTokens`, m.outputTokens ?? options.outputTokens, `output/${m.name}`));
+    const sampler = (path: string, quantiles: Quantiles, name: string): (() => number) =>
+      createQuantileSampler(path, quantiles, rng.fork(name));
+    this.#prompt = models.map((m, i) =>
+      sampler(`models[${i}].promptTokens`, m.promptTokens ?? options.promptTokens, `prompt/${m.name}`),
+    );
+    this.#output = models.map((m, i) =>
+      sampler(`models[${i}].outputTokens`, m.outputTokens ?? options.outputTokens, `output/${m.name}`),
+    );
   }
 
   get ended(): boolean {
     return this.#position === this.#minute.length && this.#minuteEndMs >= this.#endMs;
   }
 
-  /** The next batch: a full one but at the end, and but where that takes so long that others are to have a turn. */
+  /**
+   * The next batch: a full one but at the end, and but where that takes so long that others are to
+   * have a turn.
+   */
   next(pacer: Pacer): BatchColumns {
     const batch = this.#batch;
     const minute = this.#minute;
@@ -321,7 +360,10 @@ class O365Generator {
     return batch;
   }
 
-  /** Draws every stream's arrivals of the next minute, or up to the next edge of a burst: a span in which rates are constant. */
+  /**
+   * Draws every stream's arrivals of the next minute, or up to the next edge of a burst: a span in
+   * which rates are constant.
+   */
   #nextMinute(): void {
     const { burst, warmupMs, startHourOfWeek, rateNoise } = this.#options;
     const untilMs = this.#endMs;
@@ -334,7 +376,9 @@ class O365Generator {
       const periodMs = Math.floor(startMs / burst.everyMs) * burst.everyMs;
       const bursting = startMs < periodMs + burst.lengthMs;
       if (bursting) factor = burst.factor;
-      const edgeMs = bursting ? Math.min(periodMs + burst.lengthMs, periodMs + burst.everyMs) : periodMs + burst.everyMs;
+      const edgeMs = bursting
+        ? Math.min(periodMs + burst.lengthMs, periodMs + burst.everyMs)
+        : periodMs + burst.everyMs;
       // Rounding may put an edge where the span begins: it has been passed then.
       if (edgeMs > startMs) endMs = Math.min(endMs, edgeMs);
     }
@@ -345,7 +389,8 @@ class O365Generator {
       cell.noise = keep * cell.noise + fresh * normalDeviate(cell.noiseRng);
       const hour = startHourOfWeek + ((startMs + endMs) / 2 - warmupMs) / MS_PER_HOUR - cell.phaseHours;
       const level = 1 + cell.depth * (shapeAt(cell.shape, hour) / cell.shapeMean - 1);
-      cell.ratePerMs = cell.baseRatePerMs * level * factor * Math.exp(rateNoise * cell.noise - (rateNoise * rateNoise) / 2);
+      cell.ratePerMs =
+        cell.baseRatePerMs * level * factor * Math.exp(rateNoise * cell.noise - (rateNoise * rateNoise) / 2);
     }
     const minute = this.#minute;
     minute.clear(startMs, endMs);
@@ -362,7 +407,10 @@ class O365Generator {
     minute.sort();
   }
 
-  /** A gap in units of the mean gap: Weibull, which ServeGen finds for bursty clients and which is close to its Gamma for calm ones. */
+  /**
+   * A gap in units of the mean gap: Weibull, which ServeGen finds for bursty clients and which is
+   * close to its Gamma for calm ones.
+   */
   #gap(s: number): number {
     const exponential = -Math.log(1 - this.#gapRng.next());
     return this.#gapScale[s] * Math.exp(this.#inverseShape[s] * Math.log(exponential));

@@ -1,11 +1,16 @@
 import { ConfigError, type Rng } from '@sageserve/core';
 
-/** Quantiles of a distribution: `[level, value]` with levels from 0 to 1 and values not decreasing. */
+/**
+ * Quantiles of a distribution: `[level, value]` with levels from 0 to 1 and values not decreasing.
+ */
 export type Quantiles = readonly (readonly [level: number, value: number])[];
 
 /** Columns hold tokens as 32-bit integers. */
 const MOST_TOKENS = 0x7fffffff;
-/** Cells of the tabulated curve: fine enough for quantiles by the percent, small enough (4 kB) to stay in the first-level cache. */
+/**
+ * Cells of the tabulated curve: fine enough for quantiles by the percent, small enough (4 kB) to
+ * stay in the first-level cache.
+ */
 const TABLE = 512;
 
 /** Throws `ConfigError` for levels outside 0–1 or values that decrease. */
@@ -20,8 +25,9 @@ function checkQuantiles(path: string, quantiles: Quantiles): void {
 }
 
 /**
- * Draws whole numbers of tokens by inverting a quantile table: log-linear between the given quantiles, flat outside them (a tail that nobody measured is not
- * invented). The curve is tabulated once, so that a draw costs one look-up.
+ * Draws whole numbers of tokens by inverting a quantile table: log-linear between the given
+ * quantiles, flat outside them (a tail that nobody measured is not invented). The curve is
+ * tabulated once, so that a draw costs one look-up.
  */
 export function createQuantileSampler(path: string, quantiles: Quantiles, rng: Rng): () => number {
   checkQuantiles(path, quantiles);

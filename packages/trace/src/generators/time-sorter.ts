@@ -1,6 +1,7 @@
 /**
- * Puts the arrivals of one span of time in order: a counting sort into about as many buckets as there are arrivals, then insertion within each. Linear for arrivals
- * that are spread out, and still right for those that are not. Equal times keep the order in which they were added.
+ * Puts the arrivals of one span of time in order: a counting sort into about as many buckets as
+ * there are arrivals, then insertion within each. Linear for arrivals that are spread out, and
+ * still right for those that are not. Equal times keep the order in which they were added.
  */
 export class TimeSorter {
   length = 0;

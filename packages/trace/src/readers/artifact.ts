@@ -7,13 +7,22 @@ const COLUMNS = { arrival: 'arrival_timestamp', prompt: 'prompt_size', output: '
 export const ARTIFACT_REGIONS = ['westus', 'centralus', 'eastus'] as const;
 
 /**
- * The CSV of the paper's artifact. `regions` is an order of preference written in digits (`120`), the first being the origin; it becomes the request's list of
- * regions. `workload_type` `prod` is interactive and `dev` non-interactive.
+ * The CSV of the paper's artifact. `regions` is an order of preference written in digits (`120`),
+ * the first being the origin; it becomes the request's list of regions. `workload_type` `prod` is
+ * interactive and `dev` non-interactive.
  */
 export function artifactFormat(file: string): CsvFormat {
   return {
     open(header, sink) {
-      const required = ['request_id', 'regions', 'model_type', 'workload_type', COLUMNS.arrival, COLUMNS.prompt, COLUMNS.output];
+      const required = [
+        'request_id',
+        'regions',
+        'model_type',
+        'workload_type',
+        COLUMNS.arrival,
+        COLUMNS.prompt,
+        COLUMNS.output,
+      ];
       const [id, regions, model, workload, time, prompt, output, tenant, application] = locate(
         file,
         header,
@@ -25,13 +34,18 @@ export function artifactFormat(file: string): CsvFormat {
       const lists = new Map<number, number>();
       return (fields) => {
         const { bytes, start, end } = fields;
-        // Three digits at most are right: as one number with a leading 1, no two spellings of up to five bytes are alike.
+        // Three digits at most are right: as one number with a leading 1, no two spellings of up to
+        // five bytes are alike.
         let key = 1;
         for (let p = start[regions]; p < end[regions]; p++) key = key * 256 + bytes[p];
         let list = end[regions] - start[regions] <= 5 ? lists.get(key) : undefined;
         if (list === undefined) {
           const digits = fieldText(fields, regions).match(/./gu) ?? [];
-          if (digits.length === 0 || digits.some((d) => !(Number(d) < ARTIFACT_REGIONS.length)) || new Set(digits).size !== digits.length) {
+          if (
+            digits.length === 0 ||
+            digits.some((d) => !(Number(d) < ARTIFACT_REGIONS.length)) ||
+            new Set(digits).size !== digits.length
+          ) {
             return sink.fail('regions', `"${digits.join('')}" is not an order of preference such as 120`);
           }
           list = sink.regionList(digits.map((d) => regionIds[Number(d)]));
@@ -51,7 +65,8 @@ export function artifactFormat(file: string): CsvFormat {
         row.regionList = list;
         row.originRegion = sink.dictionaries.regionLists[list][0];
         row.tenant = tenant === -1 ? -1 : sink.tenants.intern(bytes, start[tenant], end[tenant]);
-        row.application = application === -1 ? -1 : sink.applications.intern(bytes, start[application], end[application]);
+        row.application =
+          application === -1 ? -1 : sink.applications.intern(bytes, start[application], end[application]);
         sink.accept(COLUMNS);
       };
     },

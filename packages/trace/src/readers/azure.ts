@@ -5,13 +5,20 @@ import { type CsvFormat, locate } from './csv.js';
 const COLUMNS = { arrival: 'TIMESTAMP', prompt: 'ContextTokens', output: 'GeneratedTokens' } as const;
 
 /**
- * Azure's public inference traces: LLM 2023 and 2024 (`TIMESTAMP,ContextTokens,GeneratedTokens`) and LMM 2025, which adds a count of images beside the same
- * columns (image tokens are part of its context tokens). No region, model or tier: give them by a mapping. The first row is the start of the trace.
+ * Azure's public inference traces: LLM 2023 and 2024 (`TIMESTAMP,ContextTokens,GeneratedTokens`)
+ * and LMM 2025, which adds a count of images beside the same columns (image tokens are part of its
+ * context tokens). No region, model or tier: give them by a mapping. The first row is the start of
+ * the trace.
  */
 export function azureFormat(file: string): CsvFormat {
   return {
     open(header, sink, start) {
-      const [time, prompt, output] = locate(file, header, [COLUMNS.arrival, COLUMNS.prompt, COLUMNS.output], [COLUMNS.arrival, COLUMNS.prompt, COLUMNS.output]);
+      const [time, prompt, output] = locate(
+        file,
+        header,
+        [COLUMNS.arrival, COLUMNS.prompt, COLUMNS.output],
+        [COLUMNS.arrival, COLUMNS.prompt, COLUMNS.output],
+      );
       const row = sink.row;
       let originMs = 0;
       let firstMs: number | undefined;

@@ -4,8 +4,9 @@ import { type CsvFormat, locate } from './csv.js';
 const COLUMNS = { arrival: 'Timestamp', prompt: 'Request tokens', output: 'Response tokens' } as const;
 
 /**
- * BurstGPT (arXiv 2401.17644): seconds from the start of the trace, model, request and response tokens, and the kind of log, which is kept as the application.
- * Requests that failed have 0 response tokens and are bad rows: the files without failures hold none.
+ * BurstGPT (arXiv 2401.17644): seconds from the start of the trace, model, request and response
+ * tokens, and the kind of log, which is kept as the application. Requests that failed have 0
+ * response tokens and are bad rows: the files without failures hold none.
  */
 export function burstGptFormat(file: string): CsvFormat {
   return {
@@ -19,7 +20,8 @@ export function burstGptFormat(file: string): CsvFormat {
         row.promptTokens = parseWhole(bytes, start[prompt], end[prompt]);
         row.outputTokens = parseWhole(bytes, start[output], end[output]);
         row.model = start[model] === end[model] ? -1 : sink.models.intern(bytes, start[model], end[model]);
-        row.application = kind === -1 || start[kind] === end[kind] ? -1 : sink.applications.intern(bytes, start[kind], end[kind]);
+        row.application =
+          kind === -1 || start[kind] === end[kind] ? -1 : sink.applications.intern(bytes, start[kind], end[kind]);
         sink.accept(COLUMNS);
       };
     },

@@ -12,7 +12,10 @@ export interface CsvRow {
 
 /** What a CSV format does with its rows. */
 export interface CsvFormat {
-  /** Reads the header's names; returns what handles a row, filling `sink.row` and calling `sink.accept` or `sink.fail`. */
+  /**
+   * Reads the header's names; returns what handles a row, filling `sink.row` and calling
+   * `sink.accept` or `sink.fail`.
+   */
   open(header: readonly string[], sink: RowSink, startMs: { epochMs: number | undefined }): (row: CsvRow) => void;
 }
 
@@ -24,7 +27,10 @@ const QUOTE = 34;
 const LF = 10;
 const CR = 13;
 
-/** Rows of a CSV file (RFC 4180, LF or CRLF; quoted fields may hold commas, not line breaks) into batches. Lines that begin with # are comments. */
+/**
+ * Rows of a CSV file (RFC 4180, LF or CRLF; quoted fields may hold commas, not line breaks) into
+ * batches. Lines that begin with # are comments.
+ */
 export async function* readCsv(
   file: string,
   chunks: AsyncIterable<Uint8Array>,
@@ -66,7 +72,8 @@ export async function* readCsv(
         let to: number;
         if (bytes[p] === QUOTE) {
           from = ++p;
-          while (p < size && bytes[p] !== LF && !(bytes[p] === QUOTE && bytes[p + 1] !== QUOTE)) p += bytes[p] === QUOTE ? 2 : 1;
+          while (p < size && bytes[p] !== LF && !(bytes[p] === QUOTE && bytes[p + 1] !== QUOTE))
+            p += bytes[p] === QUOTE ? 2 : 1;
           to = p;
           if (p >= size || bytes[p] !== QUOTE) broken = 'a quoted field is not closed';
           else p++;
@@ -97,7 +104,9 @@ export async function* readCsv(
         break;
       }
       if (handle === undefined) {
-        const header = Array.from({ length: count }, (_, c) => decoder.decode(bytes.subarray(starts[c], ends[c])).trim());
+        const header = Array.from({ length: count }, (_, c) =>
+          decoder.decode(bytes.subarray(starts[c], ends[c])).trim(),
+        );
         columns = count;
         handle = format.open(header, sink, start);
         continue;
@@ -135,17 +144,28 @@ function grown(column: Int32Array): Int32Array<ArrayBuffer> {
   return larger;
 }
 
-/** Position of each named column, −1 where the file has none; an error where one of `required` is missing. */
-export function locate(file: string, header: readonly string[], names: readonly string[], required: readonly string[]): number[] {
+/**
+ * Position of each named column, −1 where the file has none; an error where one of `required` is
+ * missing.
+ */
+export function locate(
+  file: string,
+  header: readonly string[],
+  names: readonly string[],
+  required: readonly string[],
+): number[] {
   const lower = header.map((name) => name.toLowerCase());
   for (const name of required) {
     if (!lower.includes(name.toLowerCase())) {
-      throw new TraceFormatError({ file, line: 1, column: name }, 'is missing from the header', { hint: `The header has: ${header.join(', ')}` });
+      throw new TraceFormatError({ file, line: 1, column: name }, 'is missing from the header', {
+        hint: `The header has: ${header.join(', ')}`,
+      });
     }
   }
   return names.map((name) => {
     const column = lower.indexOf(name.toLowerCase());
-    if (column !== lower.lastIndexOf(name.toLowerCase())) throw new TraceFormatError({ file, line: 1, column: name }, 'stands twice in the header');
+    if (column !== lower.lastIndexOf(name.toLowerCase()))
+      throw new TraceFormatError({ file, line: 1, column: name }, 'stands twice in the header');
     return column;
   });
 }

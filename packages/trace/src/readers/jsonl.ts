@@ -6,7 +6,11 @@ import { TOO_LONG } from './csv.js';
 import { regionListOf, unknownTier } from './sageserve.js';
 
 /** What a JSON Lines format does with one object. */
-export type JsonRowReader = (record: Readonly<Record<string, unknown>>, sink: RowSink, start: { epochMs: number | undefined }) => void;
+export type JsonRowReader = (
+  record: Readonly<Record<string, unknown>>,
+  sink: RowSink,
+  start: { epochMs: number | undefined },
+) => void;
 
 const decoder = new TextDecoder();
 
@@ -38,7 +42,8 @@ export async function* readJsonLines(
         sink.fail(undefined, `is not JSON: ${(error as Error).message}`);
         continue;
       }
-      if (typeof record !== 'object' || record === null || Array.isArray(record)) sink.fail(undefined, 'is not a JSON object');
+      if (typeof record !== 'object' || record === null || Array.isArray(record))
+        sink.fail(undefined, 'is not a JSON object');
       else reader(record as Record<string, unknown>, sink, start);
       if (sink.full) {
         yield sink.batch;
@@ -53,7 +58,10 @@ export async function* readJsonLines(
 
 const MOONCAKE = { arrival: 'timestamp', prompt: 'input_length', output: 'output_length' } as const;
 
-/** Mooncake (FAST '25): `timestamp` in milliseconds, `input_length`, `output_length`, `hash_ids` (blocks of 512 prompt tokens; not used here). */
+/**
+ * Mooncake (FAST '25): `timestamp` in milliseconds, `input_length`, `output_length`, `hash_ids`
+ * (blocks of 512 prompt tokens; not used here).
+ */
 export const mooncakeRow: JsonRowReader = (record, sink) => {
   const { row } = sink;
   row.requestId = sink.accepted;
@@ -65,7 +73,10 @@ export const mooncakeRow: JsonRowReader = (record, sink) => {
 
 const SAGESERVE = { arrival: 'arrived_at_s', prompt: 'prompt_tokens', output: 'output_tokens' } as const;
 
-/** A row of our own schema, as it was read: anything may stand in a field. Named one by one, since a look-up by a name that varies costs more than the rest of a row. */
+/**
+ * A row of our own schema, as it was read: anything may stand in a field. Named one by one, since a
+ * look-up by a name that varies costs more than the rest of a row.
+ */
 export interface SageserveRecord {
   start?: unknown;
   arrived_at_s?: unknown;
@@ -82,7 +93,10 @@ export interface SageserveRecord {
   priority?: unknown;
 }
 
-/** Our own schema: the columns of the CSV as fields, `allowed_regions` as an array. The first record may carry `start`, the trace's epoch as ISO 8601. */
+/**
+ * Our own schema: the columns of the CSV as fields, `allowed_regions` as an array. The first record
+ * may carry `start`, the trace's epoch as ISO 8601.
+ */
 export function sageserveRow(record: SageserveRecord, sink: RowSink, start: { epochMs: number | undefined }): void {
   const { row } = sink;
   if (typeof record.start === 'string' && sink.accepted === 0) {
@@ -113,10 +127,12 @@ export function sageserveRow(record: SageserveRecord, sink: RowSink, start: { ep
   row.tier = tier === undefined ? -1 : tierOf(tier);
   if (tier !== undefined && row.tier === -1) return sink.fail('tier', unknownTier(tier));
   row.deadlineAtMs = deadline === undefined ? NaN : number(deadline) * 1_000;
-  if (deadline !== undefined && !(row.deadlineAtMs === row.deadlineAtMs)) return sink.fail('deadline_s', 'is not a number of seconds');
+  if (deadline !== undefined && !(row.deadlineAtMs === row.deadlineAtMs))
+    return sink.fail('deadline_s', 'is not a number of seconds');
   row.regionList = -1;
   if (allowed !== undefined) {
-    row.regionList = Array.isArray(allowed) && allowed.every((name) => typeof name === 'string') ? regionListOf(allowed, sink) : -1;
+    row.regionList =
+      Array.isArray(allowed) && allowed.every((name) => typeof name === 'string') ? regionListOf(allowed, sink) : -1;
     if (row.regionList === -1) return sink.fail('allowed_regions', 'is not an array of different region names');
   }
   row.tenant = tenant === undefined ? -1 : sink.tenants.internText(tenant);

@@ -1,10 +1,16 @@
 import type { ColumnMetaData, SchemaElement } from 'hyparquet';
 import { MalformedBytes, readThrift, readVarint, readZigZag, type ThriftStruct } from './thrift.js';
 
-/** Values of a page at most: most writers make pages of up to a million. What is larger is not read, since a few wrong bytes can ask for any amount of memory. */
+/**
+ * Values of a page at most: most writers make pages of up to a million. What is larger is not read,
+ * since a few wrong bytes can ask for any amount of memory.
+ */
 const MOST_VALUES = 1 << 23;
 const MOST_PAGE_BYTES = 1 << 28;
-/** Runs may go beyond the values that there are: a group of bits is filled up, and some writers add an empty block. */
+/**
+ * Runs may go beyond the values that there are: a group of bits is filled up, and some writers add
+ * an empty block.
+ */
 const RUN_SLACK = 512;
 const MOST_MINIBLOCKS = 1_024;
 
@@ -54,7 +60,8 @@ export function levelsOf(schema: readonly SchemaElement[], path: readonly string
   for (const name of path) {
     let child = at + 1;
     for (let left = schema[at]?.num_children ?? 0; ; left--) {
-      if (left <= 0 || schema[child] === undefined) throw new MalformedBytes(`the schema has no column ${path.join('.')}`);
+      if (left <= 0 || schema[child] === undefined)
+        throw new MalformedBytes(`the schema has no column ${path.join('.')}`);
       if (schema[child].name === name) break;
       child = afterSubtree(schema, child);
     }
@@ -74,28 +81,34 @@ function afterSubtree(schema: readonly SchemaElement[], at: number): number {
 }
 
 /**
- * Checks every page of a column chunk as far as a decoder depends on it that checks nothing: sizes, counts, levels, runs and blocks. Returns the pages that are packed, unpacked. Throws `MalformedBytes` with what is
- * wrong. After it a decoder may still find values that make no sense, but it ends, and takes no more memory than the pages have values.
+ * Checks every page of a column chunk as far as a decoder depends on it that checks nothing: sizes,
+ * counts, levels, runs and blocks. Returns the pages that are packed, unpacked. Throws
+ * `MalformedBytes` with what is wrong. After it a decoder may still find values that make no sense,
+ * but it ends, and takes no more memory than the pages have values.
  */
 export function checkPages({ bytes, meta, rows, levels, decompress }: ColumnChunkBytes): CheckedPage[] {
   const checked: CheckedPage[] = [];
   const plainOf = (packed: Uint8Array, plainBytes: number): Uint8Array => {
     if (decompress === undefined) return packed;
     const plain = decompress(packed, plainBytes);
-    if (plain.length !== plainBytes) throw new MalformedBytes(`a page of ${plainBytes} bytes has ${plain.length} when unpacked`);
+    if (plain.length !== plainBytes)
+      throw new MalformedBytes(`a page of ${plainBytes} bytes has ${plain.length} when unpacked`);
     checked.push({ packed, plain });
     return plain;
   };
   let values = 0;
   let at = 0;
-  // The decoder goes on to the end of a column within a group, and takes of others as many values as there are rows.
+  // The decoder goes on to the end of a column within a group, and takes of others as many values
+  // as there are rows.
   while (at < bytes.length - 1 && (levels.nested || values < rows)) {
     const header = readThrift(bytes, at);
     const type = number(header, 1);
     const plainBytes = number(header, 2);
     const packedBytes = number(header, 3);
-    if (!(packedBytes >= 0 && header.end + packedBytes <= bytes.length)) throw new MalformedBytes('a page is longer than its column');
-    if (!(plainBytes >= 0 && plainBytes <= MOST_PAGE_BYTES)) throw new MalformedBytes(`a page says that it holds ${plainBytes} bytes`);
+    if (!(packedBytes >= 0 && header.end + packedBytes <= bytes.length))
+      throw new MalformedBytes('a page is longer than its column');
+    if (!(plainBytes >= 0 && plainBytes <= MOST_PAGE_BYTES))
+      throw new MalformedBytes(`a page says that it holds ${plainBytes} bytes`);
     const body = bytes.subarray(header.end, header.end + packedBytes);
     at = header.end + packedBytes;
     if (type === INDEX_PAGE) throw new MalformedBytes('an index lies among its pages');
@@ -115,21 +128,33 @@ export function checkPages({ bytes, meta, rows, levels, decompress }: ColumnChun
     } else throw new MalformedBytes(`there is no kind ${type} of pages`);
   }
   if (values !== Number(meta.num_values) || (levels.repetition === 0 && values !== rows))
-    throw new MalformedBytes(`it has ${values} values, not ${levels.repetition === 0 ? rows : Number(meta.num_values)}`);
+    throw new MalformedBytes(
+      `it has ${values} values, not ${levels.repetition === 0 ? rows : Number(meta.num_values)}`,
+    );
   return checked;
 }
 
-function checkDataPage(page: Uint8Array, count: number, encoding: number, { type }: ColumnMetaData, levels: Levels): void {
+function checkDataPage(
+  page: Uint8Array,
+  count: number,
+  encoding: number,
+  { type }: ColumnMetaData,
+  levels: Levels,
+): void {
   let at = 0;
   let present = count;
   if (levels.nested && levels.repetition > 0) at = checkPrefixedRuns(page, at, bitsOf(levels.repetition), count).end;
   // The count of a page is that of its levels: what is null has no value after them.
-  if (levels.definition > 0) ({ end: at, equal: present } = checkPrefixedRuns(page, at, bitsOf(levels.definition), count, levels.definition));
+  if (levels.definition > 0)
+    ({ end: at, equal: present } = checkPrefixedRuns(page, at, bitsOf(levels.definition), count, levels.definition));
   // The decoder makes booleans of runs, and takes indices of no bits for nothing but zeros.
-  if (type === 'BOOLEAN' && (encoding === PLAIN_DICTIONARY || encoding === RLE_DICTIONARY)) throw new MalformedBytes('booleans are in a dictionary');
+  if (type === 'BOOLEAN' && (encoding === PLAIN_DICTIONARY || encoding === RLE_DICTIONARY))
+    throw new MalformedBytes('booleans are in a dictionary');
   if ((encoding === PLAIN_DICTIONARY || encoding === RLE_DICTIONARY) && page[at] === 0) return;
   if (encoding === DELTA_BYTE_ARRAY)
-    throw new MalformedBytes('its encoding is DELTA_BYTE_ARRAY, which is read in pages of version 2 alone: write PLAIN or dictionaries');
+    throw new MalformedBytes(
+      'its encoding is DELTA_BYTE_ARRAY, which is read in pages of version 2 alone: write PLAIN or dictionaries',
+    );
   checkValues(page, at, present, encoding, type);
 }
 
@@ -144,11 +169,17 @@ function checkDataPageV2(
 ): void {
   const nulls = number(about, 2);
   const [definitionBytes, repetitionBytes] = [number(about, 5), number(about, 6)];
-  if (!(nulls >= 0 && nulls <= count)) throw new MalformedBytes(`a page says that ${nulls} of its ${count} values are none`);
-  if (!(definitionBytes >= 0 && repetitionBytes >= 0 && definitionBytes + repetitionBytes <= Math.min(body.length, plainBytes)))
+  if (!(nulls >= 0 && nulls <= count))
+    throw new MalformedBytes(`a page says that ${nulls} of its ${count} values are none`);
+  if (!(
+    definitionBytes >= 0 &&
+    repetitionBytes >= 0 &&
+    definitionBytes + repetitionBytes <= Math.min(body.length, plainBytes)
+  ))
     throw new MalformedBytes('the levels of a page are longer than the page');
   if (levels.repetition > 0) checkRuns(body, 0, repetitionBytes, bitsOf(levels.repetition), count);
-  if (levels.definition > 0) checkRuns(body, repetitionBytes, repetitionBytes + definitionBytes, bitsOf(levels.definition), count);
+  if (levels.definition > 0)
+    checkRuns(body, repetitionBytes, repetitionBytes + definitionBytes, bitsOf(levels.definition), count);
   const levelBytes = definitionBytes + repetitionBytes;
   // A decoder takes what comes after the levels that it knows of.
   const from = levels.definition > 0 ? levelBytes : repetitionBytes;
@@ -158,7 +189,13 @@ function checkDataPageV2(
 }
 
 /** The part of a page after its levels. */
-function checkValues(page: Uint8Array, at: number, count: number, encoding: number, type: ColumnMetaData['type']): void {
+function checkValues(
+  page: Uint8Array,
+  at: number,
+  count: number,
+  encoding: number,
+  type: ColumnMetaData['type'],
+): void {
   switch (encoding) {
     case PLAIN_DICTIONARY:
     case RLE_DICTIONARY: {
@@ -181,7 +218,8 @@ function checkValues(page: Uint8Array, at: number, count: number, encoding: numb
       checkPrefixes(page, at, count);
       return;
     case BYTE_STREAM_SPLIT:
-      if (at + count * (SPLIT_BYTES[type] ?? Infinity) > page.length) throw new MalformedBytes('a page ends before its values');
+      if (at + count * (SPLIT_BYTES[type] ?? Infinity) > page.length)
+        throw new MalformedBytes('a page ends before its values');
       return;
     case PLAIN:
       // It takes what it needs from the page, and that ends where it ends.
@@ -191,8 +229,17 @@ function checkValues(page: Uint8Array, at: number, count: number, encoding: numb
   }
 }
 
-/** Runs after their length in four bytes. Returns where they end, and how many of the values equal `wanted`. */
-function checkPrefixedRuns(page: Uint8Array, at: number, bits: number, count: number, wanted?: number): { end: number; equal: number } {
+/**
+ * Runs after their length in four bytes. Returns where they end, and how many of the values equal
+ * `wanted`.
+ */
+function checkPrefixedRuns(
+  page: Uint8Array,
+  at: number,
+  bits: number,
+  count: number,
+  wanted?: number,
+): { end: number; equal: number } {
   if (at + 4 > page.length) throw new MalformedBytes('a page ends before its levels');
   const length = page[at] + page[at + 1] * 0x100 + page[at + 2] * 0x10000 + page[at + 3] * 0x1000000;
   const end = at + 4 + length;
@@ -200,7 +247,10 @@ function checkPrefixedRuns(page: Uint8Array, at: number, bits: number, count: nu
   return { end, equal: checkRuns(page, at + 4, end, bits, count, wanted) };
 }
 
-/** Runs of the hybrid of run lengths and packed bits: none is longer than the values that there are, and all lie within the page. Returns how many of the values equal `wanted`. */
+/**
+ * Runs of the hybrid of run lengths and packed bits: none is longer than the values that there are,
+ * and all lie within the page. Returns how many of the values equal `wanted`.
+ */
 function checkRuns(page: Uint8Array, from: number, end: number, bits: number, count: number, wanted?: number): number {
   let at = from;
   let equal = 0;
@@ -212,7 +262,8 @@ function checkRuns(page: Uint8Array, from: number, end: number, bits: number, co
     if (seen + length > count + RUN_SLACK) throw new MalformedBytes('a run is longer than the values');
     at = start + bytes;
     // The last group of bits need not be whole.
-    if (at > end && !(head % 2 === 1 && seen + length >= count)) throw new MalformedBytes('a run is longer than the page');
+    if (at > end && !(head % 2 === 1 && seen + length >= count))
+      throw new MalformedBytes('a run is longer than the page');
     if (wanted !== undefined)
       equal +=
         head % 2 === 1
@@ -240,7 +291,10 @@ function countPacked(page: Uint8Array, at: number, bits: number, length: number,
   return equal;
 }
 
-/** Texts that begin as the one before: how much of that, how much of their own, and that itself. A page of a few bytes can stand for texts without an end. */
+/**
+ * Texts that begin as the one before: how much of that, how much of their own, and that itself. A
+ * page of a few bytes can stand for texts without an end.
+ */
 function checkPrefixes(page: Uint8Array, from: number, count: number): void {
   const shared: number[] = [];
   const own: number[] = [];
@@ -250,7 +304,8 @@ function checkPrefixes(page: Uint8Array, from: number, count: number): void {
   let bytes = 0;
   for (const [i, length] of own.entries()) {
     const prefix = shared[i];
-    if (!(length >= 0 && prefix >= 0 && prefix <= last)) throw new MalformedBytes('a text shares more with the one before than that has');
+    if (!(length >= 0 && prefix >= 0 && prefix <= last))
+      throw new MalformedBytes('a text shares more with the one before than that has');
     last = prefix + length;
     ownBytes += length;
     bytes += last;
@@ -259,13 +314,21 @@ function checkPrefixes(page: Uint8Array, from: number, count: number): void {
   if (bytes > MOST_PAGE_BYTES) throw new MalformedBytes(`the texts of a page are ${bytes} bytes`);
 }
 
-/** The blocks of delta encoding. Returns where they end; `into` is given the numbers, of 32 bits. */
+/**
+ * The blocks of delta encoding. Returns where they end; `into` is given the numbers, of 32 bits.
+ */
 function checkDeltas(page: Uint8Array, from: number, count: number, into?: number[]): number {
   if (count === 0) return from;
   const [blockValues, second] = readVarint(page, from);
   const [miniblocks, third] = readVarint(page, second);
   const perMiniblock = blockValues / miniblocks;
-  if (!(miniblocks >= 1 && miniblocks <= MOST_MINIBLOCKS && perMiniblock >= 8 && perMiniblock % 8 === 0 && blockValues <= MOST_VALUES))
+  if (!(
+    miniblocks >= 1 &&
+    miniblocks <= MOST_MINIBLOCKS &&
+    perMiniblock >= 8 &&
+    perMiniblock % 8 === 0 &&
+    blockValues <= MOST_VALUES
+  ))
     throw new MalformedBytes(`blocks of ${blockValues} values in ${miniblocks} parts`);
   let [, at] = readVarint(page, third);
   let value: number;
@@ -281,8 +344,10 @@ function checkDeltas(page: Uint8Array, from: number, count: number, into?: numbe
       if (width > 64) throw new MalformedBytes(`a block has numbers of ${width} bits`);
       if (seen >= count) break;
       if (into !== undefined) {
-        if (width > 32 || at + (width * Math.min(perMiniblock, count - seen)) / 8 > page.length) throw new MalformedBytes('a page ends within a block');
-        for (let i = 0; i < perMiniblock && seen + i < count; i++) into.push((value += least + packedAt(page, 8 * at + i * width, width)));
+        if (width > 32 || at + (width * Math.min(perMiniblock, count - seen)) / 8 > page.length)
+          throw new MalformedBytes('a page ends within a block');
+        for (let i = 0; i < perMiniblock && seen + i < count; i++)
+          into.push((value += least + packedAt(page, 8 * at + i * width, width)));
       }
       at += (width * perMiniblock) / 8;
       seen += perMiniblock;
@@ -312,7 +377,9 @@ const bitsOf = (level: number): number => 32 - Math.clz32(level);
 function countOf(header: ThriftStruct, field: number): number {
   const count = number(struct(header, field), 1);
   if (!(count >= 0 && count <= MOST_VALUES))
-    throw new MalformedBytes(`a page says that it has ${count} values; the most is ${MOST_VALUES}: write smaller pages or row groups`);
+    throw new MalformedBytes(
+      `a page says that it has ${count} values; the most is ${MOST_VALUES}: write smaller pages or row groups`,
+    );
   return count;
 }
 

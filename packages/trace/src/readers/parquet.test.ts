@@ -22,21 +22,47 @@ beforeAll(async () => {
 });
 afterAll(() => rm(dir, { recursive: true }));
 
-/** Zstandard and LZ4 as their formats allow them without packing anything: one raw block, and literals alone. */
+/**
+ * Zstandard and LZ4 as their formats allow them without packing anything: one raw block, and
+ * literals alone.
+ */
 const zstd = (bytes: Uint8Array): Uint8Array => {
   const [size, block] = [bytes.length, (bytes.length << 3) | 1];
-  return Uint8Array.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, size & 255, (size >> 8) & 255, (size >> 16) & 255, size >>> 24, block & 255, (block >> 8) & 255, block >> 16, ...bytes]);
-}; // prettier-ignore
+  return Uint8Array.from([
+    0x28,
+    0xb5,
+    0x2f,
+    0xfd,
+    0xa0,
+    size & 255,
+    (size >> 8) & 255,
+    (size >> 16) & 255,
+    size >>> 24,
+    block & 255,
+    (block >> 8) & 255,
+    block >> 16,
+    ...bytes,
+  ]);
+};
 const lz4 = (bytes: Uint8Array): Uint8Array => {
   const head = [Math.min(15, bytes.length) << 4];
   for (let rest = bytes.length - 15; rest >= 0; rest -= 255) head.push(Math.min(255, rest));
   return Uint8Array.from([...head, ...bytes]);
 };
-const compressors = { GZIP: (bytes: Uint8Array) => gzipSync(bytes), BROTLI: (bytes: Uint8Array) => brotliCompressSync(bytes), ZSTD: zstd, LZ4_RAW: lz4 };
+const compressors = {
+  GZIP: (bytes: Uint8Array) => gzipSync(bytes),
+  BROTLI: (bytes: Uint8Array) => brotliCompressSync(bytes),
+  ZSTD: zstd,
+  LZ4_RAW: lz4,
+};
 const CODECS = ['UNCOMPRESSED', 'SNAPPY', 'GZIP', 'BROTLI', 'ZSTD', 'LZ4_RAW'] as const;
 
 function fileOf(codec: (typeof CODECS)[number], rows = 100): Uint8Array {
-  const column = (name: string, type: NonNullable<ColumnSource['type']>, value: (i: number) => unknown): ColumnSource => ({
+  const column = (
+    name: string,
+    type: NonNullable<ColumnSource['type']>,
+    value: (i: number) => unknown,
+  ): ColumnSource => ({
     name,
     type,
     data: Array.from({ length: rows }, (_, i) => value(i)) as never,
@@ -60,7 +86,8 @@ function fileOf(codec: (typeof CODECS)[number], rows = 100): Uint8Array {
 
 async function records(trace: TraceStream): Promise<Record<string, unknown>[]> {
   const rows: Record<string, unknown>[] = [];
-  for await (const batch of trace.batches()) for (let i = 0; i < batch.length; i++) rows.push(toRecord(batch, i, trace.dictionaries));
+  for await (const batch of trace.batches())
+    for (let i = 0; i < batch.length; i++) rows.push(toRecord(batch, i, trace.dictionaries));
   return rows;
 }
 
@@ -104,11 +131,19 @@ describe('a column of numbers in Parquet', () => {
       element,
       [1_073, 2_000, 3_000].map((value) => (wide ? BigInt(value) : value)),
     );
-    await expect(read(bytes)).rejects.toThrow(`column ${column}: is declared as ${element.converted_type}, and must hold numbers`);
+    await expect(read(bytes)).rejects.toThrow(
+      `column ${column}: is declared as ${element.converted_type}, and must hold numbers`,
+    );
   });
 
   it('may hold decimals, which are the nearest numbers', async () => {
-    const rows = await read(declared('arrived_at_s', { type: 'INT64', converted_type: 'DECIMAL', precision: 18, scale: 3 }, [1_001n, 1_073n, 4_035n]));
+    const rows = await read(
+      declared('arrived_at_s', { type: 'INT64', converted_type: 'DECIMAL', precision: 18, scale: 3 }, [
+        1_001n,
+        1_073n,
+        4_035n,
+      ]),
+    );
     expect(rows.map((row) => row['arrived_at_s'])).toEqual([1.001, 1.073, 4.035]);
   });
 });
@@ -123,22 +158,27 @@ describe('metadata of Parquet', () => {
     const tail = Buffer.alloc(8, 'PAR1');
     tail.writeUInt32LE(footer.length, 0);
     tail.write('PAR1', 4);
-    await expect(read(Buffer.concat([Buffer.from('PAR1'), footer, tail]))).rejects.toThrow('a list has 3000000 elements');
+    await expect(read(Buffer.concat([Buffer.from('PAR1'), footer, tail]))).rejects.toThrow(
+      'a list has 3000000 elements',
+    );
   });
 });
 
 describe('a Parquet trace', () => {
-  it.each(Object.keys(WRITTEN_ELSEWHERE))('of another writer is read with what is missing in it: %s', async (writer) => {
-    const rows = await read(gunzipSync(Buffer.from(WRITTEN_ELSEWHERE[writer], 'base64')));
-    expect(rows).toHaveLength(20);
-    for (const [i, row] of rows.entries()) {
-      expect(row).toMatchObject({ arrived_at_s: i * 0.5, prompt_tokens: 100 + i, output_tokens: 10 + (i % 3) });
-      expect(row['priority'] ?? 0).toBe(i % 4 === 1 ? 0 : i % 5);
-      expect(row['tenant']).toBe(i % 3 === 0 ? undefined : `T${i % 2}`);
-      expect(row['deadline_s']).toBe(i % 2 === 1 ? undefined : i * 0.5 + 100);
-      expect(row['allowed_regions']).toEqual(i % 5 === 0 ? undefined : ['westus', 'eastus'].slice(0, 1 + (i % 2)));
-    }
-  });
+  it.each(Object.keys(WRITTEN_ELSEWHERE))(
+    'of another writer is read with what is missing in it: %s',
+    async (writer) => {
+      const rows = await read(gunzipSync(Buffer.from(WRITTEN_ELSEWHERE[writer], 'base64')));
+      expect(rows).toHaveLength(20);
+      for (const [i, row] of rows.entries()) {
+        expect(row).toMatchObject({ arrived_at_s: i * 0.5, prompt_tokens: 100 + i, output_tokens: 10 + (i % 3) });
+        expect(row['priority'] ?? 0).toBe(i % 4 === 1 ? 0 : i % 5);
+        expect(row['tenant']).toBe(i % 3 === 0 ? undefined : `T${i % 2}`);
+        expect(row['deadline_s']).toBe(i % 2 === 1 ? undefined : i * 0.5 + 100);
+        expect(row['allowed_regions']).toEqual(i % 5 === 0 ? undefined : ['westus', 'eastus'].slice(0, 1 + (i % 2)));
+      }
+    },
+  );
 
   it.each(CODECS)('is read in %s', async (codec) => {
     const rows = await read(fileOf(codec));
@@ -179,12 +219,23 @@ describe('a Parquet trace', () => {
     expect(refused).toContain('ERR_TRACE_FILE');
   });
 
-  it.skipIf(!existsSync(cases))('is read as Polars and DuckDB write it, and refused as others wrote it (skipped without ../shared)', async () => {
-    const rowsOf = async (name: string) => records(await openTrace(join(cases, 'parquet-codec', name)));
-    const expected = await rowsOf('snappy.parquet');
-    expect([expected.length, expected.at(-1)!['arrived_at_s'], expected[6]['prompt_tokens'], expected[2]['output_tokens']]).toEqual([100, 49.5, 106, 12]);
-    for (const name of ['zstd', 'gzip', 'brotli', 'lz4_raw']) expect(await rowsOf(`${name}.parquet`), name).toEqual(expected);
-    await expect(rowsOf('struct.parquet')).rejects.toThrow('struct.parquet');
-    await expect(characterize(await openTrace(join(cases, 'attacks', 'parquet-hang.parquet')))).rejects.toThrow('parquet-hang.parquet');
-  });
+  it.skipIf(!existsSync(cases))(
+    'is read as Polars and DuckDB write it, and refused as others wrote it (skipped without ../shared)',
+    async () => {
+      const rowsOf = async (name: string) => records(await openTrace(join(cases, 'parquet-codec', name)));
+      const expected = await rowsOf('snappy.parquet');
+      expect([
+        expected.length,
+        expected.at(-1)!['arrived_at_s'],
+        expected[6]['prompt_tokens'],
+        expected[2]['output_tokens'],
+      ]).toEqual([100, 49.5, 106, 12]);
+      for (const name of ['zstd', 'gzip', 'brotli', 'lz4_raw'])
+        expect(await rowsOf(`${name}.parquet`), name).toEqual(expected);
+      await expect(rowsOf('struct.parquet')).rejects.toThrow('struct.parquet');
+      await expect(characterize(await openTrace(join(cases, 'attacks', 'parquet-hang.parquet')))).rejects.toThrow(
+        'parquet-hang.parquet',
+      );
+    },
+  );
 });

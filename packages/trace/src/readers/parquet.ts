@@ -25,7 +25,10 @@ const MAGIC = 'PAR1';
 /** Metadata and columns of a group that are larger are no trace's. */
 const MOST_METADATA_BYTES = 1 << 26;
 const MOST_BYTES = 1 << 30;
-/** Pages of a group that are kept unpacked, between the check and the decoder; what is more is unpacked twice. */
+/**
+ * Pages of a group that are kept unpacked, between the check and the decoder; what is more is
+ * unpacked twice.
+ */
 const KEPT_BYTES = 1 << 26;
 
 /** Our own schema as Parquet. `line` in errors is the row, counted from 1. */
@@ -44,13 +47,18 @@ export async function* readParquet(
     const epoch = metadata.key_value_metadata?.find((entry) => entry.key === 'start')?.value;
     if (epoch !== undefined) {
       start.epochMs = startTimeMs(epoch);
-      if (start.epochMs === undefined) throw new TraceFormatError({ file: path, line: 1, column: 'start' }, `"${epoch}" ${NO_START}`);
+      if (start.epochMs === undefined)
+        throw new TraceFormatError({ file: path, line: 1, column: 'start' }, `"${epoch}" ${NO_START}`);
     }
     const { present, grouped } = await inFile(path, 'its schema', () => columnsOf(metadata));
     for (const name of REQUIRED_COLUMNS) {
       if (!present.includes(name))
         throw new TraceFormatError({ file: path, line: 1, column: name }, 'is missing from the schema', {
-          hint: `The file has ${[...present, ...grouped].join(', ')}.${grouped.length > 0 ? ' Columns within a group are not read: write them beside it.' : ''}`,
+          hint:
+            'The file has ' +
+            `${[...present, ...grouped].join(', ')}.${
+              grouped.length > 0 ? ' Columns within a group are not ' + 'read: write them beside it.' : ''
+            }`,
         });
     }
     refuseTypes(path, metadata, present);
@@ -63,7 +71,8 @@ export async function* readParquet(
         const rows = Math.min(reader.rows - rowStart, ROWS_AT_A_TIME);
         const columns = await inFile(path, where, () => reader.read(rowStart, rows));
         // One by one, so that each place in the code sees one kind of array.
-        const [time, prompt, output, id, region, model, tier, deadline, allowed, tenant, application, priority] = columns;
+        const [time, prompt, output, id, region, model, tier, deadline, allowed, tenant, application, priority] =
+          columns;
         for (let i = 0; i < rows; i++) {
           sink.line++;
           const regions = allowed[i];
@@ -96,13 +105,18 @@ export async function* readParquet(
   }
 }
 
-/** Whatever a decoder throws over bytes that are none of its format is the file's fault, and is told as that. */
+/**
+ * Whatever a decoder throws over bytes that are none of its format is the file's fault, and is told
+ * as that.
+ */
 async function inFile<T>(path: string, where: string, action: () => Promise<T> | T): Promise<T> {
   try {
     return await action();
   } catch (cause) {
     if (cause instanceof SageServeError) throw cause;
-    throw new SageServeError('ERR_TRACE_FILE', `can't read ${path} as Parquet: ${where}: ${messageOf(cause)}`, { cause });
+    throw new SageServeError('ERR_TRACE_FILE', `can't read ${path} as Parquet: ${where}: ${messageOf(cause)}`, {
+      cause,
+    });
   }
 }
 
@@ -110,9 +124,11 @@ async function readMetadata(file: FileHandle): Promise<{ metadata: FileMetaData;
   const { size } = await file.stat();
   if (size < 12) throw new MalformedBytes('the file is too short');
   const tail = await bytesAt(file, size - 8, size);
-  if (Buffer.from(tail.subarray(4)).toString('latin1') !== MAGIC) throw new MalformedBytes('the file does not end as Parquet does');
+  if (Buffer.from(tail.subarray(4)).toString('latin1') !== MAGIC)
+    throw new MalformedBytes('the file does not end as Parquet does');
   const length = new DataView(tail.buffer, tail.byteOffset).getUint32(0, true);
-  if (length > size - 12 || length > MOST_METADATA_BYTES) throw new MalformedBytes(`they say that they are ${length} bytes long`);
+  if (length > size - 12 || length > MOST_METADATA_BYTES)
+    throw new MalformedBytes(`they say that they are ${length} bytes long`);
   const footer = await bytesAt(file, size - 8 - length, size);
   // The decoder checks nothing: this does.
   readThrift(footer.subarray(0, length), 0);
@@ -120,7 +136,10 @@ async function readMetadata(file: FileHandle): Promise<{ metadata: FileMetaData;
   return { metadata, size };
 }
 
-/** Columns that can be read: plain ones, and a list of regions; and those within groups, which can't. */
+/**
+ * Columns that can be read: plain ones, and a list of regions; and those within groups, which
+ * can't.
+ */
 function columnsOf({ schema }: FileMetaData): { present: string[]; grouped: string[] } {
   const present: string[] = [];
   const grouped: string[] = [];
@@ -146,19 +165,27 @@ function topLevel({ schema }: FileMetaData, name: string): SchemaElement | undef
   return schema.find((element, i) => i > 0 && element.name === name);
 }
 
-/** A time of day is stored as a number too, in a unit of its own. Throws `TraceFormatError` for columns that are declared as something other than numbers. */
+/**
+ * A time of day is stored as a number too, in a unit of its own. Throws `TraceFormatError` for
+ * columns that are declared as something other than numbers.
+ */
 function refuseTypes(file: string, metadata: FileMetaData, present: readonly string[]): void {
   for (const column of NUMBERS.filter((name) => present.includes(name))) {
     const element = topLevel(metadata, column);
     const type = element?.logical_type?.type ?? element?.converted_type;
     if (type !== undefined && !NUMBER_TYPES.test(type))
       throw new TraceFormatError({ file, line: 1, column }, `is declared as ${type}, and must hold numbers`, {
-        hint: SECONDS.includes(column) ? 'Write it as DOUBLE: seconds since the start of the trace.' : 'Write it as INT32 or INT64.',
+        hint: SECONDS.includes(column)
+          ? 'Write it as DOUBLE: seconds since the start of the trace.'
+          : 'Write it as INT32 or INT64.',
       });
   }
 }
 
-/** Decimals as the numbers that are nearest to them: the decoder multiplies, and errs in the last place. */
+/**
+ * Decimals as the numbers that are nearest to them: the decoder multiplies, and errs in the last
+ * place.
+ */
 function nearest(decimals: ArrayLike<unknown>, scale: number): unknown[] {
   const factor = Number(`1e${scale}`);
   return Array.from(decimals, (value) => (typeof value === 'number' ? Math.round(value * factor) / factor : value));
@@ -171,7 +198,13 @@ interface GroupReader {
 }
 
 /** Reads and checks the columns of a row group that are ours. */
-async function openGroup(file: FileHandle, size: number, metadata: FileMetaData, group: RowGroup, present: readonly string[]): Promise<GroupReader> {
+async function openGroup(
+  file: FileHandle,
+  size: number,
+  metadata: FileMetaData,
+  group: RowGroup,
+  present: readonly string[],
+): Promise<GroupReader> {
   const rows = Number(group.num_rows);
   if (!(rows >= 0 && Number.isSafeInteger(rows))) throw new MalformedBytes(`it says that it has ${rows} rows`);
   const wanted = TRACE_COLUMNS.filter((name) => present.includes(name) && !isEmpty(group, name));
@@ -183,13 +216,20 @@ async function openGroup(file: FileHandle, size: number, metadata: FileMetaData,
     const own = group.columns.filter(({ meta_data }) => meta_data?.path_in_schema[0] === name);
     if (own.length === 0) throw new MalformedBytes(`it has no column ${name}`);
     for (const { meta_data: meta, file_path: elsewhere } of own) {
-      if (meta === undefined || elsewhere !== undefined) throw new MalformedBytes(`column ${name} lies in another file`);
+      if (meta === undefined || elsewhere !== undefined)
+        throw new MalformedBytes(`column ${name} lies in another file`);
       const { start, end } = rangeOf(meta, size, name);
       const bytes = await bytesAt(file, start, end);
       const decompress = await decompressorOf(meta.codec);
       if (decompress !== undefined) decompressors[meta.codec] = decompress;
       try {
-        for (const page of checkPages({ bytes, meta, rows, levels: levelsOf(metadata.schema, meta.path_in_schema), decompress })) {
+        for (const page of checkPages({
+          bytes,
+          meta,
+          rows,
+          levels: levelsOf(metadata.schema, meta.path_in_schema),
+          decompress,
+        })) {
           if (kept + page.plain.length > KEPT_BYTES) continue;
           kept += page.plain.length;
           pages.push(page);
@@ -248,7 +288,10 @@ async function openGroup(file: FileHandle, size: number, metadata: FileMetaData,
   };
 }
 
-/** Pages that were unpacked when they were checked, by what they were packed as: the decoder asks for each in turn, and says no more of it. */
+/**
+ * Pages that were unpacked when they were checked, by what they were packed as: the decoder asks
+ * for each in turn, and says no more of it.
+ */
 class UnpackedPages {
   readonly #byLength = new Map<number, CheckedPage[]>();
 
@@ -283,8 +326,15 @@ async function bytesAt(file: FileHandle, from: number, to: number): Promise<Uint
   return bytes;
 }
 
-/** Bytes of the file from chunks that were read: the decoder joins ranges that lie close together, and needs nothing of what lies between. */
-function sliceOf(chunks: readonly { readonly start: number; readonly bytes: Uint8Array }[], from: number, to: number): ArrayBuffer {
+/**
+ * Bytes of the file from chunks that were read: the decoder joins ranges that lie close together,
+ * and needs nothing of what lies between.
+ */
+function sliceOf(
+  chunks: readonly { readonly start: number; readonly bytes: Uint8Array }[],
+  from: number,
+  to: number,
+): ArrayBuffer {
   const slice = new Uint8Array(to - from);
   for (const { start, bytes } of chunks) {
     const first = Math.max(from, start);

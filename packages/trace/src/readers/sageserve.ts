@@ -4,7 +4,10 @@ import { tierOf } from '../mapping.js';
 import type { RowSink } from '../row-sink.js';
 import { type CsvFormat, fieldText, locate } from './csv.js';
 
-/** Columns of our own schema, in the order in which they are written. Only the first three are required. */
+/**
+ * Columns of our own schema, in the order in which they are written. Only the first three are
+ * required.
+ */
 export const TRACE_COLUMNS = [
   'arrived_at_s',
   'prompt_tokens',
@@ -22,7 +25,10 @@ export const TRACE_COLUMNS = [
 export const REQUIRED_COLUMNS = TRACE_COLUMNS.slice(0, 3);
 const COLUMNS = { arrival: 'arrived_at_s', prompt: 'prompt_tokens', output: 'output_tokens' } as const;
 
-/** Our own schema as CSV: times in seconds after the start of the trace, `allowed_regions` in order of preference with `|` between. */
+/**
+ * Our own schema as CSV: times in seconds after the start of the trace, `allowed_regions` in order
+ * of preference with `|` between.
+ */
 export function sageserveFormat(file: string): CsvFormat {
   return {
     open(header, sink) {
@@ -56,14 +62,16 @@ export function sageserveFormat(file: string): CsvFormat {
           }
         }
         row.deadlineAtMs = has(deadline) ? parseDecimal(bytes, start[deadline], end[deadline]) * 1_000 : NaN;
-        if (has(deadline) && !(row.deadlineAtMs === row.deadlineAtMs)) return sink.fail('deadline_s', 'is not a number of seconds');
+        if (has(deadline) && !(row.deadlineAtMs === row.deadlineAtMs))
+          return sink.fail('deadline_s', 'is not a number of seconds');
         row.regionList = -1;
         if (has(allowed)) {
           const text = fieldText(fields, allowed);
           let list = lists.get(text);
           if (list === undefined) {
             list = regionListOf(text.split('|'), sink);
-            if (list === -1) return sink.fail('allowed_regions', `"${text}" is not a list of different regions such as eastus|westus`);
+            if (list === -1)
+              return sink.fail('allowed_regions', `"${text}" is not a list of different regions such as eastus|westus`);
             lists.set(text, list);
           }
           row.regionList = list;
@@ -78,7 +86,10 @@ export function sageserveFormat(file: string): CsvFormat {
   };
 }
 
-/** The three canonical names differ in length: 16, 18 and 15 bytes. A wrong spelling of the same length is told apart by its first and last byte. */
+/**
+ * The three canonical names differ in length: 16, 18 and 15 bytes. A wrong spelling of the same
+ * length is told apart by its first and last byte.
+ */
 function tierFromBytes(bytes: Uint8Array, start: number, end: number): number {
   const length = end - start;
   if (length === 16 && bytes[start] === 105 && bytes[start + 12] === 102 && bytes[end - 1] === 116) return 0;

@@ -4,7 +4,10 @@ const MOST_DEPTH = 24;
 /** A file of ten thousand row groups has lists of as many. */
 const MOST_ELEMENTS = 1_000_000;
 
-/** What a struct holds that is of use: numbers of up to 32 bits, yes and no, and structs, by the number of their field. Everything else is passed over. */
+/**
+ * What a struct holds that is of use: numbers of up to 32 bits, yes and no, and structs, by the
+ * number of their field. Everything else is passed over.
+ */
 export interface ThriftStruct {
   readonly numbers: ReadonlyMap<number, number>;
   readonly flags: ReadonlyMap<number, boolean>;
@@ -17,8 +20,10 @@ export interface ThriftStruct {
 export class MalformedBytes extends Error {}
 
 /**
- * Reads a struct in Thrift's compact protocol (thrift/doc/specs/thrift-compact-protocol.md) and checks all of it: numbers no longer than they can be, lists no longer than the bytes, structs no deeper than a limit, no field
- * twice. What passes can be given to a reader that checks nothing, and means the same to it. Throws `MalformedBytes`.
+ * Reads a struct in Thrift's compact protocol (thrift/doc/specs/thrift-compact-protocol.md) and
+ * checks all of it: numbers no longer than they can be, lists no longer than the bytes, structs no
+ * deeper than a limit, no field twice. What passes can be given to a reader that checks nothing,
+ * and means the same to it. Throws `MalformedBytes`.
  */
 export function readThrift(bytes: Uint8Array, at: number, depth = 0): ThriftStruct {
   if (depth > MOST_DEPTH) throw new MalformedBytes('structs are nested too deeply');
@@ -104,7 +109,10 @@ export function readZigZag(bytes: Uint8Array, at: number): [value: number, end: 
   return [value % 2 === 0 ? value / 2 : -(value + 1) / 2, end];
 }
 
-/** The same of no more than 32 bits: a reader that has no more takes something else for a longer one. */
+/**
+ * The same of no more than 32 bits: a reader that has no more takes something else for a longer
+ * one.
+ */
 function readZigZag32(bytes: Uint8Array, at: number): [value: number, end: number] {
   const [value, end] = readVarint(bytes, at);
   if (value >= 2 ** 32 || end - at > 5) throw new MalformedBytes('a number has more than 32 bits');

@@ -7,8 +7,9 @@ const MOST_OF_NAME = 100;
 const MOST_FOLDERS = 3;
 
 /**
- * Makes a file or folder beside a place, of a name that nobody else has: several may write to one place at once, and whatever is called alike is somebody's. It may be read by whoever may read others here. Returns its path.
- * Throws what the system throws.
+ * Makes a file or folder beside a place, of a name that nobody else has: several may write to one
+ * place at once, and whatever is called alike is somebody's. It may be read by whoever may read
+ * others here. Returns its path. Throws what the system throws.
  */
 export async function makeBeside(path: string, kind: 'file' | 'folder'): Promise<string> {
   let folders = 0;
@@ -19,7 +20,8 @@ export async function makeBeside(path: string, kind: 'file' | 'folder'): Promise
       return partial;
     } catch (cause) {
       const { code } = cause as { code?: string };
-      if (code === 'ENOENT' && kind === 'folder' && folders++ < MOST_FOLDERS) await mkdir(dirname(path)).catch(ignoreExisting);
+      if (code === 'ENOENT' && kind === 'folder' && folders++ < MOST_FOLDERS)
+        await mkdir(dirname(path)).catch(ignoreExisting);
       else if (code !== 'EEXIST') throw cause;
     }
   }

@@ -22,7 +22,11 @@ export interface ParquetTableOptions {
 
 const PHYSICAL = { text: 'BYTE_ARRAY', double: 'DOUBLE', int32: 'INT32', int64: 'INT64' } as const;
 
-/** A Parquet file that is written row by row, a row group at a time (Snappy, dictionaries where they pay), in memory that does not grow with it. Synchronous, so that a simulation can write from its event loop. */
+/**
+ * A Parquet file that is written row by row, a row group at a time (Snappy, dictionaries where they
+ * pay), in memory that does not grow with it. Synchronous, so that a simulation can write from its
+ * event loop.
+ */
 export class ParquetTable {
   rows = 0;
   readonly #columns: readonly ParquetColumn[];
@@ -35,8 +39,15 @@ export class ParquetTable {
   #inGroup = 0;
   #closed = false;
 
-  /** Makes the file. Throws `SageServeError` (ERR_OUTPUT) where that or a later write is not possible. */
-  constructor(path: string, columns: readonly ParquetColumn[], { rowGroupRows = 65_536, metadata = {} }: ParquetTableOptions = {}) {
+  /**
+   * Makes the file. Throws `SageServeError` (ERR_OUTPUT) where that or a later write is not
+   * possible.
+   */
+  constructor(
+    path: string,
+    columns: readonly ParquetColumn[],
+    { rowGroupRows = 65_536, metadata = {} }: ParquetTableOptions = {},
+  ) {
     this.#columns = columns;
     this.#rowGroupRows = rowGroupRows;
     this.#data = columns.map(() => new Array<unknown>(rowGroupRows));
@@ -51,7 +62,11 @@ export class ParquetTable {
         repetition_type: optional === true ? 'OPTIONAL' : 'REQUIRED',
       })),
     ];
-    this.#writer = new ParquetWriter({ writer: this.#bytes, schema, kvMetadata: Object.entries(metadata).map(([key, value]) => ({ key, value })) });
+    this.#writer = new ParquetWriter({
+      writer: this.#bytes,
+      schema,
+      kvMetadata: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+    });
   }
 
   /** Adds a row: a value for each column, undefined where it has none. */
@@ -80,7 +95,10 @@ export class ParquetTable {
     const rows = this.#inGroup;
     void this.#writer.write({
       rowGroupSize: rows,
-      columnData: this.#columns.map(({ name, type, optional }, c) => ({ name, data: packed(this.#data[c], rows, type, optional === true) })),
+      columnData: this.#columns.map(({ name, type, optional }, c) => ({
+        name,
+        data: packed(this.#data[c], rows, type, optional === true),
+      })),
     });
     this.#inGroup = 0;
     this.#flush();

@@ -15,18 +15,27 @@ function writeFailure(cause: unknown): string {
 /** Reasons that lie in the place that was named, as against a disk that takes no more. */
 const WRONG_PLACE = new Set(['EISDIR', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENAMETOOLONG', 'ELOOP']);
 
-/** What can't be written is told with the file and the reason: ERR_OUTPUT_PATH where the place is wrong, else ERR_OUTPUT. An error that says so already stays as it is. */
+/**
+ * What can't be written is told with the file and the reason: ERR_OUTPUT_PATH where the place is
+ * wrong, else ERR_OUTPUT. An error that says so already stays as it is.
+ */
 export function cantWrite(path: string, cause: unknown): SageServeError {
   if (cause instanceof SageServeError) return cause;
   const { code } = (cause ?? {}) as { code?: string };
-  return new SageServeError(code !== undefined && WRONG_PLACE.has(code) ? 'ERR_OUTPUT_PATH' : 'ERR_OUTPUT', `can't write ${path}: ${writeFailure(cause)}`, {
-    cause,
-  });
+  return new SageServeError(
+    code !== undefined && WRONG_PLACE.has(code) ? 'ERR_OUTPUT_PATH' : 'ERR_OUTPUT',
+    `can't write ${path}: ${writeFailure(cause)}`,
+    {
+      cause,
+    },
+  );
 }
 
 /**
- * What is replaced when a file is written beside its place and moved there: the file that a link leads to, and who may do what with it. Renaming over a file asks the folder for permission, not the file: throws `SageServeError`
- * (ERR_OUTPUT_PATH) for what is marked read-only, and for what is no file.
+ * What is replaced when a file is written beside its place and moved there: the file that a link
+ * leads to, and who may do what with it. Renaming over a file asks the folder for permission, not
+ * the file: throws `SageServeError` (ERR_OUTPUT_PATH) for what is marked read-only, and for what is
+ * no file.
  */
 export async function writeTarget(path: string): Promise<{ readonly path: string; readonly mode: number | undefined }> {
   const refuse = (why: string): SageServeError => new SageServeError('ERR_OUTPUT_PATH', `can't write ${path}: ${why}`);

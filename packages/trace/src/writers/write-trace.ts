@@ -23,20 +23,35 @@ export interface WriteTraceOptions {
 }
 
 /**
- * Writes a trace in our own schema, its form chosen by the name: `.csv`, `.jsonl` (both also with `.gz`) or `.parquet`. The file appears under its name when it is
- * complete; a failed or aborted write leaves none. Returns how many requests were written. Throws `SageServeError` (ERR_OUTPUT) where the disk takes no more.
+ * Writes a trace in our own schema, its form chosen by the name: `.csv`, `.jsonl` (both also with
+ * `.gz`) or `.parquet`. The file appears under its name when it is complete; a failed or aborted
+ * write leaves none. Returns how many requests were written. Throws `SageServeError` (ERR_OUTPUT)
+ * where the disk takes no more.
  */
 export async function writeTrace(path: string, trace: TraceStream, options: WriteTraceOptions = {}): Promise<number> {
   const plain = path.replace(/\.gz$/, '');
-  const form = plain.endsWith('.csv') ? 'csv' : plain.endsWith('.jsonl') ? 'jsonl' : path.endsWith('.parquet') ? 'parquet' : undefined;
-  if (form === undefined) throw new SageServeError('ERR_TRACE_FILE', `${path}: the name must end in .csv, .jsonl (both also .gz) or .parquet`);
+  const form = plain.endsWith('.csv')
+    ? 'csv'
+    : plain.endsWith('.jsonl')
+      ? 'jsonl'
+      : path.endsWith('.parquet')
+        ? 'parquet'
+        : undefined;
+  if (form === undefined)
+    throw new SageServeError(
+      'ERR_TRACE_FILE',
+      `${path}: the name must end in .csv, .jsonl (both also .gz) or .parquet`,
+    );
   const target = await writeTarget(path);
   const partial = await makeBeside(target.path, 'file').catch((cause: unknown) => {
     throw cantWrite(path, cause);
   });
   options.onPartial?.(partial);
   try {
-    const written = form === 'parquet' ? await writeParquet(partial, trace, options) : await writeLines(path, partial, form, trace, options);
+    const written =
+      form === 'parquet'
+        ? await writeParquet(partial, trace, options)
+        : await writeLines(path, partial, form, trace, options);
     if (target.mode !== undefined) await chmod(partial, target.mode);
     await rename(partial, target.path);
     return written;
@@ -53,7 +68,13 @@ function isOfFileSystem(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error;
 }
 
-async function writeLines(path: string, partial: string, form: 'csv' | 'jsonl', trace: TraceStream, options: WriteTraceOptions): Promise<number> {
+async function writeLines(
+  path: string,
+  partial: string,
+  form: 'csv' | 'jsonl',
+  trace: TraceStream,
+  options: WriteTraceOptions,
+): Promise<number> {
   const file = createWriteStream(partial);
   try {
     await once(file, 'open').catch((cause: unknown) => {
@@ -66,7 +87,13 @@ async function writeLines(path: string, partial: string, form: 'csv' | 'jsonl', 
   }
 }
 
-async function writeRows(path: string, file: Writable, form: 'csv' | 'jsonl', trace: TraceStream, options: WriteTraceOptions): Promise<number> {
+async function writeRows(
+  path: string,
+  file: Writable,
+  form: 'csv' | 'jsonl',
+  trace: TraceStream,
+  options: WriteTraceOptions,
+): Promise<number> {
   const gzip = path.endsWith('.gz') ? createGzip({ level: 6 }) : undefined;
   const out: Writable = gzip ?? file;
   gzip?.pipe(file);
@@ -80,7 +107,10 @@ async function writeRows(path: string, file: Writable, form: 'csv' | 'jsonl', tr
     if (first && form === 'csv')
       text = `${trace.startEpochMs === undefined ? '' : `# start=${new Date(trace.startEpochMs).toISOString()}\n`}${TRACE_COLUMNS.join(',')}\n`;
     for (let i = 0; i < batch.length; i++) {
-      text += form === 'csv' ? csvRow(batch, i, trace.dictionaries) : jsonRow(batch, i, trace.dictionaries, first && i === 0 ? trace.startEpochMs : undefined);
+      text +=
+        form === 'csv'
+          ? csvRow(batch, i, trace.dictionaries)
+          : jsonRow(batch, i, trace.dictionaries, first && i === 0 ? trace.startEpochMs : undefined);
     }
     written += batch.length;
     if (!out.write(text)) await Promise.race([once(out, 'drain'), done]);
@@ -95,7 +125,14 @@ async function writeRows(path: string, file: Writable, form: 'csv' | 'jsonl', tr
 function csvRow(b: RequestBatch, i: number, d: TraceDictionaries): string {
   const deadline = b.deadlineAtMs[i];
   const list = b.regionList[i];
-  return `${seconds(b.arrivedAtMs[i])},${b.promptTokens[i]},${b.outputTokens[i]},${b.requestId[i]},${csv(named(d.regions[b.originRegion[i]]) ?? '')},${csv(named(d.models[b.model[i]]) ?? '')},${WORKLOAD_TIERS[b.tier[i]]},${deadline >= 0 ? seconds(deadline) : ''},${list === -1 ? '' : csv(d.regionLists[list].map((r) => d.regions[r]).join('|'))},${b.tenant[i] === -1 ? '' : csv(d.tenants[b.tenant[i]])},${b.application[i] === -1 ? '' : csv(d.applications[b.application[i]])},${b.priority[i]}\n`;
+  return (
+    `${seconds(b.arrivedAtMs[i])},${b.promptTokens[i]},${b.outputTokens[i]},${b.requestId[i]},` +
+    `${csv(named(d.regions[b.originRegion[i]]) ?? '')},${csv(named(d.models[b.model[i]]) ?? '')},` +
+    `${WORKLOAD_TIERS[b.tier[i]]},${deadline >= 0 ? seconds(deadline) : ''},` +
+    `${list === -1 ? '' : csv(d.regionLists[list].map((r) => d.regions[r]).join('|'))},` +
+    `${b.tenant[i] === -1 ? '' : csv(d.tenants[b.tenant[i]])},` +
+    `${b.application[i] === -1 ? '' : csv(d.applications[b.application[i]])},${b.priority[i]}\n`
+  );
 }
 
 /** A name that stands for none is not written: whoever reads the trace may fill it in. */
@@ -105,9 +142,13 @@ function named(name: string): string | undefined {
 
 function csv(text: string): string {
   if (/[\n\r]/.test(text))
-    throw new SageServeError('ERR_TRACE_FILE', `the name ${JSON.stringify(text)} has a line break and can't be written as CSV`, {
-      hint: 'Write .jsonl or .parquet.',
-    });
+    throw new SageServeError(
+      'ERR_TRACE_FILE',
+      `the name ${JSON.stringify(text)} has a line break and can't be written as CSV`,
+      {
+        hint: 'Write .jsonl or .parquet.',
+      },
+    );
   return /[",#]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -118,7 +159,8 @@ function seconds(ms: number): string {
 }
 
 function jsonRow(b: RequestBatch, i: number, d: TraceDictionaries, startEpochMs: number | undefined): string {
-  return `${JSON.stringify({ ...(startEpochMs === undefined ? {} : { start: new Date(startEpochMs).toISOString() }), ...withoutUnspecified(toRecord(b, i, d)) })}\n`;
+  const start = startEpochMs === undefined ? {} : { start: new Date(startEpochMs).toISOString() };
+  return `${JSON.stringify({ ...start, ...withoutUnspecified(toRecord(b, i, d)) })}\n`;
 }
 
 function withoutUnspecified(record: Record<string, unknown>): Record<string, unknown> {
