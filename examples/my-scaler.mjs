@@ -11,6 +11,12 @@ export function createProportionalScaling({ target = 0.5, calmMs = 120_000 } = {
   const calmSince = new Map();
   return {
     name: 'proportional',
+    // What it remembers outlives a restart of the controller.
+    save: () => ({ version: 1, state: new Map(calmSince) }),
+    restore({ state }) {
+      calmSince.clear();
+      for (const [id, sinceMs] of /** @type {typeof calmSince} */ (state)) calmSince.set(id, sinceMs);
+    },
     decide(fleet, _plan, nowMs) {
       /** @type {import('@sageserve/core').ScalingDecision[]} */
       const decisions = [];
@@ -22,6 +28,8 @@ export function createProportionalScaling({ target = 0.5, calmMs = 120_000 } = {
         minInstances,
         maxInstances,
       } of fleet.endpoints) {
+        // What is not known must not change anything.
+        if (readyInstances === undefined || provisioningInstances === undefined) continue;
         const now = readyInstances + provisioningInstances;
         // What is not known must not shrink anything.
         const wanted = used === undefined ? now : Math.ceil((readyInstances * used) / target);

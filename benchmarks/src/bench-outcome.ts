@@ -358,9 +358,9 @@ async function controlCosts({ duration }: OutcomeOptions): Promise<Figure[]> {
               get nextTickAtMs() {
                 return loop.nextTickAtMs;
               },
-              async tick(nowMs) {
+              async tick(nowMs, options) {
                 const before = cpuSeconds();
-                const report = await loop.tick(nowMs);
+                const report = await loop.tick(nowMs, options);
                 if ((report as { planned?: boolean }).planned === true) planMs.push(1_000 * (cpuSeconds() - before));
                 return report;
               },

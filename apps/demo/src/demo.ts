@@ -8,6 +8,8 @@
  */
 import { createControlLoop, type JournalEntry, type PlanningInput } from '@sageserve/controller';
 import {
+  type CountedEndpoint,
+  isCounted,
   modelId,
   MS_PER_DAY,
   MS_PER_HOUR,
@@ -149,8 +151,8 @@ function placementProblem({ fleet: seen, forecasts, mix, backlog }: PlanningInpu
       for (let b = 0; b < r; b++) for (let c = 0; c < k; c++) filled.set(a, b, c, of(a, b, c));
     return filled;
   };
-  const endpoint = (m: number, r: number): (typeof seen.endpoints)[number] =>
-    seen.endpoints.find((e) => e.modelId === models[m]!.id && e.regionId === regions[r])!;
+  const endpoint = (m: number, r: number): CountedEndpoint =>
+    seen.endpoints.filter(isCounted).find((e) => e.modelId === models[m]!.id && e.regionId === regions[r])!;
   const speedOf = (m: number): number => {
     const shape = mix.get(models[m]!.id);
     return shape === undefined ? 0 : Math.floor(models[m]!.speed.maxTokensPerS(shape) * models[m]!.knee.throughput);
@@ -164,7 +166,7 @@ function placementProblem({ fleet: seen, forecasts, mix, backlog }: PlanningInpu
     maxInstances: grid(M, R, 1, (m, r) => endpoint(m, r).maxInstances),
     tokensPerSPerInstance: grid(M, 1, 1, speedOf),
     gpusPerInstance: grid(M, 1, 1, (m) => models[m]!.gpus),
-    gpuCapacity: grid(1, R, 1, (_, r) => seen.capacity[r]!.gpuCapacity),
+    gpuCapacity: grid(1, R, 1, (_, r) => seen.capacity![r]!.gpuCapacity!),
     usdPerInstanceHour: grid(M, 1, 1, (m) => models[m]!.gpus * USD_PER_GPU_HOUR),
     startUsd: grid(M, 1, 1, (m) => models[m]!.gpus * USD_PER_GPU_HOUR * (DEFAULT_ACQUISITION.reclaimMs / MS_PER_HOUR)),
     localShare: 0.8,
@@ -220,7 +222,7 @@ async function run(name: string, scalingPolicy: ScalingPolicy, planned: boolean)
         createControlLoop({
           ...ports,
           scalingPolicy,
-          journal: (entry) => journal.push(entry),
+          journal: { append: (entry) => void journal.push(entry) },
           onPlan: (next) => (plan = next),
           // Every hour: what comes, and what to hold for it.
           ...(planned
@@ -268,10 +270,7 @@ function highlights({ journal }: Run): void {
       `${decisions.length} decisions. The largest:`,
   );
   for (const d of largest.toSorted((a, b) => a.atMs - b.atMs))
-    console.log(
-      `  ${when(d.atMs)}  ${d.endpointId}: ${d.seen.readyInstances + d.seen.provisioningInstances} → ` +
-        `${d.targetInstances}, ${d.reason}`,
-    );
+    console.log(`  ${when(d.atMs)}  ${d.endpointId}: ${held(d)} → ` + `${d.targetInstances}, ${d.reason}`);
   const plan = journal.filter((entry) => entry.kind === 'plan').at(-1);
   if (plan !== undefined) {
     const forecast = plan.forecasts[0]!;
@@ -285,8 +284,9 @@ function highlights({ journal }: Run): void {
 }
 
 type Decision = Extract<JournalEntry, { kind: 'decision' }>;
-const change = (d: Decision): number =>
-  Math.abs(d.targetInstances - d.seen.readyInstances - d.seen.provisioningInstances);
+/** A simulated fleet is always known. */
+const held = ({ seen }: Decision): number => seen.readyInstances! + seen.provisioningInstances!;
+const change = (d: Decision): number => Math.abs(d.targetInstances - held(d));
 
 console.error(`simulating ${days} days of ${traffic.requestsPerDay.toLocaleString('en-US')} requests, twice …`);
 const runs = [

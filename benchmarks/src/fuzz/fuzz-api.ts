@@ -108,6 +108,7 @@ function fleet(rng: Rng, nowMs: number): FleetSnapshot {
           runningRequests: whole(rng, 50),
           demandTokensPerS: unknown(1e5),
           provisioningDelayMs: chance(rng, 0.5) ? undefined : whole(rng, 3_000_000),
+          ...(chance(rng, 0.1) ? { readyInstances: undefined } : {}),
         };
       }),
     ),
@@ -174,11 +175,9 @@ async function fuzzScaling(rng: Rng): Promise<unknown> {
     if (breach !== undefined) throw new Error(`${policy.name} ${breach}`);
     const shrunk = decisions.find(({ endpointId: id, targetInstances }) => {
       const endpoint = seen.endpoints.find((one) => one.endpointId === id)!;
-      return (
-        endpoint.readyInstances > 0 &&
-        endpoint.kvCacheUtilization === undefined &&
-        targetInstances < endpoint.readyInstances + endpoint.provisioningInstances
-      );
+      const { readyInstances = Infinity, provisioningInstances = Infinity, kvCacheUtilization } = endpoint;
+      const isUnknown = kvCacheUtilization === undefined || readyInstances + provisioningInstances === Infinity;
+      return readyInstances > 0 && isUnknown && targetInstances < readyInstances + provisioningInstances;
     });
     if (shrunk !== undefined)
       throw new Error(`${policy.name} scales in ${shrunk.endpointId}, of which nothing is known`);

@@ -1,41 +1,121 @@
-import type { EndpointId } from '@sageserve/core';
-import { expect, it } from 'vitest';
+import type { EndpointId, StateStore } from '@sageserve/core';
+import { describe, expect, it } from 'vitest';
 import { createApprovalQueue } from './approvals.js';
 
 const [A, B] = ['a', 'b'] as EndpointId[];
 const wants = (endpointId: EndpointId, targetInstances: number) => ({ endpointId, targetInstances, reason: 'x' });
+const two = () => 2;
+/** What changed, in short. */
+const told = (changes: ReturnType<ReturnType<typeof createApprovalQueue>['propose']>) =>
+  changes.map(({ proposal, outcome }) => [proposal.proposalId, proposal.decision.targetInstances, outcome]);
 
-it('a proposal is withdrawn when it has waited for its time, whether it was answered or not', () => {
-  const queue = createApprovalQueue({ expireAfterMs: 1_000 });
-  queue.propose([wants(A, 3)], 5_000);
-  expect(queue.propose([wants(A, 3)], 5_999)).toEqual([]);
-  expect(queue.propose([wants(A, 3)], 6_000)).toEqual([wants(A, 3)]);
-  expect(queue.pending).toEqual([{ decision: wants(A, 3), proposedAtMs: 6_000 }]);
-  queue.reject(A);
-  expect([queue.propose([wants(A, 3)], 6_999), queue.propose([wants(A, 3)], 7_000)]).toEqual([[], [wants(A, 3)]]);
-  queue.approve(A);
-  queue.propose([], 8_000);
-  expect(queue.takeApproved()).toEqual([]);
-});
+describe('an approval queue', () => {
+  it('lets a proposal expire that has waited for its time, and a rejection be forgotten', async () => {
+    const queue = createApprovalQueue({ expireAfterMs: 1_000 });
+    queue.propose([wants(A, 3)], two, 5_000);
+    expect(queue.propose([wants(A, 3)], two, 5_999)).toEqual([]);
+    expect(told(queue.propose([wants(A, 3)], two, 6_000))).toEqual([
+      ['p1', 3, 'expired'],
+      ['p2', 3, 'awaits-approval'],
+    ]);
+    expect(queue.pending).toEqual([
+      { proposalId: 'p2', decision: wants(A, 3), proposedAtMs: 6_000, expiresAtMs: 7_000 },
+    ]);
+    expect(await queue.reject('p2', 'ann')).toBe(true);
+    expect(queue.propose([wants(A, 3)], two, 6_999)).toMatchObject([{ outcome: 'rejected', detail: 'by ann' }]);
+    expect(told(queue.propose([wants(A, 3)], two, 7_000))).toEqual([['p3', 3, 'awaits-approval']]);
+    expect(await queue.approve('p3', 'bob')).toBe(true);
+    expect(queue.approved).toMatchObject([{ proposalId: 'p3', by: 'bob' }]);
+    expect(queue.propose([], two, 8_000)).toMatchObject([
+      { outcome: 'expired', detail: 'it was approved and could not be carried out' },
+    ]);
+    expect(queue.approved).toEqual([]);
+  });
 
-it('what is wanted anew takes the place of what was, and of each endpoint by itself', () => {
-  const queue = createApprovalQueue();
-  expect(queue.propose([wants(A, 3), wants(B, 4)], 0)).toHaveLength(2);
-  expect([queue.approve(A), queue.approve(A), queue.reject(A), queue.approve('c' as EndpointId)]).toEqual([
-    true,
-    false,
-    false,
-    false,
-  ]);
-  expect(queue.propose([wants(A, 5), wants(B, 4)], 1)).toEqual([wants(A, 5)]);
-  expect(queue.takeApproved()).toEqual([]);
-  expect(queue.pending.map(({ decision }) => decision)).toEqual([wants(B, 4), wants(A, 5)]);
-  queue.approve(B);
-  expect([queue.takeApproved(), queue.takeApproved()]).toEqual([[wants(B, 4)], []]);
-});
+  it('approves what was looked at: one that was replaced meanwhile can’t be', async () => {
+    const queue = createApprovalQueue();
+    queue.propose([wants(A, 9)], two, 0);
+    const { proposalId } = queue.pending[0];
+    expect(told(queue.propose([wants(A, 4)], two, 1))).toEqual([
+      ['p1', 9, 'withdrawn'],
+      ['p2', 4, 'awaits-approval'],
+    ]);
+    expect(await queue.approve(proposalId)).toBe(false);
+    expect(queue.approved).toEqual([]);
+  });
 
-it('an expiry is above 0', () => {
-  for (const expireAfterMs of [0, -1, NaN])
-    expect(() => createApprovalQueue({ expireAfterMs })).toThrow('expireAfterMs: must be above 0');
-  expect(() => createApprovalQueue({ expireAfterMs: 1 })).not.toThrow();
+  it('withdraws what waits, and what was approved, when what is held is wanted', async () => {
+    const queue = createApprovalQueue();
+    queue.propose([wants(A, 5), wants(B, 6)], two, 0);
+    await queue.approve('p2');
+    expect(queue.propose([wants(A, 2), wants(B, 2)], two, 1)).toMatchObject([
+      { proposal: { proposalId: 'p1' }, outcome: 'withdrawn', detail: 'what is held is wanted: 2' },
+      { proposal: { proposalId: 'p2' }, outcome: 'withdrawn' },
+    ]);
+    expect([queue.pending, queue.approved]).toEqual([[], []]);
+    // Silence is no opinion.
+    queue.propose([wants(A, 5)], two, 2);
+    expect(queue.propose([], two, 3)).toEqual([]);
+    expect(queue.pending).toHaveLength(1);
+  });
+
+  it('keeps each endpoint’s proposal by itself, answers once, and forgets a rejection when something else is wanted', async () => {
+    const queue = createApprovalQueue();
+    queue.propose([wants(A, 3), wants(B, 4)], two, 0);
+    expect([
+      await queue.approve('p1'),
+      await queue.approve('p1'),
+      await queue.reject('p1'),
+      await queue.approve('p9'),
+    ]).toEqual([true, false, false, false]);
+    expect(told(queue.propose([wants(A, 5), wants(B, 4)], two, 1))).toEqual([
+      ['p1', 3, 'withdrawn'],
+      ['p3', 5, 'awaits-approval'],
+    ]);
+    await queue.reject('p3');
+    queue.propose([wants(A, 5)], two, 2);
+    expect(told(queue.propose([wants(A, 6)], two, 3))).toEqual([['p4', 6, 'awaits-approval']]);
+    expect(told(queue.propose([wants(A, 5)], two, 4)).at(-1)).toEqual(['p5', 5, 'awaits-approval']);
+    await queue.approve('p2');
+    queue.settle('p2');
+    expect(queue.approved).toEqual([]);
+  });
+
+  it('has kept an answer before it is given, and goes on from there in another process', async () => {
+    const texts = new Map<string, string>();
+    let broken = false;
+    const store: StateStore = {
+      load: (key) => texts.get(key),
+      save(key, text) {
+        if (broken) throw new Error('no space');
+        texts.set(key, text);
+      },
+    };
+    const queue = createApprovalQueue({ store });
+    queue.propose([wants(A, 5), wants(B, 6)], two, 0);
+    await queue.keep();
+    expect(await queue.approve('p1', 'ann')).toBe(true);
+    expect(await queue.reject('p2')).toBe(true);
+    const next = createApprovalQueue({ store });
+    await next.open();
+    expect(next.approved).toEqual(queue.approved);
+    expect(told(next.propose([wants(B, 6), wants(A, 7)], two, 1))).toEqual([
+      ['p2', 6, 'rejected'],
+      ['p1', 5, 'withdrawn'],
+      ['p3', 7, 'awaits-approval'],
+    ]);
+    broken = true;
+    await expect(next.approve('p3')).rejects.toThrow('no space');
+    broken = false;
+    const fresh = createApprovalQueue({ store });
+    await fresh.open();
+    expect(fresh.approved).toEqual(queue.approved);
+    expect(() => createApprovalQueue().restore({ version: 0, state: {} })).toThrow('state of version 0');
+  });
+
+  it('has an expiry above 0', () => {
+    for (const expireAfterMs of [0, -1, NaN])
+      expect(() => createApprovalQueue({ expireAfterMs })).toThrow('expireAfterMs: must be above 0');
+    expect(() => createApprovalQueue({ expireAfterMs: 1 })).not.toThrow();
+  });
 });

@@ -1,90 +1,242 @@
-import { ConfigError, type EndpointId, MS_PER_MIN, type ScalingDecision } from '@sageserve/core';
+import {
+  type Awaitable,
+  ConfigError,
+  type EndpointId,
+  MS_PER_MIN,
+  type SavedState,
+  type ScalingDecision,
+  stateFromText,
+  type Stateful,
+  stateOfVersion,
+  type StateStore,
+  type StateStoreOptions,
+  stateText,
+} from '@sageserve/core';
 
-/** A decision that waits for a person. */
-export interface PendingDecision {
+/** A decision that waits for a person, or that a person has approved. */
+export interface Proposal {
+  /** Names this proposal and no other: what is approved is what was looked at. */
+  readonly proposalId: string;
   readonly decision: ScalingDecision;
+  /** When it was proposed, in the loop's time (ms). */
   readonly proposedAtMs: number;
+  /** When it is dropped unless it has been carried out by then (ms). */
+  readonly expiresAtMs: number;
+  /** Who approved or rejected it, where they said. */
+  readonly by?: string;
+}
+
+/** Something that became of a proposal. */
+export interface ProposalChange {
+  readonly proposal: Proposal;
+  readonly outcome: 'awaits-approval' | 'withdrawn' | 'expired' | 'rejected';
+  /** Why, in words. */
+  readonly detail: string | undefined;
 }
 
 /**
- * Where decisions wait for a person, one for each endpoint: a newer proposal takes the place of an
- * older one, and one that nobody looked at is withdrawn after a while.
+ * Where decisions wait for a person, one for each endpoint at most. A proposal is withdrawn when the
+ * policy no longer wants it, by wanting what is held or something else; one that nobody looked at
+ * expires. With a store, what people decided is kept before they are told that it is.
  */
-export interface ApprovalQueue {
-  readonly pending: readonly PendingDecision[];
+export interface ApprovalQueue extends Stateful {
+  readonly pending: readonly Proposal[];
+  /** Approved, and not carried out yet. */
+  readonly approved: readonly Proposal[];
+  /** Lets a proposal be carried out with the next tick; false where it no longer waits. */
+  approve(proposalId: string, by?: string): Promise<boolean>;
   /**
-   * Lets an endpoint's pending decision be carried out with the next tick; false where none is
-   * pending.
+   * Drops it, and the same target for its endpoint until something else is wanted or it would have
+   * expired; false where it no longer waits.
    */
-  approve(endpointId: EndpointId): boolean;
+  reject(proposalId: string, by?: string): Promise<boolean>;
   /**
-   * Drops it, and what is proposed again unchanged with it, until something else is proposed; false
-   * where none is pending.
+   * For the loop: what the policy wants now; `held` says what an endpoint has or is getting,
+   * `undefined` where that is not known. Returns everything that changed since the last call.
    */
-  reject(endpointId: EndpointId): boolean;
-  /** To be called by the loop: what it proposes now. Returns those that are new. */
-  propose(decisions: readonly ScalingDecision[], nowMs: number): readonly ScalingDecision[];
-  /** To be called by the loop: what has been approved, once. */
-  takeApproved(): readonly ScalingDecision[];
+  propose(
+    decisions: readonly ScalingDecision[],
+    held: (endpointId: EndpointId) => number | undefined,
+    nowMs: number,
+  ): readonly ProposalChange[];
+  /** For the loop: a proposal that was approved has been carried out, or needs it no longer. */
+  settle(proposalId: string): void;
+  /** For the loop: keeps what was proposed where a store keeps it. */
+  keep(options?: StateStoreOptions): Promise<void>;
+  /** For the loop: takes up what was kept. */
+  open(options?: StateStoreOptions): Promise<void>;
 }
 
 export interface ApprovalQueueOptions {
-  /**
-   * A proposal that has waited for this long is withdrawn, and forgotten where it was rejected (ms,
-   * default 15 min).
-   */
+  /** A proposal that was not carried out for this long expires; so does a rejection (ms, default 15 min). */
   readonly expireAfterMs?: number;
+  /** Where proposals and answers outlive the process. Without one they are forgotten with it. */
+  readonly store?: StateStore;
 }
 
 const DEFAULT_EXPIRY_MS = 15 * MS_PER_MIN;
+const KEY = 'approvals';
+const VERSION = 1;
+
+interface QueueState {
+  readonly pending: readonly Proposal[];
+  readonly approved: readonly Proposal[];
+  readonly rejected: readonly Proposal[];
+  readonly news: readonly ProposalChange[];
+  readonly made: number;
+}
 
 /** Throws `ConfigError` for an expiry that is not above 0. */
 export function createApprovalQueue(options: ApprovalQueueOptions = {}): ApprovalQueue {
-  const { expireAfterMs = DEFAULT_EXPIRY_MS } = options;
+  const { expireAfterMs = DEFAULT_EXPIRY_MS, store } = options;
   if (!(expireAfterMs > 0)) throw new ConfigError('expireAfterMs', `must be above 0, not ${expireAfterMs}`);
-  const pending = new Map<EndpointId, PendingDecision>();
-  const approved = new Map<EndpointId, PendingDecision>();
-  const rejected = new Map<EndpointId, PendingDecision>();
-  return {
-    get pending() {
-      return [...pending.values()];
-    },
-    approve(endpointId) {
-      const one = pending.get(endpointId);
-      if (one === undefined) return false;
-      pending.delete(endpointId);
-      approved.set(endpointId, one);
-      return true;
-    },
-    reject(endpointId) {
-      const one = pending.get(endpointId);
-      if (one === undefined) return false;
-      pending.delete(endpointId);
-      rejected.set(endpointId, one);
-      return true;
-    },
-    propose(decisions, nowMs) {
-      for (const waiting of [pending, approved, rejected])
-        for (const [id, one] of waiting) if (nowMs - one.proposedAtMs >= expireAfterMs) waiting.delete(id);
-      const fresh: ScalingDecision[] = [];
-      for (const decision of decisions) {
-        const id = decision.endpointId;
-        const same = (other: ScalingDecision | undefined): boolean =>
-          other?.targetInstances === decision.targetInstances;
-        if (same(approved.get(id)?.decision) || same(pending.get(id)?.decision) || same(rejected.get(id)?.decision))
-          continue;
-        // What was approved and is no longer wanted must not be carried out.
-        approved.delete(id);
-        rejected.delete(id);
-        pending.set(id, { decision, proposedAtMs: nowMs });
-        fresh.push(decision);
+  return new Approvals(expireAfterMs, store);
+}
+
+class Approvals implements ApprovalQueue {
+  readonly #expireAfterMs: number;
+  readonly #store: StateStore | undefined;
+  #pending = new Map<EndpointId, Proposal>();
+  #approved = new Map<EndpointId, Proposal>();
+  #rejected = new Map<EndpointId, Proposal>();
+  /** What people did since the loop last looked. */
+  #news: ProposalChange[] = [];
+  #made = 0;
+  #kept: string | undefined;
+  #keeping: Promise<void> = Promise.resolve();
+
+  constructor(expireAfterMs: number, store: StateStore | undefined) {
+    this.#expireAfterMs = expireAfterMs;
+    this.#store = store;
+  }
+
+  get pending(): readonly Proposal[] {
+    return [...this.#pending.values()];
+  }
+
+  get approved(): readonly Proposal[] {
+    return [...this.#approved.values()];
+  }
+
+  async approve(proposalId: string, by?: string): Promise<boolean> {
+    return this.#answer(proposalId, by, (proposal) => this.#approved.set(proposal.decision.endpointId, proposal));
+  }
+
+  async reject(proposalId: string, by?: string): Promise<boolean> {
+    return this.#answer(proposalId, by, (proposal) => {
+      this.#rejected.set(proposal.decision.endpointId, proposal);
+      this.#news.push({
+        proposal,
+        outcome: 'rejected',
+        detail: proposal.by === undefined ? undefined : `by ${proposal.by}`,
+      });
+    });
+  }
+
+  async #answer(proposalId: string, by: string | undefined, then: (proposal: Proposal) => void): Promise<boolean> {
+    const waiting = this.pending.find((one) => one.proposalId === proposalId);
+    if (waiting === undefined) return false;
+    this.#pending.delete(waiting.decision.endpointId);
+    then(by === undefined ? waiting : { ...waiting, by });
+    await this.keep();
+    return true;
+  }
+
+  propose(
+    decisions: readonly ScalingDecision[],
+    held: (endpointId: EndpointId) => number | undefined,
+    nowMs: number,
+  ): readonly ProposalChange[] {
+    const changes = this.#news;
+    this.#news = [];
+    for (const waiting of [this.#pending, this.#approved, this.#rejected])
+      for (const [id, proposal] of waiting) {
+        if (nowMs < proposal.expiresAtMs) continue;
+        waiting.delete(id);
+        if (waiting === this.#rejected) continue;
+        const detail = waiting === this.#pending ? 'nobody answered' : 'it was approved and could not be carried out';
+        changes.push({ proposal, outcome: 'expired', detail });
       }
-      return fresh;
-    },
-    takeApproved() {
-      const taken = [...approved.values()].map(({ decision }) => decision);
-      approved.clear();
-      return taken;
-    },
-  };
+    for (const decision of decisions) {
+      const { endpointId, targetInstances } = decision;
+      if (targetInstances === held(endpointId)) {
+        this.#withdraw(endpointId, `what is held is wanted: ${targetInstances}`, changes);
+        continue;
+      }
+      const known = this.#pending.get(endpointId) ?? this.#approved.get(endpointId) ?? this.#rejected.get(endpointId);
+      if (known?.decision.targetInstances === targetInstances) continue;
+      this.#withdraw(endpointId, `${targetInstances} are wanted now`, changes);
+      const proposal: Proposal = {
+        proposalId: `p${(++this.#made).toString()}`,
+        decision: { endpointId, targetInstances, reason: decision.reason },
+        proposedAtMs: nowMs,
+        expiresAtMs: nowMs + this.#expireAfterMs,
+      };
+      this.#pending.set(endpointId, proposal);
+      changes.push({ proposal, outcome: 'awaits-approval', detail: undefined });
+    }
+    return changes;
+  }
+
+  #withdraw(endpointId: EndpointId, detail: string, changes: ProposalChange[]): void {
+    for (const waiting of [this.#pending, this.#approved]) {
+      const proposal = waiting.get(endpointId);
+      if (proposal !== undefined) changes.push({ proposal, outcome: 'withdrawn', detail });
+      waiting.delete(endpointId);
+    }
+    this.#rejected.delete(endpointId);
+  }
+
+  settle(proposalId: string): void {
+    for (const [id, proposal] of this.#approved) if (proposal.proposalId === proposalId) this.#approved.delete(id);
+  }
+
+  save(): SavedState {
+    const state: QueueState = {
+      pending: this.pending,
+      approved: this.approved,
+      rejected: [...this.#rejected.values()],
+      news: [...this.#news],
+      made: this.#made,
+    };
+    return { version: VERSION, state };
+  }
+
+  restore(saved: SavedState): void {
+    const { pending, approved, rejected, news, made } = stateOfVersion(
+      'the approval queue',
+      saved,
+      VERSION,
+    ) as QueueState;
+    const byEndpoint = (proposals: readonly Proposal[]): Map<EndpointId, Proposal> =>
+      new Map(proposals.map((proposal) => [proposal.decision.endpointId, proposal]));
+    this.#pending = byEndpoint(pending);
+    this.#approved = byEndpoint(approved);
+    this.#rejected = byEndpoint(rejected);
+    this.#news = [...news];
+    this.#made = made;
+  }
+
+  async keep(options?: StateStoreOptions): Promise<void> {
+    const store = this.#store;
+    if (store === undefined) return;
+    // One write after the other: what was decided last stays.
+    const before = this.#keeping;
+    const mine = (async (): Promise<void> => {
+      await before.catch(() => undefined);
+      const text = stateText(this.save());
+      if (text === this.#kept) return;
+      await (store.save(KEY, text, options) as Awaitable<void>);
+      this.#kept = text;
+    })();
+    this.#keeping = mine;
+    await mine;
+  }
+
+  async open(options?: StateStoreOptions): Promise<void> {
+    const text = await this.#store?.load(KEY, options);
+    if (text === undefined) return;
+    this.restore(stateFromText(text) as SavedState);
+    this.#kept = text;
+  }
 }

@@ -28,6 +28,8 @@ import { type JournalEntry, journalLine } from './journal.js';
 import { runControlLoop } from './live-host.js';
 import type { PlanningOptions } from './planning.js';
 
+/** As a simulation ticks: time stands still while a plan is made. */
+const AWAITED = { awaitPlan: true } as const;
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
 
@@ -39,14 +41,15 @@ function fakeFleetPorts(fields: Parameters<typeof fakeEndpoint>[0] = {}) {
   const endpoint = () => fakeEndpoint({ readyInstances: ready, ...fields });
   const telemetry: TelemetrySource = {
     snapshot: () => fakeFleet([endpoint()], takenAtMs),
-    demand: (key, _since, stepMs): DemandSeries => ({
-      key,
-      startMs: takenAtMs - 6 * stepMs,
-      stepMs,
-      promptTokensPerS: Float64Array.of(1, 2, 3, 4, 5, 6),
-      outputTokensPerS: new Float64Array(6),
-      requestsPerS: Float64Array.of(1, 1, 1, 1, 1, 1),
-    }),
+    demand: (keys, _since, stepMs) =>
+      keys.map((key): DemandSeries => ({
+        key,
+        startMs: takenAtMs - 6 * stepMs,
+        stepMs,
+        promptTokensPerS: Float64Array.of(1, 2, 3, 4, 5, 6),
+        outputTokensPerS: new Float64Array(6),
+        requestsPerS: Float64Array.of(1, 1, 1, 1, 1, 1),
+      })),
   };
   const actuator: Actuator = {
     apply: (decisions) =>
@@ -118,7 +121,9 @@ const followPlan: ScalingPolicy = {
 };
 
 interface Driven {
+  /** Without what is only about to be done. */
   readonly journal: JournalEntry[];
+  readonly intents: JournalEntry[];
   readonly ports: ReturnType<typeof fakeFleetPorts>;
   readonly loop: ReturnType<typeof createControlLoop>;
   drive(untilMs: number): Promise<string[]>;
@@ -131,10 +136,11 @@ function drive(
 ): Driven {
   const ports = fakeFleetPorts();
   const journal: JournalEntry[] = [];
+  const intents: JournalEntry[] = [];
   const loop = createControlLoop({
     ...ports,
     scalingPolicy: followPlan,
-    journal: (entry) => journal.push(entry),
+    journal: { append: (entry) => void (entry.kind === 'intent' ? intents : journal).push(entry) },
     cadences: { reactMs: MINUTE, planMs: HOUR },
     ...(planning === undefined
       ? {}
@@ -143,6 +149,7 @@ function drive(
   });
   return {
     journal,
+    intents,
     ports,
     loop,
     async drive(untilMs) {
@@ -150,7 +157,7 @@ function drive(
       while (loop.nextTickAtMs <= untilMs) {
         const nowMs = loop.nextTickAtMs;
         if (!stale(nowMs)) ports.at(nowMs);
-        degradations.push(...(await loop.tick(nowMs)).degradations);
+        degradations.push(...(await loop.tick(nowMs, AWAITED)).degradations);
       }
       return [...new Set(degradations)];
     },
@@ -199,7 +206,7 @@ describe('createControlLoop', () => {
       get nextTickAtMs() {
         return loop.nextTickAtMs;
       },
-      tick: (at: number) => (ticks++, loop.tick(at)),
+      tick: (at: number) => (ticks++, loop.tick(at, AWAITED)),
     };
     while (counted.nextTickAtMs < 10 * MINUTE) await counted.tick(counted.nextTickAtMs);
     expect(ticks).toBe(60);
@@ -285,14 +292,13 @@ describe('createControlLoop', () => {
     await go(2 * MINUTE);
     expect(ports.applied).toEqual([]);
     expect(approvals.pending).toMatchObject([{ decision: { targetInstances: 6 }, proposedAtMs: 0 }]);
-    const id = fakeEndpoint().endpointId;
-    expect(approvals.approve(id)).toBe(true);
-    expect(approvals.approve(id)).toBe(false);
+    expect(await approvals.approve('p1')).toBe(true);
+    expect(await approvals.approve('p1')).toBe(false);
     await go(4 * MINUTE);
     expect(ports.applied).toEqual([[3 * MINUTE, 6]]);
     wanted = 8;
     await go(5 * MINUTE);
-    expect(approvals.reject(id)).toBe(true);
+    expect(await approvals.reject('p2')).toBe(true);
     await go(7 * MINUTE);
     expect(approvals.pending).toEqual([]);
     wanted = 9;
@@ -302,6 +308,7 @@ describe('createControlLoop', () => {
       'awaits-approval',
       'applied',
       'awaits-approval',
+      'rejected',
       'awaits-approval',
     ]);
     expect(() => createControlLoop({ ...fakeFleetPorts(), scalingPolicy: followPlan, mode: 'approve' })).toThrow(
@@ -314,7 +321,7 @@ describe('createControlLoop', () => {
     let wanted = 6;
     const { ports, drive: go } = drive({ mode: 'approve', approvals, scalingPolicy: target(() => wanted) });
     await go(0);
-    approvals.approve(fakeEndpoint().endpointId);
+    await approvals.approve('p1');
     wanted = 3;
     await go(MINUTE);
     expect(ports.applied).toEqual([]);
@@ -332,16 +339,15 @@ describe('createControlLoop', () => {
             : ((asked = true), [{ endpointId: fleet.endpoints[0].endpointId, targetInstances: 6, reason: 'x' }]),
       };
     };
-    const id = fakeEndpoint().endpointId;
     const soon = drive({ mode: 'approve', approvals, scalingPolicy: once() });
     await soon.drive(0);
-    approvals.approve(id);
+    await approvals.approve('p1');
     await soon.drive(MINUTE);
     expect(soon.ports.applied).toEqual([[MINUTE, 6]]);
     const late = drive({ mode: 'approve', approvals, scalingPolicy: once() });
     await late.drive(0);
-    approvals.approve(id);
-    approvals.propose([], 10 * MINUTE);
+    await approvals.approve('p2');
+    approvals.propose([], () => 4, 10 * MINUTE);
     await late.drive(MINUTE);
     expect(late.ports.applied).toEqual([]);
   });
@@ -388,9 +394,9 @@ describe('createControlLoop', () => {
       approvals,
       cadences: { reactMs: MINUTE },
     });
-    await loop.tick(0);
-    for (const id of targets.keys()) expect(approvals.approve(id)).toBe(true);
-    await loop.tick(MINUTE);
+    await loop.tick(0, AWAITED);
+    for (const { proposalId } of approvals.pending) expect(await approvals.approve(proposalId)).toBe(true);
+    await loop.tick(MINUTE, AWAITED);
     // Six on their way already are more than five: that would be a way down.
     expect(applied).toEqual([growing, seen]);
   });
@@ -422,7 +428,7 @@ describe('createControlLoop', () => {
         decide: (fleet) =>
           fleet.endpoints.map(({ endpointId, readyInstances }) => ({
             endpointId,
-            targetInstances: readyInstances + 1,
+            targetInstances: readyInstances! + 1,
             reason: 'x',
           })),
       },
@@ -447,9 +453,9 @@ describe('createControlLoop', () => {
           minInstances: grid(Array<number>(8).fill(0)),
         }),
       },
-      journal: (entry) => journal.push(entry),
+      journal: { append: (entry) => void journal.push(entry) },
     });
-    await loop.tick(0);
+    await loop.tick(0, AWAITED);
     const decisions = journal.filter((entry) => entry.kind === 'decision');
     expect(decisions).toMatchObject(
       endpoints.map(({ endpointId, readyInstances, queuedTokens, drainingInstances, demandTokensPerS }, i) => ({
@@ -463,7 +469,7 @@ describe('createControlLoop', () => {
           kvCacheUtilization: 0.5,
         },
         plannedInstances: 11 + i,
-        targetInstances: readyInstances + 1,
+        targetInstances: readyInstances! + 1,
         outcome: i === 0 ? 'partial' : 'applied',
         reachedInstances: i,
       })),
@@ -483,7 +489,12 @@ describe('createControlLoop', () => {
       });
       await go(0);
       expect(journal).toMatchObject([
-        { endpointId: 'ghost', seen: { readyInstances: 0 }, outcome: 'failed', detail: 'the actuator did not answer' },
+        {
+          endpointId: 'ghost',
+          seen: { readyInstances: undefined },
+          outcome: 'failed',
+          detail: 'the actuator did not answer',
+        },
       ]);
     },
   );
@@ -505,7 +516,7 @@ describe('createControlLoop', () => {
   it('calls telemetry stale when it is older than it may be, and no sooner', async () => {
     const at = async (staleAfterMs: number) => {
       const { loop } = drive({ staleAfterMs, scalingPolicy: target(() => 4) });
-      return (await loop.tick(MINUTE)).degradations.length;
+      return (await loop.tick(MINUTE, AWAITED)).degradations.length;
     };
     expect([await at(MINUTE), await at(MINUTE - 1)]).toEqual([0, 1]);
     expect(() => drive({ staleAfterMs: 0 })).toThrow('staleAfterMs: must be above 0, not 0');
@@ -557,25 +568,25 @@ describe('createControlLoop', () => {
             })),
         },
       });
-      const report = await loop.tick(0);
+      const report = await loop.tick(0, AWAITED);
       expect([applied, report.degradations]).toEqual([[0, 5], [`odd asks for ${odd} instances: that is ignored`]]);
     }
   });
 
   it('needs no journal, and says in its report what it planned and what is not as it should be', async () => {
     const { loop, ports } = drive({ journal: undefined as never, staleAfterMs: MINUTE }, {});
-    expect((await loop.tick(0)).planned).toBe(true);
-    expect((await loop.tick(MINUTE)).planned).toBe(false);
-    expect(await loop.tick(HOUR)).toMatchObject({
+    expect((await loop.tick(0, AWAITED)).planned).toBe(true);
+    expect((await loop.tick(MINUTE, AWAITED)).planned).toBe(false);
+    expect(await loop.tick(HOUR, AWAITED)).toMatchObject({
       planned: false,
       degradations: ['telemetry is stale: everything is held as it is'],
       decisions: [],
       results: [],
     });
     ports.at(HOUR + MINUTE);
-    expect(await loop.tick(HOUR + MINUTE)).toMatchObject({ planned: true, degradations: [] });
+    expect(await loop.tick(HOUR + MINUTE, AWAITED)).toMatchObject({ planned: true, degradations: [] });
     const plain = drive({ journal: undefined as never, scalingPolicy: target(() => 6) });
-    expect(await plain.loop.tick(0)).toMatchObject({
+    expect(await plain.loop.tick(0, AWAITED)).toMatchObject({
       planned: false,
       decisions: [{ targetInstances: 6 }],
       results: [{ reachedInstances: 6 }],
@@ -603,7 +614,7 @@ describe('createControlLoop', () => {
         endpointId: 'ghost',
         plannedInstances: undefined,
         outcome: 'advised',
-        seen: { readyInstances: 0, provisioningInstances: 0, drainingInstances: 0 },
+        seen: { readyInstances: undefined, provisioningInstances: undefined, drainingInstances: undefined },
       },
     ]);
     const planned = drive({ mode: 'advise', scalingPolicy: target(() => 6) }, {});
@@ -627,7 +638,7 @@ describe('createControlLoop', () => {
     ]);
   });
 
-  it('carries out what was approved of an endpoint that is not seen, and what changes nothing', async () => {
+  it('carries out what was approved of an endpoint that is not seen, and not what changes nothing', async () => {
     const approvals = createApprovalQueue();
     const endpoint = fakeEndpoint({ readyInstances: 3, kvCacheUtilization: undefined });
     let held = 3;
@@ -657,15 +668,13 @@ describe('createControlLoop', () => {
       approvals,
       cadences: { reactMs: MINUTE },
     });
-    await loop.tick(0);
-    approvals.approve(endpoint.endpointId);
-    approvals.approve('ghost' as never);
+    await loop.tick(0, AWAITED);
+    for (const { proposalId } of approvals.pending) await approvals.approve(proposalId);
     held = 5;
-    await loop.tick(MINUTE);
-    expect(applied).toEqual([
-      [endpoint.endpointId, 5],
-      ['ghost', 1],
-    ]);
+    await loop.tick(MINUTE, AWAITED);
+    // What is there already needs no act.
+    expect(applied).toEqual([['ghost', 1]]);
+    expect(approvals.approved).toEqual([]);
   });
 
   it('writes down each time that something was done, also when it is the same as before', async () => {
@@ -715,7 +724,7 @@ describe('createControlLoop', () => {
         approvals: createApprovalQueue(),
         scalingPolicy: target(() => 6),
       });
-      await loop.tick(0);
+      await loop.tick(0, AWAITED);
     }
     expect(asked).toBe(0);
   });
@@ -909,14 +918,15 @@ describe('degraded modes', () => {
         optimizer: { name: 'seen', solve: (p) => (problems.push(p), planFor(() => 5).solve(p)) },
       },
     );
-    unseen.ports.telemetry.demand = (key, _since, stepMs) => ({
-      key,
-      startMs: -6 * stepMs,
-      stepMs,
-      promptTokensPerS: new Float64Array(6).fill(NaN),
-      outputTokensPerS: new Float64Array(6).fill(NaN),
-      requestsPerS: new Float64Array(6).fill(NaN),
-    });
+    unseen.ports.telemetry.demand = (keys, _since, stepMs) =>
+      keys.map((key) => ({
+        key,
+        startMs: -6 * stepMs,
+        stepMs,
+        promptTokensPerS: new Float64Array(6).fill(NaN),
+        outputTokensPerS: new Float64Array(6).fill(NaN),
+        requestsPerS: new Float64Array(6).fill(NaN),
+      }));
     expect(await unseen.drive(0)).toEqual([
       'demand of model-a in region-a is not known (nothing was observed); no plan takes anything away there',
       'there is no forecast; scaling is reactive only',
@@ -994,7 +1004,7 @@ describe('runControlLoop', () => {
         get nextTickAtMs() {
           return live.loop.nextTickAtMs;
         },
-        tick: (at) => (live.ports.at(at), live.loop.tick(at)),
+        tick: (at) => (live.ports.at(at), live.loop.tick(at, AWAITED)),
       },
       clock,
       { signal: end.signal, onTick: ({ atMs }) => (tickedMs = atMs) },

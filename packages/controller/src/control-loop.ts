@@ -1,11 +1,12 @@
 import {
   type ActuationResult,
   type Actuator,
+  type CallOptions,
   ConfigError,
   type ControlLoop,
-  type EndpointId,
   type EndpointSnapshot,
   type FleetSnapshot,
+  type Lease,
   messageOf,
   MS_PER_HOUR,
   MS_PER_MIN,
@@ -16,18 +17,23 @@ import {
   scalingBreach,
   type ScalingDecision,
   type ScalingPolicy,
+  type StateStore,
+  type StateStoreOptions,
   type TelemetrySource,
+  type TickOptions,
   type TickReport,
 } from '@sageserve/core';
+import { type ActContext, type Acting, Acts, type ControlMode } from './acts.js';
 import type { ApprovalQueue } from './approvals.js';
-import { type DecisionEntry, decisionEntry, type JournalSink, type SeenEndpoint } from './journal.js';
-import { Planning, type PlanningOptions } from './planning.js';
-
-/**
- * `act` carries decisions out; `advise` only writes them down; `approve` carries out those that a
- * person has approved.
- */
-export type ControlMode = 'act' | 'advise' | 'approve';
+import { Degradations } from './degradations.js';
+import { copyOf } from './fleet-copy.js';
+import { freshOnly } from './freshness.js';
+import type { Journal } from './journal.js';
+import { JournalWriter } from './journal-writer.js';
+import { LoopMemory } from './loop-memory.js';
+import { orAborted } from './or-aborted.js';
+import { PlanJob, unlimitedSteps } from './plan-job.js';
+import { Planning, type PlanningOptions, type PlanOutcome } from './planning.js';
 
 export interface Cadences {
   /** How often the fleet is looked at and judged fresh or stale (ms, default as `reactMs`). */
@@ -48,11 +54,10 @@ export interface ControlLoopOptions {
   readonly mode?: ControlMode;
   /** Where decisions wait for a person; needed for the mode `approve`. */
   readonly approvals?: ApprovalQueue;
-  readonly journal?: JournalSink;
-  /**
-   * Told of each plan that comes into force, and of none: region routers take their weights from
-   * it.
-   */
+  readonly journal?: Journal;
+  /** Where what the loop and its policies remember outlives the process; see `restore`. */
+  readonly state?: StateStore;
+  /** Told of each plan that comes into force, and of none: region routers take their weights from it. */
   readonly onPlan?: (plan: PlacementPlan | undefined) => void;
   /** A snapshot older than this is stale (ms, default 2 min): the loop holds. */
   readonly staleAfterMs?: number;
@@ -64,17 +69,21 @@ export interface ControlLoopOptions {
    * as whoever tries a policy wants (default `degrade`).
    */
   readonly onBreach?: 'degrade' | 'throw';
+  /** Ends the loop: a tick that is under way rejects with its reason. */
   readonly signal?: AbortSignal;
 }
 
 /** What a tick reports beside its decisions. */
 export interface ControlTickReport extends TickReport {
+  /** Whether a plan that was due was made, or tried, and has come to its end in this tick. */
   readonly planned: boolean;
 }
 
 /** The same loop with what hosts and tests look at. */
 export interface MultiTimescaleLoop extends ControlLoop {
-  tick(nowMs: number): Promise<ControlTickReport>;
+  tick(nowMs: number, options?: TickOptions): Promise<ControlTickReport>;
+  restore(options?: CallOptions): Promise<void>;
+  /** The plan in force. */
   readonly plan: PlacementPlan | undefined;
 }
 
@@ -83,6 +92,8 @@ const SHORTEST_CADENCE_MS = 0.001;
 const ROUNDING = 1e-9;
 /** How soon a plan that could not be made is tried again. */
 const RETRY_MS = 5 * MS_PER_MIN;
+/** For how long nothing is scaled in after what was remembered is lost. */
+const AMNESIA_MS = 15 * MS_PER_MIN;
 
 const NO_DECISIONS: readonly ScalingDecision[] = [];
 const NO_RESULTS: readonly ActuationResult[] = [];
@@ -91,255 +102,301 @@ const NONE: readonly string[] = [];
 /**
  * The multi-timescale loop of the paper (arXiv 2502.14617, §5–6), passive: a host calls `tick` at
  * `nextTickAtMs`. It observes, asks the scaling policy, and every hour forecasts demand and solves
- * for a plan. A tick never throws because of what it depends on; it degrades one step and says so:
- * forecasts and plans as {@link PlanningOptions} say; stale telemetry holds everything, so that
- * nothing is scaled in on old news. Throws `ConfigError` for cadences that do not fit, and
- * `approve` without a queue.
+ * for a plan, beside the ticks where the host does not ask to wait for it. A tick never throws
+ * because of what it depends on; it degrades one step and says so: forecasts and plans as
+ * {@link PlanningOptions} say; stale telemetry holds everything, so that nothing is scaled in on old
+ * news; a journal that can't be written keeps its entries, and nothing is scaled in meanwhile; what
+ * can't be kept is told. Throws `ConfigError` for cadences that do not fit, and `approve` without a
+ * queue.
  */
 export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLoop {
-  const {
-    telemetry,
-    actuator,
-    scalingPolicy,
-    mode = 'act',
-    approvals,
-    journal,
-    onPlan,
-    staleAfterMs = 2 * MS_PER_MIN,
-    firstTickAtMs = 0,
-    onBreach = 'degrade',
-    signal,
-  } = options;
-  const { reactMs = MS_PER_S, observeMs = reactMs, planMs = MS_PER_HOUR } = options.cadences ?? {};
-  for (const [name, value] of Object.entries({ observeMs, reactMs, planMs }))
-    if (!(value >= SHORTEST_CADENCE_MS && value < Infinity))
-      throw new ConfigError(`cadences.${name}`, `must be ${SHORTEST_CADENCE_MS} milliseconds or more, not ${value}`);
-  const looks = reactMs / observeMs;
-  // Of lengths that are no sums of halves the quotient is rounded.
-  if (Math.abs(looks - Math.round(looks)) > ROUNDING * looks)
-    throw new ConfigError('cadences.reactMs', `must be a multiple of observeMs (${observeMs}), not ${reactMs}`);
-  if (!(staleAfterMs > 0)) throw new ConfigError('staleAfterMs', `must be above 0, not ${staleAfterMs}`);
-  if (mode === 'approve' && approvals === undefined)
-    throw new ConfigError('approvals', 'is needed for the mode "approve"', {
-      hint: 'Make one with createApprovalQueue().',
-    });
-  const planning = options.planning === undefined ? undefined : new Planning(options.planning, onBreach === 'throw');
+  return new Loop(options);
+}
 
-  let plan: PlacementPlan | undefined;
-  let nextTickAtMs = firstTickAtMs;
-  let nextReactAtMs = firstTickAtMs;
-  let nextPlanAtMs = firstTickAtMs;
-  /** What was written down last of each endpoint. */
-  const lastTold = new Map<EndpointId, string>();
-  /** Degradations in force, by name: written down when they begin and when they end. */
-  const open = new Map<string, 'telemetry' | 'planning' | 'policy'>();
+class Loop implements MultiTimescaleLoop {
+  readonly #options: ControlLoopOptions;
+  readonly #reactMs: number;
+  readonly #observeMs: number;
+  readonly #planMs: number;
+  readonly #staleAfterMs: number;
+  readonly #firstTickAtMs: number;
+  readonly #isStrict: boolean;
+  readonly #planning: Planning | undefined;
+  readonly #journal: JournalWriter;
+  readonly #degraded: Degradations;
+  readonly #acts: Acts;
+  readonly #memory: LoopMemory;
+  #plan: PlacementPlan | undefined;
+  #job: PlanJob | undefined;
+  #nextTickAtMs: number;
+  #nextReactAtMs: number;
+  #nextPlanAtMs: number;
+  #acting: Acting | undefined;
+  #noScaleInBeforeMs = -Infinity;
+  /** What was remembered could not be read: why, in words, until a while has passed since. */
+  #amnesia: string | undefined;
 
-  /** Brings the degradations of one kind up to date. */
-  function degrade(kind: 'telemetry' | 'planning' | 'policy', now: readonly string[], nowMs: number): void {
-    for (const [what, of] of open) {
-      if (of !== kind || now.includes(what)) continue;
-      open.delete(what);
-      journal?.({ kind: 'recovery', atMs: nowMs, what: `no longer so: ${what}`, ends: what });
-    }
-    for (const what of now) {
-      if (open.has(what)) continue;
-      open.set(what, kind);
-      journal?.({ kind: 'degradation', atMs: nowMs, what });
-    }
+  constructor(options: ControlLoopOptions) {
+    const { mode = 'act', approvals, staleAfterMs = 2 * MS_PER_MIN, firstTickAtMs = 0, onBreach = 'degrade' } = options;
+    const { reactMs = MS_PER_S, observeMs = reactMs, planMs = MS_PER_HOUR } = options.cadences ?? {};
+    for (const [name, value] of Object.entries({ observeMs, reactMs, planMs }))
+      if (!(value >= SHORTEST_CADENCE_MS && value < Infinity))
+        throw new ConfigError(`cadences.${name}`, `must be ${SHORTEST_CADENCE_MS} milliseconds or more, not ${value}`);
+    const looks = reactMs / observeMs;
+    // Of lengths that are no sums of halves the quotient is rounded.
+    if (Math.abs(looks - Math.round(looks)) > ROUNDING * looks)
+      throw new ConfigError('cadences.reactMs', `must be a multiple of observeMs (${observeMs}), not ${reactMs}`);
+    if (!(staleAfterMs > 0)) throw new ConfigError('staleAfterMs', `must be above 0, not ${staleAfterMs}`);
+    if (mode === 'approve' && approvals === undefined)
+      throw new ConfigError('approvals', 'is needed for the mode "approve"', {
+        hint: 'Make one with createApprovalQueue().',
+      });
+    this.#options = options;
+    this.#reactMs = reactMs;
+    this.#observeMs = observeMs;
+    this.#planMs = planMs;
+    this.#staleAfterMs = staleAfterMs;
+    this.#firstTickAtMs = firstTickAtMs;
+    this.#isStrict = onBreach === 'throw';
+    this.#planning = options.planning === undefined ? undefined : new Planning(options.planning, this.#isStrict);
+    this.#journal = new JournalWriter(options.journal);
+    this.#degraded = new Degradations(this.#journal);
+    this.#acts = new Acts(options.actuator, mode, approvals, this.#journal);
+    this.#memory = new LoopMemory(options.state);
+    this.#nextTickAtMs = this.#nextReactAtMs = this.#nextPlanAtMs = firstTickAtMs;
   }
 
-  /** The fleet as it is, or undefined and why it can't be acted on. */
-  async function look(nowMs: number): Promise<{ fleet: FleetSnapshot | undefined; stale: string | undefined }> {
-    let fleet: FleetSnapshot;
+  get nextTickAtMs(): number {
+    return this.#nextTickAtMs;
+  }
+
+  get plan(): PlacementPlan | undefined {
+    return this.#plan;
+  }
+
+  async restore(options: CallOptions = {}): Promise<void> {
+    const { scalingPolicy, approvals } = this.#options;
     try {
-      fleet = await telemetry.snapshot();
+      this.#job?.end(new Error('what another loop remembers takes the place of what this one planned'));
+      this.#job = undefined;
+      const { loop, plans } = await this.#memory.recall(options);
+      await orAborted(approvals?.open(options), options.signal);
+      if (loop === undefined) return;
+      if (loop.policy !== undefined) scalingPolicy.restore?.(loop.policy);
+      this.#nextTickAtMs = loop.nextTickAtMs;
+      this.#nextReactAtMs = loop.nextReactAtMs;
+      this.#nextPlanAtMs = loop.nextPlanAtMs;
+      this.#acts.restore(loop.told as ReturnType<Acts['save']>);
+      this.#degraded.restore(loop.open);
+      this.#noScaleInBeforeMs = loop.noScaleInBeforeMs;
+      this.#acting = loop.acting;
+      if (plans?.planning !== undefined) this.#planning?.restore(plans.planning);
+      this.#adopt(plans?.plan);
     } catch (error) {
-      signal?.throwIfAborted();
-      return { fleet: undefined, stale: `telemetry can't be read (${messageOf(error)}): everything is held as it is` };
+      this.#options.signal?.throwIfAborted();
+      this.#amnesia =
+        `what the loop remembered can't be read (${messageOf(error)}): it begins anew, ` +
+        `and nothing is scaled in for ${AMNESIA_MS / MS_PER_MIN} minutes`;
+      this.#noScaleInBeforeMs = Infinity;
     }
-    if (nowMs - fleet.takenAtMs > staleAfterMs)
-      return { fleet: undefined, stale: 'telemetry is stale: everything is held as it is' };
-    return { fleet, stale: undefined };
   }
 
-  /** Returns whether there is a new plan. */
-  async function makePlan(fleet: FleetSnapshot, nowMs: number): Promise<boolean> {
-    const outcome = await planning!.plan(telemetry, fleet, nowMs, signal);
-    degrade('planning', outcome.degradations, nowMs);
-    if (outcome.entry !== undefined) journal?.(outcome.entry);
-    if (outcome.plan !== plan) {
-      plan = outcome.plan;
-      onPlan?.(plan);
+  async tick(nowMs: number, options: TickOptions = {}): Promise<ControlTickReport> {
+    const react = nowMs >= this.#nextReactAtMs;
+    const plan = this.#planning !== undefined && nowMs >= this.#nextPlanAtMs;
+    const nextTickAtMs =
+      nowMs >= this.#nextTickAtMs ? after(nowMs, this.#firstTickAtMs, this.#observeMs) : this.#nextTickAtMs;
+    if (react) this.#nextReactAtMs = after(nowMs, this.#firstTickAtMs, this.#reactMs);
+    if (this.#noScaleInBeforeMs === Infinity) this.#noScaleInBeforeMs = nowMs + AMNESIA_MS;
+    let fleet = await this.#look(nowMs, options);
+    let decisions = NO_DECISIONS;
+    let results = NO_RESULTS;
+    let planned = false;
+    if (fleet !== undefined) {
+      if (this.#acting !== undefined) {
+        results = await this.#acts.resume(this.#acting, this.#context(fleet, nowMs, options));
+        this.#acting = undefined;
+        fleet = await this.#look(nowMs, options);
+      }
     }
-    return outcome.entry !== undefined;
+    if (fleet !== undefined) {
+      // A plan that was missed while nothing could be seen is made as soon as something can.
+      planned = await this.#planAhead(plan, fleet, nowMs, options);
+      if (react) {
+        decisions = this.#ask(fleet, nowMs);
+        const made = await this.#acts.carryOut(decisions, this.#context(fleet, nowMs, options));
+        results = results.length === 0 ? made : [...results, ...made];
+        this.#acting = undefined;
+        this.#degraded.update('acts', this.#acts.degradations, nowMs);
+      }
+    }
+    this.#nextTickAtMs = nextTickAtMs;
+    await this.#settle(nowMs, options);
+    return { atMs: nowMs, decisions, results, degradations: this.#degraded.all, planned };
+  }
+
+  /** The fleet as it is, or `undefined` where it can't be acted on, and says why. */
+  async #look(nowMs: number, { signal }: TickOptions): Promise<FleetSnapshot | undefined> {
+    const { telemetry } = this.#options;
+    let fleet: FleetSnapshot | undefined;
+    let stale: string | undefined;
+    try {
+      const seen = await orAborted(telemetry.snapshot(signal === undefined ? {} : { signal }), signal);
+      if (nowMs - seen.takenAtMs > this.#staleAfterMs) stale = 'telemetry is stale: everything is held as it is';
+      // One dark region does not hold the others.
+      else ({ fleet, stale } = freshOnly(seen, nowMs, this.#staleAfterMs));
+    } catch (error) {
+      this.#options.signal?.throwIfAborted();
+      stale = `telemetry can't be read (${messageOf(error)}): everything is held as it is`;
+    }
+    this.#degraded.update('telemetry', stale === undefined ? NONE : [stale], nowMs);
+    return fleet;
+  }
+
+  /** Starts a plan that is due, and takes one that is done. Returns whether one has come to its end. */
+  async #planAhead(due: boolean, fleet: FleetSnapshot, nowMs: number, options: TickOptions): Promise<boolean> {
+    const { telemetry, signal } = this.#options;
+    const planning = this.#planning;
+    if (planning === undefined) return false;
+    const job = this.#job;
+    if (job !== undefined) {
+      job.tell(nowMs);
+      if (!job.done) return false;
+      this.#job = undefined;
+      this.#takePlan(job.take(), nowMs);
+      return true;
+    }
+    if (!due) return false;
+    this.#nextPlanAtMs = after(nowMs, this.#firstTickAtMs, this.#planMs);
+    if (options.awaitPlan === true) {
+      this.#takePlan(await planning.plan(telemetry, fleet, nowMs, unlimitedSteps(signal)), nowMs);
+      return true;
+    }
+    // The snapshot is the host's once this tick is over.
+    const seen = copyOf(fleet);
+    this.#job = new PlanJob((steps) => planning.plan(telemetry, seen, nowMs, steps), nowMs, planning.stepDeadlineMs);
+    const made = this.#job;
+    signal?.addEventListener('abort', () => made.end(signal.reason), { once: true });
+    return false;
+  }
+
+  #takePlan(outcome: PlanOutcome, nowMs: number): void {
+    this.#degraded.update('planning', outcome.degradations, nowMs);
+    if (outcome.entry !== undefined) this.#journal.write(outcome.entry);
+    // One that could not be made is tried again soon, not after a whole period.
+    else this.#nextPlanAtMs = Math.min(this.#nextPlanAtMs, nowMs + RETRY_MS);
+    this.#adopt(outcome.plan);
+  }
+
+  #adopt(plan: PlacementPlan | undefined): void {
+    if (plan === this.#plan) return;
+    this.#plan = plan;
+    this.#options.onPlan?.(plan);
   }
 
   /** What the policy decides: nothing where it throws, and nothing that is no count. */
-  function ask(fleet: FleetSnapshot, nowMs: number): readonly ScalingDecision[] {
+  #ask(fleet: FleetSnapshot, nowMs: number): readonly ScalingDecision[] {
+    const { scalingPolicy } = this.#options;
     const isCount = ({ targetInstances }: ScalingDecision): boolean =>
       Number.isInteger(targetInstances) && targetInstances >= 0;
+    const told = (what: string): readonly string[] => [what];
     try {
-      const decisions = scalingPolicy.decide(fleet, plan, nowMs);
-      if (onBreach === 'throw') {
+      const decisions = scalingPolicy.decide(fleet, this.#plan, nowMs);
+      if (this.#isStrict) {
         const breach = scalingBreach(decisions, fleet);
         if (breach !== undefined)
           throw new PolicyContractError(`scaling policy "${scalingPolicy.name}"`, breach, SCALING_CONTRACT);
       }
       const odd = decisions.find((decision) => !isCount(decision));
-      degrade(
-        'policy',
-        odd === undefined ? NONE : [`${scalingPolicy.name} asks for ${odd.targetInstances} instances: that is ignored`],
-        nowMs,
-      );
+      const what = `${scalingPolicy.name} asks for ${odd?.targetInstances} instances: that is ignored`;
+      this.#degraded.update('policy', odd === undefined ? NONE : told(what), nowMs);
       return odd === undefined ? decisions : decisions.filter(isCount);
     } catch (error) {
-      if (onBreach === 'throw' && error instanceof PolicyContractError) throw error;
-      degrade('policy', [`${scalingPolicy.name} failed (${messageOf(error)}): nothing is decided`], nowMs);
+      if (this.#isStrict && error instanceof PolicyContractError) throw error;
+      this.#degraded.update(
+        'policy',
+        told(`${scalingPolicy.name} failed (${messageOf(error)}): nothing is decided`),
+        nowMs,
+      );
       return NO_DECISIONS;
     }
   }
 
-  async function carryOut(
-    decisions: readonly ScalingDecision[],
-    fleet: FleetSnapshot,
-    nowMs: number,
-  ): Promise<readonly ActuationResult[]> {
-    if (decisions.length === 0 && mode !== 'approve') return NO_RESULTS;
-    const seen = new Map<EndpointId, EndpointSnapshot>();
-    for (const endpoint of fleet.endpoints) seen.set(endpoint.endpointId, endpoint);
-    // A repeated decision is no news: only what changes an endpoint's target is carried out and
-    // written down.
-    const changes = decisions.filter((decision) => {
-      const endpoint = seen.get(decision.endpointId);
-      return (
-        endpoint === undefined || endpoint.readyInstances + endpoint.provisioningInstances !== decision.targetInstances
-      );
-    });
-    if (mode === 'advise') {
-      for (const decision of changes) note(decision, seen, nowMs, 'advised');
-      return NO_RESULTS;
-    }
-    let due: readonly ScalingDecision[] = changes;
-    if (mode === 'approve') {
-      const fresh = approvals!.propose(changes, nowMs);
-      for (const decision of fresh) note(decision, seen, nowMs, 'awaits-approval');
-      // What a person approved may have grown old meanwhile: nothing shrinks on telemetry that is
-      // not there.
-      due = approvals!.takeApproved().filter(({ endpointId, targetInstances }) => {
-        const endpoint = seen.get(endpointId);
-        return (
-          endpoint === undefined ||
-          endpoint.kvCacheUtilization !== undefined ||
-          targetInstances >= endpoint.readyInstances + endpoint.provisioningInstances
-        );
-      });
-    }
-    if (due.length === 0) return NO_RESULTS;
-    // What is noted was seen before it was changed: snapshots are borrowed and may change with the
-    // fleet.
-    const before = journal === undefined ? undefined : due.map(({ endpointId }) => seenOf(seen.get(endpointId)));
-    let results: readonly ActuationResult[];
-    try {
-      results = await actuator.apply(due, signal);
-    } catch (error) {
-      signal?.throwIfAborted();
-      results = due.map(({ endpointId }) => ({
-        endpointId,
-        status: 'failed' as const,
-        reachedInstances: 0,
-        detail: messageOf(error),
-      }));
-    }
-    if (before !== undefined) {
-      const byId = new Map(results.map((result) => [result.endpointId, result]));
-      for (const [i, decision] of due.entries()) {
-        const result = byId.get(decision.endpointId);
-        const endpoint = seen.get(decision.endpointId);
-        // What could not be done is tried again with every tick, and told once.
-        const told = `${decision.targetInstances}/${result?.reachedInstances}/${result?.status}`;
-        if (result?.status !== 'applied' && lastTold.get(decision.endpointId) === told) continue;
-        lastTold.set(decision.endpointId, told);
-        journal!(
-          decisionEntry(
-            nowMs,
-            decision,
-            before[i],
-            endpoint === undefined ? undefined : plannedOf(endpoint),
-            result?.status ?? 'failed',
-            result?.reachedInstances,
-            result?.detail ?? (result === undefined ? 'the actuator did not answer' : undefined),
-          ),
-        );
-      }
-    }
-    return results;
-  }
-
-  function note(
-    decision: ScalingDecision,
-    seen: ReadonlyMap<EndpointId, EndpointSnapshot>,
-    nowMs: number,
-    outcome: DecisionEntry['outcome'],
-  ): void {
-    const endpoint = seen.get(decision.endpointId);
-    journal?.(
-      decisionEntry(
-        nowMs,
-        decision,
-        seenOf(endpoint),
-        endpoint === undefined ? undefined : plannedOf(endpoint),
-        outcome,
-      ),
-    );
+  #context(fleet: FleetSnapshot, nowMs: number, { signal, lease }: TickOptions): ActContext {
+    const ended = this.#options.signal;
+    return {
+      fleet,
+      nowMs,
+      signal: signal ?? ended,
+      ended,
+      lease,
+      plannedOf: (endpoint) => this.#plannedOf(endpoint),
+      noScaleInBeforeMs: this.#noScaleInBeforeMs,
+      keep: async (acting) => {
+        this.#acting = acting;
+        return this.#keep(storeOptions(signal, lease));
+      },
+    };
   }
 
   /** What the plan in force says of an endpoint. */
-  function plannedOf(endpoint: EndpointSnapshot): number | undefined {
+  #plannedOf(endpoint: EndpointSnapshot): number | undefined {
+    const plan = this.#plan;
     if (plan === undefined) return undefined;
-    const [m, r, k] = [
-      plan.models.indexOf(endpoint.modelId),
-      plan.regions.indexOf(endpoint.regionId),
-      plan.skus.indexOf(endpoint.skuId),
-    ];
+    const m = plan.models.indexOf(endpoint.modelId);
+    const r = plan.regions.indexOf(endpoint.regionId);
+    const k = plan.skus.indexOf(endpoint.skuId);
     return m === -1 || r === -1 || k === -1 ? undefined : plan.target.at(m, r, k);
   }
 
+  /** Keeps what is remembered. Returns whether this controller may still act, as far as the store knows. */
+  async #keep(options: StateStoreOptions): Promise<boolean> {
+    const { state, scalingPolicy } = this.#options;
+    if (state === undefined) return true;
+    if (this.#memory.planIsNew(this.#plan))
+      await this.#memory.keepPlan({ plan: this.#plan, planning: this.#planning?.save() }, options);
+    await this.#memory.keep(
+      {
+        nextTickAtMs: this.#nextTickAtMs,
+        nextReactAtMs: this.#nextReactAtMs,
+        nextPlanAtMs: this.#nextPlanAtMs,
+        told: this.#acts.save(),
+        open: this.#degraded.save(),
+        noScaleInBeforeMs: this.#noScaleInBeforeMs,
+        policy: scalingPolicy.save?.(),
+        acting: this.#acting,
+      },
+      options,
+    );
+    return !this.#memory.isFenced;
+  }
+
+  /** Brings journal and memory up to date at the end of a tick. */
+  async #settle(nowMs: number, options: TickOptions): Promise<void> {
+    const { approvals, state } = this.#options;
+    if (this.#amnesia !== undefined && nowMs >= this.#noScaleInBeforeMs) this.#amnesia = undefined;
+    if (this.#journal.exists) {
+      await this.#journal.flush(options.signal);
+      const { failure } = this.#journal;
+      this.#degraded.update('journal', failure === undefined ? NONE : [failure], nowMs);
+    }
+    if (state === undefined && approvals === undefined) return;
+    const kept = storeOptions(options.signal, options.lease);
+    const lost = this.#amnesia === undefined ? [] : [this.#amnesia];
+    try {
+      await orAborted(approvals?.keep(kept), kept.signal);
+    } catch (error) {
+      lost.push(`proposals can't be kept (${messageOf(error)}): a restart forgets them`);
+    }
+    await this.#keep(kept);
+    this.#degraded.update('state', [...lost, ...this.#memory.degradations], nowMs);
+  }
+}
+
+function storeOptions(signal: AbortSignal | undefined, lease: Lease | undefined): StateStoreOptions {
   return {
-    get nextTickAtMs() {
-      return nextTickAtMs;
-    },
-    get plan() {
-      return plan;
-    },
-    async tick(nowMs) {
-      const react = nowMs >= nextReactAtMs;
-      const replan = planning !== undefined && nowMs >= nextPlanAtMs;
-      if (nowMs >= nextTickAtMs) nextTickAtMs = after(nowMs, firstTickAtMs, observeMs);
-      if (react) nextReactAtMs = after(nowMs, firstTickAtMs, reactMs);
-      const { fleet, stale } = await look(nowMs);
-      degrade('telemetry', stale === undefined ? NONE : [stale], nowMs);
-      let results = NO_RESULTS;
-      let decisions = NO_DECISIONS;
-      if (fleet !== undefined) {
-        // A plan that was missed while nothing could be seen is made as soon as something can.
-        if (replan) {
-          nextPlanAtMs = after(nowMs, firstTickAtMs, planMs);
-          // One that could not be made is tried again soon, not after a whole period.
-          if (!(await makePlan(fleet, nowMs))) nextPlanAtMs = Math.min(nextPlanAtMs, nowMs + RETRY_MS);
-        }
-        if (react) {
-          decisions = ask(fleet, nowMs);
-          results = await carryOut(decisions, fleet, nowMs);
-        }
-      }
-      return {
-        atMs: nowMs,
-        decisions,
-        results,
-        degradations: open.size === 0 ? NONE : [...open.keys()],
-        planned: replan && fleet !== undefined,
-      };
-    },
+    ...(signal === undefined ? {} : { signal }),
+    ...(lease?.fence === undefined ? {} : { fence: lease.fence }),
   };
 }
 
@@ -349,15 +406,4 @@ function after(nowMs: number, firstMs: number, everyMs: number): number {
   const next = firstMs + (passed + 1) * everyMs;
   // Of a length that is no sum of halves the quotient may be rounded below the multiple that it is.
   return next > nowMs ? next : firstMs + (passed + 2) * everyMs;
-}
-
-function seenOf(endpoint: EndpointSnapshot | undefined): SeenEndpoint {
-  return {
-    readyInstances: endpoint?.readyInstances ?? 0,
-    provisioningInstances: endpoint?.provisioningInstances ?? 0,
-    drainingInstances: endpoint?.drainingInstances ?? 0,
-    kvCacheUtilization: endpoint?.kvCacheUtilization,
-    queuedTokens: endpoint?.queuedTokens,
-    demandTokensPerS: endpoint?.demandTokensPerS,
-  };
 }

@@ -1,13 +1,14 @@
+export { type ControlMode } from './acts.js';
 export {
   type ApprovalQueue,
   type ApprovalQueueOptions,
   createApprovalQueue,
-  type PendingDecision,
+  type Proposal,
+  type ProposalChange,
 } from './approvals.js';
 export {
   type Cadences,
   type ControlLoopOptions,
-  type ControlMode,
   type ControlTickReport,
   createControlLoop,
   type MultiTimescaleLoop,
@@ -17,10 +18,11 @@ export {
   type DegradationEntry,
   explain,
   type Explanation,
+  type IntentEntry,
+  type Journal,
   type JournalEntry,
   type JournalForecast,
   journalLine,
-  type JournalSink,
   type PlanEntry,
   type SeenEndpoint,
 } from './journal.js';

@@ -1,10 +1,11 @@
-import type { EndpointId, ModelId, PlacementShortfall, RegionId, ScalingDecision } from '@sageserve/core';
+import type { Awaitable, EndpointId, ModelId, PlacementShortfall, RegionId, ScalingDecision } from '@sageserve/core';
+import type { Proposal } from './approvals.js';
 
 /** What an endpoint looked like when something was decided for it. */
 export interface SeenEndpoint {
-  readonly readyInstances: number;
-  readonly provisioningInstances: number;
-  readonly drainingInstances: number;
+  readonly readyInstances: number | undefined;
+  readonly provisioningInstances: number | undefined;
+  readonly drainingInstances: number | undefined;
   readonly kvCacheUtilization: number | undefined;
   readonly queuedTokens: number | undefined;
   readonly demandTokensPerS: number | undefined;
@@ -46,9 +47,38 @@ export interface DecisionEntry {
   readonly plannedInstances: number | undefined;
   readonly targetInstances: number;
   readonly reason: string;
-  readonly outcome: 'applied' | 'unchanged' | 'partial' | 'failed' | 'advised' | 'awaits-approval' | 'held';
+  /** As of `ActuationResult` and `ProposalChange`; `held`: it was not carried out, and `detail` says why. */
+  readonly outcome:
+    | 'applied'
+    | 'unchanged'
+    | 'partial'
+    | 'failed'
+    | 'refused'
+    | 'advised'
+    | 'awaits-approval'
+    | 'withdrawn'
+    | 'expired'
+    | 'rejected'
+    | 'held';
+  /** What the endpoint is on its way to; `undefined` where that is not known or nothing was done. */
   readonly reachedInstances: number | undefined;
   readonly detail: string | undefined;
+  /** Of a decision that waits or waited for a person. */
+  readonly proposalId?: string;
+  /** Who approved it, where they said. */
+  readonly approvedBy?: string;
+}
+
+/** What is about to be carried out. The decision entry that follows says what came of it. */
+export interface IntentEntry {
+  readonly kind: 'intent';
+  readonly atMs: number;
+  readonly endpointId: EndpointId;
+  readonly targetInstances: number;
+  readonly reason: string;
+  /** The fence of the lease under which it is done, where there is one. */
+  readonly fence?: number;
+  readonly proposalId?: string;
 }
 
 /** Something that did not work, or works again. */
@@ -60,10 +90,16 @@ export interface DegradationEntry {
   readonly ends?: string;
 }
 
-export type JournalEntry = PlanEntry | DecisionEntry | DegradationEntry;
+export type JournalEntry = PlanEntry | IntentEntry | DecisionEntry | DegradationEntry;
 
-/** Where entries go. Called in order of time; must not throw. */
-export type JournalSink = (entry: JournalEntry) => void;
+/**
+ * Where entries go, in order. One that can't be taken (a full disk, a database that does not answer)
+ * is an error or a rejection; the loop then goes on, keeps it, and offers it again. After a crash the
+ * last entries may come twice.
+ */
+export interface Journal {
+  append(entry: JournalEntry): Awaitable<void>;
+}
 
 /**
  * One entry as a line of JSON, numbers rounded to what can be told apart: the same entries give the
@@ -102,7 +138,7 @@ export function explain(entries: Iterable<JournalEntry>, endpointId: EndpointId,
       decisions.push(entry);
       if (decisions.length > EARLIER + 1) decisions.shift();
     } else if (entry.kind === 'degradation') open.set(entry.what, entry);
-    else open.delete(entry.ends ?? entry.what);
+    else if (entry.kind === 'recovery') open.delete(entry.ends ?? entry.what);
   }
   return { decision: decisions.at(-1), earlier: decisions.slice(0, -1), plan, degradations: [...open.values()] };
 }
@@ -116,6 +152,7 @@ export function decisionEntry(
   outcome: DecisionEntry['outcome'],
   reachedInstances?: number,
   detail?: string,
+  proposal?: Pick<Proposal, 'proposalId' | 'by'>,
 ): DecisionEntry {
   return {
     kind: 'decision',
@@ -128,5 +165,7 @@ export function decisionEntry(
     outcome,
     reachedInstances,
     detail,
+    ...(proposal === undefined ? {} : { proposalId: proposal.proposalId }),
+    ...(proposal?.by === undefined ? {} : { approvedBy: proposal.by }),
   };
 }

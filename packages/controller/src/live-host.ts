@@ -1,30 +1,71 @@
-import type { Clock, ControlLoop, TickReport } from '@sageserve/core';
+import { type Clock, ConfigError, type ControlLoop, type Lease, MS_PER_S, type TickReport } from '@sageserve/core';
 
 export interface ControlHostOptions {
-  /** Ends the loop between two ticks. */
+  /** Ends the loop; one that is in a tick ends it first. */
   readonly signal?: AbortSignal;
   readonly onTick?: (report: TickReport) => void;
+  /** Under which the loop runs: without it in hand no tick is made. Without this option it always runs. */
+  readonly lease?: Lease;
+  /** What a tick waits for is given up after this long (ms, default 10 s). */
+  readonly tickDeadlineMs?: number;
 }
 
 /**
- * Drives a control loop by a clock until it is aborted: sleeps until the loop wants to run, calls
- * it with the time that it asked for (or the present one where that lies more than one tick back),
- * and goes on. Resolves when aborted; a tick that throws ends it with that error.
+ * Drives a control loop by a clock until it is aborted: takes up what a loop before it remembered,
+ * sleeps until the loop wants to run, calls it with the time that it asked for (or the present one
+ * where that lies more than one tick back), and goes on. Under a lease it runs while that is held,
+ * and takes up what is remembered each time that it was won. Resolves when aborted; a tick that
+ * throws ends it with that error. Throws `ConfigError` for a deadline that is not above 0.
  */
 export async function runControlLoop(loop: ControlLoop, clock: Clock, options: ControlHostOptions = {}): Promise<void> {
-  const { signal, onTick } = options;
+  const { signal, onTick, lease, tickDeadlineMs = 10 * MS_PER_S } = options;
+  if (!(tickDeadlineMs > 0)) throw new ConfigError('tickDeadlineMs', `must be above 0, not ${tickDeadlineMs}`);
   const ended = (): boolean => signal?.aborted ?? false;
-  while (!ended()) {
-    const atMs = loop.nextTickAtMs;
+  const isHeld = (): boolean => lease === undefined || lease.held;
+  const sleep = async (atMs: number): Promise<void> => {
     try {
       await clock.sleepUntilMs(atMs, signal);
     } catch (error) {
-      if (ended()) return;
-      throw error;
+      if (!ended()) throw error;
     }
-    if (ended()) return;
-    const report = await loop.tick(behind(atMs, clock.nowMs()));
+  };
+  /** The fence under which was restored last; undefined where it has to be done. */
+  let restoredUnder: { readonly fence: number | undefined } | undefined;
+  while (!ended()) {
+    if (!isHeld()) {
+      restoredUnder = undefined;
+      await sleep(clock.nowMs() + LEASE_CHECK_MS);
+      continue;
+    }
+    if (restoredUnder === undefined || restoredUnder.fence !== lease?.fence) {
+      restoredUnder = { fence: lease?.fence };
+      await withDeadline(clock, tickDeadlineMs, async (limit) => loop.restore?.({ signal: limit }));
+      continue;
+    }
+    const atMs = loop.nextTickAtMs;
+    await sleep(lease === undefined ? atMs : Math.min(atMs, clock.nowMs() + LEASE_CHECK_MS));
+    if (ended() || !isHeld() || clock.nowMs() < atMs) continue;
+    const nowMs = behind(atMs, clock.nowMs());
+    const report = await withDeadline(clock, tickDeadlineMs, (limit) =>
+      loop.tick(nowMs, { signal: limit, ...(lease === undefined ? {} : { lease }) }),
+    );
     onTick?.(report);
+  }
+}
+
+/** Runs `work` with a signal that aborts when it has taken too long. */
+async function withDeadline<T>(clock: Clock, limitMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const limit = new AbortController();
+  const done = new AbortController();
+  clock.sleepUntilMs(clock.nowMs() + limitMs, done.signal).then(
+    () => limit.abort(new Error(`there was no answer within ${limitMs / MS_PER_S} s`)),
+    // It was over before.
+    () => undefined,
+  );
+  try {
+    return await work(limit.signal);
+  } finally {
+    done.abort();
   }
 }
 
@@ -37,3 +78,5 @@ function behind(atMs: number, nowMs: number): number {
 }
 
 const LATE_MS = 1_000;
+/** How often is looked whether the lease is held. */
+const LEASE_CHECK_MS = 1_000;

@@ -14,6 +14,7 @@ import {
 } from '@sageserve/core';
 import { fakeEndpoints, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
+import { unlimitedSteps } from './plan-job.js';
 import { Planning, type PlanningInput, type PlanningOptions } from './planning.js';
 
 const STEP = 600_000;
@@ -36,14 +37,15 @@ function telemetry(lateBuckets = 0, stepMs = STEP): TelemetrySource {
   const buckets = 150;
   return {
     snapshot: () => fleet(),
-    demand: (key): DemandSeries => ({
-      key,
-      startMs: NOW - (buckets + lateBuckets) * STEP,
-      stepMs,
-      promptTokensPerS: Float64Array.from({ length: buckets }, (_, t) => (t < 6 ? 10 : 100 * (1 + cellOf(key)))),
-      outputTokensPerS: Float64Array.from({ length: buckets }, (_, t) => (t < 6 ? 2 : 20)),
-      requestsPerS: new Float64Array(buckets).fill(1),
-    }),
+    demand: (keys) =>
+      keys.map((key): DemandSeries => ({
+        key,
+        startMs: NOW - (buckets + lateBuckets) * STEP,
+        stepMs,
+        promptTokensPerS: Float64Array.from({ length: buckets }, (_, t) => (t < 6 ? 10 : 100 * (1 + cellOf(key)))),
+        outputTokensPerS: Float64Array.from({ length: buckets }, (_, t) => (t < 6 ? 2 : 20)),
+        requestsPerS: new Float64Array(buckets).fill(1),
+      })),
   };
 }
 
@@ -136,14 +138,20 @@ function planningOf(
   return { planning, ...seen };
 }
 
+const ALONE = unlimitedSteps(undefined);
+
+/** A series of which nothing was observed. */
+const nothing = (series: DemandSeries): DemandSeries => {
+  const unknown = new Float64Array(series.requestsPerS.length).fill(NaN);
+  return { ...series, promptTokensPerS: unknown, outputTokensPerS: unknown, requestsPerS: unknown };
+};
+
 const failing = (of: (key: DemandKey) => boolean): TelemetrySource => {
   const whole = telemetry();
   return {
     ...whole,
-    demand(key, ...rest) {
-      if (of(key)) throw new Error('no route');
-      return whole.demand(key, ...rest);
-    },
+    demand: async (keys, ...rest) =>
+      (await whole.demand(keys, ...rest)).map((series) => (of(series.key) ? nothing(series) : series)),
   };
 };
 const isLast = ({ modelId, regionId }: { modelId: ModelId; regionId: RegionId }): boolean =>
@@ -152,7 +160,7 @@ const isLast = ({ modelId, regionId }: { modelId: ModelId; regionId: RegionId })
 describe('a plan for two models, regions and SKUs', () => {
   it('tells policies of each cell’s demand: the mean that is expected, and the quantile that it is made for', async () => {
     const { planning } = planningOf({ demandQuantile: 0.7 });
-    const { plan } = await planning.plan(telemetry(), fleet(), NOW);
+    const { plan } = await planning.plan(telemetry(), fleet(), NOW, ALONE);
     const { demand } = plan!;
     for (let cell = 0; cell < 4; cell++) {
       const at = [cell >> 1, cell & 1] as const;
@@ -170,13 +178,13 @@ describe('a plan for two models, regions and SKUs', () => {
   });
 
   it('is made for 0.9 unless told otherwise', async () => {
-    const { plan } = await planningOf().planning.plan(telemetry(), fleet(), NOW);
+    const { plan } = await planningOf().planning.plan(telemetry(), fleet(), NOW, ALONE);
     expect(plan!.demand!.upperTokensPerS[0].at(0, 1, 0)).toBe(2_000 + 9_000);
   });
 
   it('knows each model’s shape of requests by the last day alone', async () => {
     const { planning, inputs } = planningOf();
-    const { plan } = await planning.plan(telemetry(), fleet([]), NOW);
+    const { plan } = await planning.plan(telemetry(), fleet([]), NOW, ALONE);
     expect(inputs).toHaveLength(1);
     expect([...inputs[0].mix]).toEqual([
       [models[0], { promptTokens: 150, outputTokens: 20 }],
@@ -189,7 +197,7 @@ describe('a plan for two models, regions and SKUs', () => {
   it('skips the buckets that are there late, so that its first window is the present one', async () => {
     const { planning, inputs } = planningOf();
     steps.length = 0;
-    const { plan, entry } = await planning.plan(telemetry(2), fleet(), NOW);
+    const { plan, entry } = await planning.plan(telemetry(2), fleet(), NOW, ALONE);
     expect(steps.map(({ horizonSteps }) => horizonSteps)).toEqual([14, 14, 14, 14]);
     expect(entry!.forecasts.map(({ startMs }) => startMs)).toEqual([NOW, NOW, NOW, NOW]);
     expect(inputs[0].forecasts[0].forecast.mean[0]).toBe(1_002);
@@ -208,20 +216,21 @@ describe('a plan for two models, regions and SKUs', () => {
       },
     };
     const { planning } = planningOf({ forecaster });
-    await planning.plan(telemetry(), fleet(), NOW);
+    await planning.plan(telemetry(), fleet(), NOW, ALONE);
     broken = true;
     const shifted: TelemetrySource = {
       ...telemetry(),
-      demand: async (...args) => ({ ...(await telemetry().demand(...args)), startMs: NOW + HOUR - 150 * STEP }),
+      demand: async (...args) =>
+        (await telemetry().demand(...args)).map((series) => ({ ...series, startMs: NOW + HOUR - 150 * STEP })),
     };
-    const { plan, degradations } = await planning.plan(shifted, fleet(), NOW + HOUR);
+    const { plan, degradations } = await planning.plan(shifted, fleet(), NOW + HOUR, ALONE);
     expect(degradations).toContain(
       'the forecast of model-b in region-b failed (out of memory); its last forecast stays',
     );
     expect(plan!.demand!.expectedTokensPerS.map((grid) => grid.at(1, 1, 0))).toEqual(
       [6, 7, 8, 9, 10, 11, 11, 11, 11, 11, 11, 11].map((h) => 4_000 + h),
     );
-    expect((await planning.plan(shifted, fleet(), NOW + 2 * HOUR)).degradations.at(-1)).toBe(
+    expect((await planning.plan(shifted, fleet(), NOW + 2 * HOUR, ALONE)).degradations.at(-1)).toBe(
       'there is no forecast; the last valid plan stays',
     );
   });
@@ -230,10 +239,10 @@ describe('a plan for two models, regions and SKUs', () => {
     const epochMs = 1_700_000_000_000;
     const { planning } = planningOf({ epochMs: () => epochMs });
     steps.length = 0;
-    const { entry } = await planning.plan(telemetry(), fleet(), NOW);
+    const { entry } = await planning.plan(telemetry(), fleet(), NOW, ALONE);
     expect(steps[0].startMs).toBe(epochMs + NOW - 150 * STEP);
     expect(entry!.forecasts[0].startMs).toBe(NOW);
-    const late = await planning.plan(telemetry(3), fleet(), NOW);
+    const late = await planning.plan(telemetry(3), fleet(), NOW, ALONE);
     expect(steps.at(-1)!.horizonSteps).toBe(steps[0].horizonSteps + 3);
     expect(late.entry!.forecasts.at(-1)!.startMs).toBe(NOW);
   });
@@ -242,9 +251,9 @@ describe('a plan for two models, regions and SKUs', () => {
 describe('demand that is not known', () => {
   it('lets nothing go there, and everything elsewhere be weighed', async () => {
     const { planning, problems } = planningOf();
-    const { plan, degradations } = await planning.plan(failing(isLast), fleet(), NOW);
+    const { plan, degradations } = await planning.plan(failing(isLast), fleet(), NOW, ALONE);
     expect(degradations).toEqual([
-      'demand of model-b in region-b is not known (no route); no plan takes anything away there',
+      'demand of model-b in region-b is not known (nothing was observed); no plan takes anything away there',
     ]);
     expect([...problems[0].minInstances.values]).toEqual([0, 0, 0, 0, 0, 0, 7, 8]);
     expect(plan!.demand!.expectedTokensPerS[3].at(1, 1, 0)).toBeNaN();
@@ -259,6 +268,7 @@ describe('demand that is not known', () => {
         failing((key) => cellOf(key) === cell),
         fleet(),
         NOW,
+        ALONE,
       );
       expect([...problems[0].minInstances.values]).toEqual([...held().values].map((n, i) => (i >> 1 === cell ? n : 0)));
     }
@@ -266,7 +276,7 @@ describe('demand that is not known', () => {
 
   it('is what a series of buckets of another length says', async () => {
     const { planning } = planningOf();
-    const { degradations } = await planning.plan(telemetry(0, STEP / 2), fleet(), NOW);
+    const { degradations } = await planning.plan(telemetry(0, STEP / 2), fleet(), NOW, ALONE);
     expect(degradations[0]).toContain('it comes in buckets of 300000 ms, not of 600000 ms');
     expect(degradations.at(-1)).toBe('there is no forecast; scaling is reactive only');
   });
@@ -282,7 +292,7 @@ describe('what does not answer', () => {
       forecast: () => Promise.reject(new Error('nor here')),
     };
     const { planning } = planningOf({ forecaster: broken, fallbackForecaster });
-    const { degradations } = await planning.plan(telemetry(), fleet(), NOW);
+    const { degradations } = await planning.plan(telemetry(), fleet(), NOW, ALONE);
     expect(degradations[1]).toBe(
       'the forecast of model-a in region-b failed (no memory), and so did naive (nor here); no plan takes ' +
         'anything away there',
@@ -293,14 +303,16 @@ describe('what does not answer', () => {
   it('is replaced by its last forecast where telemetry fails, in its own time', async () => {
     const epochMs = 1_700_000_000_000;
     const { planning } = planningOf({ epochMs: () => epochMs });
-    await planning.plan(telemetry(), fleet(), NOW);
-    const { plan, entry, degradations } = await planning.plan(failing(isLast), fleet(), NOW);
-    expect(degradations).toEqual(['demand of model-b in region-b is not known (no route); its last forecast stays']);
+    await planning.plan(telemetry(), fleet(), NOW, ALONE);
+    const { plan, entry, degradations } = await planning.plan(failing(isLast), fleet(), NOW, ALONE);
+    expect(degradations).toEqual([
+      'demand of model-b in region-b is not known (nothing was observed); its last forecast stays',
+    ]);
     expect(entry!.forecasts.map(({ startMs }) => startMs)).toEqual([NOW, NOW, NOW, NOW]);
     expect(plan!.demand!.expectedTokensPerS[2].at(1, 1, 0)).toBe(4_002);
     // One that lies in the future says nothing of the present.
-    expect((await planning.plan(failing(isLast), fleet(), NOW - HOUR)).degradations[0]).toBe(
-      'demand of model-b in region-b is not known (no route); no plan takes anything away there',
+    expect((await planning.plan(failing(isLast), fleet(), NOW - HOUR, ALONE)).degradations[0]).toBe(
+      'demand of model-b in region-b is not known (nothing was observed); no plan takes anything away there',
     );
   });
 
@@ -311,18 +323,20 @@ describe('what does not answer', () => {
       ...rising,
       forecast: (history, steps, options) => (heard.push(options?.signal), rising.forecast(history, steps, options)),
     };
-    await planningOf({ forecaster }).planning.plan(telemetry(), fleet(), NOW, end.signal);
-    await planningOf({ forecaster }).planning.plan(telemetry(), fleet(), NOW);
+    await planningOf({ forecaster }).planning.plan(telemetry(), fleet(), NOW, unlimitedSteps(end.signal));
+    await planningOf({ forecaster }).planning.plan(telemetry(), fleet(), NOW, ALONE);
     expect(heard).toEqual([...Array<unknown>(4).fill(end.signal), ...Array<unknown>(4).fill(undefined)]);
     end.abort(new Error('enough'));
     for (const options of [{ forecaster: broken }, { forecaster: broken, fallbackForecaster: broken }])
-      await expect(planningOf(options).planning.plan(telemetry(), fleet(), NOW, end.signal)).rejects.toThrow('enough');
+      await expect(
+        planningOf(options).planning.plan(telemetry(), fleet(), NOW, unlimitedSteps(end.signal)),
+      ).rejects.toThrow('enough');
     await expect(
       planningOf().planning.plan(
         failing(() => true),
         fleet(),
         NOW,
-        end.signal,
+        unlimitedSteps(end.signal),
       ),
     ).rejects.toThrow('enough');
   });
@@ -330,20 +344,24 @@ describe('what does not answer', () => {
   it('is no matter where nothing was observed and no history is needed', async () => {
     const blank: TelemetrySource = {
       ...telemetry(),
-      demand: async (...args) => ({
-        ...(await telemetry().demand(...args)),
-        promptTokensPerS: new Float64Array(150).fill(NaN),
-      }),
+      demand: async (...args) =>
+        (await telemetry().demand(...args)).map((series) => ({
+          ...series,
+          promptTokensPerS: new Float64Array(150).fill(NaN),
+        })),
     };
-    expect((await planningOf({ needsHistory: false }).planning.plan(blank, fleet(), NOW)).degradations).toEqual([]);
-    expect((await planningOf().planning.plan(blank, fleet(), NOW)).degradations).toHaveLength(5);
+    expect((await planningOf({ needsHistory: false }).planning.plan(blank, fleet(), NOW, ALONE)).degradations).toEqual(
+      [],
+    );
+    expect((await planningOf().planning.plan(blank, fleet(), NOW, ALONE)).degradations).toHaveLength(5);
     // One bucket of all is enough, and a quiet one too.
     const quiet = Float64Array.from({ length: 150 }, (_, t) => (t === 7 ? 0 : NaN));
     const seen: TelemetrySource = {
       ...telemetry(),
-      demand: async (...args) => ({ ...(await telemetry().demand(...args)), promptTokensPerS: quiet }),
+      demand: async (...args) =>
+        (await telemetry().demand(...args)).map((series) => ({ ...series, promptTokensPerS: quiet })),
     };
-    expect((await planningOf().planning.plan(seen, fleet(), NOW)).degradations).toEqual([]);
+    expect((await planningOf().planning.plan(seen, fleet(), NOW, ALONE)).degradations).toEqual([]);
   });
 
   it('is asked for two weeks of the past, or as much as is said', async () => {
@@ -352,9 +370,9 @@ describe('what does not answer', () => {
       ...telemetry(),
       demand: (key, sinceMs, stepMs) => (since.push(NOW - sinceMs), telemetry().demand(key, sinceMs, stepMs)),
     };
-    await planningOf().planning.plan(asked, fleet(), NOW);
-    await planningOf({ historyMs: HOUR }).planning.plan(asked, fleet(), NOW);
-    expect([since[0], since[4]]).toEqual([14 * 24 * HOUR, HOUR]);
+    await planningOf().planning.plan(asked, fleet(), NOW, ALONE);
+    await planningOf({ historyMs: HOUR }).planning.plan(asked, fleet(), NOW, ALONE);
+    expect(since).toEqual([14 * 24 * HOUR, HOUR]);
   });
 
   it('is planned for in full and told in part: what falls short beside the first is counted', async () => {
@@ -369,7 +387,7 @@ describe('what does not answer', () => {
       status: 'infeasible',
       shortfall: [missing(5), missing(7, 1), missing(9, 0)],
     }));
-    const { degradations, entry } = await planning.plan(telemetry(), fleet(), NOW);
+    const { degradations, entry } = await planning.plan(telemetry(), fleet(), NOW, ALONE);
     expect(degradations).toEqual(['the plan is elastic: interactive-fast of model-a is short by 5, and 2 more']);
     expect(entry!.shortfall.map((one) => [one.amount, 'window' in one])).toEqual([
       [5, false],
@@ -382,6 +400,7 @@ describe('what does not answer', () => {
           telemetry(),
           fleet(),
           NOW,
+          ALONE,
         )
       ).degradations[0];
     expect([await little(0.3456), await little(12.3456)]).toEqual([
@@ -395,9 +414,9 @@ describe('what does not answer', () => {
       { modelId: models[0], requests: 3, promptTokens: 5, earliestDeadlineAtMs: 0, due: [], arrivedTokensPerS: 1 },
     ];
     const { planning, inputs } = planningOf();
-    await planning.plan(telemetry(), fleet(waiting), NOW);
+    await planning.plan(telemetry(), fleet(waiting), NOW, ALONE);
     const { backlog: _, ...rest } = fleet();
-    await planning.plan(telemetry(), rest, NOW);
+    await planning.plan(telemetry(), rest, NOW, ALONE);
     expect(inputs.map(({ backlog }) => backlog)).toEqual([waiting, []]);
   });
 });
@@ -416,7 +435,7 @@ describe('a plan with a program for each window', () => {
           }
         : {}),
     }));
-    const { plan, entry, degradations } = await planning.plan(telemetry(), fleet(), NOW);
+    const { plan, entry, degradations } = await planning.plan(telemetry(), fleet(), NOW, ALONE);
     expect(inputs.map(({ forecasts }) => forecasts.map(({ forecast }) => [...forecast.mean]))).toEqual(
       [0, 1, 2, 3].map((w) => [[1_000 + w], [2_000 + w], [3_000 + w], [4_000 + w]]),
     );
@@ -436,7 +455,7 @@ describe('a plan with a program for each window', () => {
     const { planning } = planningOf({ windows: 'each', planSteps: 1 }, (w) =>
       w === 0 ? { flowTokensPerS: [new PlacementGrid(2, 2, 2)] } : {},
     );
-    expect((await planning.plan(telemetry(), fleet(), NOW)).plan!.flowTokensPerS).toBeUndefined();
+    expect((await planning.plan(telemetry(), fleet(), NOW, ALONE)).plan!.flowTokensPerS).toBeUndefined();
   });
 });
 
@@ -444,7 +463,7 @@ describe('what is written down of a plan', () => {
   it('is what is held and wanted of each deployment, and the band of each forecast', async () => {
     const target = new PlacementGrid(2, 2, 2, Float64Array.of(0, 3, 0, 0, 5, 0, 9, 8));
     const { planning } = planningOf({}, () => ({ target, notes: ['said'] }));
-    const { entry } = await planning.plan(telemetry(), fleet(), NOW);
+    const { entry } = await planning.plan(telemetry(), fleet(), NOW, ALONE);
     expect(entry!.targets).toEqual({
       'region-a/model-a/sku-a': { held: 1, target: 0 },
       'region-a/model-a/sku-b': { held: 2, target: 3 },
@@ -464,7 +483,7 @@ describe('what is written down of a plan', () => {
     const none = (): PlacementGrid => new PlacementGrid(2, 2, 2, Float64Array.of(0, 0, 3, 0, 0, 0, 0, 0));
     const target = new PlacementGrid(2, 2, 2, Float64Array.of(2, 0, 0, 0, 0, 0, 0, 0));
     const { planning } = planningOf({}, () => ({ target }), none);
-    expect((await planning.plan(telemetry(), fleet(), NOW)).entry!.targets).toEqual({
+    expect((await planning.plan(telemetry(), fleet(), NOW, ALONE)).entry!.targets).toEqual({
       'region-a/model-a/sku-a': { held: 0, target: 2 },
       'region-b/model-a/sku-a': { held: 3, target: 0 },
     });
@@ -473,19 +492,21 @@ describe('what is written down of a plan', () => {
   it('says where the optimiser had no plan, and goes on with the last for three hours', async () => {
     let found = true;
     const { planning } = planningOf({}, () => (found ? {} : { target: undefined, status: 'not-found' }));
-    const first = await planning.plan(telemetry(), fleet(), NOW);
+    const first = await planning.plan(telemetry(), fleet(), NOW, ALONE);
     found = false;
     const later = (hours: number) =>
       planning.plan(
         {
           ...telemetry(),
-          demand: async (...args) => ({
-            ...(await telemetry().demand(...args)),
-            startMs: NOW + hours * HOUR - 150 * STEP,
-          }),
+          demand: async (...args) =>
+            (await telemetry().demand(...args)).map((series) => ({
+              ...series,
+              startMs: NOW + hours * HOUR - 150 * STEP,
+            })),
         },
         fleet(),
         NOW + hours * HOUR,
+        ALONE,
       );
     const second = await later(3);
     expect(second).toMatchObject({

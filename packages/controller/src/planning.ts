@@ -10,6 +10,7 @@ import {
   type ModelId,
   MS_PER_DAY,
   MS_PER_HOUR,
+  MS_PER_MIN,
   Pacer,
   PlacementGrid,
   type PlacementOptimizer,
@@ -19,11 +20,14 @@ import {
   type PlacementSolution,
   type PlannedDemand,
   type RegionId,
+  type SavedState,
+  stateOfVersion,
   type TelemetrySource,
   type TokenMix,
 } from '@sageserve/core';
 import { recentMix } from './demand-mix.js';
 import type { JournalForecast, PlanEntry } from './journal.js';
+import type { PlanSteps } from './plan-job.js';
 
 /** What a placement problem is made from. */
 export interface PlanningInput {
@@ -77,8 +81,15 @@ export interface PlanningOptions {
    * weekday.
    */
   readonly epochMs?: () => number;
+  /** Time that the optimiser has for all windows together (ms, default 10 s). */
   readonly timeLimitMs?: number;
+  /** (objective − bound) ÷ |objective| that is good enough (default 0: proven optimal). */
   readonly relativeGap?: number;
+  /**
+   * How long the query for demand, one forecast, or one solve may take where a plan is made beside
+   * the ticks (ms, default 1 min): then the next fallback is taken.
+   */
+  readonly stepDeadlineMs?: number;
 }
 
 /** What came of planning: a plan or none, what is written down, and what did not work. */
@@ -100,6 +111,13 @@ const HIGH_LEVEL = 0.9;
  * sees to be idle.
  */
 const NOTHING_PLANNED_AWAY = 'no plan takes anything away there';
+
+const VERSION = 1;
+
+interface PlanningState {
+  readonly last: ReadonlyMap<string, DemandForecast>;
+  readonly lastPlan: PlacementPlan | undefined;
+}
 
 interface Forecast {
   readonly key: DemandKey;
@@ -123,6 +141,7 @@ export class Planning {
   readonly #strict: boolean;
   readonly #last = new Map<string, DemandForecast>();
   #lastPlan: PlacementPlan | undefined;
+  readonly stepDeadlineMs: number;
 
   constructor(options: PlanningOptions, strict = false) {
     this.#strict = strict;
@@ -137,6 +156,10 @@ export class Planning {
       );
     if (!(demandQuantile > 0 && demandQuantile < 1))
       throw new ConfigError('planning.demandQuantile', `must be between 0 and 1, not ${demandQuantile}`);
+    const { stepDeadlineMs = MS_PER_MIN } = options;
+    if (!(stepDeadlineMs > 0))
+      throw new ConfigError('planning.stepDeadlineMs', `must be above 0, not ${stepDeadlineMs}`);
+    this.stepDeadlineMs = stepDeadlineMs;
     this.stepMs = stepMs;
     this.#options = options;
     this.#planSteps = planSteps;
@@ -146,25 +169,34 @@ export class Planning {
   }
 
   /** A plan for what comes after `nowMs`. Never throws but for the signal's reason. */
-  async plan(
-    telemetry: TelemetrySource,
-    fleet: FleetSnapshot,
-    nowMs: number,
-    signal?: AbortSignal,
-  ): Promise<PlanOutcome> {
+  async plan(telemetry: TelemetrySource, fleet: FleetSnapshot, nowMs: number, steps: PlanSteps): Promise<PlanOutcome> {
     const degradations: string[] = [];
+    const { signal } = steps;
     const { models, regions } = namesOf(fleet);
-    const { forecasts, series } = await this.#forecastAll(telemetry, models, regions, nowMs, degradations, signal);
-    if (forecasts.length === 0) return this.#without(nowMs, degradations, 'there is no forecast');
     let solved: { plan: PlacementPlan; entry: PlanEntry };
+    const { forecasts, series } = await this.#forecastAll(telemetry, models, regions, nowMs, degradations, steps);
+    if (forecasts.length === 0) return this.#without(nowMs, degradations, 'there is no forecast');
     try {
-      solved = await this.#solve(fleet, forecasts, series, nowMs, degradations, signal);
+      solved = await this.#solve(fleet, forecasts, series, nowMs, degradations, steps);
     } catch (error) {
       signal?.throwIfAborted();
       return this.#without(nowMs, degradations, `no plan could be made: ${messageOf(error)}`);
     }
     this.#lastPlan = solved.plan;
     return { ...solved, degradations };
+  }
+
+  /** Forecasts and the plan that later ones fall back on. */
+  save(): SavedState {
+    const state: PlanningState = { last: new Map(this.#last), lastPlan: this.#lastPlan };
+    return { version: VERSION, state };
+  }
+
+  restore(saved: SavedState): void {
+    const { last, lastPlan } = stateOfVersion('planning', saved, VERSION) as PlanningState;
+    this.#last.clear();
+    for (const [name, forecast] of last) this.#last.set(name, forecast);
+    this.#lastPlan = lastPlan;
   }
 
   #without(nowMs: number, degradations: string[], why: string): PlanOutcome {
@@ -180,38 +212,48 @@ export class Planning {
     regions: readonly RegionId[],
     nowMs: number,
     degradations: string[],
-    signal: AbortSignal | undefined,
-  ): Promise<{ forecasts: Forecast[]; series: DemandSeries[] }> {
+    steps: PlanSteps,
+  ): Promise<{ forecasts: Forecast[]; series: readonly DemandSeries[] }> {
     const { historyMs = 14 * MS_PER_DAY } = this.#options;
     const epochMs = this.#options.epochMs?.() ?? 0;
     const forecasts: Forecast[] = [];
-    const all: DemandSeries[] = [];
+    const keys = models.flatMap((modelId) => regions.map((regionId): DemandKey => ({ modelId, regionId })));
+    let seen: readonly DemandSeries[] = [];
+    let unknown = 'no series came for it';
+    try {
+      seen = await steps.run((signal) =>
+        telemetry.demand(keys, nowMs - historyMs, this.stepMs, signal === undefined ? {} : { signal }),
+      );
+    } catch (error) {
+      steps.signal?.throwIfAborted();
+      unknown = messageOf(error);
+    }
     // Forecasters compute for long without a pause.
     const pacer = new Pacer();
-    for (const modelId of models) {
-      for (const regionId of regions) {
-        if (pacer.late) await pacer.turn(signal);
-        const key = { modelId, regionId };
-        const name = `${modelId} in ${regionId}`;
-        try {
-          const seen = await telemetry.demand(key, nowMs - historyMs, this.stepMs);
-          all.push(seen);
-          const dated = { ...seen, startMs: seen.startMs + epochMs };
-          const made = await this.#forecastOne(dated, nowMs + epochMs, name, degradations, signal);
-          if (made !== undefined) forecasts.push({ key, forecast: { ...made, startMs: made.startMs - epochMs } });
-        } catch (error) {
-          signal?.throwIfAborted();
-          this.#rethrowBreach(error);
-          const kept = this.#kept(name, nowMs + epochMs);
-          degradations.push(
-            `demand of ${name} is not known (${messageOf(error)}); ` +
-              (kept === undefined ? NOTHING_PLANNED_AWAY : 'its last forecast stays'),
-          );
-          if (kept !== undefined) forecasts.push({ key, forecast: { ...kept, startMs: kept.startMs - epochMs } });
-        }
+    for (const [i, key] of keys.entries()) {
+      if (pacer.late) await pacer.turn(steps.signal);
+      const name = `${key.modelId} in ${key.regionId}`;
+      try {
+        const series = seen[i];
+        if (series === undefined) throw new Error(unknown);
+        const { modelId, regionId } = series.key;
+        if (modelId !== key.modelId || regionId !== key.regionId)
+          throw new Error(`the series that came for it is of ${modelId} in ${regionId}`);
+        const dated = { ...series, startMs: series.startMs + epochMs };
+        const made = await this.#forecastOne(dated, nowMs + epochMs, name, degradations, steps);
+        if (made !== undefined) forecasts.push({ key, forecast: { ...made, startMs: made.startMs - epochMs } });
+      } catch (error) {
+        steps.signal?.throwIfAborted();
+        this.#rethrowBreach(error);
+        const kept = this.#kept(name, nowMs + epochMs);
+        degradations.push(
+          `demand of ${name} is not known (${messageOf(error)}); ` +
+            (kept === undefined ? NOTHING_PLANNED_AWAY : 'its last forecast stays'),
+        );
+        if (kept !== undefined) forecasts.push({ key, forecast: { ...kept, startMs: kept.startMs - epochMs } });
       }
     }
-    return { forecasts, series: all };
+    return { forecasts, series: seen };
   }
 
   /** In the order: the forecaster, its last forecast, the fallback. Times are since 1970 here. */
@@ -220,7 +262,7 @@ export class Planning {
     nowMs: number,
     name: string,
     degradations: string[],
-    signal: AbortSignal | undefined,
+    steps: PlanSteps,
   ): Promise<DemandForecast | undefined> {
     if (series.stepMs !== this.stepMs)
       throw new Error(`it comes in buckets of ${series.stepMs} ms, not of ${this.stepMs} ms`);
@@ -231,15 +273,21 @@ export class Planning {
     // Where the newest buckets are not there yet, the forecast begins before now: it is made long
     // enough, and cut.
     const behind = Math.max(0, Math.round((nowMs - endMs) / this.stepMs));
-    const options = { quantileLevels: this.#levels, ...(signal === undefined ? {} : { signal }) };
-    const make = async (forecaster: Forecaster): Promise<DemandForecast> =>
-      fromStep(await forecaster.forecast(series, this.#horizonSteps + behind, options), behind);
+    const make = async (forecaster: Forecaster): Promise<DemandForecast> => {
+      const forecast = await steps.run((signal) =>
+        forecaster.forecast(series, this.#horizonSteps + behind, {
+          quantileLevels: this.#levels,
+          ...(signal === undefined ? {} : { signal }),
+        }),
+      );
+      return fromStep(forecast, behind);
+    };
     try {
       const forecast = await make(this.#options.forecaster);
       this.#last.set(name, forecast);
       return forecast;
     } catch (error) {
-      signal?.throwIfAborted();
+      steps.signal?.throwIfAborted();
       this.#rethrowBreach(error);
       const why = `the forecast of ${name} failed (${messageOf(error)})`;
       const kept = this.#kept(name, nowMs);
@@ -254,7 +302,7 @@ export class Planning {
           degradations.push(`${why}; ${fallbackForecaster.name} answers`);
           return forecast;
         } catch (second) {
-          signal?.throwIfAborted();
+          steps.signal?.throwIfAborted();
           degradations.push(
             `${why}, and so did ${fallbackForecaster.name} (${messageOf(second)}); ${NOTHING_PLANNED_AWAY}`,
           );
@@ -287,7 +335,7 @@ export class Planning {
     series: readonly DemandSeries[],
     nowMs: number,
     degradations: string[],
-    signal: AbortSignal | undefined,
+    steps: PlanSteps,
   ): Promise<{ plan: PlacementPlan; entry: PlanEntry }> {
     const {
       optimizer,
@@ -303,18 +351,20 @@ export class Planning {
     let first: PlacementProblem | undefined;
     const pacer = new Pacer();
     for (const [from, to] of spans) {
-      if (pacer.late) await pacer.turn(signal);
+      if (pacer.late) await pacer.turn(steps.signal);
       const cut = forecasts.map(({ key, forecast }) => ({ key, forecast: fromStep(forecast, from, to - from) }));
       const problem = keepUnknown(
         makeProblem({ nowMs, fleet, forecasts: cut, mix, backlog: fleet.backlog ?? [] }),
         forecasts,
       );
       first ??= problem;
-      const solution = await optimizer.solve(problem, {
-        timeLimitMs: timeLimitMs / spans.length,
-        relativeGap,
-        ...(signal === undefined ? {} : { signal }),
-      });
+      const solution = await steps.run((signal) =>
+        optimizer.solve(problem, {
+          timeLimitMs: timeLimitMs / spans.length,
+          relativeGap,
+          ...(signal === undefined ? {} : { signal }),
+        }),
+      );
       if (solution.target === undefined) throw new Error(`the optimiser is ${solution.status}`);
       solutions.push(solution);
     }

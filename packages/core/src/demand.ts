@@ -1,3 +1,4 @@
+import type { Policy } from './policy.js';
 import type { ModelId, RegionId } from './ids.js';
 import type { Awaitable } from './units.js';
 
@@ -8,15 +9,26 @@ export interface DemandKey {
 }
 
 /**
- * Demand in buckets of equal length, oldest first. A bucket that was not observed is `NaN` in the
- * columns, never 0.
+ * What users asked for: interactive requests (both tiers) of one model as they came from one region,
+ * wherever they were served, and whether they were served or not. Requests and prompt tokens count in
+ * the bucket of their arrival, output tokens in the bucket of their completion, when they are known.
+ * Retries of one request count once. Non-interactive requests are left out: they are told as a
+ * backlog.
+ *
+ * Buckets are of equal length, oldest first. One that was not observed, in whole or in part, is `NaN`
+ * in all columns, never 0.
  */
 export interface DemandSeries {
   readonly key: DemandKey;
+  /** Beginning of the first bucket, in the host's time (ms). */
   readonly startMs: number;
+  /** Length of a bucket (ms). */
   readonly stepMs: number;
+  /** Prompt tokens of the requests that arrived, cached or not, by bucket. */
   readonly promptTokensPerS: Float64Array;
+  /** Output tokens of the requests that completed, by bucket. */
   readonly outputTokensPerS: Float64Array;
+  /** Requests that arrived, by bucket. */
   readonly requestsPerS: Float64Array;
 }
 
@@ -54,8 +66,7 @@ export interface ForecastOptions {
  * Contract: sees `history` and nothing else; returns `horizonSteps` finite values ≥ 0 in every
  * column; quantiles do not cross; the same input gives the same output.
  */
-export interface Forecaster {
-  readonly name: string;
+export interface Forecaster extends Policy {
   /** Fewest buckets, from the first that was observed on, that it can work with. */
   readonly minHistorySteps: number;
   forecast(history: DemandSeries, horizonSteps: number, options?: ForecastOptions): Awaitable<DemandForecast>;

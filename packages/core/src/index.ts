@@ -1,10 +1,14 @@
 export { oddArithmetic } from './arithmetic.js';
+export { boundedPriority, type PriorityScale } from './bounded-priority.js';
 export { type Clock } from './clock.js';
 export {
+  type ActuationOptions,
   type ActuationResult,
   type Actuator,
+  type CallOptions,
   type ControlLoop,
   type TelemetrySource,
+  type TickOptions,
   type TickReport,
 } from './control.js';
 export {
@@ -28,11 +32,15 @@ export {
 } from './errors.js';
 export { maxOf, minOf } from './extremes.js';
 export {
+  type AcquisitionKind,
   type BacklogSnapshot,
   type CapacitySnapshot,
+  type CountedEndpoint,
   type DemandSnapshot,
   type EndpointSnapshot,
   type FleetSnapshot,
+  isCounted,
+  type ProvisioningDelay,
 } from './fleet.js';
 export {
   type EndpointId,
@@ -47,6 +55,7 @@ export {
   skuId,
 } from './ids.js';
 export { IndexedMinHeap } from './indexed-heap.js';
+export { type Lease } from './lease.js';
 export { type Deployment, type DeploymentPerformance, type PerformanceModel, type TokenMix } from './performance.js';
 export {
   type BindingConstraint,
@@ -61,6 +70,7 @@ export {
   type PlacementSolution,
   type PlannedDemand,
 } from './placement.js';
+export { type Policy, SPECIFICATION_VERSION } from './policy.js';
 export { answered, SCALING_CONTRACT, scalingBreach } from './policy-contract.js';
 export { power, square } from './power.js';
 export { type RequestView } from './request.js';
@@ -68,10 +78,19 @@ export { createRng, murmur3x86128, type Rng } from './rng.js';
 export { type InstancePoolView, type InstanceRouter, type RegionPoolView, type RegionRouter } from './routing.js';
 export { type ScalingDecision, type ScalingPolicy } from './scaling.js';
 export {
-  type BatchBudget,
+  type SavedState,
+  stateFromText,
+  type Stateful,
+  stateOfVersion,
+  type StateStore,
+  type StateStoreOptions,
+  stateText,
+} from './state.js';
+export {
   type BatchScheduler,
   type EndpointLoadView,
   type HeldQueueView,
+  PRIORITY_CLASS_MS,
   type ReleasePolicy,
 } from './scheduling.js';
 export {

@@ -1,3 +1,4 @@
+import type { Policy } from './policy.js';
 import type { ModelId, SkuId } from './ids.js';
 
 /** One way to run a model: how many GPUs of which SKU, tensor parallel, hold one replica. */
@@ -49,7 +50,6 @@ export interface DeploymentPerformance {
  * Knows how fast models run. Throws `ConfigError` for a deployment that can't work, such as weights
  * that do not fit.
  */
-export interface PerformanceModel {
-  readonly name: string;
+export interface PerformanceModel extends Policy {
   forDeployment(deployment: Deployment): DeploymentPerformance;
 }

@@ -1,3 +1,4 @@
+import type { Policy } from './policy.js';
 import { SageServeError } from './errors.js';
 import type { ModelId, RegionId, SkuId } from './ids.js';
 import type { TokenMix } from './performance.js';
@@ -228,7 +229,6 @@ export interface PlacementOptions {
  * `infeasible`, `timed-out` or `not-found`, where it still keeps within GPUs and maxima; time limit
  * and abort end the solve. Throws `ConfigError`, naming the entry, for a malformed problem.
  */
-export interface PlacementOptimizer {
-  readonly name: string;
+export interface PlacementOptimizer extends Policy {
   solve(problem: PlacementProblem, options?: PlacementOptions): Awaitable<PlacementSolution>;
 }

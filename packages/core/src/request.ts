@@ -7,15 +7,30 @@ import type { WorkloadTier } from './tiers.js';
  * other field.
  */
 export interface RequestView {
+  /** Names it within its host. */
   readonly requestId: number;
   readonly modelId: ModelId;
   readonly tier: WorkloadTier;
+  /** Where it came from, as a position in the view that is passed with it. */
   readonly originRegion: RegionIndex;
+  /** When it came, in the host's time (ms). */
   readonly arrivedAtMs: number;
+  /** When its objective ends: its first token, or its end where it is non-interactive (ms). */
   readonly deadlineAtMs: number;
+  /** Tokens of its prompt: counted, or estimated from its length where `isPromptEstimated`. */
   readonly promptTokens: number;
+  /** Whether `promptTokens` is an estimate. */
+  readonly isPromptEstimated: boolean;
   /**
-   * The limit that the client set on the output, which is usually far above what will be produced.
+   * The limit that the client set on the output, which is usually far above what will be produced;
+   * `undefined` where it set none.
    */
-  readonly maxOutputTokens: number;
+  readonly maxOutputTokens: number | undefined;
+  /**
+   * What makes requests alike: those with one key share a prefix (a conversation, a system prompt), so
+   * that an instance that had one has part of the next. `undefined` where nothing is known.
+   */
+  readonly affinityKey: string | undefined;
+  /** How often it was sent before without an answer: 0 the first time. */
+  readonly attempt: number;
 }

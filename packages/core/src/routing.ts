@@ -1,5 +1,7 @@
 import type { InstanceIndex, RegionId, RegionIndex } from './ids.js';
+import type { Policy } from './policy.js';
 import type { RequestView } from './request.js';
+import type { Stateful } from './state.js';
 
 /**
  * The regions as one request sees them. Borrowed, columnar, valid during the call only; every
@@ -28,14 +30,20 @@ export interface RegionPoolView {
    * otherwise its origin first and the rest by network distance.
    */
   preferred(k: number): RegionIndex;
-  readyInstances(r: RegionIndex): number;
+  /** Instances of region `r` that take the request's model and tier; `undefined` where that is not known. */
+  readyInstances(r: RegionIndex): number | undefined;
   /**
    * KV-cache tokens in use ÷ capacity over the ready instances, 0–1. `undefined` where nothing is
    * ready or nothing is known.
    */
   kvCacheUtilization(r: RegionIndex): number | undefined;
   /** Prompt tokens assigned to the region and not yet prefilled. */
-  queuedTokens(r: RegionIndex): number;
+  queuedTokens(r: RegionIndex): number | undefined;
+  /**
+   * How old the figures of region `r` are (ms): 0 where they are of this moment, `Infinity` where
+   * nothing was ever read.
+   */
+  ageMs(r: RegionIndex): number;
   /** Round trip between two regions in milliseconds. */
   networkRttMs(from: RegionIndex, to: RegionIndex): number;
 }
@@ -47,18 +55,25 @@ export interface RegionPoolView {
 export interface InstancePoolView {
   /** Names the pool; the same from one call to the next, unlike its indices. */
   readonly key: string;
+  /** How many there are. Indices run from 0 to count − 1. */
   readonly count: number;
+  /** Name of instance `i`: what a router keeps from one call to the next. */
+  instanceId(i: InstanceIndex): string;
   /** Whether instance `i` takes new requests: provisioning and draining ones do not. */
   isReady(i: InstanceIndex): boolean;
-  /** KV-cache tokens in use ÷ capacity, 0–1. */
-  kvCacheUtilization(i: InstanceIndex): number;
+  /** Whether instance `i` could ever hold `tokens` in its KV cache; true where its size is not known. */
+  fits(i: InstanceIndex, tokens: number): boolean;
+  /** KV-cache tokens in use ÷ capacity, 0–1; `undefined` where that is not known. */
+  kvCacheUtilization(i: InstanceIndex): number | undefined;
   /** Requests that wait in the instance's own queue. */
-  queuedRequests(i: InstanceIndex): number;
+  queuedRequests(i: InstanceIndex): number | undefined;
   /**
    * Prompt tokens assigned and not yet prefilled, plus one for each request assigned and not yet
-   * completed.
+   * completed. A host that sends the requests itself counts what it sent since the last reading.
    */
-  outstandingTokens(i: InstanceIndex): number;
+  outstandingTokens(i: InstanceIndex): number | undefined;
+  /** How old the figures of instance `i` are (ms): 0 of this moment, `Infinity` where nothing was read. */
+  ageMs(i: InstanceIndex): number;
 }
 
 /**
@@ -68,8 +83,7 @@ export interface InstancePoolView {
  * and `hosts` hold, or −1 where no such region exists (the request is then rejected and counted as
  * a miss); keeps no reference to its arguments; reads no clock.
  */
-export interface RegionRouter {
-  readonly name: string;
+export interface RegionRouter extends Policy, Partial<Stateful> {
   route(request: RequestView, regions: RegionPoolView, nowMs: number): RegionIndex;
 }
 
@@ -80,7 +94,6 @@ export interface RegionRouter {
  * −1 to let the request wait in the endpoint's queue (the host asks again when an instance becomes
  * ready or finishes work).
  */
-export interface InstanceRouter {
-  readonly name: string;
+export interface InstanceRouter extends Policy, Partial<Stateful> {
   route(request: RequestView, pool: InstancePoolView, nowMs: number): InstanceIndex;
 }

@@ -1,34 +1,26 @@
-import type { ModelId } from './ids.js';
+import type { ModelId, RegionId } from './ids.js';
+import type { Policy } from './policy.js';
 import type { RequestView } from './request.js';
-
-/** What an instance's next iteration still has room for. Borrowed. */
-export interface BatchBudget {
-  /** Requests that may still join the batch. */
-  readonly batchSlots: number;
-  /** Prompt tokens that the iteration may still take. */
-  readonly batchTokens: number;
-  /** KV-cache tokens that are free. */
-  readonly kvTokens: number;
-  /** Requests that run now. */
-  readonly runningRequests: number;
-}
+import type { Stateful } from './state.js';
 
 /**
  * Orders the queue of one instance.
  *
  * Contract: `priority` is asked once, when the request joins the queue, and returns a finite key:
- * the smallest is served first, ties in order of joining. `admit`, where present, may hold back a
- * request that would fit; it must say yes when nothing runs (`runningRequests` is 0), so that
- * nothing waits for ever.
+ * the smallest is served first, ties in order of joining. A key is a time in the host's milliseconds,
+ * plus {@link PRIORITY_CLASS_MS} for each class that goes before; that is what engines with bounded
+ * priorities are told of it (`boundedPriority`).
  */
-export interface BatchScheduler {
-  readonly name: string;
+export interface BatchScheduler extends Policy, Partial<Stateful> {
   priority(request: RequestView, nowMs: number): number;
-  admit?(request: RequestView, budget: BatchBudget): boolean;
 }
+
+/** What a class of requests that waits for another adds to its keys: far above any time in milliseconds. */
+export const PRIORITY_CLASS_MS = 1e12;
 
 /** The non-interactive requests of one model that are held back. Borrowed. */
 export interface HeldQueueView {
+  /** How many are held. */
   readonly count: number;
   /** Deadline of the most urgent one, `Infinity` where none is held. */
   readonly earliestDeadlineAtMs: number;
@@ -36,24 +28,35 @@ export interface HeldQueueView {
   countDueBy(atMs: number): number;
 }
 
-/** One endpoint's load as seen by a release policy. Borrowed. */
+/** The load of the instances of one model in one region that share their work, as seen by a release policy. Borrowed. */
 export interface EndpointLoadView {
+  /** Names the pool, as `InstancePoolView.key` does. */
+  readonly key: string;
   readonly modelId: ModelId;
-  readonly readyInstances: number;
-  /** KV-cache tokens in use ÷ capacity over ready instances; `undefined` where nothing is ready. */
+  readonly regionId: RegionId;
+  /** Instances that take requests; `undefined` where that is not known. */
+  readonly readyInstances: number | undefined;
+  /**
+   * KV-cache tokens in use ÷ capacity over ready instances; `undefined` where nothing is ready or
+   * nothing is known.
+   */
   readonly kvCacheUtilization: number | undefined;
-  /** Prompt tokens assigned and not yet prefilled. */
-  readonly queuedTokens: number;
+  /** Prompt tokens assigned and not yet prefilled; `undefined` where that is not known. */
+  readonly queuedTokens: number | undefined;
+  /** How old these figures are (ms): 0 where they are of this moment, `Infinity` where nothing was read. */
+  readonly ageMs: number;
+  /** Requests that were released here since the figures were read, which may not show in them yet. */
+  readonly releasedSinceReading: number;
 }
 
 /**
  * Says how many held non-interactive requests to let go to an endpoint now, in deadline order.
  *
  * Contract: a whole number ≥ 0 (the host takes no more than are held); whatever the load, a request
- * whose slack has run out is let go, so that nothing starves. The host asks when a request joins
+ * whose slack has run out is let go, so that nothing starves; from one reading that does not change
+ * a bounded number is let go beside those, however often is asked. The host asks when a request joins
  * the queue, when the endpoint finishes one, and at least once a minute.
  */
-export interface ReleasePolicy {
-  readonly name: string;
+export interface ReleasePolicy extends Policy, Partial<Stateful> {
   release(held: HeldQueueView, pool: EndpointLoadView, nowMs: number): number;
 }

@@ -5,6 +5,8 @@ import {
   MS_PER_HOUR,
   type ScalingDecision,
   type ScalingPolicy,
+  isCounted,
+  type CountedEndpoint,
 } from '@sageserve/core';
 import { bounded, plannedInstances, withCooldown } from './decorators.js';
 import { ABANDONED, isAbandoned } from './last-instance.js';
@@ -87,7 +89,7 @@ export function createChironScaling(options: ChironScalingOptions = {}): Scaling
     };
   }
 
-  function step(endpoint: EndpointSnapshot, fleet: FleetSnapshot, nowMs: number): ScalingDecision | undefined {
+  function step(endpoint: CountedEndpoint, fleet: FleetSnapshot, nowMs: number): ScalingDecision | undefined {
     const planned = plannedInstances(endpoint);
     const to = (count: number, reason: string): ScalingDecision => ({
       endpointId: endpoint.endpointId,
@@ -122,6 +124,7 @@ export function createChironScaling(options: ChironScalingOptions = {}): Scaling
     decide(fleet, _plan, nowMs) {
       const decisions: ScalingDecision[] = [];
       for (const endpoint of fleet.endpoints) {
+        if (!isCounted(endpoint)) continue;
         const decision = step(endpoint, fleet, nowMs);
         if (decision !== undefined) decisions.push(decision);
       }

@@ -5,16 +5,27 @@ import {
   type FleetSnapshot,
   type ScalingDecision,
   type ScalingPolicy,
+  type CountedEndpoint,
+  isCounted,
+  type SavedState,
+  stateOfVersion,
 } from '@sageserve/core';
 
 /** Instances that an endpoint has or is getting: what a target is compared with. */
-export function plannedInstances(endpoint: EndpointSnapshot): number {
+export function plannedInstances(endpoint: CountedEndpoint): number {
   return endpoint.readyInstances + endpoint.provisioningInstances;
 }
 
 /** A count held to the endpoint's bounds. */
 export function bounded(count: number, endpoint: EndpointSnapshot): number {
   return Math.min(endpoint.maxInstances, Math.max(endpoint.minInstances, count));
+}
+
+const VERSION = 1;
+
+interface CooldownState {
+  readonly lastChangeAtMs: ReadonlyMap<EndpointId, number>;
+  readonly inner: SavedState | undefined;
 }
 
 export interface CooldownOptions {
@@ -26,15 +37,21 @@ export interface CooldownOptions {
 export function withCooldown(policy: ScalingPolicy, options: CooldownOptions): ScalingPolicy {
   const { cooldownMs } = options;
   if (!(cooldownMs >= 0)) throw new ConfigError('cooldownMs', `must be 0 or more milliseconds, not ${cooldownMs}`);
-  const lastChangeAtMs = new Map<EndpointId, number>();
+  let lastChangeAtMs = new Map<EndpointId, number>();
   return {
     name: policy.name,
+    save: () => ({ version: VERSION, state: { lastChangeAtMs: new Map(lastChangeAtMs), inner: policy.save?.() } }),
+    restore(saved) {
+      const state = stateOfVersion(policy.name, saved, VERSION) as CooldownState;
+      if (state.inner !== undefined) policy.restore?.(state.inner);
+      lastChangeAtMs = new Map(state.lastChangeAtMs);
+    },
     decide(fleet, plan, nowMs) {
       const cooling = (id: EndpointId): boolean => nowMs - (lastChangeAtMs.get(id) ?? -Infinity) < cooldownMs;
       const kept = policy.decide(fleet, plan, nowMs).filter((decision) => !cooling(decision.endpointId));
       for (const decision of kept) {
         const endpoint = fleet.endpoints.find((e) => e.endpointId === decision.endpointId);
-        if (endpoint !== undefined && plannedInstances(endpoint) !== decision.targetInstances)
+        if (endpoint !== undefined && isCounted(endpoint) && plannedInstances(endpoint) !== decision.targetInstances)
           lastChangeAtMs.set(decision.endpointId, nowMs);
       }
       return kept;
@@ -53,7 +70,7 @@ export function withBounds(policy: ScalingPolicy, options: BoundsOptions): Scali
   if (!(minInstances >= 0 && minInstances <= maxInstances))
     throw new ConfigError('minInstances', `must be from 0 to maxInstances (${maxInstances}), not ${minInstances}`);
   return {
-    name: policy.name,
+    ...policy,
     decide: (fleet, plan, nowMs) =>
       policy.decide(fleet, plan, nowMs).map((decision) => boundedDecision(decision, fleet, minInstances, maxInstances)),
   };

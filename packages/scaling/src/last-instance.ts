@@ -1,4 +1,4 @@
-import type { EndpointSnapshot, FleetSnapshot } from '@sageserve/core';
+import { type EndpointSnapshot, type FleetSnapshot, isCounted } from '@sageserve/core';
 import { bounded, plannedInstances } from './decorators.js';
 
 /** Why an endpoint without an instance gets one. */
@@ -13,6 +13,7 @@ export type Wanted = (endpoint: EndpointSnapshot) => number | undefined;
  */
 export function isAbandoned(endpoint: EndpointSnapshot, fleet: FleetSnapshot, wanted?: Wanted): boolean {
   return (
+    isCounted(endpoint) &&
     plannedInstances(endpoint) === 0 &&
     endpoint.maxInstances > 0 &&
     (endpoint.queuedRequests ?? 0) > 0 &&
@@ -73,7 +74,8 @@ function isKeeper(endpoint: EndpointSnapshot, fleet: FleetSnapshot, among: Among
  * room for one; the policy wants one there; it has the most, or must have the most.
  */
 function rankOf(endpoint: EndpointSnapshot, fleet: FleetSnapshot, wanted?: Wanted): readonly number[] {
-  const { readyInstances, provisioningInstances, minInstances } = endpoint;
+  // What is not known is not counted on.
+  const { readyInstances = 0, provisioningInstances = 0, minInstances } = endpoint;
   const is = (yes: boolean): number => (yes ? 1 : 0);
   return [
     is(readyInstances > 0),
@@ -94,10 +96,11 @@ function hasRoom(
   { regionId, skuId, gpusPerInstance }: EndpointSnapshot,
   { capacity, endpoints }: FleetSnapshot,
 ): boolean {
-  const cell = capacity.find((one) => one.regionId === regionId && one.skuId === skuId);
+  const cell = capacity?.find((one) => one.regionId === regionId && one.skuId === skuId);
   if (cell === undefined) return true;
+  if (cell.gpuCapacity === undefined || cell.gpusInUse === undefined) return true;
   let free = cell.gpuCapacity - cell.gpusInUse;
-  for (const [modelId, count] of cell.spotInstances) {
+  for (const [modelId, count] of cell.spotInstances ?? []) {
     const each = endpoints.find((one) => one.modelId === modelId && one.skuId === skuId)?.gpusPerInstance ?? 0;
     free += count * each;
   }

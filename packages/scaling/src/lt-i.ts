@@ -1,6 +1,7 @@
-import type { ScalingDecision, ScalingPolicy } from '@sageserve/core';
+import { type ScalingDecision, type ScalingPolicy, isCounted } from '@sageserve/core';
 import { plannedInstances } from './decorators.js';
 import { boundedByWork } from './last-instance.js';
+import { memoryOf } from './memory.js';
 import { heldTo, isUnknown, plannedCount } from './planned.js';
 import { createReactiveScaling } from './reactive.js';
 
@@ -17,10 +18,12 @@ export function createLtImmediateScaling(options: LtImmediateScalingOptions = {}
   const { withoutPlan = createReactiveScaling() } = options;
   return {
     name: 'lt-i',
+    ...memoryOf(withoutPlan),
     decide(fleet, plan, nowMs) {
       if (plan === undefined) return withoutPlan.decide(fleet, plan, nowMs);
       const decisions: ScalingDecision[] = [];
       for (const endpoint of fleet.endpoints) {
+        if (!isCounted(endpoint)) continue;
         const count = plannedCount(plan, endpoint);
         if (count === undefined) continue;
         const target = boundedByWork(count, endpoint, fleet, (other) => plannedCount(plan, other));

@@ -5,9 +5,12 @@ import {
   type PlacementPlan,
   type ScalingDecision,
   type ScalingPolicy,
+  isCounted,
+  type CountedEndpoint,
 } from '@sageserve/core';
 import { bounded, plannedInstances, withCooldown } from './decorators.js';
 import { ABANDONED, boundedByWork, isAbandoned } from './last-instance.js';
+import { memoryOf } from './memory.js';
 import { heldTo, plannedCount } from './planned.js';
 import { createReactiveScaling } from './reactive.js';
 import { told } from './told.js';
@@ -73,7 +76,7 @@ export function createBoundedByPlan(
     throw new ConfigError('passAbove', `must be at least scaleOutAbove (${scaleOutAbove}), not ${passAbove}`);
 
   function step(
-    endpoint: EndpointSnapshot,
+    endpoint: CountedEndpoint,
     fleet: FleetSnapshot,
     plan: PlacementPlan,
     nowMs: number,
@@ -108,10 +111,12 @@ export function createBoundedByPlan(
 
   const policy: ScalingPolicy = {
     name,
+    ...memoryOf(withoutPlan),
     decide(fleet, plan, nowMs) {
       if (plan === undefined) return withoutPlan.decide(fleet, plan, nowMs);
       const decisions: ScalingDecision[] = [];
       for (const endpoint of fleet.endpoints) {
+        if (!isCounted(endpoint)) continue;
         const decision = step(endpoint, fleet, plan, nowMs);
         if (decision !== undefined) decisions.push(decision);
       }

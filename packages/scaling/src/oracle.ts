@@ -4,9 +4,11 @@ import {
   MS_PER_MIN,
   type ScalingDecision,
   type ScalingPolicy,
+  isCounted,
 } from '@sageserve/core';
 import { plannedInstances } from './decorators.js';
 import { boundedByWork } from './last-instance.js';
+import { memoryOf } from './memory.js';
 import { cellOf, heldTo, isUnknown, windowAt } from './planned.js';
 import { createStaticScaling } from './static.js';
 
@@ -30,6 +32,7 @@ export function createOracleScaling(options: OracleScalingOptions = {}): Scaling
   if (!(leadMs >= 0)) throw new ConfigError('leadMs', `must be 0 or more milliseconds, not ${leadMs}`);
   return {
     name: 'oracle',
+    ...memoryOf(withoutPlan),
     decide(fleet, plan, nowMs) {
       const demand = plan?.demand;
       if (plan === undefined || demand === undefined) return withoutPlan.decide(fleet, plan, nowMs);
@@ -45,6 +48,7 @@ export function createOracleScaling(options: OracleScalingOptions = {}): Scaling
         return most;
       };
       for (const endpoint of fleet.endpoints) {
+        if (!isCounted(endpoint)) continue;
         const needed = neededBy(endpoint);
         if (needed === undefined) continue;
         const target = boundedByWork(needed, endpoint, fleet, neededBy);

@@ -35,7 +35,7 @@ export function plannedCount(plan: PlacementPlan | undefined, endpoint: Endpoint
 
 /** Whether nothing is known of what an endpoint is doing, so that it must not be scaled in. */
 export function isUnknown(endpoint: EndpointSnapshot): boolean {
-  return endpoint.readyInstances > 0 && endpoint.kvCacheUtilization === undefined;
+  return endpoint.readyInstances !== 0 && endpoint.kvCacheUtilization === undefined;
 }
 
 /** Window of the planned demand in which a time lies, held to the first and the last. */

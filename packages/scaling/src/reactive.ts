@@ -1,9 +1,10 @@
 import {
   ConfigError,
-  type EndpointSnapshot,
   type FleetSnapshot,
   type ScalingDecision,
   type ScalingPolicy,
+  isCounted,
+  type CountedEndpoint,
 } from '@sageserve/core';
 import { plannedInstances, withCooldown } from './decorators.js';
 import { ABANDONED, boundedByWork, isAbandoned, isLastForBacklog } from './last-instance.js';
@@ -32,7 +33,7 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
       `must be from 0 to under scaleOutAbove (${scaleOutAbove}), not ${scaleInBelow}`,
     );
 
-  function step(endpoint: EndpointSnapshot, fleet: FleetSnapshot): ScalingDecision | undefined {
+  function step(endpoint: CountedEndpoint, fleet: FleetSnapshot): ScalingDecision | undefined {
     const utilization = endpoint.kvCacheUtilization;
     const planned = plannedInstances(endpoint);
     // Nothing ready and nothing on its way: no reading will ever come, so the floor must be
@@ -72,6 +73,7 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
     decide(fleet) {
       const decisions: ScalingDecision[] = [];
       for (const endpoint of fleet.endpoints) {
+        if (!isCounted(endpoint)) continue;
         const decision = step(endpoint, fleet);
         if (decision !== undefined) decisions.push(decision);
       }

@@ -268,7 +268,7 @@ describe('DemandCorrection', () => {
 
   it('begins anew with a new plan', () => {
     const correction = watched([200], HOUR);
-    correction.observe(fleetOf({ observed: [200] }), { ...plan }, 0);
+    correction.observe(fleetOf({ observed: [200] }), { ...plan, validFromMs: HOUR }, 0);
     expect(correction.factor(0, 0, 0)).toBe(1);
   });
 

@@ -24,15 +24,31 @@ const SMOOTHING = 0.12;
 const LEAST_FACTOR = 0.5;
 const MOST_FACTOR = 4;
 
+/** What is followed of a plan. */
+export interface CorrectionState {
+  readonly planFromMs: number | undefined;
+  readonly factors: ReadonlyMap<string, number>;
+}
+
 /** How demand of each model and region stands to its forecast, followed since the plan was made. */
 export class DemandCorrection {
-  #plan: PlacementPlan | undefined;
+  /** Names the plan: each is made at a time of its own. */
+  #planFromMs: number | undefined;
   #factors = new Map<string, number>();
+
+  save(): CorrectionState {
+    return { planFromMs: this.#planFromMs, factors: new Map(this.#factors) };
+  }
+
+  restore({ planFromMs, factors }: CorrectionState): void {
+    this.#planFromMs = planFromMs;
+    this.#factors = new Map(factors);
+  }
 
   observe(fleet: FleetSnapshot, plan: PlacementPlan, nowMs: number): void {
     // A new forecast knows what was seen up to now: its errors begin anew.
-    if (plan !== this.#plan) {
-      this.#plan = plan;
+    if (plan.validFromMs !== this.#planFromMs) {
+      this.#planFromMs = plan.validFromMs;
       this.#factors = new Map();
     }
     const demand = plan.demand!;

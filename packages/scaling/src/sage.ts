@@ -1,7 +1,6 @@
 import {
   ConfigError,
   type EndpointId,
-  type EndpointSnapshot,
   type FleetSnapshot,
   type ModelId,
   MS_PER_HOUR,
@@ -11,12 +10,16 @@ import {
   type PlannedDemand,
   type ScalingDecision,
   type ScalingPolicy,
+  isCounted,
+  type CountedEndpoint,
+  type SavedState,
+  stateOfVersion,
 } from '@sageserve/core';
 import { bounded, plannedInstances } from './decorators.js';
 import { boundedByWork } from './last-instance.js';
 import { cellOf, isUnknown, type PlanCell } from './planned.js';
 import { createReactiveScaling } from './reactive.js';
-import { correctedNeed, DemandCorrection, type Needs } from './sage-need.js';
+import { correctedNeed, type CorrectionState, DemandCorrection, type Needs } from './sage-need.js';
 
 export interface SageScalingOptions {
   /** How often needs are weighed (ms, default 15 s). */
@@ -65,6 +68,15 @@ export interface SageScalingOptions {
   readonly burstHoldMs?: number;
   /** Decides while there is no plan; reactive by default. */
   readonly withoutPlan?: ScalingPolicy;
+}
+
+const VERSION = 1;
+
+interface SageState {
+  readonly nextAtMs: number;
+  readonly states: ReadonlyMap<EndpointId, EndpointState>;
+  readonly correction: CorrectionState;
+  readonly withoutPlan: SavedState | undefined;
 }
 
 interface EndpointState {
@@ -120,7 +132,7 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
   if (typeof burstAbove === 'number' && !(burstAbove > 0 && burstAbove <= 1))
     throw new ConfigError('burstAbove', `must be above 0 and at most 1, not ${burstAbove}`);
 
-  const states = new Map<EndpointId, EndpointState>();
+  let states = new Map<EndpointId, EndpointState>();
   const correction = new DemandCorrection();
   let nextAtMs = -Infinity;
 
@@ -133,7 +145,7 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
 
   /** Instances that a burst adds for now. */
   function burstOf(
-    endpoint: EndpointSnapshot,
+    endpoint: CountedEndpoint,
     state: EndpointState,
     need: number,
     tokensPerS: number,
@@ -163,7 +175,7 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
   }
 
   function decideFor(
-    endpoint: EndpointSnapshot,
+    endpoint: CountedEndpoint,
     cell: PlanCell,
     fleet: FleetSnapshot,
     plan: PlacementPlan,
@@ -210,6 +222,23 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
 
   return {
     name: 'sage',
+    save() {
+      const state: SageState = {
+        nextAtMs,
+        // What a need was is not changed any more; the lists are.
+        states: new Map(Array.from(states, ([id, one]) => [id, { ...one, needs: [...one.needs] }])),
+        correction: correction.save(),
+        withoutPlan: withoutPlan.save?.(),
+      };
+      return { version: VERSION, state };
+    },
+    restore(saved) {
+      const state = stateOfVersion('sage', saved, VERSION) as SageState;
+      if (state.withoutPlan !== undefined) withoutPlan.restore?.(state.withoutPlan);
+      correction.restore(state.correction);
+      states = new Map(Array.from(state.states, ([id, one]) => [id, { ...one, needs: [...one.needs] }]));
+      nextAtMs = state.nextAtMs;
+    },
     decide(fleet: FleetSnapshot, plan, nowMs) {
       if (plan?.demand === undefined) return withoutPlan.decide(fleet, plan, nowMs);
       if (nowMs < nextAtMs) return [];
@@ -224,6 +253,7 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
       );
       const decisions: ScalingDecision[] = [];
       for (const endpoint of fleet.endpoints) {
+        if (!isCounted(endpoint)) continue;
         const cell = cellOf(plan, endpoint);
         if (cell === undefined) continue;
         const decision = decideFor(endpoint, cell, fleet, plan, needs, nowMs);

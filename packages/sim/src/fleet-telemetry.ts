@@ -82,6 +82,9 @@ export class FleetTelemetry {
         get provisioningDelayMs() {
           return fleet.measuredDelayMs(e);
         },
+        get provisioningDelays() {
+          return fleet.measuredDelays(e);
+        },
         // Counted when a policy asks: most do not, and the fleet is looked at every second.
         get queuedRequests() {
           return queuedInPool(topology.poolOfEndpoint[e]);
@@ -177,7 +180,7 @@ export class FleetTelemetry {
     return {
       takenAtMs,
       endpoints: endpoints.map((endpoint) => ({ ...endpoint })),
-      capacity: capacity.map((cell): CapacitySnapshot => ({ ...cell })),
+      capacity: capacity!.map((cell): CapacitySnapshot => ({ ...cell })),
       demand: (demand ?? []).map((cell) => ({ ...cell })),
       backlog: (backlog ?? []).map((queue) => ({ ...queue })),
     };

@@ -1,4 +1,4 @@
-import { IndexedMinHeap, InvariantError, maxOf, type ScalingDecision } from '@sageserve/core';
+import { IndexedMinHeap, InvariantError, maxOf, type ProvisioningDelay, type ScalingDecision } from '@sageserve/core';
 import { ACQUISITION_WAYS, type AcquisitionWay, type HeldTime, StepIntegrals } from '@sageserve/metrics';
 import type { ResolvedConfig } from './config.js';
 import type { InstanceEngine } from './instance-engine.js';
@@ -19,6 +19,8 @@ const REDEPLOY = ACQUISITION_WAYS.indexOf('redeploy');
 const NEW_VM = ACQUISITION_WAYS.indexOf('new-vm');
 /** Provisioning delays that a measured delay looks back on. */
 const REMEMBERED_DELAYS = 8;
+/** The same of each way: so many that nine in ten of them mean something. */
+const REMEMBERED_BY_WAY = 20;
 
 /** What the fleet did, over the run. */
 export interface FleetActions {
@@ -81,6 +83,8 @@ export class Fleet {
   readonly #regionOutages: Int32Array;
   /** The last few provisioning delays by endpoint, oldest first. */
   readonly #delays: number[][];
+  /** The last few of each way, by endpoint × way. */
+  readonly #delaysByWay: number[][];
   readonly #freeSlots: number[] = [];
   #starts = 0;
 
@@ -110,6 +114,7 @@ export class Fleet {
     this.#evicted = new Uint8Array(limit);
     this.#regionOutages = new Int32Array(regions.length);
     this.#delays = endpoints.map(() => []);
+    this.#delaysByWay = Array.from({ length: endpoints.length * WAYS }, () => []);
     for (let slot = limit - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
     for (const [e, spec] of endpoints.entries()) {
       for (let n = 0; n < spec.initialInstances; n++) {
@@ -157,9 +162,9 @@ export class Fleet {
     this.becomingReady.set(instance, Infinity);
     this.#held.add(endpoint * PER_ENDPOINT + 3 + this.#way[instance], -1, nowMs);
     this.provisioning[endpoint]--;
-    const delays = this.#delays[endpoint];
-    delays.push(nowMs - this.#requestedAtMs[instance]);
-    if (delays.length > REMEMBERED_DELAYS) delays.shift();
+    const delayMs = nowMs - this.#requestedAtMs[instance];
+    remember(this.#delays[endpoint], delayMs, REMEMBERED_DELAYS);
+    remember(this.#delaysByWay[endpoint * WAYS + this.#way[instance]], delayMs, REMEMBERED_BY_WAY);
     this.#makeReady(instance, nowMs);
     return this.#topology.poolOfEndpoint[endpoint];
   }
@@ -199,6 +204,17 @@ export class Fleet {
   measuredDelayMs(endpoint: number): number | undefined {
     const delays = this.#delays[endpoint];
     return delays.length === 0 ? undefined : maxOf(delays);
+  }
+
+  /** An endpoint's last provisioning delays, apart for each way that was gone. */
+  measuredDelays(endpoint: number): ProvisioningDelay[] {
+    return ACQUISITION_WAYS.flatMap((way, w): ProvisioningDelay[] => {
+      const delays = this.#delaysByWay[endpoint * WAYS + w];
+      if (way === 'initial' || delays.length === 0) return [];
+      const sorted = delays.toSorted((a, b) => a - b);
+      const at = (level: number): number => sorted[Math.ceil(level * sorted.length) - 1];
+      return [{ way, count: sorted.length, medianMs: at(0.5), upperMs: at(0.9) }];
+    });
   }
 
   isDown(region: number): boolean {
@@ -502,4 +518,10 @@ export class Fleet {
     }
     return best;
   }
+}
+
+/** Adds to a list that keeps the last few, oldest first. */
+function remember(list: number[], value: number, most: number): void {
+  list.push(value);
+  if (list.length > most) list.shift();
 }

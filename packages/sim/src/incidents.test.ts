@@ -172,7 +172,7 @@ describe('incidents', () => {
         ],
         control: spyEveryMinute(async ({ telemetry }, nowMs) => {
           const { takenAtMs, capacity } = await telemetry.snapshot();
-          ready.push([takenAtMs / MINUTE, nowMs / MINUTE < 16 ? 0 : capacity[0].gpuCapacity]);
+          ready.push([takenAtMs / MINUTE, nowMs / MINUTE < 16 ? 0 : capacity![0].gpuCapacity!]);
         }),
       }),
       traceFromRequests([request(0, 10, 2)]),
@@ -353,7 +353,7 @@ describe('a control loop in the simulator', () => {
         if (nowMs === MINUTE)
           await actuator.apply([{ endpointId: snapshot.endpoints[0].endpointId, targetInstances: 2, reason: 'x' }]);
         if (nowMs !== 20 * MINUTE) return;
-        series.push(await telemetry.demand(key, -HOUR, 10 * MINUTE));
+        series.push(...(await telemetry.demand([key], -HOUR, 10 * MINUTE)));
         last = JSON.parse(JSON.stringify({ demand: snapshot.demand, backlog: snapshot.backlog }));
       }),
     });

@@ -385,8 +385,6 @@ export class InstanceEngine {
         continue;
       }
       if (budget <= 0 || (!chunked && batch.prefillCount > 0 && prompt > budget)) break;
-      const mustAdmit = running.size === 0 && batch.prefillCount === 0;
-      if (!mustAdmit && this.#scheduler.admit !== undefined && !this.#schedulerAdmits(instance, slot, budget)) break;
       waiting.pop();
       state[at + QUEUED_REQUESTS]--;
       if (!(doubles[slot + STARTED_AT] >= 0)) doubles[slot + STARTED_AT] = nowMs;
@@ -479,16 +477,6 @@ export class InstanceEngine {
     const need = doubles[slot + PROMPT] + recompute + 1;
     if (this.#reserve || busy === 0) return used + need <= capacity;
     return used + need + busy <= capacity * (1 - this.#watermark);
-  }
-
-  #schedulerAdmits(instance: number, slot: number, batchTokens: number): boolean {
-    const { running, prefillCount } = this.#batches[instance];
-    return this.#scheduler.admit!(this.#view(slot), {
-      batchSlots: this.#maxBatchRequests - running.size - prefillCount,
-      batchTokens,
-      kvTokens: this.kvCapacity(instance) - this.kvUsed(instance),
-      runningRequests: running.size + prefillCount,
-    });
   }
 
   /**

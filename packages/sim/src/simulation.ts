@@ -145,6 +145,8 @@ class Simulation {
   readonly #loop: ControlLoop | undefined;
   readonly #incidents: IncidentHost;
   #nextControlAtMs = Infinity;
+  /** The newest fence that acted, by endpoint. */
+  readonly #fences = new Map<number, number>();
   /** A tick of the control loop is what comes next: it is awaited outside of the event loop. */
   #controlDue = false;
   /** This thread has been kept for a while: others are to have their turn. */
@@ -196,7 +198,7 @@ class Simulation {
     this.#poolQueues = Array.from({ length: topology.pools }, () => new SlotHeap());
     this.#regionView = new SimRegionView(config, topology, this.#engine, this.#fleet);
     this.#instanceView = new SimInstanceView(this.#engine);
-    this.#loadView = new SimLoadView(config.models, topology, this.#engine, this.#fleet);
+    this.#loadView = new SimLoadView(config, topology, this.#engine, this.#fleet);
     this.#orderFrom = topology.byDistance;
     this.#arrivedInPool = new Float64Array(topology.pools);
     this.#completedInPool = new Float64Array(topology.pools);
@@ -237,23 +239,37 @@ class Simulation {
     return {
       telemetry: {
         snapshot: () => this.#incidents.lastSeen ?? this.#telemetry.snapshot(this.#nowMs),
-        demand: (key, sinceMs) => {
-          const series = this.#demand.one(key, this.#nowMs, sinceMs);
-          if (series === undefined) throw new ConfigError('key', `the fleet has no ${key.modelId} in ${key.regionId}`);
-          return series;
-        },
+        demand: (keys, sinceMs) =>
+          keys.map((key) => {
+            const series = this.#demand.one(key, this.#nowMs, sinceMs);
+            if (series !== undefined) return series;
+            throw new ConfigError('key', `the fleet has no ${key.modelId} in ${key.regionId}`);
+          }),
       },
-      actuator: { apply: (decisions) => decisions.map((decision) => this.#applyDecision(decision)) },
+      actuator: {
+        apply: (decisions, options) => decisions.map((decision) => this.#applyDecision(decision, options?.fence)),
+      },
     };
   }
 
-  #applyDecision(decision: ScalingDecision): ActuationResult {
+  #applyDecision(decision: ScalingDecision, fence?: number): ActuationResult {
     const endpoint = this.#telemetry.indexOf(decision.endpointId);
+    if (endpoint !== undefined && fence !== undefined) {
+      const newest = this.#fences.get(endpoint) ?? fence;
+      if (fence < newest)
+        return {
+          endpointId: decision.endpointId,
+          status: 'refused',
+          reachedInstances: undefined,
+          detail: `fence ${newest} has acted`,
+        };
+      this.#fences.set(endpoint, fence);
+    }
     if (endpoint === undefined)
       return {
         endpointId: decision.endpointId,
         status: 'failed',
-        reachedInstances: 0,
+        reachedInstances: undefined,
         detail: 'the fleet has no such endpoint',
       };
     const planned = (): number => this.#fleet.ready[endpoint] + this.#fleet.provisioning[endpoint];
@@ -296,7 +312,7 @@ class Simulation {
     const loop = this.#loop!;
     const atMs = this.#nextControlAtMs;
     this.#controlDue = false;
-    await loop.tick(atMs);
+    await loop.tick(atMs, { awaitPlan: true });
     this.#nextControlAtMs = loop.nextTickAtMs;
     if (!(this.#nextControlAtMs > atMs))
       throw new InvariantError(`the control loop asks at ${atMs} ms to be called again at ${this.#nextControlAtMs} ms`);
@@ -716,9 +732,9 @@ class Simulation {
         this.#options.onSample({
           timeMs: nowMs,
           endpointId: endpoint.endpointId,
-          readyInstances: endpoint.readyInstances,
-          provisioningInstances: endpoint.provisioningInstances,
-          drainingInstances: endpoint.drainingInstances,
+          readyInstances: endpoint.readyInstances!,
+          provisioningInstances: endpoint.provisioningInstances!,
+          drainingInstances: endpoint.drainingInstances!,
           kvCacheUtilization: endpoint.kvCacheUtilization,
           runningRequests: endpoint.runningRequests ?? 0,
           queuedRequests: endpoint.queuedRequests ?? 0,

@@ -26,7 +26,10 @@ export class MutableRequestView implements RequestView {
   arrivedAtMs = 0;
   deadlineAtMs = 0;
   promptTokens = 0;
-  maxOutputTokens = 0;
+  readonly isPromptEstimated = false;
+  maxOutputTokens: number | undefined = 0;
+  readonly affinityKey = undefined;
+  readonly attempt = 0;
 }
 
 /**
@@ -99,6 +102,11 @@ export class SimRegionView implements RegionPoolView {
     return pool < 0 ? 0 : this.#queuedTokens[pool];
   }
 
+  /** What is seen is what is. */
+  ageMs(): number {
+    return 0;
+  }
+
   networkRttMs(from: RegionIndex, to: RegionIndex): number {
     return this.#rtt[from][to];
   }
@@ -119,6 +127,19 @@ export class SimInstanceView implements InstancePoolView {
 
   get count(): number {
     return this.members.length;
+  }
+
+  instanceId(i: number): string {
+    return `${this.key}/${this.members[i]}`;
+  }
+
+  fits(i: number, tokens: number): boolean {
+    return tokens <= this.#engine.kvCapacity(this.members[i]);
+  }
+
+  /** What is seen is what is. */
+  ageMs(): number {
+    return 0;
   }
 
   isReady(): boolean {
@@ -165,19 +186,39 @@ export class SimHeldView implements HeldQueueView {
 export class SimLoadView implements EndpointLoadView {
   pool = 0;
   nowMs = 0;
+  /** What is seen is what is: all that was released shows in it. */
+  readonly ageMs = 0;
+  readonly releasedSinceReading = 0;
+  readonly #names: readonly string[];
   /** By pool. */
   readonly #models: readonly ModelId[];
+  readonly #regions: readonly RegionId[];
   readonly #engine: InstanceEngine;
   readonly #fleet: Fleet;
 
-  constructor(models: readonly ModelId[], topology: Topology, engine: InstanceEngine, fleet: Fleet) {
+  constructor(
+    { models, regions }: Pick<ResolvedConfig, 'models' | 'regions'>,
+    topology: Topology,
+    engine: InstanceEngine,
+    fleet: Fleet,
+  ) {
+    this.#names = topology.names;
     this.#models = Array.from(topology.modelOfPool, (model) => models[model]);
+    this.#regions = Array.from(topology.regionOfPool, (region) => regions[region]);
     this.#engine = engine;
     this.#fleet = fleet;
   }
 
+  get key(): string {
+    return this.#names[this.pool];
+  }
+
   get modelId(): ModelId {
     return this.#models[this.pool];
+  }
+
+  get regionId(): RegionId {
+    return this.#regions[this.pool];
   }
 
   get readyInstances(): number {

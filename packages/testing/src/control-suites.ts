@@ -13,7 +13,10 @@ export function telemetrySourceConformance(create: () => TelemetrySource): Confo
         expect(ids.size === snapshot.endpoints.length, 'lists an endpoint twice');
         for (const e of snapshot.endpoints) {
           for (const count of [e.readyInstances, e.provisioningInstances, e.drainingInstances])
-            expect(Number.isInteger(count) && count >= 0, `${e.endpointId} has ${count} instances`);
+            expect(
+              count === undefined || (Number.isInteger(count) && count >= 0),
+              `${e.endpointId} has ${count} instances`,
+            );
           for (const value of [
             e.kvCacheUtilization,
             e.queuedRequests,

@@ -23,18 +23,22 @@ export function fakeRequest(fields: Partial<RequestView> = {}): RequestView {
     arrivedAtMs: 0,
     deadlineAtMs: 1_000,
     promptTokens: 100,
+    isPromptEstimated: false,
     maxOutputTokens: 1_000,
+    affinityKey: undefined,
+    attempt: 0,
     ...fields,
   };
 }
 
-/** One region of a fake pool. */
+/** One region of a fake pool; what is given as `undefined` is not known. */
 export interface FakeRegion {
   readonly hosts?: boolean;
   readonly allowed?: boolean;
-  readonly readyInstances?: number;
+  readonly readyInstances?: number | undefined;
   readonly kvCacheUtilization?: number | undefined;
-  readonly queuedTokens?: number;
+  readonly queuedTokens?: number | undefined;
+  readonly ageMs?: number;
 }
 
 /** Regions in order of preference as they are listed, 10 ms apart. */
@@ -47,29 +51,45 @@ export function fakeRegionPool(regions: readonly FakeRegion[]): RegionPoolView {
     allowed: (r) => regions[r]!.allowed ?? true,
     preferenceCount: preference.length,
     preferred: (k) => preference[k]!,
-    readyInstances: (r) => regions[r]!.readyInstances ?? 1,
-    kvCacheUtilization: (r) => ('kvCacheUtilization' in regions[r]! ? regions[r].kvCacheUtilization : 0),
-    queuedTokens: (r) => regions[r]!.queuedTokens ?? 0,
+    readyInstances: (r) => given(regions[r]!, 'readyInstances', 1),
+    kvCacheUtilization: (r) => given(regions[r]!, 'kvCacheUtilization', 0),
+    queuedTokens: (r) => given(regions[r]!, 'queuedTokens', 0),
+    ageMs: (r) => regions[r]!.ageMs ?? 0,
     networkRttMs: (from, to) => Math.abs(from - to) * 10,
   };
 }
 
+/** One instance of a fake pool; what is given as `undefined` is not known. */
 export interface FakeInstance {
   readonly isReady?: boolean;
-  readonly kvCacheUtilization?: number;
-  readonly queuedRequests?: number;
-  readonly outstandingTokens?: number;
+  readonly kvCapacityTokens?: number;
+  readonly kvCacheUtilization?: number | undefined;
+  readonly queuedRequests?: number | undefined;
+  readonly outstandingTokens?: number | undefined;
+  readonly ageMs?: number;
 }
 
 export function fakeInstancePool(instances: readonly FakeInstance[]): InstancePoolView {
   return {
     key: 'pool-a',
     count: instances.length,
+    instanceId: (i) => `instance-${i}`,
     isReady: (i) => instances[i]!.isReady ?? true,
-    kvCacheUtilization: (i) => instances[i]!.kvCacheUtilization ?? 0,
-    queuedRequests: (i) => instances[i]!.queuedRequests ?? 0,
-    outstandingTokens: (i) => instances[i]!.outstandingTokens ?? 0,
+    fits: (i, tokens) => tokens <= (instances[i]!.kvCapacityTokens ?? Infinity),
+    kvCacheUtilization: (i) => given(instances[i]!, 'kvCacheUtilization', 0),
+    queuedRequests: (i) => given(instances[i]!, 'queuedRequests', 0),
+    outstandingTokens: (i) => given(instances[i]!, 'outstandingTokens', 0),
+    ageMs: (i) => instances[i]!.ageMs ?? 0,
   };
+}
+
+/** A field of a fake as it is given, `undefined` too, or else its default. */
+function given<K extends string>(
+  fake: { readonly [key in K]?: number | undefined },
+  key: K,
+  otherwise: number,
+): number | undefined {
+  return key in fake ? fake[key] : otherwise;
 }
 
 /** Held requests by their deadlines. */
@@ -82,7 +102,17 @@ export function fakeHeldQueue(deadlinesAtMs: readonly number[]): HeldQueueView {
 }
 
 export function fakeLoad(fields: Partial<EndpointLoadView> = {}): EndpointLoadView {
-  return { modelId: modelId('model-a'), readyInstances: 2, kvCacheUtilization: 0, queuedTokens: 0, ...fields };
+  return {
+    key: 'pool-a',
+    modelId: modelId('model-a'),
+    regionId: regionId('region-a'),
+    readyInstances: 2,
+    kvCacheUtilization: 0,
+    queuedTokens: 0,
+    ageMs: 0,
+    releasedSinceReading: 0,
+    ...fields,
+  };
 }
 
 /** An endpoint with two ready instances of at most ten; any field may be overridden. */

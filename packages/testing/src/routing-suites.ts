@@ -11,6 +11,9 @@ import { fakeHeldQueue, fakeInstancePool, fakeLoad, fakeRegionPool, fakeRequest 
 
 const ROUNDS = 500;
 
+/** Figures of which none is known, and none was ever read. */
+const dark = <T extends object>(unknown: T): T & { readonly ageMs: number } => ({ ...unknown, ageMs: Infinity });
+
 /** What every region router must do. */
 export function regionRouterConformance(create: () => RegionRouter): ConformanceCase[] {
   return [
@@ -56,6 +59,14 @@ export function regionRouterConformance(create: () => RegionRouter): Conformance
         expect(typeof choice === 'number' && choice >= 0, 'must choose a region whatever the load');
       },
     },
+    {
+      name: 'routes where nothing is known of any region',
+      run() {
+        const unknown = { readyInstances: undefined, kvCacheUtilization: undefined, queuedTokens: undefined };
+        const choice: unknown = create().route(fakeRequest(), fakeRegionPool(Array(3).fill(dark(unknown))), 0);
+        expect(typeof choice === 'number' && choice >= 0, 'turned a request away because nothing is known');
+      },
+    },
   ];
 }
 
@@ -93,6 +104,27 @@ export function instanceRouterConformance(create: () => InstanceRouter): Conform
           0,
         );
         expect(choice === 1, `chose ${choice} where only instance 1 is ready and free`);
+      },
+    },
+    {
+      name: 'routes where nothing is known of any instance, and not always to the same',
+      run() {
+        const unknown = { kvCacheUtilization: undefined, queuedRequests: undefined, outstandingTokens: undefined };
+        const router = create();
+        const chosen = new Set<unknown>();
+        for (let requestId = 0; requestId < 200; requestId++) {
+          const pool = fakeInstancePool([
+            ...Array<object>(4).fill(dark(unknown)),
+            { ...dark(unknown), isReady: false },
+          ]);
+          const choice: unknown = router.route(fakeRequest({ requestId }), pool, requestId);
+          expect(
+            typeof choice === 'number' && choice >= 0 && choice < 4,
+            `chose ${choice as string} of four that are ready`,
+          );
+          chosen.add(choice);
+        }
+        expect(chosen.size > 1, 'sent every request to one of four instances of which nothing is known');
       },
     },
   ];
@@ -133,26 +165,20 @@ export function batchSchedulerConformance(create: () => BatchScheduler): Conform
         }
       },
     },
-    {
-      name: 'admits a request when nothing runs',
-      run() {
-        const admitted =
-          create().admit?.(fakeRequest(), {
-            batchSlots: 10,
-            batchTokens: 1_000,
-            kvTokens: 10_000,
-            runningRequests: 0,
-          }) ?? true;
-        expect(admitted, 'held back a request while the instance had nothing to run');
-      },
-    },
   ];
 }
 
-/** What every release policy must do. */
-export function releasePolicyConformance(create: () => ReleasePolicy): ConformanceCase[] {
+/**
+ * What every release policy must do. `holdsNothing` for one that lets go of everything at once, and so
+ * needs no reading of the load.
+ */
+export function releasePolicyConformance(
+  create: () => ReleasePolicy,
+  options: { readonly holdsNothing?: boolean } = {},
+): ConformanceCase[] {
   return [
     named(create),
+    ...(options.holdsNothing === true ? [] : [boundedByReading(create)]),
     {
       name: 'returns a whole number from 0 to the number held',
       run() {
@@ -187,6 +213,21 @@ export function releasePolicyConformance(create: () => ReleasePolicy): Conforman
       },
     },
   ];
+}
+
+function boundedByReading(create: () => ReleasePolicy): ConformanceCase {
+  return {
+    name: 'lets a bounded number go by one reading of the load, however often it is asked',
+    run() {
+      const policy = create();
+      let released = 0;
+      for (let ask = 0; ask < 1_500; ask++) {
+        const load = fakeLoad({ kvCacheUtilization: 0.1, ageMs: 15_000, releasedSinceReading: released });
+        released += policy.release(fakeHeldQueue(Array<number>(3_000 - released).fill(1e9)), load, 0);
+      }
+      expect(released <= 100, `released ${released} to two instances by one reading`);
+    },
+  };
 }
 
 function named(create: () => { readonly name: string }): ConformanceCase {

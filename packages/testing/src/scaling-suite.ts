@@ -1,10 +1,14 @@
 import {
   createRng,
   type EndpointSnapshot,
+  type FleetSnapshot,
   modelId,
   PlacementGrid,
   type PlacementPlan,
+  type SavedState,
   type ScalingPolicy,
+  stateFromText,
+  stateText,
 } from '@sageserve/core';
 import { type ConformanceCase, expect } from './conformance-case.js';
 import { fakeEndpoint, fakeFleet } from './fakes.js';
@@ -24,6 +28,22 @@ function planForLess({ modelId: model, regionId, skuId }: EndpointSnapshot): Pla
     demand: { startMs: 0, stepMs: 600_000, expectedTokensPerS: demand, upperTokensPerS: demand, mix: [undefined] },
     tokensPerSPerInstance: grid(100),
   };
+}
+
+/** A fleet of two whose load comes and goes: the same at the same step. */
+function varied(step: number, nowMs: number): FleetSnapshot {
+  const rng = createRng(`scaling-memory-${step}`);
+  const endpoints = ['model-a', 'model-b'].map((name, e) =>
+    fakeEndpoint({
+      modelId: modelId(name),
+      readyInstances: 3 + Math.floor(3 * (1 + Math.sin(step / 9 + e))),
+      provisioningInstances: rng.next() < 0.2 ? 1 : 0,
+      kvCacheUtilization: 0.5 + 0.6 * Math.sin(step / 7 + e),
+      queuedTokens: rng.next() < 0.3 ? 50_000 : 0,
+      demandTokensPerS: 100 * rng.next(),
+    }),
+  );
+  return fakeFleet(endpoints, nowMs);
 }
 
 /** What every scaling policy must do. */
@@ -86,6 +106,48 @@ export function scalingPolicyConformance(create: () => ScalingPolicy): Conforman
             }
           }
         }
+      },
+    },
+    {
+      name: 'says nothing of an endpoint of which it is not known how many instances it has',
+      run() {
+        for (const count of ['readyInstances', 'provisioningInstances'] as const) {
+          const endpoint = fakeEndpoint({ readyInstances: 6, kvCacheUtilization: 0.1, [count]: undefined });
+          for (const plan of [undefined, planForLess(endpoint)]) {
+            const policy = create();
+            for (let minute = 0; minute < 60; minute++) {
+              const decisions = policy.decide(fakeFleet([endpoint], minute * 60_000), plan, minute * 60_000);
+              expect(decisions.length === 0, `decided for an endpoint whose ${count} are not known`);
+            }
+          }
+        }
+      },
+    },
+    {
+      name: 'goes on from what it saved as one that ran on; what remembers something saves it',
+      run() {
+        for (const withPlan of [false, true])
+          for (let splitAt = 5; splitAt < 60; splitAt += 9) {
+            const whole = create();
+            let restored: ScalingPolicy | undefined;
+            for (let step = 0; step < 90; step++) {
+              const nowMs = step * 20_000;
+              const seen = varied(step, nowMs);
+              const plan = withPlan ? planForLess(seen.endpoints[0]!) : undefined;
+              if (step === splitAt) {
+                restored = create();
+                const saved = whole.save?.();
+                if (saved !== undefined) restored.restore!(stateFromText(stateText(saved)) as SavedState);
+              }
+              const made = stateText(whole.decide(seen, plan, nowMs));
+              if (restored === undefined) continue;
+              const clause =
+                whole.save === undefined
+                  ? 'remembers something and has no save()'
+                  : 'decides otherwise after a restart';
+              expect(stateText(restored.decide(seen, plan, nowMs)) === made, clause);
+            }
+          }
       },
     },
     {

@@ -69,12 +69,15 @@ describe('conformance suites find what breaks a contract', () => {
       name: 'trusting',
       decide: (fleet) =>
         fleet.endpoints.flatMap((e) =>
-          (e.kvCacheUtilization ?? 0) < 0.3 && e.readyInstances > e.minInstances
-            ? [{ endpointId: e.endpointId, targetInstances: e.readyInstances - 1, reason: 'low' }]
+          (e.kvCacheUtilization ?? 0) < 0.3 && e.readyInstances! > e.minInstances
+            ? [{ endpointId: e.endpointId, targetInstances: e.readyInstances! - 1, reason: 'low' }]
             : [],
         ),
     };
-    expect(await failures(scalingPolicyConformance(() => policy))).toEqual(['scaled in to 5 with nothing known']);
+    expect(await failures(scalingPolicyConformance(() => policy))).toEqual([
+      'scaled in to 5 with nothing known',
+      'decided for an endpoint whose provisioningInstances are not known',
+    ]);
   });
 
   it('telemetry with NaN, and an actuator that acts twice', async () => {
@@ -185,5 +188,32 @@ describe('conformance suites accept what keeps a contract, and say what does not
     };
     expect(await failures(controlLoopConformance(() => loop(60_000)))).toEqual([]);
     expect(await failures(controlLoopConformance(() => loop(0)))).toEqual(['asked for no later tick']);
+  });
+});
+
+describe('a scaling policy with a memory', () => {
+  const counting = (saves: boolean): ScalingPolicy => {
+    let asked = 0;
+    return {
+      name: 'counting',
+      decide: (fleet) =>
+        ++asked % 7 === 0
+          ? fleet.endpoints.map(({ endpointId, maxInstances }) => ({
+              endpointId,
+              targetInstances: maxInstances,
+              reason: 'x',
+            }))
+          : [],
+      ...(saves ? { save: () => ({ version: 1, state: 0 }), restore: () => undefined } : {}),
+    };
+  };
+
+  it('has to save it, and all of it', async () => {
+    expect(await failures(scalingPolicyConformance(() => counting(false)))).toContain(
+      'remembers something and has no save()',
+    );
+    expect(await failures(scalingPolicyConformance(() => counting(true)))).toContain(
+      'decides otherwise after a restart',
+    );
   });
 });

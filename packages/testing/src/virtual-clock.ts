@@ -14,6 +14,9 @@ export interface VirtualClock extends Clock {
   advanceMs(ms: number): Promise<void>;
 }
 
+/** Awaits in a row, each of what is there already, that a sleeper has before time goes on. */
+const TURNS = 200;
+
 export function createVirtualClock(startMs = 0): VirtualClock {
   let now = startMs;
   let sleepers: Sleeper[] = [];
@@ -41,6 +44,8 @@ export function createVirtualClock(startMs = 0): VirtualClock {
     async advanceMs(ms) {
       if (!(ms >= 0)) throw new RangeError(`time only goes on, not by ${ms} ms`);
       const end = now + ms;
+      // Who is about to sleep gets there first.
+      await turns();
       for (;;) {
         const next = sleepers.filter((s) => s.atMs <= end).sort((a, b) => a.atMs - b.atMs)[0];
         if (next === undefined) break;
@@ -49,9 +54,13 @@ export function createVirtualClock(startMs = 0): VirtualClock {
         next.wake();
         // What the sleeper does next, and whatever that awaits at once, comes before later
         // sleepers.
-        for (let turn = 0; turn < 8; turn++) await Promise.resolve();
+        await turns();
       }
       now = end;
     },
   };
+}
+
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn++) await Promise.resolve();
 }

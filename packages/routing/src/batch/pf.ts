@@ -1,13 +1,9 @@
-import type { BatchScheduler, WorkloadTier } from '@sageserve/core';
+import { type BatchScheduler, PRIORITY_CLASS_MS, type WorkloadTier } from '@sageserve/core';
 
-/**
- * Far above any time in milliseconds, and small enough that adding one keeps microseconds exact.
- */
-const TIER_STEP = 1e12;
 const RANK: Readonly<Record<WorkloadTier, number>> = {
   'interactive-fast': 0,
-  'interactive-normal': TIER_STEP,
-  'non-interactive': 2 * TIER_STEP,
+  'interactive-normal': PRIORITY_CLASS_MS,
+  'non-interactive': 2 * PRIORITY_CLASS_MS,
 };
 
 /**

@@ -17,7 +17,10 @@ export function createRandomOfTwoRouter(options: RandomOfTwoRouterOptions): Inst
       const first = nextReady(pool, Math.floor(rng.next() * count));
       if (first === -1) return -1;
       const second = nextReady(pool, Math.floor(rng.next() * count));
-      return pool.outstandingTokens(second) < pool.outstandingTokens(first) ? second : first;
+      // One of which nothing is known is taken where the other is not known either.
+      return (pool.outstandingTokens(second) ?? Infinity) < (pool.outstandingTokens(first) ?? Infinity)
+        ? second
+        : first;
     },
   };
 }

@@ -1,4 +1,5 @@
 import { ConfigError, type ModelId, MS_PER_HOUR, type ReleasePolicy } from '@sageserve/core';
+import { withinReading } from './within-reading.js';
 
 export interface HeadroomReleaseOptions {
   /**
@@ -34,18 +35,17 @@ export function createHeadroomRelease(options: HeadroomReleaseOptions = {}): Rel
   return {
     name: 'headroom',
     release(held, pool, nowMs) {
-      const ready = pool.readyInstances;
+      const ready = pool.readyInstances ?? 0;
       const utilization = ready > 0 ? pool.kvCacheUtilization : undefined;
       const limit = typeof kvUnder === 'number' ? kvUnder : kvUnder(pool.modelId);
       const room =
-        utilization !== undefined && utilization < limit && pool.queuedTokens < queuedTokensUnder * ready
+        utilization !== undefined &&
+        utilization < limit &&
+        pool.queuedTokens !== undefined &&
+        pool.queuedTokens < queuedTokensUnder * ready
           ? Math.max(1, Math.floor(ready * atOncePerInstance))
           : 0;
-      const due = held.earliestDeadlineAtMs <= nowMs + slackMs ? held.countDueBy(nowMs + slackMs) : 0;
-      const most = Math.max(room, due);
-      // Asked for every request that comes and every one that ends: most of the time the answer is
-      // none.
-      return most === 0 ? 0 : Math.min(held.count, most);
+      return withinReading(room, nowMs + slackMs, held, pool);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { ConfigError, MS_PER_HOUR, type ReleasePolicy } from '@sageserve/core';
+import { withinReading } from './within-reading.js';
 
 export interface UtilizationReleaseOptions {
   /**
@@ -27,13 +28,9 @@ export function createUtilizationRelease(options: UtilizationReleaseOptions = {}
   return {
     name: 'utilization',
     release(held, pool, nowMs) {
-      const utilization = pool.readyInstances > 0 ? pool.kvCacheUtilization : undefined;
+      const utilization = (pool.readyInstances ?? 0) > 0 ? pool.kvCacheUtilization : undefined;
       const room = utilization === undefined ? 0 : utilization < twoUnder ? 2 : utilization < oneUnder ? 1 : 0;
-      const due = held.earliestDeadlineAtMs <= nowMs + slackMs ? held.countDueBy(nowMs + slackMs) : 0;
-      const most = Math.max(room, due);
-      // Asked for every request that comes and every one that ends: most of the time the answer is
-      // none.
-      return most === 0 ? 0 : Math.min(held.count, most);
+      return withinReading(room, nowMs + slackMs, held, pool);
     },
   };
 }

@@ -51,9 +51,9 @@ const number = z.number();
 /** What a date can be made of. */
 const time = number.min(-8.64e15).max(8.64e15);
 const seen = z.looseObject({
-  readyInstances: number,
-  provisioningInstances: number,
-  drainingInstances: number,
+  readyInstances: number.optional(),
+  provisioningInstances: number.optional(),
+  drainingInstances: number.optional(),
   kvCacheUtilization: number.optional(),
   queuedTokens: number.optional(),
   demandTokensPerS: number.optional(),
@@ -94,6 +94,7 @@ const journalLineSchema = z.discriminatedUnion('kind', [
     reachedInstances: number.optional(),
     detail: z.string().optional(),
   }),
+  z.looseObject({ kind: z.literal('intent'), atMs: time, endpointId: z.string() }),
   z.looseObject({
     kind: z.enum(['degradation', 'recovery']),
     atMs: time,
@@ -194,7 +195,7 @@ function explanationText(
     lines.push(`  ${decisionText(decision)}`);
     const { seen } = decision;
     lines.push(
-      `  seen then: ${seen.readyInstances} ready, ${seen.provisioningInstances} provisioning, ` +
+      `  seen then: ${seen.readyInstances ?? '?'} ready, ${seen.provisioningInstances ?? '?'} provisioning, ` +
         `${seen.drainingInstances} draining; KV memory ${percent(seen.kvCacheUtilization, 0)} in use; ` +
         `${decimal(seen.queuedTokens, 0)} prompt tokens waiting; ${decimal(seen.demandTokensPerS, 0)} tokens/s`,
     );
@@ -239,7 +240,8 @@ function longest(names: readonly string[], fits: (name: string) => boolean): str
 }
 
 function decisionText({ atMs, seen, targetInstances, reason, outcome, reachedInstances }: DecisionEntry): string {
-  const from = seen.readyInstances + seen.provisioningInstances;
+  const { readyInstances: ready, provisioningInstances: coming } = seen;
+  const from = ready === undefined || coming === undefined ? '?' : ready + coming;
   const done =
     outcome === 'applied'
       ? ''

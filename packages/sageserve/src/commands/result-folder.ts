@@ -2,7 +2,7 @@ import { mkdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ConfigError, type DemandSeries, WORKLOAD_TIERS } from '@sageserve/core';
 import type { EndpointSample, RequestOutcome, RequestTable, SimulationConfig, SimulationResult } from '@sageserve/sim';
-import type { JournalSink } from '@sageserve/controller';
+import type { JournalEntry } from '@sageserve/controller';
 import { demandCsv } from '../demand/demand-csv.js';
 import type { Scenario } from '../scenario/schema.js';
 import { JournalFile } from './journal-file.js';
@@ -125,7 +125,7 @@ export class ResultFolder {
   }
 
   /** Where the decisions of the run's control loop are written. */
-  journal(scenario: Scenario, strategy: string, startEpochMs: () => number | undefined): JournalSink {
+  journal(scenario: Scenario, strategy: string, startEpochMs: () => number | undefined): (entry: JournalEntry) => void {
     const journal = new JournalFile(join(this.#partial, 'journal.jsonl'), () => ({
       kind: 'run',
       scenario: scenario.name,

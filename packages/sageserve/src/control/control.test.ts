@@ -1,5 +1,5 @@
 import { createVirtualClock } from '@sageserve/testing';
-import { type FleetSnapshot, modelId, regionId, type TelemetrySource } from '@sageserve/core';
+import { type ControlLoop, type DemandSeries, type FleetSnapshot, modelId, regionId } from '@sageserve/core';
 import {
   createControlLoop,
   createDryRunActuator,
@@ -170,7 +170,7 @@ describe('one loop, two hosts', () => {
   it('decides the same, byte for byte, in the simulator and by a clock from the snapshots that the simulator gave', async () => {
     const journal: JournalEntry[] = [];
     const snapshots = new Map<number, FleetSnapshot>();
-    const demand = new Map<string, Awaited<ReturnType<TelemetrySource['demand']>>>();
+    const demand = new Map<string, DemandSeries>();
     const around = await demandAround(scenario, false);
     const capacity = await measureCapacity(scenario, buildSimulation(scenario, 'static'));
     const prepared = await prepareRun(scenario, 'sage', {
@@ -194,17 +194,17 @@ describe('one loop, two hosts', () => {
                   structuredClone({
                     ...live,
                     endpoints: live.endpoints.map((e) => ({ ...e })),
-                    capacity: live.capacity.map((c) => ({ ...c })),
+                    capacity: live.capacity!.map((c) => ({ ...c })),
                     demand: live.demand!.map((d) => ({ ...d })),
                     backlog: live.backlog!.map((b) => ({ ...b })),
                   }),
                 );
                 return live;
               },
-              async demand(key, sinceMs, stepMs) {
-                const series = await ports.telemetry.demand(key, sinceMs, stepMs);
-                demand.set(`${nowMs}/${key.modelId}/${key.regionId}`, series);
-                return series;
+              async demand(keys, sinceMs, stepMs) {
+                const all = await ports.telemetry.demand(keys, sinceMs, stepMs);
+                for (const series of all) demand.set(`${nowMs}/${series.key.modelId}/${series.key.regionId}`, series);
+                return all;
               },
             },
           });
@@ -212,9 +212,9 @@ describe('one loop, two hosts', () => {
             get nextTickAtMs() {
               return loop.nextTickAtMs;
             },
-            tick(atMs) {
+            tick(atMs, options) {
               nowMs = atMs;
-              return loop.tick(atMs);
+              return loop.tick(atMs, options);
             },
           };
         },
@@ -232,19 +232,26 @@ describe('one loop, two hosts', () => {
     const clock = createVirtualClock();
     const outcomes = journal.flatMap((entry) => (entry.kind === 'decision' ? [entry] : []));
     let answered = 0;
-    const loop = live.config.control!({
+    const decided = live.config.control!({
       telemetry: {
         snapshot: () => snapshots.get(clock.nowMs())!,
-        demand: (key) => demand.get(`${clock.nowMs()}/${key.modelId}/${key.regionId}`)!,
+        demand: (keys) => keys.map(({ modelId, regionId }) => demand.get(`${clock.nowMs()}/${modelId}/${regionId}`)!),
       },
       actuator: {
         apply: (decisions) =>
           decisions.map(({ endpointId }) => {
             const { outcome, reachedInstances, detail } = outcomes[answered++]!;
-            return { endpointId, status: outcome as 'applied', reachedInstances: reachedInstances!, detail };
+            return { endpointId, status: outcome as 'applied', reachedInstances, detail };
           }),
       },
     });
+    // The clock stands still while a plan is made.
+    const loop: ControlLoop = {
+      get nextTickAtMs() {
+        return decided.nextTickAtMs;
+      },
+      tick: (atMs, options) => decided.tick(atMs, { ...options, awaitPlan: true }),
+    };
     const end = new AbortController();
     let tickedMs = -1;
     const running = runControlLoop(loop, clock, { signal: end.signal, onTick: ({ atMs }) => (tickedMs = atMs) });
@@ -280,7 +287,7 @@ describe('one loop, two hosts', () => {
                 fleet.endpoints.map((e) => ({ endpointId: e.endpointId, targetInstances: 9, reason: 'x' })),
             },
             cadences: { reactMs: 60_000 },
-            journal: (entry) => entry.kind === 'decision' && told.push(entry.targetInstances),
+            journal: { append: (entry) => void (entry.kind === 'decision' && told.push(entry.targetInstances)) },
           }),
       },
       trace,

@@ -1,6 +1,7 @@
 import {
   type DeferrableWork,
   type FleetSnapshot,
+  isCounted,
   type ModelId,
   MS_PER_HOUR,
   PlacementGrid,
@@ -93,15 +94,18 @@ function withFleet(problem: PlacementProblem, { endpoints, capacity }: FleetSnap
     Float64Array.from(problem.minInstances.values),
   );
   const gpuCapacity = new PlacementGrid(1, regions.length, skus.length, Float64Array.from(problem.gpuCapacity.values));
-  for (const cell of capacity)
-    gpuCapacity.set(0, regions.indexOf(cell.regionId), skus.indexOf(cell.skuId), cell.gpuCapacity);
+  for (const cell of capacity ?? [])
+    if (cell.gpuCapacity !== undefined)
+      gpuCapacity.set(0, regions.indexOf(cell.regionId), skus.indexOf(cell.skuId), cell.gpuCapacity);
   for (const endpoint of endpoints) {
     const [m, r, k] = [
       models.indexOf(endpoint.modelId),
       regions.indexOf(endpoint.regionId),
       skus.indexOf(endpoint.skuId),
     ];
-    current.set(m, r, k, current.at(m, r, k) + endpoint.readyInstances + endpoint.provisioningInstances);
+    // Of what is not counted at least the minimum is there.
+    const held = isCounted(endpoint) ? endpoint.readyInstances + endpoint.provisioningInstances : endpoint.minInstances;
+    current.set(m, r, k, current.at(m, r, k) + held);
     if (gpuCapacity.at(0, r, k) === 0) minInstances.set(m, r, k, 0);
   }
   return { ...problem, current, minInstances, gpuCapacity };

@@ -1,5 +1,5 @@
 import { ConfigError, type DemandSeries, type ModelId, MS_PER_HOUR, type PlacementPlan } from '@sageserve/core';
-import { createControlLoop, type JournalSink } from '@sageserve/controller';
+import { createControlLoop, type JournalEntry } from '@sageserve/controller';
 import { createSeasonalNaiveForecaster, withFallback } from '@sageserve/forecast';
 import { createPlacementOptimizer } from '@sageserve/optimize';
 import type { SimulationConfig } from '@sageserve/sim';
@@ -31,7 +31,7 @@ export interface RunDemand {
 export interface PrepareOptions {
   readonly catalogue?: Catalogue;
   readonly skippedRows?: SkippedRows;
-  readonly journal?: JournalSink;
+  readonly journal?: (entry: JournalEntry) => void;
   /**
    * Demand from {@link demandAround}, which is the same for every strategy of a scenario; read anew
    * unless given.
@@ -226,7 +226,10 @@ export async function prepareRun(
             reactMs: parseDurationMs(scenario.scalingInterval)!,
             planMs: strategy.planning?.everyMs ?? parseDurationMs(scenario.control.planEvery)!,
           },
-          ...(journal === undefined ? {} : { journal }),
+          // In a simulation nothing can come between what is meant and what comes of it.
+          ...(journal === undefined
+            ? {}
+            : { journal: { append: (entry) => void (entry.kind === 'intent' || journal(entry)) } }),
           ...(signal === undefined ? {} : { signal }),
           onBreach: 'throw',
           onPlan: (next) => {

@@ -11,6 +11,7 @@ import {
   MS_PER_DAY,
   MS_PER_HOUR,
   type PerformanceModel,
+  type Policy,
   PolicyContractError,
   type RegionRouter,
   type ReleasePolicy,
@@ -18,6 +19,8 @@ import {
   SCALING_CONTRACT,
   scalingBreach,
   type ScalingPolicy,
+  SPECIFICATION_VERSION,
+  type Stateful,
   WORKLOAD_TIERS,
 } from '@sageserve/core';
 import { levelsOf } from '@sageserve/forecast';
@@ -71,6 +74,31 @@ function requireMethod(made: unknown, method: string, about: Origin): void {
       `has no method ${method}()${value === undefined ? '' : `: ${method} is ${answered(value)}`}`,
       `It has ${Object.keys(made).join(', ') || 'nothing'}.`,
     );
+  const { specificationVersion = SPECIFICATION_VERSION } = made as Partial<Policy>;
+  if (specificationVersion !== SPECIFICATION_VERSION)
+    throw breach(
+      about,
+      `was made for version ${answered(specificationVersion)} of the interfaces`,
+      `This is version ${SPECIFICATION_VERSION}: the policy needs a release of its package that is made for it.`,
+    );
+}
+
+const MEMORY = 'save() returns { version, state }, and restore() takes it; a policy has both or none.';
+
+/** A policy's memory, guarded as its other methods; nothing where it has none. */
+function memoryOf(policy: Partial<Stateful>, about: Origin): Partial<Stateful> {
+  const { save, restore } = policy;
+  if (save === undefined && restore === undefined) return {};
+  if (typeof save !== 'function' || typeof restore !== 'function')
+    throw breach(about, `has ${save === undefined ? 'restore' : 'save'} without the other`, MEMORY);
+  return {
+    save() {
+      const saved = call(about, 'save', MEMORY, () => save.call(policy));
+      if (typeof saved?.version !== 'number') throw breach(about, `answered with ${answered(saved)} in save()`, MEMORY);
+      return saved;
+    },
+    restore: (saved) => call(about, 'restore', MEMORY, () => restore.call(policy, saved)),
+  };
 }
 
 const ROUTER =
@@ -106,26 +134,23 @@ const guardInstanceRouter: Guard<InstanceRouter> = (router, about) => {
   };
 };
 
-const SCHEDULER = 'priority() returns at once a finite number, and admit(), where there is one, yes or no.';
+const SCHEDULER = 'priority() returns at once a finite number.';
 const guardBatchScheduler: Guard<BatchScheduler> = (scheduler, about) => {
   requireMethod(scheduler, 'priority', about);
-  if (scheduler.admit !== undefined) requireMethod(scheduler, 'admit', about);
+  if ('admit' in scheduler)
+    throw breach(
+      about,
+      'has admit(), which nobody asks any more',
+      'A scheduler orders: engines decide what they admit.',
+    );
   return {
     name: scheduler.name,
+    ...memoryOf(scheduler, about),
     priority(request, nowMs) {
       const key = call(about, 'priority', SCHEDULER, () => scheduler.priority(request, nowMs));
       if (!Number.isFinite(key)) throw breach(about, `answered with ${answered(key)} in priority()`, SCHEDULER);
       return key;
     },
-    ...(scheduler.admit === undefined
-      ? {}
-      : {
-          admit(request, budget) {
-            const yes = call(about, 'admit', SCHEDULER, () => scheduler.admit!(request, budget));
-            if (typeof yes !== 'boolean') throw breach(about, `answered with ${answered(yes)} in admit()`, SCHEDULER);
-            return yes;
-          },
-        }),
   };
 };
 
@@ -134,6 +159,7 @@ const guardRelease: Guard<ReleasePolicy> = (policy, about) => {
   requireMethod(policy, 'release', about);
   return {
     name: policy.name,
+    ...memoryOf(policy, about),
     release(held, pool, nowMs) {
       const count = call(about, 'release', RELEASE, () => policy.release(held, pool, nowMs));
       if (!(Number.isInteger(count) && count >= 0)) throw breach(about, `answered with ${answered(count)}`, RELEASE);
@@ -146,6 +172,7 @@ const guardScaling: Guard<ScalingPolicy> = (policy, about) => {
   requireMethod(policy, 'decide', about);
   return {
     name: policy.name,
+    ...memoryOf(policy, about),
     decide(fleet, plan, nowMs) {
       const decisions = call(about, 'decide', SCALING_CONTRACT, () => policy.decide(fleet, plan, nowMs));
       const broken = call(about, 'decide', SCALING_CONTRACT, () => scalingBreach(decisions, fleet));

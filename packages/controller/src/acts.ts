@@ -1,0 +1,361 @@
+import {
+  type ActuationResult,
+  type Actuator,
+  type EndpointId,
+  type EndpointSnapshot,
+  type FleetSnapshot,
+  type Lease,
+  messageOf,
+  MS_PER_MIN,
+  type ScalingDecision,
+} from '@sageserve/core';
+import type { ApprovalQueue, Proposal } from './approvals.js';
+import { type DecisionEntry, decisionEntry, type SeenEndpoint } from './journal.js';
+import type { JournalWriter } from './journal-writer.js';
+import { orAborted } from './or-aborted.js';
+
+/** `act` carries decisions out; `advise` only writes them down; `approve` carries out those that a person has approved. */
+export type ControlMode = 'act' | 'advise' | 'approve';
+
+/** A decision that is to be carried out, and the proposal that it was, where a person approved it. */
+export interface Due {
+  readonly decision: ScalingDecision;
+  readonly proposal?: Proposal | undefined;
+}
+
+/** What is about to be carried out, kept before it is: after a crash it is carried out again, or found done. */
+export interface Acting {
+  readonly atMs: number;
+  readonly due: readonly Due[];
+}
+
+/** What one round of acts runs with. */
+export interface ActContext {
+  readonly fleet: FleetSnapshot;
+  readonly nowMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** Ends the loop: the round then rejects with its reason. */
+  readonly ended: AbortSignal | undefined;
+  readonly lease: Lease | undefined;
+  /** What the plan in force says of an endpoint. */
+  readonly plannedOf: (endpoint: EndpointSnapshot) => number | undefined;
+  /** Until when nothing is scaled in, since what was remembered is lost. */
+  readonly noScaleInBeforeMs: number;
+  /** Keeps what is about to be done where it outlives the process; false where somebody else acts now. */
+  readonly keep: (acting: Acting) => Promise<boolean>;
+}
+
+/** What is found undone after this long is no longer done: what was seen then is old. */
+const MOST_AGE_MS = 2 * MS_PER_MIN;
+
+const NO_RESULTS: readonly ActuationResult[] = [];
+
+/** Carries decisions out and writes down what was meant and what came of it. */
+export class Acts {
+  readonly #actuator: Actuator;
+  readonly #mode: ControlMode;
+  readonly #approvals: ApprovalQueue | undefined;
+  readonly #journal: JournalWriter;
+  /** What was written down last of each endpoint. */
+  readonly #lastTold = new Map<EndpointId, string>();
+  /** Endpoints of which an act was not answered in time: how many are under way. */
+  readonly #unanswered = new Map<EndpointId, number>();
+  #degradations: string[] = [];
+
+  constructor(actuator: Actuator, mode: ControlMode, approvals: ApprovalQueue | undefined, journal: JournalWriter) {
+    this.#actuator = actuator;
+    this.#mode = mode;
+    this.#approvals = approvals;
+    this.#journal = journal;
+  }
+
+  /** What did not work in the last round. */
+  get degradations(): readonly string[] {
+    return this.#degradations;
+  }
+
+  /** What to remember of what was written down. */
+  save(): ReadonlyMap<EndpointId, string> {
+    return new Map(this.#lastTold);
+  }
+
+  restore(lastTold: ReadonlyMap<EndpointId, string>): void {
+    this.#lastTold.clear();
+    for (const [id, told] of lastTold) this.#lastTold.set(id, told);
+  }
+
+  /** Carries out what the policy decided, in the way of the loop's mode. */
+  async carryOut(decisions: readonly ScalingDecision[], context: ActContext): Promise<readonly ActuationResult[]> {
+    this.#degradations = [];
+    if (decisions.length === 0 && this.#mode !== 'approve') return NO_RESULTS;
+    const { fleet } = context;
+    const seen = byId(fleet);
+    // A repeated decision is no news: only what changes an endpoint's target is carried out and
+    // written down.
+    const changes = decisions.filter(
+      ({ endpointId, targetInstances }) => heldBy(seen.get(endpointId)) !== targetInstances,
+    );
+    if (this.#mode === 'advise') {
+      for (const decision of changes) this.#tellOnce({ decision }, seen, context, 'advised', undefined);
+      return NO_RESULTS;
+    }
+    if (this.#mode === 'act')
+      return this.#act(
+        changes.map((decision) => ({ decision })),
+        seen,
+        context,
+      );
+    return this.#act(this.#approved(decisions, seen, context), seen, context);
+  }
+
+  /** Takes up what a loop before this one was about to do, or did without saying what came of it. */
+  async resume({ atMs, due }: Acting, context: ActContext): Promise<readonly ActuationResult[]> {
+    this.#degradations = [];
+    const seen = byId(context.fleet);
+    const open: Due[] = [];
+    for (const one of due) {
+      const { endpointId, targetInstances } = one.decision;
+      if (heldBy(seen.get(endpointId)) === targetInstances) {
+        this.#write(one, seen, context, 'applied', targetInstances, 'it was found done after a restart');
+        this.#settle(one);
+      } else if (context.nowMs - atMs > MOST_AGE_MS)
+        this.#write(one, seen, context, 'expired', undefined, 'it was found undone after a restart, and is too old');
+      else if (one.proposal === undefined || this.#isApproved(one.proposal)) open.push(one);
+    }
+    return this.#act(open, seen, context);
+  }
+
+  /** Proposes what the policy decided; returns what people have approved. */
+  #approved(
+    decisions: readonly ScalingDecision[],
+    seen: ReadonlyMap<EndpointId, EndpointSnapshot>,
+    context: ActContext,
+  ): Due[] {
+    const approvals = this.#approvals!;
+    const held = (id: EndpointId): number | undefined => heldBy(seen.get(id));
+    for (const { proposal, outcome, detail } of approvals.propose(decisions, held, context.nowMs))
+      this.#write({ decision: proposal.decision, proposal }, seen, context, outcome, undefined, detail);
+    const due: Due[] = [];
+    for (const proposal of approvals.approved) {
+      const one = { decision: proposal.decision, proposal };
+      if (held(proposal.decision.endpointId) !== proposal.decision.targetInstances) due.push(one);
+      else {
+        this.#write(one, seen, context, 'unchanged', proposal.decision.targetInstances, undefined);
+        this.#settle(one);
+      }
+    }
+    return due;
+  }
+
+  async #act(
+    wanted: readonly Due[],
+    seen: ReadonlyMap<EndpointId, EndpointSnapshot>,
+    context: ActContext,
+  ): Promise<readonly ActuationResult[]> {
+    if (wanted.length === 0) return NO_RESULTS;
+    const { nowMs, signal, lease } = context;
+    if (lease?.held === false) {
+      this.#degradations.push('the lease is lost: nothing is done');
+      return NO_RESULTS;
+    }
+    let due = wanted.filter((one) => this.#unlessHeld(one, seen, context, this.#whyHeld(one, seen, context)));
+    if (due.length === 0) return NO_RESULTS;
+    if (this.#journal.exists) {
+      for (const one of due) this.#intend(one, nowMs, lease?.fence);
+      // What is not written down can't be explained: growing goes on, letting go waits.
+      if (!(await this.#journal.flush(signal)))
+        due = due.filter((one) =>
+          this.#unlessHeld(one, seen, context, isScaleIn(one, seen) ? 'the journal can’t be written' : undefined),
+        );
+      if (due.length === 0) return NO_RESULTS;
+    }
+    if (!(await context.keep({ atMs: nowMs, due }))) {
+      this.#refused(undefined);
+      return NO_RESULTS;
+    }
+    // What is noted was seen before it was changed: snapshots are borrowed and may change with the
+    // fleet.
+    const before = new Map(due.map(({ decision: { endpointId: id } }) => [id, seenOf(seen.get(id))]));
+    const results = await this.#apply(due, context);
+    this.#conclude(due, results, before, seen, context);
+    return results;
+  }
+
+  /** Whether a decision is carried out: where it is not, that is written down once. */
+  #unlessHeld(
+    one: Due,
+    seen: ReadonlyMap<EndpointId, EndpointSnapshot>,
+    context: ActContext,
+    why: string | undefined,
+  ): boolean {
+    if (why !== undefined) this.#tellOnce(one, seen, context, 'held', why);
+    return why === undefined;
+  }
+
+  /** Why a decision must wait, in words; `undefined` where it need not. */
+  #whyHeld(one: Due, seen: ReadonlyMap<EndpointId, EndpointSnapshot>, context: ActContext): string | undefined {
+    const { endpointId } = one.decision;
+    const endpoint = seen.get(endpointId);
+    if (this.#unanswered.has(endpointId)) return 'an act before it was not answered yet';
+    if (endpoint === undefined) return undefined;
+    if (heldBy(endpoint) === undefined) return 'how many instances it has is not known';
+    if (!isScaleIn(one, seen)) return undefined;
+    // What a person approved may have grown old meanwhile.
+    if (one.proposal !== undefined && endpoint.kvCacheUtilization === undefined) return 'what it does is not known';
+    if (context.nowMs < context.noScaleInBeforeMs) return 'what was remembered is lost: nothing is scaled in yet';
+    return undefined;
+  }
+
+  #intend({ decision, proposal }: Due, atMs: number, fence: number | undefined): void {
+    const { endpointId, targetInstances, reason } = decision;
+    // What could not be done is tried again with every tick, and told once.
+    const told = this.#lastTold.get(endpointId);
+    if (told?.startsWith(`${targetInstances}/`) === true && /\/(partial|failed|unchanged|refused)$/.test(told)) return;
+    this.#journal.write({
+      kind: 'intent',
+      atMs,
+      endpointId,
+      targetInstances,
+      reason,
+      ...(fence === undefined ? {} : { fence }),
+      ...(proposal === undefined ? {} : { proposalId: proposal.proposalId }),
+    });
+  }
+
+  async #apply(due: readonly Due[], context: ActContext): Promise<readonly ActuationResult[]> {
+    const { signal, lease, ended } = context;
+    const fence = lease?.fence;
+    const decisions = due.map(({ decision }) => decision);
+    let answered = false;
+    const finish = (): void => {
+      answered = true;
+      for (const { endpointId } of decisions) {
+        const left = (this.#unanswered.get(endpointId) ?? 0) - 1;
+        if (left > 0) this.#unanswered.set(endpointId, left);
+        else this.#unanswered.delete(endpointId);
+      }
+    };
+    try {
+      const acting = this.#actuator.apply(decisions, {
+        ...(signal === undefined ? {} : { signal }),
+        ...(fence === undefined ? {} : { fence }),
+      });
+      for (const { endpointId } of decisions)
+        this.#unanswered.set(endpointId, (this.#unanswered.get(endpointId) ?? 0) + 1);
+      const settled = Promise.resolve(acting);
+      settled.then(finish, finish);
+      return await orAborted(settled, signal);
+    } catch (error) {
+      ended?.throwIfAborted();
+      const detail = answered || signal?.aborted !== true ? messageOf(error) : 'the actuator did not answer in time';
+      return decisions.map(({ endpointId }) => ({
+        endpointId,
+        status: 'failed' as const,
+        reachedInstances: undefined,
+        detail,
+      }));
+    }
+  }
+
+  #conclude(
+    due: readonly Due[],
+    results: readonly ActuationResult[],
+    before: ReadonlyMap<EndpointId, SeenEndpoint>,
+    seen: ReadonlyMap<EndpointId, EndpointSnapshot>,
+    context: ActContext,
+  ): void {
+    const byEndpoint = new Map(results.map((result) => [result.endpointId, result]));
+    for (const one of due) {
+      const { endpointId, targetInstances } = one.decision;
+      const result = byEndpoint.get(endpointId);
+      const status = result?.status ?? 'failed';
+      if (status !== 'failed' && status !== 'refused') this.#settle(one);
+      if (status === 'refused') this.#refused(result?.detail);
+      if (!this.#journal.exists) continue;
+      const told = `${targetInstances}/${result?.reachedInstances}/${result?.status}`;
+      if (status !== 'applied' && this.#lastTold.get(endpointId) === told) continue;
+      this.#lastTold.set(endpointId, told);
+      const endpoint = seen.get(endpointId);
+      this.#journal.write(
+        decisionEntry(
+          context.nowMs,
+          one.decision,
+          before.get(endpointId)!,
+          endpoint === undefined ? undefined : context.plannedOf(endpoint),
+          status,
+          result?.reachedInstances,
+          result?.detail ?? (result === undefined ? 'the actuator did not answer' : undefined),
+          one.proposal,
+        ),
+      );
+    }
+  }
+
+  #isApproved({ proposalId }: Proposal): boolean {
+    return this.#approvals?.approved.some((one) => one.proposalId === proposalId) ?? false;
+  }
+
+  #refused(detail: string | undefined): void {
+    const what = `another controller acts${detail === undefined ? '' : ` (${detail})`}: what this one decides is refused`;
+    if (!this.#degradations.includes(what)) this.#degradations.push(what);
+  }
+
+  #settle({ proposal }: Due): void {
+    if (proposal !== undefined) this.#approvals?.settle(proposal.proposalId);
+  }
+
+  /** Writes down what is not carried out, once for as long as it stays so. */
+  #tellOnce(
+    one: Due,
+    seen: ReadonlyMap<EndpointId, EndpointSnapshot>,
+    context: ActContext,
+    outcome: DecisionEntry['outcome'],
+    detail: string | undefined,
+  ): void {
+    const { endpointId, targetInstances } = one.decision;
+    const told = `${targetInstances}/${outcome}/${detail}`;
+    if (this.#lastTold.get(endpointId) === told) return;
+    this.#lastTold.set(endpointId, told);
+    this.#write(one, seen, context, outcome, undefined, detail);
+  }
+
+  #write(
+    { decision, proposal }: Due,
+    seen: ReadonlyMap<EndpointId, EndpointSnapshot>,
+    { nowMs, plannedOf }: ActContext,
+    outcome: DecisionEntry['outcome'],
+    reached: number | undefined,
+    detail: string | undefined,
+  ): void {
+    const endpoint = seen.get(decision.endpointId);
+    const planned = endpoint === undefined ? undefined : plannedOf(endpoint);
+    this.#journal.write(decisionEntry(nowMs, decision, seenOf(endpoint), planned, outcome, reached, detail, proposal));
+  }
+}
+
+function byId(fleet: FleetSnapshot): Map<EndpointId, EndpointSnapshot> {
+  const seen = new Map<EndpointId, EndpointSnapshot>();
+  for (const endpoint of fleet.endpoints) seen.set(endpoint.endpointId, endpoint);
+  return seen;
+}
+
+/** What an endpoint has or is getting; `undefined` where that is not known. */
+export function heldBy(endpoint: EndpointSnapshot | undefined): number | undefined {
+  if (endpoint?.readyInstances === undefined || endpoint.provisioningInstances === undefined) return undefined;
+  return endpoint.readyInstances + endpoint.provisioningInstances;
+}
+
+function isScaleIn({ decision }: Due, seen: ReadonlyMap<EndpointId, EndpointSnapshot>): boolean {
+  return decision.targetInstances < (heldBy(seen.get(decision.endpointId)) ?? Infinity);
+}
+
+function seenOf(endpoint: EndpointSnapshot | undefined): SeenEndpoint {
+  return {
+    readyInstances: endpoint?.readyInstances,
+    provisioningInstances: endpoint?.provisioningInstances,
+    drainingInstances: endpoint?.drainingInstances,
+    kvCacheUtilization: endpoint?.kvCacheUtilization,
+    queuedTokens: endpoint?.queuedTokens,
+    demandTokensPerS: endpoint?.demandTokensPerS,
+  };
+}

@@ -1,0 +1,42 @@
+import type { EndpointSnapshot, FleetSnapshot, RegionId } from '@sageserve/core';
+
+/** Endpoints that are named one by one; of more their number. */
+const MOST_NAMED = 3;
+
+/**
+ * A snapshot in which endpoints whose figures are older than `staleAfterMs` have none, and what is to
+ * be said of them: regions of which nothing is fresh by their names, other endpoints by theirs. The
+ * snapshot itself where all is fresh.
+ */
+export function freshOnly(
+  fleet: FleetSnapshot,
+  nowMs: number,
+  staleAfterMs: number,
+): { readonly fleet: FleetSnapshot; readonly stale: string | undefined } {
+  const isStale = ({ observedAtMs = fleet.takenAtMs }: EndpointSnapshot): boolean =>
+    nowMs - observedAtMs > staleAfterMs;
+  const dark = fleet.endpoints.filter(isStale);
+  if (dark.length === 0) return { fleet, stale: undefined };
+  const lit = new Set(fleet.endpoints.filter((one) => !isStale(one)).map((one) => one.regionId));
+  const regions = new Set<RegionId>(dark.map((one) => one.regionId).filter((region) => !lit.has(region)));
+  const names = [...regions, ...dark.filter((one) => lit.has(one.regionId)).map((one) => one.endpointId)];
+  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
+  return {
+    fleet: { ...fleet, endpoints: fleet.endpoints.map((one) => (isStale(one) ? unknown(one) : one)) },
+    stale: `telemetry of ${names.slice(0, MOST_NAMED).join(', ')}${more} is stale: what is there is held as it is`,
+  };
+}
+
+function unknown(endpoint: EndpointSnapshot): EndpointSnapshot {
+  return {
+    ...endpoint,
+    readyInstances: undefined,
+    provisioningInstances: undefined,
+    drainingInstances: undefined,
+    kvCacheUtilization: undefined,
+    queuedRequests: undefined,
+    queuedTokens: undefined,
+    runningRequests: undefined,
+    demandTokensPerS: undefined,
+  };
+}
