@@ -8,6 +8,7 @@
  */
 import { createControlLoop, type JournalEntry, type PlanningInput } from '@sageserve/controller';
 import {
+  DEFAULT_ACQUISITION,
   modelId,
   MS_PER_DAY,
   MS_PER_HOUR,
@@ -32,7 +33,7 @@ import {
   createUtilizationRouter,
 } from '@sageserve/routing';
 import { createReactiveScaling, createSageScaling } from '@sageserve/scaling';
-import { DEFAULT_ACQUISITION, simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
+import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import { generateO365Trace, type O365TraceOptions } from '@sageserve/trace';
 
 const days = Number(process.argv[2] ?? 7);

@@ -35,6 +35,13 @@ export {
   type FleetSnapshot,
 } from './fleet.js';
 export {
+  DEFAULT_ACQUISITION,
+  DEFAULT_NETWORK_RTT_MS,
+  type EndpointSpec,
+  type FleetSpec,
+  type SkuSpec,
+} from './fleet-spec.js';
+export {
   type EndpointId,
   endpointId,
   type InstanceIndex,

@@ -1,5 +1,6 @@
 import {
   ConfigError,
+  DEFAULT_NETWORK_RTT_MS,
   type DeferrableWork,
   type DemandForecast,
   type DemandKey,
@@ -142,7 +143,7 @@ function flowPrices({ regions, networkRttMs, placement }: Scenario, models: numb
       for (const [j, to] of names.entries()) {
         if (i === j) continue;
         const allowed = placement.residency[from];
-        const usd = (placement.distanceUsdPerMillionTokens * (networkRttMs?.[i]?.[j] ?? 40)) / 100;
+        const usd = (placement.distanceUsdPerMillionTokens * (networkRttMs?.[i]?.[j] ?? DEFAULT_NETWORK_RTT_MS)) / 100;
         prices.set(m, i, j, allowed !== undefined && !allowed.includes(to) ? Infinity : Math.round(usd * 1e6) / 1e6);
       }
     }

@@ -1,6 +1,7 @@
 import {
   ConfigError,
   createRng,
+  DEFAULT_NETWORK_RTT_MS,
   DEFAULT_OBJECTIVES,
   type Forecaster,
   maxOf,
@@ -48,12 +49,6 @@ const NOTHING_YET: Pick<FactoryContext, 'plan' | 'kvWithinObjectives'> = {
 };
 
 const FLAT_WEEK: readonly number[] = Array.from({ length: 168 }, () => 1);
-
-/**
- * Round trip between two regions where a scenario gives none: in the range of the United States'
- * coasts and centre.
- */
-const DEFAULT_RTT_MS = 40;
 
 /**
  * The simulator's configuration for one strategy of a scenario, with policies of its own. Throws
@@ -190,7 +185,8 @@ export function buildFleet(
     })),
     endpoints,
     gpuCapacity,
-    networkRttMs: scenario.networkRttMs ?? names.map((_, i) => names.map((__, j) => (i === j ? 0 : DEFAULT_RTT_MS))),
+    networkRttMs:
+      scenario.networkRttMs ?? names.map((_, i) => names.map((__, j) => (i === j ? 0 : DEFAULT_NETWORK_RTT_MS))),
     endpointDelayMs: ms(scenario.endpointDelay),
     engine: {
       ...(engine as Partial<EngineOptions>),

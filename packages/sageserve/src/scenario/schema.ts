@@ -1,4 +1,4 @@
-import { WORKLOAD_TIERS } from '@sageserve/core';
+import { DEFAULT_ACQUISITION, DEFAULT_NETWORK_RTT_MS, WORKLOAD_TIERS } from '@sageserve/core';
 import { PLACEMENT_SOLVERS } from '@sageserve/optimize';
 import { z } from 'zod';
 
@@ -28,6 +28,12 @@ export function parseDurationMs(value: string | number): number | undefined {
   if (typeof value === 'number') return value >= 0 ? value * 1_000 : undefined;
   const match = /^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*$/.exec(value);
   return match === null ? undefined : Number(match[1]) * UNIT_MS[match[2]!]!;
+}
+
+/** Milliseconds as a user writes them, in the largest unit of which they are a whole number. */
+function durationText(ms: number): string {
+  const [unit, unitMs] = Object.entries(UNIT_MS).findLast(([, one]) => ms % one === 0)!;
+  return `${ms / unitMs}${unit}`;
 }
 
 const duration = z
@@ -135,15 +141,21 @@ export const scenarioSchema = z
       .array(z.array(z.number().min(0).max(3_600_000)).max(500))
       .max(500)
       .optional()
-      .describe('Round trips between regions, [from][to]; 40 ms between any two where it is not given.'),
+      .describe(
+        `Round trips between regions, [from][to]; ${DEFAULT_NETWORK_RTT_MS} ms between any two where it is not given.`,
+      ),
     skus: z
       .array(
         z.strictObject({
           name,
           usdPerGpuHour: usd.default(0),
-          reclaim: duration.default('65s').describe('Reclaiming a donated instance of the same model.'),
-          redeploy: duration.default('10m').describe('Redeploying a donated instance of another model.'),
-          newVm: duration.default('40m').describe('A new VM.'),
+          reclaim: duration
+            .default(durationText(DEFAULT_ACQUISITION.reclaimMs))
+            .describe('Reclaiming a donated instance of the same model.'),
+          redeploy: duration
+            .default(durationText(DEFAULT_ACQUISITION.redeployMs))
+            .describe('Redeploying a donated instance of another model.'),
+          newVm: duration.default(durationText(DEFAULT_ACQUISITION.newVmMs)).describe('A new VM.'),
         }),
       )
       .min(1)
