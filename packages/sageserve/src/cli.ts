@@ -1,7 +1,7 @@
 import { finished } from 'node:stream/promises';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { messageOf } from '@sageserve/core';
-import { guardErrors, terminals } from './commands/console.js';
+import { guardErrors, terminals } from './console.js';
 import {
   type EndingMessage,
   FAILED,

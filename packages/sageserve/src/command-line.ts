@@ -22,8 +22,8 @@ import {
 import { profilesCommand } from './commands/profiles.js';
 import { simulateCommand } from './commands/simulate.js';
 import { sweepCommand } from './commands/sweep.js';
-import { type Terminals, wearTerminal } from './commands/console.js';
-import { guardConsole, outTaken, writeOut } from './commands/terminal.js';
+import { type Terminals, wearTerminal } from './console.js';
+import { guardConsole, outTaken, writeOut } from './terminal.js';
 import { convertCommand, generateCommand, headCommand, inspectCommand } from './commands/trace.js';
 import { DEFAULT_CATALOGUE } from './catalogue.js';
 import { PRESET_NAMES } from './presets/presets.js';

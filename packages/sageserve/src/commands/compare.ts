@@ -14,12 +14,13 @@ import { loadPlugins } from '../scenario/plugins.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
 import { parseDurationMs, type Scenario } from '../scenario/schema.js';
 import { wallClockMs } from '../wall-clock.js';
-import { fileName, FileNames } from './file-name.js';
-import { count, decimal, time } from './format.js';
+import { fileName, FileNames } from '../output/file-name.js';
+import { count, decimal, time } from '../format.js';
 import { JournalFile } from './journal-file.js';
 import { cantWrite, makeBeside } from '@sageserve/trace';
 import { notComplete } from '../ending.js';
-import { placeOf, refuseShared, replaceFile, takePlace } from './output-file.js';
+import { placeOf } from '../output/result-place.js';
+import { refuseShared, replaceFile, takePlace } from './output-file.js';
 import { Progress } from './progress.js';
 import { makeFolder } from './result-folder.js';
 

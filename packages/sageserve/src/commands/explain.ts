@@ -6,7 +6,7 @@ import { parseDurationMs } from '../scenario/schema.js';
 import { readBytes } from '@sageserve/trace';
 import { z } from 'zod';
 import { readFailure } from '../input-file.js';
-import { decimal, NONE, percent } from './format.js';
+import { decimal, NONE, percent } from '../format.js';
 import type { JournalHead } from './journal-file.js';
 
 export interface ExplainOptions {

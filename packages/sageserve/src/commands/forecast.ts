@@ -14,7 +14,7 @@ import { loadPluginFiles } from '../scenario/plugins.js';
 import { parseDurationMs } from '../scenario/schema.js';
 import { wallClockMs, yieldToEventLoop } from '../wall-clock.js';
 import { forecasterOf, stepOf, stepsOf } from './forecast-options.js';
-import { count, decimal, NONE, percent, plural, sparkline, table, time } from './format.js';
+import { count, decimal, NONE, percent, plural, sparkline, table, time } from '../format.js';
 import { replaceFile } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';
 import { makeFolder } from './result-folder.js';

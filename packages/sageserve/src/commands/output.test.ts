@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CommandRun, runCommand as run } from '../fixtures.js';
 import { preset } from '../presets/presets.js';
-import { FileNames } from './file-name.js';
+import { FileNames } from '../output/file-name.js';
 import { replaceFile, takePlace } from './output-file.js';
-import { visible } from './console.js';
+import { visible } from '../console.js';
 
 let dir: string;
 beforeAll(async () => {

@@ -1,6 +1,7 @@
 import type { RunQueue } from '../queue/run-queue.js';
 import type { SweepRun } from '../sweep/definition.js';
-import { count, decimal, plural, table } from './format.js';
+import { holdForOthers } from '../ending.js';
+import { count, decimal, plural, table } from '../format.js';
 import { urlOf } from './queue-url.js';
 import { coresOf } from './sweep.js';
 
@@ -34,6 +35,7 @@ export async function workerCommand(options: WorkerOptions, version: string, sig
       version,
       cores,
       untilEmpty: options.untilEmpty === true,
+      onHold: holdForOthers,
       onRun(run, requests, busySeconds) {
         runs++;
         console.error(`${nameOf(run)}: ${count(requests)} requests in ${decimal(busySeconds, 1)} s`);

@@ -3,8 +3,8 @@ import type { ThreadState } from '../sweep/pool.js';
 import type { SweepRun } from '../sweep/definition.js';
 import { parametersText } from '../sweep/sweep-text.js';
 import { repeatedly, wallClockMs } from '../wall-clock.js';
-import { count, decimal } from './format.js';
-import { visible } from './console.js';
+import { count, decimal } from '../format.js';
+import { visible } from '../console.js';
 
 const REDRAW_MS = 250;
 

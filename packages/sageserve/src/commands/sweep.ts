@@ -8,12 +8,13 @@ import { readSweep, type Sweep, type SweepRun } from '../sweep/definition.js';
 import { SweepPool } from '../sweep/pool.js';
 import { type FinishedRun, SweepFolder } from '../sweep/sweep-folder.js';
 import { sweepText } from '../sweep/sweep-text.js';
+import { notComplete, noteMade } from '../ending.js';
 import { pause, wallClockMs } from '../wall-clock.js';
-import { count, decimal, plural } from './format.js';
-import { jsonPieces } from './json-pieces.js';
+import { count, decimal, plural } from '../format.js';
+import { jsonPieces } from '../output/json-pieces.js';
 import { urlOf } from './queue-url.js';
 import { SweepProgress } from './sweep-progress.js';
-import { printPieces } from './terminal.js';
+import { printPieces } from '../terminal.js';
 
 export interface SweepOptions {
   readonly out?: string;
@@ -47,7 +48,7 @@ export async function sweepCommand(
   // Policies were made here to see that they can be; from here on their threads answer for them.
   leftovers.areTold = true;
   const out = options.out ?? basename(file, extname(file));
-  const folder = await SweepFolder.open(out, signal);
+  const folder = await SweepFolder.open(out, signal, { notComplete, noteMade });
   try {
     await runSweep(sweep, folder, out, cores, options, version, signal);
   } finally {

@@ -1,4 +1,4 @@
-import { count, decimal, NONE, percent, table, time } from '../commands/format.js';
+import { count, decimal, NONE, percent, table, time } from '../format.js';
 import type { Comparison, Unit } from './comparison-rows.js';
 import type { Estimate } from './statistics.js';
 

@@ -5,7 +5,6 @@ import pg from 'pg';
 import { SweepPool } from '../sweep/pool.js';
 import type { SweepTask } from '../sweep/definition.js';
 import type { SweepMeasures } from '../sweep/run-task.js';
-import { holdForOthers } from '../ending.js';
 import { pause, repeatedly, wallClockMs, within } from '../wall-clock.js';
 import { askDatabase, inTransaction, JOBS_SCHEMA, openDatabase, queueFailure } from './database.js';
 import { announce, giveBack, type QueuedRun, releaseDead, RunQueue, SILENT, storable, taskName } from './run-queue.js';
@@ -34,6 +33,11 @@ export interface QueueWorkerOptions {
   readonly onFreed?: (runs: number) => void;
   /** Runs of this version are there that only an engine with another arithmetic may make. */
   readonly onElsewhere?: (runs: number) => void;
+  /**
+   * Told that runs are held, and how long it may take to give them back (ms); returns how to say
+   * that they are.
+   */
+  readonly onHold?: (mostMs: number) => () => void;
 }
 
 interface Item {
@@ -118,7 +122,7 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
     };
     const work = async (key: string, worker: string): Promise<void> => {
       id = worker;
-      const putAway = holdForOthers(2 * GIVE_BACK_MS);
+      const putAway = options.onHold?.(2 * GIVE_BACK_MS);
       try {
         await take(key, worker);
       } catch (error) {
@@ -127,7 +131,7 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
         if (stopped.aborted) await giveAllBack();
         throw error;
       } finally {
-        putAway();
+        putAway?.();
       }
     };
     const runner = await run({

@@ -3,8 +3,8 @@ import { hostname } from 'node:os';
 import { ConfigError, murmur3x86128 } from '@sageserve/core';
 import { z } from 'zod';
 import { cantWrite } from '@sageserve/trace';
-import { fileName } from '../commands/file-name.js';
-import { notComplete } from '../ending.js';
+import { fileName } from '../output/file-name.js';
+import { type OutputWatch, UNWATCHED } from '../output/output-watch.js';
 
 const holder = z.object({
   pid: z.number().int().positive(),
@@ -23,12 +23,12 @@ let asked = 0;
  * process is gone is taken over, by one; one of another machine is not, since nobody here can say.
  * Returns how to give it back. Throws `ConfigError` with who holds it.
  */
-export function lockFolder(path: string, folder: string): () => void {
+export function lockFolder(path: string, folder: string, watch: OutputWatch = UNWATCHED): () => void {
   // Unlike any other of this folder: of this machine, this process, and this time that it asks.
   const id = `${fileName(hostname())}-${process.pid}-${beganOf(process.pid) ?? 0}-${++asked}`;
   const written = `${path}.${id}.partial`;
   const text = JSON.stringify({ pid: process.pid, host: hostname(), began: beganOf(process.pid), id });
-  const writtenAway = notComplete(written);
+  const writtenAway = watch.notComplete(written);
   try {
     writeFileSync(written, text);
     for (let attempt = 0; !take(path, written, text); attempt++) {
@@ -53,7 +53,7 @@ export function lockFolder(path: string, folder: string): () => void {
     writtenAway();
   }
   own.add(text);
-  const complete = notComplete(path);
+  const complete = watch.notComplete(path);
   return () => {
     own.delete(text);
     rmSync(path, { force: true });

@@ -2,12 +2,20 @@ import { createReadStream } from 'node:fs';
 import { stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, messageOf } from '@sageserve/core';
-import { cantWrite, ParquetTable, type ParquetColumn } from '@sageserve/trace';
+import {
+  cantWrite,
+  ParquetTable,
+  type ParquetColumn,
+  replaceFile,
+  type ReplaceOptions,
+  replaceWith,
+} from '@sageserve/trace';
 import { z } from 'zod';
-import { jsonPieces } from '../commands/json-pieces.js';
-import { OutputFile, placeOf, replace, replaceFile, writePieces } from '../commands/output-file.js';
-import { makeFolder } from '../commands/result-folder.js';
 import { MEASURES } from '../compare/comparison-rows.js';
+import { jsonPieces } from '../output/json-pieces.js';
+import { OutputFile, writePieces } from '../output/output-file.js';
+import { type OutputWatch, UNWATCHED } from '../output/output-watch.js';
+import { makeFolder, placeOf } from '../output/result-place.js';
 import type { SweepRun } from './definition.js';
 import { lockFolder } from './folder-lock.js';
 import type { SweepMeasures } from './run-task.js';
@@ -61,22 +69,24 @@ export class SweepFolder {
    */
   readonly #read = new Map<string, { readonly run: FinishedRun; readonly wrong: (what: string) => ConfigError }>();
   readonly #unlock: () => void;
+  readonly #watch: OutputWatch;
   #runs: OutputFile | undefined;
   #size = 0;
 
-  private constructor(path: string, unlock: () => void) {
+  private constructor(path: string, unlock: () => void, watch: OutputWatch) {
     this.#path = path;
     this.#unlock = unlock;
+    this.#watch = watch;
   }
 
   /**
    * Takes the folder until {@link close}. Throws `ConfigError` where it can't be made, holds files
    * that are not results of a sweep, or another sweep is at work in it.
    */
-  static async open(path: string, signal?: AbortSignal): Promise<SweepFolder> {
-    await makeFolder(path);
+  static async open(path: string, signal?: AbortSignal, watch: OutputWatch = UNWATCHED): Promise<SweepFolder> {
+    await makeFolder(path, watch.noteMade);
     await placeOf(path, (name) => FILES.includes(name) || name.endsWith('.partial'));
-    const folder = new SweepFolder(path, lockFolder(join(path, LOCK), path));
+    const folder = new SweepFolder(path, lockFolder(join(path, LOCK), path, watch), watch);
     try {
       await folder.#readAll(signal);
       return folder;
@@ -168,18 +178,28 @@ export class SweepFolder {
     page: string,
     signal?: AbortSignal,
   ): Promise<void> {
-    const json = join(this.#path, 'results.json');
-    await replace(json, (partial) => writePieces(partial, jsonPieces(results), signal)).catch((cause: unknown) => {
-      signal?.throwIfAborted();
-      throw cantWrite(json, cause);
+    const watched = (path: string): ReplaceOptions => ({
+      onPartial: (partial) => this.#watch.notComplete(partial, path),
     });
+    const json = join(this.#path, 'results.json');
+    await replaceWith(json, (partial) => writePieces(partial, jsonPieces(results), signal), watched(json)).catch(
+      (cause: unknown) => {
+        signal?.throwIfAborted();
+        throw cantWrite(json, cause);
+      },
+    );
     const table = join(this.#path, 'results.parquet');
-    await replace(table, (partial) => {
-      writeParquet(partial, runs);
-    }).catch((cause: unknown) => {
+    await replaceWith(
+      table,
+      (partial) => {
+        writeParquet(partial, runs);
+      },
+      watched(table),
+    ).catch((cause: unknown) => {
       throw cantWrite(table, cause);
     });
-    await replaceFile(join(this.#path, 'report.html'), page);
+    const report = join(this.#path, 'report.html');
+    await replaceFile(report, page, watched(report));
   }
 }
 

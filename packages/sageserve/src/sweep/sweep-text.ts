@@ -1,4 +1,4 @@
-import { count, percent, table } from '../commands/format.js';
+import { count, percent, table } from '../format.js';
 import { estimateText } from '../compare/comparison-text.js';
 import type { ParameterValue } from './parameters.js';
 import type { SweepAnalysis, SweepSetting } from './analysis.js';

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { messageOf } from '@sageserve/core';
-import { guardConsole } from '../commands/terminal.js';
+import { guardConsole } from '../terminal.js';
 import { PreparationCache } from '../control/preparation-cache.js';
 import { leftBehind, tellOnce } from '../scenario/plugins.js';
 import { busyMs, yieldToEventLoop } from '../wall-clock.js';

@@ -1,5 +1,5 @@
 import { format } from 'node:util';
-import { withoutGiven } from '../queue/shown-url.js';
+import { withoutGiven } from './queue/shown-url.js';
 
 /**
  * Control characters but for line breaks and tabs, and those that turn the direction of text: names

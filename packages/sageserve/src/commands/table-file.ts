@@ -1,5 +1,5 @@
 import { type ParquetColumn, ParquetTable } from '@sageserve/trace';
-import { OutputFile } from './output-file.js';
+import { OutputFile } from '../output/output-file.js';
 
 const FLUSH_CHARACTERS = 1 << 18;
 
