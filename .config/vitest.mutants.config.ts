@@ -7,7 +7,7 @@ const tests = [
   'scaling/src/**',
   'routing/src/**',
   'sim/src/fleet',
-  'sageserve/src/control/fleet-problem',
+  'sageserve/src/fleet/fleet-problem',
 ];
 
 export default {

@@ -25,10 +25,10 @@ import { sweepCommand } from './commands/sweep.js';
 import { type Terminals, wearTerminal } from './console.js';
 import { guardConsole, outTaken, writeOut } from './terminal.js';
 import { convertCommand, generateCommand, headCommand, inspectCommand } from './commands/trace.js';
-import { DEFAULT_CATALOGUE } from './catalogue.js';
+import { DEFAULT_CATALOGUE } from './fleet/catalogue.js';
 import { PRESET_NAMES } from './presets/presets.js';
 import { secretArguments } from './queue/shown-url.js';
-import { leftBehind, leftovers, tellOnce } from './scenario/plugins.js';
+import { leftBehind, leftovers, tellOnce } from './fleet/plugins.js';
 import { scenarioJsonSchema } from './scenario/schema.js';
 import { sweepJsonSchema } from './sweep/definition.js';
 

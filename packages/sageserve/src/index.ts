@@ -1,4 +1,4 @@
-export { ARTIFACT_TABLES, type ArtifactTable, createArtifactPerformanceModel } from './artifact.js';
+export { ARTIFACT_TABLES, type ArtifactTable, createArtifactPerformanceModel } from './fleet/artifact.js';
 export {
   type Catalogue,
   createPolicy,
@@ -9,7 +9,7 @@ export {
   type PolicyOptions,
   type Strategy,
   type StrategyPlanning,
-} from './catalogue.js';
+} from './fleet/catalogue.js';
 export { type Comparison, type ComparisonRow, compareRuns } from './compare/comparison-rows.js';
 export {
   type ComparedRun,
@@ -21,8 +21,9 @@ export { type RunRecord } from './compare/run-record.js';
 export { type Estimate, estimate } from './compare/statistics.js';
 export { demandCsv, type DemandTable, readDemandCsv } from './demand/demand-csv.js';
 export { demandOfTrace, type TraceDemand, type TraceDemandOptions } from './demand/demand-of-trace.js';
-export { heldInstances, meanMix, type PlacementInput, placementProblem } from './placement/placement-problem.js';
-export { type MeasuredCapacities, type MeasuredCapacity, measureCapacity } from './control/measure-capacity.js';
+export { heldInstances, meanMix, type PlacementInput, placementProblem } from './fleet/placement-problem.js';
+export { type MeasuredCapacities, type MeasuredCapacity } from './fleet/measured-capacity.js';
+export { measureCapacity } from './control/measure-capacity.js';
 export {
   demandAround,
   needsForesight,
@@ -36,7 +37,7 @@ export {
 export { preset, PRESET_NAMES } from './presets/presets.js';
 export { buildSimulation, buildTraffic } from './scenario/build.js';
 export { parseScenario, readScenario } from './scenario/parse.js';
-export { loadPlugins, type Plugin } from './scenario/plugins.js';
+export { loadPlugins, type Plugin } from './fleet/plugins.js';
 export {
   analyseSweep,
   type AttainmentTargets,
@@ -49,7 +50,8 @@ export { type ParameterValue, withParameters } from './sweep/parameters.js';
 export { runSweepTask, type SweepMeasures, type TaskOptions } from './sweep/run-task.js';
 export { type FinishedRun } from './sweep/sweep-folder.js';
 export { PreparationCache } from './control/preparation-cache.js';
-export { parseDurationMs, type Scenario, type ScenarioInput, scenarioJsonSchema } from './scenario/schema.js';
+export { parseDurationMs } from './fleet/duration.js';
+export { type Scenario, type ScenarioInput, scenarioJsonSchema } from './scenario/schema.js';
 export * from '@sageserve/controller';
 export * from '@sageserve/core';
 export * from '@sageserve/forecast';

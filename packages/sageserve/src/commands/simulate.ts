@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { ConfigError, maxOf, minOf } from '@sageserve/core';
 import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import { type SkippedRows, writeTarget } from '@sageserve/trace';
-import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
+import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice } from '../fleet/catalogue.js';
 import { measureCapacity } from '../control/measure-capacity.js';
 import {
   demandAround,
@@ -15,9 +15,10 @@ import {
 import { preset } from '../presets/presets.js';
 import { buildSimulation } from '../scenario/build.js';
 import { refusePipe } from '../scenario/refuse-pipe.js';
-import { loadPlugins } from '../scenario/plugins.js';
+import { loadPlugins } from '../fleet/plugins.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
-import { parseDurationMs, type Scenario } from '../scenario/schema.js';
+import { parseDurationMs } from '../fleet/duration.js';
+import type { Scenario } from '../scenario/schema.js';
 import { wallClockMs } from '../wall-clock.js';
 import { comparisonTable, detailTables, type StrategyResult } from './result-text.js';
 import { FileNames } from '../output/file-name.js';

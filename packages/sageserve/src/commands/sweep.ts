@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { basename, extname } from 'node:path';
 import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
 import { sweepPage } from '../reports/sweep-page.js';
-import { leftovers } from '../scenario/plugins.js';
+import { leftovers } from '../fleet/plugins.js';
 import { analyseSweep, type AttainmentTargets } from '../sweep/analysis.js';
 import { readSweep, type Sweep, type SweepRun } from '../sweep/definition.js';
 import { SweepPool } from '../sweep/pool.js';

@@ -15,7 +15,7 @@ import {
 import { preset } from '../presets/presets.js';
 import { buildTraffic } from '../scenario/build.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
-import { parseDurationMs } from '../scenario/schema.js';
+import { parseDurationMs } from '../fleet/duration.js';
 import { cell, count, decimal, NONE, percent, sparkline, table, time } from '../format.js';
 import { notComplete } from '../ending.js';
 import { Progress, reportSkippedRows } from './progress.js';

@@ -1,11 +1,12 @@
 import { ConfigError, type DemandSeries } from '@sageserve/core';
 import type { JournalEntry, PlanEntry } from '@sageserve/controller';
 import { simulate, type SimulationProgress, type SimulationResult } from '@sageserve/sim';
-import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
-import type { MeasuredCapacities } from '../control/measure-capacity.js';
+import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice } from '../fleet/catalogue.js';
+import type { MeasuredCapacities } from '../fleet/measured-capacity.js';
 import { PreparationCache } from '../control/preparation-cache.js';
 import { needsForesight, needsPlanning, prepareRun, type RunDemand } from '../control/prepare-run.js';
-import { parseDurationMs, type Scenario } from '../scenario/schema.js';
+import { parseDurationMs } from '../fleet/duration.js';
+import type { Scenario } from '../scenario/schema.js';
 import { forecastWape } from './forecast-error.js';
 import { RunRecorder, type RunRecord } from './run-record.js';
 

@@ -1,12 +1,7 @@
 import { type RegionId, type TokenMix, WORKLOAD_TIERS } from '@sageserve/core';
-import {
-  createHeadroomRelease,
-  createLeastOutstandingTokensRouter,
-  createOriginOnlyRouter,
-  createPfScheduler,
-} from '@sageserve/routing';
-import { createStaticScaling } from '@sageserve/scaling';
 import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
+import { deploymentKey, type MeasuredCapacities, type MeasuredCapacity } from '../fleet/measured-capacity.js';
+import { measuringPolicies } from '../fleet/measuring-policies.js';
 import { buildTraffic } from '../scenario/build.js';
 import { parseScenario } from '../scenario/parse.js';
 import type { Scenario } from '../scenario/schema.js';
@@ -34,26 +29,6 @@ const DEFAULT_KV = 0.5;
 const MARGIN = 0.6;
 /** Held work that is left at the end may be this share of what came. */
 const MOST_LEFT = 0.15;
-
-/** What one deployment carries while every tier meets its objective. */
-export interface MeasuredCapacity {
-  /** Share (0–1) of its full throughput. */
-  readonly throughputShare: number;
-  /**
-   * Mean KV-cache utilisation at that load: models differ in how much of their memory they fill
-   * before they are slow.
-   */
-  readonly kvCacheUtilization: number;
-  /** Mean tokens of the requests that it was measured with: those of the scenario. */
-  readonly mix: TokenMix;
-}
-
-/** By `model/sku/gpus`. */
-export type MeasuredCapacities = ReadonlyMap<string, MeasuredCapacity>;
-
-export function deploymentKey(model: string, sku: string, gpusPerInstance: number): string {
-  return `${model}/${sku}/${gpusPerInstance}`;
-}
 
 /**
  * Measures, in the simulator, how much of its full throughput each deployment of a scenario
@@ -152,13 +127,7 @@ async function tryLoad(
       networkRttMs: [[0]],
       incidents: [],
       durationMs: durationS * 1_000,
-      policies: {
-        regionRouter: createOriginOnlyRouter(),
-        instanceRouter: createLeastOutstandingTokensRouter(),
-        batchScheduler: createPfScheduler(),
-        release: createHeadroomRelease(),
-        scaling: createStaticScaling(),
-      },
+      policies: measuringPolicies(),
     },
     await buildTraffic(trial),
     {

@@ -1,7 +1,8 @@
-import type { Catalogue } from '../catalogue.js';
+import type { Catalogue } from '../fleet/catalogue.js';
 import { buildSimulation } from '../scenario/build.js';
 import type { Scenario } from '../scenario/schema.js';
-import { type MeasuredCapacities, measureCapacity } from './measure-capacity.js';
+import type { MeasuredCapacities } from '../fleet/measured-capacity.js';
+import { measureCapacity } from './measure-capacity.js';
 import { demandAround, type OnReading, type RunDemand } from './prepare-run.js';
 
 /** Demand of so many scenarios and seeds is kept: runs of one come together. */

@@ -1,16 +1,18 @@
 import { ConfigError, type DemandSeries, type ModelId, MS_PER_HOUR, type PlacementPlan } from '@sageserve/core';
 import { createControlLoop, type JournalSink } from '@sageserve/controller';
 import { createSeasonalNaiveForecaster, withFallback } from '@sageserve/forecast';
-import { createPlacementOptimizer } from '@sageserve/optimize';
 import type { SimulationConfig } from '@sageserve/sim';
 import { type SkippedRows, traceFrom, type TraceStream } from '@sageserve/trace';
-import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice, type Strategy } from '../catalogue.js';
+import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice, type Strategy } from '../fleet/catalogue.js';
 import { demandOfTrace } from '../demand/demand-of-trace.js';
-import { buildFleet, buildTraffic, createForecaster } from '../scenario/build.js';
-import { parseDurationMs, type Scenario } from '../scenario/schema.js';
+import { buildFleet, buildTraffic } from '../scenario/build.js';
+import { createForecaster, createOptimizer } from '../fleet/build-fleet.js';
+import { parseDurationMs } from '../fleet/duration.js';
+import type { Scenario } from '../scenario/schema.js';
 import { createForesightForecaster } from './foresight.js';
-import { fleetProblem } from './fleet-problem.js';
-import { deploymentKey, type MeasuredCapacities, measureCapacity } from './measure-capacity.js';
+import { fleetProblem } from '../fleet/fleet-problem.js';
+import { deploymentKey, type MeasuredCapacities } from '../fleet/measured-capacity.js';
+import { measureCapacity } from './measure-capacity.js';
 
 /** Buckets of demand, as the simulator records them. */
 const STEP_MS = 600_000;
@@ -259,10 +261,7 @@ function planningOptions(
     forecaster,
     needsHistory: planning.foresight !== true,
     fallbackForecaster: withFallback(createSeasonalNaiveForecaster({ stepMs: STEP_MS, season: 'day' })),
-    optimizer: createPlacementOptimizer({
-      solver: scenario.control.solver,
-      hysteresisUsd: scenario.placement.hysteresisUsd,
-    }),
+    optimizer: createOptimizer(scenario),
     problem: fleetProblem(scenario, fleet, planning, demandQuantile, capacity),
     stepMs: STEP_MS,
     planSteps,

@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { ConfigError, type DemandSeries, modelId, regionId, TraceFormatError } from '@sageserve/core';
-import { csvRows, readFailure, readWhole } from '../input-file.js';
+import { readFailure } from '../fleet/read-failure.js';
+import { csvRows, readWhole } from '../scenario/input-file.js';
 import { MOST_CELLS } from './demand-of-trace.js';
 
 const PROMPT = 'prompt_tokens_per_s';

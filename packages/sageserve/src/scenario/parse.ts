@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
-import { checkDocument, readDocument } from './read-document.js';
+import { checkDocument, readDocument } from '../fleet/read-document.js';
+import { readWhole } from './input-file.js';
 import { type Scenario, type ScenarioInput, scenarioSchema } from './schema.js';
 
 /**
@@ -15,7 +16,7 @@ export function parseScenario(input: ScenarioInput): Scenario {
  * `ConfigError` with file, line and column, or the field's path.
  */
 export async function readScenario(file: string): Promise<Scenario> {
-  const scenario = await readDocument(file, scenarioSchema, 'scenario');
+  const scenario = await readDocument(file, scenarioSchema, 'scenario', { read: readWhole });
   if (scenario.traffic.trace === undefined) return scenario;
   return { ...scenario, traffic: { ...scenario.traffic, trace: resolve(dirname(file), scenario.traffic.trace) } };
 }

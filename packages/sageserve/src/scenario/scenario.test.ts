@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { simulate } from '@sageserve/sim';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEFAULT_CATALOGUE } from '../catalogue.js';
+import { DEFAULT_CATALOGUE } from '../fleet/catalogue.js';
 import { preset, PRESET_NAMES } from '../presets/presets.js';
 import { buildSimulation, buildTraffic } from './build.js';
 import { parseScenario, readScenario } from './parse.js';
-import { parseDurationMs, type ScenarioInput, scenarioJsonSchema } from './schema.js';
+import { parseDurationMs } from '../fleet/duration.js';
+import { type ScenarioInput, scenarioJsonSchema } from './schema.js';
 
 const minimal: ScenarioInput = {
   duration: '10m',

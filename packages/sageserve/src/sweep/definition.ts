@@ -1,13 +1,14 @@
 import { basename, dirname, extname, resolve } from 'node:path';
 import { ConfigError, murmur3x86128, oddArithmetic, Pacer } from '@sageserve/core';
 import { z } from 'zod';
-import { DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
+import { DEFAULT_CATALOGUE, type PolicyChoice } from '../fleet/catalogue.js';
 import { preset, PRESET_NAMES } from '../presets/presets.js';
 import { buildSimulation } from '../scenario/build.js';
 import { parseScenario, readScenario } from '../scenario/parse.js';
-import { loadPlugins } from '../scenario/plugins.js';
-import { readDocument } from '../scenario/read-document.js';
-import { plainName, type Scenario } from '../scenario/schema.js';
+import { loadPlugins } from '../fleet/plugins.js';
+import { readDocument } from '../fleet/read-document.js';
+import { plainName } from '../fleet/fields.js';
+import type { Scenario } from '../scenario/schema.js';
 import { InputFiles, type InputFile } from './input-files.js';
 import { type ParameterValue, withParameters } from './parameters.js';
 

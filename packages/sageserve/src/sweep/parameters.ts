@@ -1,5 +1,5 @@
 import { ConfigError } from '@sageserve/core';
-import type { PolicyChoice } from '../catalogue.js';
+import type { PolicyChoice } from '../fleet/catalogue.js';
 import type { Scenario, ScenarioInput } from '../scenario/schema.js';
 
 /** Names that lead to what every object of the language has in common. */

@@ -1,8 +1,8 @@
-import { DEFAULT_CATALOGUE } from '../catalogue.js';
+import { DEFAULT_CATALOGUE } from '../fleet/catalogue.js';
 import { MEASURES } from '../compare/comparison-rows.js';
 import { compareStrategies } from '../compare/run-comparison.js';
 import type { PreparationCache } from '../control/preparation-cache.js';
-import { loadPlugins } from '../scenario/plugins.js';
+import { loadPlugins } from '../fleet/plugins.js';
 import type { SweepTask } from './definition.js';
 import { checkInputs } from './input-files.js';
 

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { messageOf } from '@sageserve/core';
 import { guardConsole } from '../terminal.js';
 import { PreparationCache } from '../control/preparation-cache.js';
-import { leftBehind, tellOnce } from '../scenario/plugins.js';
+import { leftBehind, tellOnce } from '../fleet/plugins.js';
 import { busyMs, yieldToEventLoop } from '../wall-clock.js';
 import type { SweepTask } from './definition.js';
 import { type SweepMeasures, runSweepTask } from './run-task.js';

@@ -4,6 +4,7 @@ import {
   type DeferrableWork,
   type DemandForecast,
   type DemandKey,
+  type FleetSpec,
   type ModelId,
   modelId,
   PlacementGrid,
@@ -11,11 +12,19 @@ import {
   regionId,
   skuId,
   type TokenMix,
+  type WorkloadTier,
 } from '@sageserve/core';
 import { demandWindows } from '@sageserve/optimize';
-import type { SimulationConfig } from '@sageserve/sim';
-import { buildSimulation } from '../scenario/build.js';
-import { parseDurationMs, type Scenario } from '../scenario/schema.js';
+import { buildFleetSpec } from './build-fleet.js';
+import { parseDurationMs } from './duration.js';
+import type { Fleet } from './fleet-schema.js';
+
+/** A fleet, with shares of its traffic by tier where something is known of it. */
+export interface PlannedFleet extends Fleet {
+  readonly traffic?: {
+    readonly tiers: { readonly [T in WorkloadTier]?: number | undefined };
+  };
+}
 
 export interface PlacementInput {
   /** One for each model and region that has demand. */
@@ -28,17 +37,17 @@ export interface PlacementInput {
 }
 
 /**
- * The placement problem of a scenario's fleet for forecast demand. An instance carries the share
+ * The placement problem of a fleet for forecast demand. An instance carries the share
  * `placement.targetUtilization` of its throughput at the mix of tokens; starting one costs what it
  * is paid while it is redeployed. Throws `ConfigError` for a model without a mix, a deployment that
  * stands twice, or names that the scenario does not have.
  */
 export function placementProblem(
-  scenario: Scenario,
+  described: PlannedFleet,
   { forecasts, mix, current, deferrable }: PlacementInput,
-  fleet: SimulationConfig = buildSimulation(scenario, 'static'),
+  fleet: FleetSpec = buildFleetSpec(described, 'static'),
 ): PlacementProblem {
-  const { placement } = scenario;
+  const { placement } = described;
   const { regions, models } = fleet;
   const skus = fleet.skus.map((sku) => sku.skuId);
   const [M, R, K] = [models.length, regions.length, skus.length];
@@ -78,8 +87,8 @@ export function placementProblem(
   if (current !== undefined) checkDeployed(current, { models, regions, skus }, gpus);
   const capacity = grid(1, R, K);
   for (let r = 0; r < R; r++) for (let k = 0; k < K; k++) capacity.set(0, r, k, fleet.gpuCapacity[r]![k]!);
-  const fast = scenario.traffic.tiers['interactive-fast'] ?? 0;
-  const normal = scenario.traffic.tiers['interactive-normal'] ?? 0;
+  const fast = described.traffic?.tiers['interactive-fast'] ?? 0;
+  const normal = described.traffic?.tiers['interactive-normal'] ?? 0;
   const fastShare = grid(M, R, 1);
   fastShare.values.fill(fast + normal > 0 ? fast / (fast + normal) : 1);
   return {
@@ -100,9 +109,9 @@ export function placementProblem(
       ...(placement.demandBudget === undefined ? {} : { demandBudget: placement.demandBudget }),
     }),
     interactiveFastShare: fastShare,
-    flowUsdPerMillionTokens: flowPrices(scenario, M),
+    flowUsdPerMillionTokens: flowPrices(described, M),
     ...(deferrable === undefined ? {} : { deferrable }),
-    provisioningWindows: provisioningWindows(scenario, forecasts[0]!.forecast.stepMs),
+    provisioningWindows: provisioningWindows(described, forecasts[0]!.forecast.stepMs),
   };
 }
 
@@ -128,7 +137,7 @@ function checkDeployed(
 }
 
 /** Price of distance by round trip, `Infinity` where residency forbids. */
-function flowPrices({ regions, networkRttMs, placement }: Scenario, models: number): PlacementGrid {
+function flowPrices({ regions, networkRttMs, placement }: Fleet, models: number): PlacementGrid {
   const names = regions.map((region) => region.name);
   for (const [from, allowed] of Object.entries(placement.residency)) {
     const unknown = [from, ...allowed].find((name) => !names.includes(name));
@@ -151,7 +160,7 @@ function flowPrices({ regions, networkRttMs, placement }: Scenario, models: numb
   return prices;
 }
 
-function provisioningWindows({ regions, skus }: Scenario, stepMs: number): PlacementGrid {
+function provisioningWindows({ regions, skus }: Fleet, stepMs: number): PlacementGrid {
   const windows = new PlacementGrid(1, regions.length, skus.length);
   for (const [k, sku] of skus.entries())
     for (const [r] of regions.entries()) windows.set(0, r, k, Math.ceil(parseDurationMs(sku.redeploy)! / stepMs));

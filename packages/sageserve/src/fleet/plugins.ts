@@ -2,9 +2,9 @@ import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { messageOf, SageServeError } from '@sageserve/core';
-import type { Catalogue } from '../catalogue.js';
+import type { Catalogue } from './catalogue.js';
+import type { Fleet } from './fleet-schema.js';
 import { guarded } from './plugin-guards.js';
-import type { Scenario } from './schema.js';
 
 const KINDS = [
   'regionRouters',
@@ -65,25 +65,25 @@ export function tellOnce(message: string): void {
 }
 
 /**
- * A module that a scenario names exports by default what it adds to the catalogue: names →
+ * A module that a scenario or fleet names exports by default what it adds to the catalogue: names →
  * factories, by kind.
  */
 export type Plugin = { readonly [K in (typeof KINDS)[number]]?: Catalogue[K] };
 
 /**
- * Adds the policies of a scenario's plug-ins to a catalogue. Paths are relative to the scenario
+ * Adds the policies of a scenario's or fleet's plug-ins to a catalogue. Paths are relative to its
  * file, or to the working directory where there is none. Throws `SageServeError` (ERR_PLUGIN) with
  * the path for a module that can't be loaded or does not export a catalogue, and for a name that is
  * taken. Where `hashOf` knows what is in a file, one that has changed is loaded anew by a process
  * that had it before.
  */
 export function loadPlugins(
-  scenario: Pick<Scenario, 'plugins'>,
+  fleet: Pick<Fleet, 'plugins'>,
   file: string | undefined,
   catalogue: Catalogue,
   hashOf: (path: string) => string | undefined = () => undefined,
 ): Promise<Catalogue> {
-  return loadPluginFiles(scenario.plugins, file === undefined ? '.' : dirname(file), 'plugins', catalogue, hashOf);
+  return loadPluginFiles(fleet.plugins, file === undefined ? '.' : dirname(file), 'plugins', catalogue, hashOf);
 }
 
 /** The same for modules that are named elsewhere: `at` is the field or option that names them. */

@@ -1,4 +1,4 @@
-import { messageOf, TraceFormatError } from '@sageserve/core';
+import { TraceFormatError } from '@sageserve/core';
 import { readBytes } from '@sageserve/trace';
 import { csvParseRows } from 'd3-dsv';
 
@@ -15,12 +15,6 @@ export async function readWhole(path: string, mostMb: number): Promise<Buffer> {
     if (size > mostMb << 20) throw new Error(`it has more than ${mostMb} MB`);
   }
   return Buffer.concat(chunks);
-}
-
-/** Why a file could not be read, in words. */
-export function readFailure(cause: unknown): string {
-  const { code } = (cause ?? {}) as { code?: string };
-  return code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : messageOf(cause);
 }
 
 /**

@@ -21,7 +21,7 @@ import {
   WORKLOAD_TIERS,
 } from '@sageserve/core';
 import { levelsOf } from '@sageserve/forecast';
-import type { Catalogue, Strategy } from '../catalogue.js';
+import type { Catalogue, Strategy } from './catalogue.js';
 
 /**
  * What is known of a policy that somebody else wrote: its kind and name, and where it comes from.

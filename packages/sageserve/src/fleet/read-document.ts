@@ -1,7 +1,11 @@
 import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
 import { type Document, isAlias, isCollection, isNode, LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
-import { readFailure, readWhole } from '../input-file.js';
+import { readFailure } from './read-failure.js';
+import { readFile } from './read-file.js';
+
+/** What to say to somebody who wrote a field that there is not, by its name. */
+export type UnknownFieldHint = (field: string) => string | undefined;
 
 /**
  * Checks what a user wrote against a schema. `what` names the whole, `where` gives file, line and
@@ -13,6 +17,7 @@ export function checkDocument<S extends z.ZodType>(
   input: unknown,
   what: string,
   where: (path: readonly PropertyKey[]) => string = () => '',
+  hintOf: UnknownFieldHint = () => undefined,
 ): z.output<S> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
@@ -21,12 +26,14 @@ export function checkDocument<S extends z.ZodType>(
   const others = [...new Set(parsed.error.issues.map((other) => pathText(pathOf(other), what)))].filter(
     (other) => other !== pathText(path, what),
   );
+  const unknown = issue.code === 'unrecognized_keys';
+  const hint =
+    (unknown ? hintOf(String(path.at(-1))) : undefined) ??
+    (others.length > 0 ? `Wrong too: ${others.join(', ')}.` : undefined);
   throw new ConfigError(
     `${where(path)}${pathText(path, what)}`,
-    issue.code === 'unrecognized_keys' ? `is not a field of the ${what}` : deepest(issue),
-    {
-      ...(others.length > 0 ? { hint: `Wrong too: ${others.join(', ')}.` } : {}),
-    },
+    unknown ? `is not a field of the ${what}` : deepest(issue),
+    hint === undefined ? {} : { hint },
   );
 }
 
@@ -59,12 +66,23 @@ function pathText(path: readonly PropertyKey[], what: string): string {
 /** A scenario of hundreds of models is under a megabyte. */
 const MOST_MB = 8;
 
+export interface ReadDocumentOptions {
+  /** All of a file of so many megabytes at most: a host that has pipes brings a reader for them. */
+  readonly read?: (file: string, mostMb: number) => Promise<Uint8Array>;
+  readonly hintOf?: UnknownFieldHint;
+}
+
 /**
  * Reads a file, YAML or JSON, and checks it. Throws `SageServeError` (ERR_SCENARIO_FILE) for one
  * that can't be read, `ConfigError` with file, line and column for what is wrong in it.
  */
-export async function readDocument<S extends z.ZodType>(file: string, schema: S, what: string): Promise<z.output<S>> {
-  const text = await readText(file, what);
+export async function readDocument<S extends z.ZodType>(
+  file: string,
+  schema: S,
+  what: string,
+  { read = readFile, hintOf }: ReadDocumentOptions = {},
+): Promise<z.output<S>> {
+  const text = await readText(file, what, read);
   const lines = new LineCounter();
   const { document, value } = parse(file, text, lines);
   const where = (path: readonly PropertyKey[]): string => {
@@ -76,12 +94,12 @@ export async function readDocument<S extends z.ZodType>(file: string, schema: S,
     return `${file}: `;
   };
   refuseOddities(value, [], where, what, new Set());
-  return checkDocument(schema, value, what, where);
+  return checkDocument(schema, value, what, where, hintOf);
 }
 
-async function readText(file: string, what: string): Promise<string> {
+async function readText(file: string, what: string, read: NonNullable<ReadDocumentOptions['read']>): Promise<string> {
   try {
-    return (await readWhole(file, MOST_MB)).toString('utf8');
+    return Buffer.from(await read(file, MOST_MB)).toString('utf8');
   } catch (cause) {
     throw new SageServeError('ERR_SCENARIO_FILE', `can't read the ${what} ${file}: ${readFailure(cause)}`, { cause });
   }

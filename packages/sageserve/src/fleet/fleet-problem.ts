@@ -1,34 +1,45 @@
 import {
+  type BacklogSnapshot,
   type DeferrableWork,
+  type DemandForecast,
+  type DemandKey,
   type FleetSnapshot,
+  type FleetSpec,
   type ModelId,
   MS_PER_HOUR,
   PlacementGrid,
   type PlacementProblem,
   type TokenMix,
 } from '@sageserve/core';
-import type { PlanningInput } from '@sageserve/controller';
-import type { SimulationConfig } from '@sageserve/sim';
-import type { StrategyPlanning } from '../catalogue.js';
-import { placementProblem } from '../placement/placement-problem.js';
-import type { Scenario } from '../scenario/schema.js';
-import { deploymentKey, type MeasuredCapacities } from './measure-capacity.js';
+import type { StrategyPlanning } from './catalogue.js';
+import { deploymentKey, type MeasuredCapacities } from './measured-capacity.js';
+import { placementProblem, type PlannedFleet } from './placement-problem.js';
 
 const S_PER_HOUR = 3_600;
 
+/** What a control loop sees when it plans. */
+export interface PlanningView {
+  readonly fleet: FleetSnapshot;
+  /** One for each model and region that could be forecast. */
+  readonly forecasts: readonly { readonly key: DemandKey; readonly forecast: DemandForecast }[];
+  /** Mean shape of each model's requests of late. */
+  readonly mix: ReadonlyMap<ModelId, TokenMix>;
+  readonly backlog: readonly BacklogSnapshot[];
+}
+
 /**
  * Makes the integer program's data for a fleet as a control loop sees it: speeds and prices of the
- * scenario, what is held and which GPUs there are from the snapshot, non-interactive work as the
+ * fleet, what is held and which GPUs there are from the snapshot, non-interactive work as the
  * strategy plans it.
  */
 export function fleetProblem(
-  scenario: Scenario,
-  fleet: SimulationConfig,
+  described: PlannedFleet,
+  fleet: FleetSpec,
   planning: StrategyPlanning,
   demandQuantile: number,
   capacity: MeasuredCapacities,
-): (input: PlanningInput) => PlacementProblem {
-  const adjusted: Scenario = { ...scenario, placement: { ...scenario.placement, demandQuantile } };
+): (input: PlanningView) => PlacementProblem {
+  const adjusted: PlannedFleet = { ...described, placement: { ...described.placement, demandQuantile } };
   return (input) => {
     const { forecasts } = input;
     // Of a model whose requests can all wait nothing interactive is seen: it is planned with the
@@ -36,7 +47,7 @@ export function fleetProblem(
     const mix = new Map([...measuredMix(fleet, capacity), ...input.mix]);
     const problem = placementProblem(
       adjusted,
-      { forecasts, mix, deferrable: deferrableWork({ ...input, mix }, planning, scenario) },
+      { forecasts, mix, deferrable: deferrableWork({ ...input, mix }, planning, described) },
       fleet,
     );
     return withFleet(
@@ -46,7 +57,7 @@ export function fleetProblem(
   };
 }
 
-function measuredMix(fleet: SimulationConfig, capacity: MeasuredCapacities): [ModelId, TokenMix][] {
+function measuredMix(fleet: FleetSpec, capacity: MeasuredCapacities): [ModelId, TokenMix][] {
   return fleet.endpoints.flatMap(({ model, sku, gpusPerInstance }) => {
     const measured = capacity.get(deploymentKey(model, sku, gpusPerInstance));
     return measured === undefined ? [] : [[model, measured.mix]];
@@ -59,8 +70,8 @@ function measuredMix(fleet: SimulationConfig, capacity: MeasuredCapacities): [Mo
  */
 function speeds(
   { models, skus }: PlacementProblem,
-  fleet: SimulationConfig,
-  mix: PlanningInput['mix'],
+  fleet: FleetSpec,
+  mix: PlanningView['mix'],
   capacity: MeasuredCapacities,
   headroom: number,
 ): PlacementGrid {
@@ -108,15 +119,15 @@ function withFleet(problem: PlacementProblem, { endpoints, capacity }: FleetSnap
 }
 
 function deferrableWork(
-  { backlog, mix }: PlanningInput,
+  { backlog, mix }: PlanningView,
   { deferrable }: StrategyPlanning,
-  scenario: Scenario,
+  described: PlannedFleet,
 ): DeferrableWork[] {
   const work = backlog.map(({ modelId, requests, promptTokens, arrivedTokensPerS }): DeferrableWork => {
     if (deferrable === 'buffer')
       return {
         modelId,
-        tokens: Math.round((arrivedTokensPerS ?? 0) * S_PER_HOUR * scenario.placement.nonInteractiveBuffer),
+        tokens: Math.round((arrivedTokensPerS ?? 0) * S_PER_HOUR * described.placement.nonInteractiveBuffer),
         dueInMs: MS_PER_HOUR,
       };
     const shape = mix.get(modelId);

@@ -1,25 +1,21 @@
 import { type BacklogSnapshot, type DemandForecast, modelId, regionId, skuId } from '@sageserve/core';
-import type { PlanningInput } from '@sageserve/controller';
 import { fakeEndpoint, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
-import type { StrategyPlanning } from '../catalogue.js';
-import { buildSimulation } from '../scenario/build.js';
-import { parseScenario } from '../scenario/parse.js';
-import { fleetProblem } from './fleet-problem.js';
-import { deploymentKey, type MeasuredCapacities } from './measure-capacity.js';
+import { buildFleetSpec } from './build-fleet.js';
+import type { StrategyPlanning } from './catalogue.js';
+import { fleetProblem, type PlanningView } from './fleet-problem.js';
+import { deploymentKey, type MeasuredCapacities } from './measured-capacity.js';
+import { parseFleet } from './read-fleet.js';
 
 const SKUS = ['a100-80gb', 'h100-80gb'];
 const MODELS = ['llama-3.1-8b', 'llama-2-70b'];
 const REGIONS = ['eastus', 'westus'];
-const scenario = parseScenario({
+const described = parseFleet({
   name: 'problem',
-  duration: '3h',
-  traffic: { requestsPerDay: 1_000 },
-  regions: REGIONS.map((name) => ({ name, share: 0.5, gpus: Object.fromEntries(SKUS.map((sku) => [sku, 64])) })),
+  regions: REGIONS.map((name) => ({ name, gpus: Object.fromEntries(SKUS.map((sku) => [sku, 64])) })),
   skus: SKUS.map((name, k) => ({ name, usdPerGpuHour: 2 + k })),
   models: MODELS.map((name, m) => ({
     name,
-    share: 0.5,
     deployments: SKUS.map((sku) => ({
       sku,
       gpusPerInstance: m === 0 ? 1 : 8,
@@ -29,7 +25,7 @@ const scenario = parseScenario({
     })),
   })),
 });
-const fleet = buildSimulation(scenario, 'static');
+const fleet = buildFleetSpec(described, 'static');
 
 /**
  * 100 tokens/s × (1 + its position) as the mean, ten times that at 0.9 and a hundred times at 0.99.
@@ -61,7 +57,7 @@ const mix = new Map(
 
 function problemOf(
   planning: Partial<StrategyPlanning> = {},
-  input: Partial<PlanningInput> = {},
+  input: Partial<PlanningView> = {},
   capacity: MeasuredCapacities = new Map(),
   demandQuantile = 0.9,
 ) {
@@ -91,13 +87,13 @@ function problemOf(
   );
   const snapshot = { ...fakeFleet(endpoints), capacity: capacityOf };
   const make = fleetProblem(
-    scenario,
+    described,
     fleet,
     { windows: 'peak', deferrable: { drainHours: 6 }, headroom: 0, ...planning },
     demandQuantile,
     capacity,
   );
-  return make({ nowMs: 0, fleet: snapshot, forecasts, mix, backlog: [], ...input });
+  return make({ fleet: snapshot, forecasts, mix, backlog: [], ...input });
 }
 
 describe('fleetProblem', () => {
@@ -178,7 +174,7 @@ describe('fleetProblem', () => {
     expect(problemOf({}, { backlog }).deferrable).toEqual([
       { modelId: MODELS[0], tokens: 4_000, dueInMs: 6 * 3_600_000 },
     ]);
-    const share = scenario.placement.nonInteractiveBuffer;
+    const share = described.placement.nonInteractiveBuffer;
     expect(problemOf({ deferrable: 'buffer' }, { backlog }).deferrable).toEqual([
       { modelId: MODELS[0], tokens: Math.round(36_000 * share), dueInMs: 3_600_000 },
       { modelId: MODELS[1], tokens: Math.round(72_000 * share), dueInMs: 3_600_000 },
