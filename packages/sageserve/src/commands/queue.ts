@@ -1,4 +1,6 @@
-import type { RunQueue } from '../queue/run-queue.js';
+import { askDatabase } from '../queue/database.js';
+import { runQueueWorker } from '../queue/queue-worker.js';
+import { RunQueue } from '../queue/run-queue.js';
 import type { SweepRun } from '../sweep/definition.js';
 import { holdForOthers } from '../ending.js';
 import { count, decimal, plural, table } from '../format.js';
@@ -22,7 +24,6 @@ const nameOf = ({ scenario, strategy, seed }: Pick<SweepRun, 'scenario' | 'strat
 
 /** `sageserve worker`: takes runs from a queue. */
 export async function workerCommand(options: WorkerOptions, version: string, signal: AbortSignal): Promise<void> {
-  const { runQueueWorker } = await import('../queue/queue-worker.js');
   const cores = coresOf(options.cores);
   let runs = 0;
   console.error(
@@ -59,10 +60,6 @@ export async function workerCommand(options: WorkerOptions, version: string, sig
 }
 
 async function withQueue(url: string | undefined, action: (queue: RunQueue) => Promise<void>): Promise<void> {
-  const [{ RunQueue }, { askDatabase }] = await Promise.all([
-    import('../queue/run-queue.js'),
-    import('../queue/database.js'),
-  ]);
   const address = urlOf(url);
   const queue = await RunQueue.open(address);
   try {

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { basename, extname } from 'node:path';
 import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
+import { askDatabase } from '../queue/database.js';
+import { RunQueue } from '../queue/run-queue.js';
 import { sweepPage } from '../reports/sweep-page.js';
 import { leftovers } from '../fleet/plugins.js';
 import { analyseSweep, type AttainmentTargets } from '../sweep/analysis.js';
@@ -142,10 +144,6 @@ async function putOnQueue(
   missing: readonly SweepRun[],
   signal: AbortSignal,
 ): Promise<void> {
-  const [{ RunQueue }, { askDatabase }] = await Promise.all([
-    import('../queue/run-queue.js'),
-    import('../queue/database.js'),
-  ]);
   const queue = await RunQueue.open(url);
   try {
     const added = await askDatabase(url, () => queue.submit(sweep.name, version, missing), signal);
@@ -169,10 +167,6 @@ async function waitForQueue(
   folder: SweepFolder,
   signal: AbortSignal,
 ): Promise<Failure[]> {
-  const [{ RunQueue }, { askDatabase }] = await Promise.all([
-    import('../queue/run-queue.js'),
-    import('../queue/database.js'),
-  ]);
   const queue = await RunQueue.open(url);
   const total = sweep.runs.length;
   const open = new Map(missing.map((run) => [run.key, run]));

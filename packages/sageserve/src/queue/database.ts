@@ -1,5 +1,6 @@
 import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
-import pg from 'pg';
+import type pg from 'pg';
+import { queueLibraries } from './queue-libraries.js';
 import { shownUrl, withoutSecrets } from './shown-url.js';
 
 /** Schema of the job queue, apart from other users of graphile-worker in the same database. */
@@ -13,7 +14,7 @@ const SETUP_LOCK = 0x5a9e0001;
 
 /**
  * Opens a pool of connections and makes the tables. Throws `ConfigError` that says why, without the
- * password.
+ * password, and `MissingDependencyError` where the client is not installed.
  */
 export async function openDatabase(url: string, connections = 4): Promise<pg.Pool> {
   if (!/^postgres(ql)?:\/\//.test(url))
@@ -21,9 +22,10 @@ export async function openDatabase(url: string, connections = 4): Promise<pg.Poo
       '--queue',
       `must be the URL of a PostgreSQL database, such as postgres://user@host:5432/name`,
     );
+  const { pg: client } = await queueLibraries();
   let pool: pg.Pool;
   try {
-    pool = new pg.Pool({
+    pool = new client.Pool({
       connectionString: url,
       max: connections,
       application_name: 'sageserve',
@@ -36,8 +38,8 @@ export async function openDatabase(url: string, connections = 4): Promise<pg.Poo
   // A connection that breaks while nobody uses it is replaced.
   pool.on('error', () => undefined);
   // One that breaks while it is used fails what uses it.
-  pool.on('connect', (client) => {
-    client.on('error', () => undefined);
+  pool.on('connect', (connection) => {
+    connection.on('error', () => undefined);
   });
   try {
     await makeTables(pool);

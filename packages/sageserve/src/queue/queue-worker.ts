@@ -1,13 +1,22 @@
 import { hostname } from 'node:os';
 import { messageOf, SageServeError } from '@sageserve/core';
-import { run } from 'graphile-worker';
-import pg from 'pg';
+import type pg from 'pg';
 import { SweepPool } from '../sweep/pool.js';
 import type { SweepTask } from '../sweep/definition.js';
 import type { SweepMeasures } from '../sweep/run-task.js';
 import { pause, repeatedly, wallClockMs, within } from '../wall-clock.js';
 import { askDatabase, inTransaction, JOBS_SCHEMA, openDatabase, queueFailure } from './database.js';
-import { announce, giveBack, type QueuedRun, releaseDead, RunQueue, SILENT, storable, taskName } from './run-queue.js';
+import {
+  announce,
+  giveBack,
+  type QueuedRun,
+  releaseDead,
+  RunQueue,
+  silentLogger,
+  storable,
+  taskName,
+} from './run-queue.js';
+import { queueLibraries } from './queue-libraries.js';
 import { withoutSecrets } from './shown-url.js';
 
 /** How often the queue is asked for work that nobody announced, and dead workers are looked for. */
@@ -55,7 +64,8 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
   const queue = await RunQueue.open(url);
   // Each run under way may ask, and graphile-worker listens and fetches.
   const connections = await openDatabase(url, cores + 4);
-  const alive = new pg.Client({ connectionString: url, application_name: 'sageserve worker', keepAlive: true });
+  const { pg: client, graphile } = await queueLibraries();
+  const alive = new client.Client({ connectionString: url, application_name: 'sageserve worker', keepAlive: true });
   const pool = new SweepPool<Item>(cores);
   const ended = new AbortController();
   const stopped = AbortSignal.any([signal, ended.signal]);
@@ -134,10 +144,10 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
         putAway?.();
       }
     };
-    const runner = await run({
+    const runner = await graphile.run({
       pgPool: connections,
       schema: JOBS_SCHEMA,
-      logger: SILENT,
+      logger: await silentLogger(),
       concurrency: cores,
       noHandleSignals: true,
       pollInterval: POLL_MS,

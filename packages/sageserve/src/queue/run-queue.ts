@@ -1,9 +1,10 @@
 import { ConfigError, oddArithmetic } from '@sageserve/core';
-import { Logger, makeWorkerUtils, type WorkerUtils } from 'graphile-worker';
+import type { Logger, WorkerUtils } from 'graphile-worker';
 import type pg from 'pg';
 import type { SweepRun } from '../sweep/definition.js';
 import type { SweepMeasures } from '../sweep/run-task.js';
 import { ALIVE_LOCK, inTransaction, JOBS_SCHEMA, openDatabase, queueFailure, RELEASE_LOCK } from './database.js';
+import { queueLibraries } from './queue-libraries.js';
 import { withoutSecrets } from './shown-url.js';
 
 /** A run that fails this often is given up. */
@@ -16,7 +17,10 @@ const UNHEARD_S = 30;
 const AT_ONCE = 500;
 
 /** graphile-worker says nothing: its events are told by the commands. */
-export const SILENT = new Logger(() => () => undefined);
+export async function silentLogger(): Promise<Logger> {
+  const { graphile } = await queueLibraries();
+  return new graphile.Logger(() => () => undefined);
+}
 
 /** What a sweep on the queue has come to. */
 interface SweepStatus {
@@ -91,7 +95,12 @@ export class RunQueue {
   static async open(url: string): Promise<RunQueue> {
     const pool = await openDatabase(url);
     try {
-      const utils = await makeWorkerUtils({ pgPool: pool, schema: JOBS_SCHEMA, logger: SILENT });
+      const { graphile } = await queueLibraries();
+      const utils = await graphile.makeWorkerUtils({
+        pgPool: pool,
+        schema: JOBS_SCHEMA,
+        logger: await silentLogger(),
+      });
       await utils.migrate();
       return new RunQueue(pool, utils);
     } catch (cause) {
