@@ -1,9 +1,14 @@
-import { askDatabase } from '../queue/database.js';
-import { runQueueWorker } from '../queue/queue-worker.js';
-import { RunQueue } from '../queue/run-queue.js';
-import type { SweepRun } from '../sweep/definition.js';
+import {
+  askDatabase,
+  count,
+  decimal,
+  plural,
+  RunQueue,
+  runQueueWorker,
+  type SweepRun,
+  table,
+} from '@sageserve/experiments';
 import { holdForOthers } from '../ending.js';
-import { count, decimal, plural, table } from '../format.js';
 import { urlOf } from './queue-url.js';
 import { coresOf } from './sweep.js';
 

@@ -3,13 +3,11 @@ import { join } from 'node:path';
 import { ConfigError, type DemandSeries, WORKLOAD_TIERS } from '@sageserve/core';
 import type { EndpointSample, RequestOutcome, RequestTable, SimulationConfig, SimulationResult } from '@sageserve/sim';
 import type { JournalSink } from '@sageserve/controller';
-import { demandCsv } from '../demand/demand-csv.js';
-import type { Scenario } from '../scenario/schema.js';
-import { JournalFile } from './journal-file.js';
 import { cantWrite, makeBeside } from '@sageserve/trace';
+import { makeFolder as makeFolders, OutputFile, placeOf } from '@sageserve/experiments';
+import { demandCsv, type Scenario } from '@sageserve/scenario';
+import { JournalFile } from './journal-file.js';
 import { notComplete, noteMade } from '../ending.js';
-import { OutputFile } from '../output/output-file.js';
-import { makeFolder as makeFolders, placeOf } from '../output/result-place.js';
 import { takePlace } from './output-file.js';
 import { openResultTable, REQUEST_COLUMNS, type ResultTable, TIMESERIES_COLUMNS } from './table-file.js';
 

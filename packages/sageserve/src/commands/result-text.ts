@@ -1,7 +1,7 @@
 import { WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
 import type { RequestReport } from '@sageserve/metrics';
 import type { SimulationResult } from '@sageserve/sim';
-import { count, decimal, NONE, percent, table, time } from '../format.js';
+import { count, decimal, NONE, percent, table, time } from '@sageserve/experiments';
 
 export interface StrategyResult {
   readonly strategy: string;

@@ -1,22 +1,30 @@
 import { availableParallelism } from 'node:os';
 import { basename, extname } from 'node:path';
 import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
-import { askDatabase } from '../queue/database.js';
-import { RunQueue } from '../queue/run-queue.js';
-import { sweepPage } from '../reports/sweep-page.js';
-import { leftovers } from '../fleet/plugins.js';
-import { analyseSweep, type AttainmentTargets } from '../sweep/analysis.js';
-import { readSweep, type Sweep, type SweepRun } from '../sweep/definition.js';
-import { SweepPool } from '../sweep/pool.js';
-import { type FinishedRun, SweepFolder } from '../sweep/sweep-folder.js';
-import { sweepText } from '../sweep/sweep-text.js';
+import {
+  analyseSweep,
+  askDatabase,
+  type AttainmentTargets,
+  count,
+  decimal,
+  type FinishedRun,
+  jsonPieces,
+  plural,
+  printPieces,
+  readSweep,
+  RunQueue,
+  type Sweep,
+  SweepFolder,
+  sweepPage,
+  SweepPool,
+  type SweepRun,
+  sweepText,
+} from '@sageserve/experiments';
+import { leftovers } from '@sageserve/fleet';
 import { notComplete, noteMade } from '../ending.js';
 import { pause, wallClockMs } from '../wall-clock.js';
-import { count, decimal, plural } from '../format.js';
-import { jsonPieces } from '../output/json-pieces.js';
 import { urlOf } from './queue-url.js';
 import { SweepProgress } from './sweep-progress.js';
-import { printPieces } from '../terminal.js';
 
 export interface SweepOptions {
   readonly out?: string;

@@ -1,5 +1,5 @@
 import { type ParquetColumn, ParquetTable } from '@sageserve/trace';
-import { OutputFile } from '../output/output-file.js';
+import { OutputFile } from '@sageserve/experiments';
 
 const FLUSH_CHARACTERS = 1 << 18;
 
