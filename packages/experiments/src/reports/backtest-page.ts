@@ -1,5 +1,7 @@
 import type { BacktestResult } from '@sageserve/forecast';
 import { quoted } from '@sageserve/scenario';
+import { browserScript } from '../browser-script.js';
+import type { BacktestData, BacktestSeries } from './backtest-data.js';
 import { chartAssets, embeddedJson, escapeHtml, PAGE_STYLE } from './page.js';
 
 /** Forecasts and what came, one row for each bucket that was forecast. */
@@ -21,29 +23,13 @@ export function backtestCsv(results: readonly BacktestResult[]): string {
   return text;
 }
 
-/** What the page's script draws. */
-interface PageSeries {
-  readonly name: string;
-  /** Seconds since 1970. */
-  readonly times: readonly number[];
-  readonly actual: readonly (number | null)[];
-  readonly methods: readonly {
-    readonly name: string;
-    readonly summary: Readonly<Record<string, string>>;
-    readonly median: readonly (number | null)[];
-    readonly low: readonly (number | null)[];
-    readonly high: readonly (number | null)[];
-    readonly answeredBy: readonly string[];
-  }[];
-}
-
 /**
  * A page of its own, without anything to load: actual demand against each forecast with its band of
  * 80 %, and the hours in which it missed most.
  */
 export async function backtestPage(results: readonly BacktestResult[], source: string, unit: string): Promise<string> {
-  const { script, style } = await chartAssets();
-  const data = { source, unit, series: pageSeries(results) };
+  const [{ script, style }, drawing] = await Promise.all([chartAssets(), browserScript('backtest')]);
+  const data: BacktestData = { source, unit, series: seriesOf(results) };
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -65,13 +51,13 @@ export async function backtestPage(results: readonly BacktestResult[], source: s
 <table id="misses"></table>
 <script>${script}</script>
 <script type="application/json" id="data">${embeddedJson(data)}</script>
-<script>${PAGE_SCRIPT}</script>
+<script>${drawing}</script>
 </body>
 </html>
 `;
 }
 
-function pageSeries(results: readonly BacktestResult[]): PageSeries[] {
+function seriesOf(results: readonly BacktestResult[]): BacktestSeries[] {
   const bySeries = new Map<string, BacktestResult[]>();
   for (const result of results) {
     const name = result.key.regionId === 'all' ? result.key.modelId : `${result.key.modelId} in ${result.key.regionId}`;
@@ -117,47 +103,3 @@ function pageSeries(results: readonly BacktestResult[]): PageSeries[] {
     };
   });
 }
-
-/** Runs in the reader's browser. */
-const PAGE_SCRIPT = String.raw`
-const data = JSON.parse(document.getElementById('data').textContent);
-const $ = (id) => document.getElementById(id);
-const format = (x) => x == null ? '–' : x.toLocaleString('en-US', { maximumSignificantDigits: 4 });
-const when = (s) => new Date(s * 1000).toISOString().slice(0, 16).replace('T', ' ');
-const options = (select, names) => select.replaceChildren(...names.map((name, i) => new Option(name, i)));
-options($('series'), data.series.map((s) => s.name));
-let chart;
-function methodsOf() { options($('method'), data.series[$('series').value].methods.map((m) => m.name)); draw(); }
-function table(element, head, rows) {
-  element.replaceChildren();
-  const line = (parent, tag, cells) => { const tr = parent.insertRow(); for (const text of cells) { const c = document.createElement(tag); c.textContent = text; tr.append(c); } };
-  line(element.createTHead(), 'th', head);
-  const body = element.createTBody();
-  for (const row of rows) line(body, 'td', row);
-}
-function draw() {
-  const s = data.series[$('series').value], m = s.methods[$('method').value];
-  chart?.destroy();
-  const line = (label, more) => ({ label, value: (u, v) => format(v), points: { show: false }, ...more });
-  chart = new uPlot({
-    width: Math.min(1160, document.body.clientWidth), height: 420,
-    tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), 'Etc/UTC'),
-    scales: { y: { range: (u, min, max) => [0, max * 1.05] } },
-    axes: [{}, { label: data.unit, size: 80, values: (u, v) => v.map(format) }],
-    series: [{ label: 'time (UTC)', value: (u, v) => v == null ? '–' : when(v) },
-      line('actual', { stroke: '#111', width: 2.5 }), line('median', { stroke: '#b3420e', width: 1.5, dash: [8, 4] }),
-      line('0.9 quantile', { stroke: '#1f5f99', width: 1.2, dash: [2, 3] }), line('0.1 quantile', { stroke: 'rgba(31,95,153,.35)', width: 1 })],
-    bands: [{ series: [3, 4], fill: 'rgba(31,95,153,.16)' }],
-  }, [s.times, s.actual, m.median, m.high, m.low], $('chart'));
-  table($('accuracy'), ['method', ...Object.keys(m.summary)], s.methods.map((x) => [x.name, ...Object.values(x.summary)]));
-  const misses = s.times.map((t, i) => ({ t, actual: s.actual[i], median: m.median[i], by: m.answeredBy[i] })).filter((x) => x.actual != null)
-    .sort((a, b) => Math.abs(b.actual - b.median) - Math.abs(a.actual - a.median)).slice(0, 12);
-  table($('misses'), ['time (UTC)', 'actual', 'forecast', 'off by', 'answered by'], misses.map((x) => [when(x.t), format(x.actual), format(x.median), format(x.median - x.actual), x.by]));
-  const csv = ['time,actual,median,q0.1,q0.9', ...s.times.map((t, i) => [new Date(t * 1000).toISOString(), s.actual[i] ?? '', m.median[i], m.low[i], m.high[i]].join(','))].join('\n');
-  if ($('csv').href.startsWith('blob:')) URL.revokeObjectURL($('csv').href);
-  $('csv').href = URL.createObjectURL(new Blob([csv], { type: 'text/csv' }));
-}
-$('series').onchange = methodsOf;
-$('method').onchange = draw;
-methodsOf();
-`;

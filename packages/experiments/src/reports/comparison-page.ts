@@ -4,7 +4,8 @@ import { type Comparison, TIER_LABELS } from '../compare/comparison-rows.js';
 import { estimateText } from '../compare/comparison-text.js';
 import type { ComparedRun } from '../compare/run-comparison.js';
 import { DISTRIBUTION_LEVELS, type RunRecord } from '../compare/run-record.js';
-import { type BarFigure, type Figure, figuresPage, type LineFigure } from './figures-page.js';
+import type { BarFigure, Figure, LineFigure } from './figure.js';
+import { figuresPage } from './figures-page.js';
 import { escapeHtml } from './page.js';
 
 /** LT-UA at one gap threshold. */

@@ -1,56 +1,6 @@
-import { FIGURES_SCRIPT } from './figures-script.js';
+import type { Figure } from './figure.js';
+import { browserScript } from '../browser-script.js';
 import { chartAssets, embeddedJson, escapeHtml, PAGE_STYLE } from './page.js';
-
-/** A chart of lines over one axis. */
-export interface LineFigure {
-  readonly kind: 'lines';
-  readonly title: string;
-  readonly note: string;
-  readonly x: { readonly label: string; readonly values: readonly number[]; readonly log?: boolean };
-  readonly y: string;
-  readonly log?: boolean;
-  /** Several sets of lines to choose from, such as tiers. */
-  readonly views: readonly {
-    readonly name: string;
-    readonly series: readonly { readonly name: string; readonly values: readonly (number | null)[] }[];
-  }[];
-}
-
-/** A chart of grouped bars. */
-export interface BarFigure {
-  readonly kind: 'bars';
-  readonly title: string;
-  readonly note: string;
-  readonly y: string;
-  readonly groups: readonly string[];
-  readonly series: readonly { readonly name: string; readonly values: readonly number[] }[];
-  /** Bars of a group end to end instead of side by side. */
-  readonly stacked?: boolean;
-}
-
-/** A chart of points over two axes, with a line along those that no other beats. */
-export interface ScatterFigure {
-  readonly kind: 'scatter';
-  readonly title: string;
-  readonly note: string;
-  readonly x: string;
-  readonly y: string;
-  /** A level of y that matters. */
-  readonly line?: number;
-  readonly lineLabel?: string;
-  readonly series: readonly {
-    readonly name: string;
-    readonly points: readonly {
-      readonly name: string;
-      readonly x: number;
-      readonly y: number;
-      readonly front: boolean;
-      readonly best: boolean;
-    }[];
-  }[];
-}
-
-export type Figure = LineFigure | BarFigure | ScatterFigure;
 
 /**
  * A page of its own, without anything to load: figures, each with its data, and a table, whose rows
@@ -63,7 +13,7 @@ export async function figuresPage(page: {
   readonly figures: readonly Figure[];
   readonly table: string;
 }): Promise<string> {
-  const { script, style } = await chartAssets();
+  const [{ script, style }, drawing] = await Promise.all([chartAssets(), browserScript('figures')]);
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -85,7 +35,7 @@ svg text { font: 12px system-ui, sans-serif; } .key { display: inline-block; mar
 <table id="table">${page.table}</table>
 <script>${script}</script>
 <script type="application/json" id="data">${embeddedJson(page.figures)}</script>
-<script>${FIGURES_SCRIPT}</script>
+<script>${drawing}</script>
 </body>
 </html>
 `;

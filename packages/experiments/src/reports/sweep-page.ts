@@ -2,7 +2,8 @@ import { estimateText } from '../compare/comparison-text.js';
 import type { MainEffect, SweepAnalysis, SweepSetting } from '../sweep/analysis.js';
 import type { Sweep } from '../sweep/definition.js';
 import { MOST_LEVELS, settingText } from '../sweep/sweep-text.js';
-import { type BarFigure, type Figure, figuresPage, type ScatterFigure } from './figures-page.js';
+import type { BarFigure, Figure, ScatterFigure } from './figure.js';
+import { figuresPage } from './figures-page.js';
 import { escapeHtml } from './page.js';
 
 /** Rows that a browser shows at once. */
