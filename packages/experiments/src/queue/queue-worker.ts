@@ -66,7 +66,7 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
   const connections = await openDatabase(url, cores + 4);
   const { pg: client, graphile } = await queueLibraries();
   const alive = new client.Client({ connectionString: url, application_name: 'sageserve worker', keepAlive: true });
-  const pool = new SweepPool<Item>(cores);
+  const pool = await SweepPool.open<Item>(cores);
   const ended = new AbortController();
   const stopped = AbortSignal.any([signal, ended.signal]);
   let lost: Error | undefined;

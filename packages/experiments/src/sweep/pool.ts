@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '@sageserve/core';
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import type { SweepTask } from './definition.js';
 import type { WorkerResult, WorkerTask } from './sweep-worker.js';
 
@@ -25,11 +25,18 @@ export class SweepPool<T extends { readonly task: SweepTask }> {
   readonly #progress: Float64Array;
   readonly #at: (T | undefined)[];
 
-  constructor(cores: number) {
+  private constructor(cores: number, pool: Piscina<WorkerTask, WorkerResult>) {
     this.cores = cores;
+    this.#pool = pool;
     this.#progress = new Float64Array(new SharedArrayBuffer(cores * 2 * Float64Array.BYTES_PER_ELEMENT));
     this.#at = new Array<T | undefined>(cores).fill(undefined);
-    this.#pool = new Piscina<WorkerTask, WorkerResult>({
+  }
+
+  /** Starts so many threads. */
+  static async open<T extends { readonly task: SweepTask }>(cores: number): Promise<SweepPool<T>> {
+    // Whoever imports this package for something else does not wait for it.
+    const { Piscina } = await import('piscina');
+    const pool = new Piscina<WorkerTask, WorkerResult>({
       filename: fileURLToPath(new URL('sweep-worker.js', import.meta.url)),
       minThreads: cores,
       maxThreads: cores,
@@ -37,6 +44,7 @@ export class SweepPool<T extends { readonly task: SweepTask }> {
       idleTimeout: Infinity,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
     });
+    return new SweepPool<T>(cores, pool);
   }
 
   /** Requests that the runs under way have simulated, and what every thread is at. */

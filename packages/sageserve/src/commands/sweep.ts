@@ -113,7 +113,7 @@ async function runMissing(
   total: number,
   signal: AbortSignal,
 ): Promise<Failure[]> {
-  const pool = new SweepPool<SweepRun>(Math.min(cores, missing.length));
+  const pool = await SweepPool.open<SweepRun>(Math.min(cores, missing.length));
   const progress = new SweepProgress(pool, total, total - missing.length);
   const startMs = wallClockMs();
   const failures: Failure[] = [];
