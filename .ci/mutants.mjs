@@ -25,10 +25,10 @@ const rooms = new Map();
 const survivors = [];
 for (const [file, { mutants, source }] of Object.entries(files)) {
   const lines = source.split('\n');
-  const room = /fleet|spot-pool/.test(file)
-    ? 'sim: fleet'
-    : /planning|fleet-problem|demand-mix/.test(file)
-      ? 'planning'
+  const room = /planning|fleet-problem|demand-mix/.test(file)
+    ? 'planning'
+    : /fleet|spot-pool/.test(file)
+      ? 'sim: fleet'
       : file.split('/')[1];
   const counts = rooms.get(room) ?? { killed: 0, survived: 0 };
   rooms.set(room, counts);

@@ -12,18 +12,24 @@ const allowed = {
   testing: ['core'],
   controller: ['core', 'metrics'],
   sim: ['core', 'trace', 'perf', 'metrics'],
+  fleet: ['core', 'perf', 'forecast', 'forecast-tfjs', 'optimize', 'routing', 'scaling'],
+  // Policies come through fleet.
+  scenario: ['core', 'trace', 'metrics', 'forecast', 'sim', 'controller', 'fleet'],
+  experiments: ['core', 'trace', 'metrics', 'forecast', 'sim', 'controller', 'fleet', 'scenario'],
   sageserve: [
     'core',
     'trace',
     'perf',
     'metrics',
     'forecast',
-    'forecast-tfjs',
     'optimize',
     'routing',
     'scaling',
     'sim',
     'controller',
+    'fleet',
+    'scenario',
+    'experiments',
   ],
 };
 

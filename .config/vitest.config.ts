@@ -5,12 +5,14 @@ import { defineConfig } from 'vitest/config';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 // Tests run on the sources; what is built and packed is tested apart.
-const alias = Object.fromEntries(
-  readdirSync(`${root}packages`).map((name) => [
-    name === 'sageserve' ? 'sageserve' : `@sageserve/${name}`,
-    `${root}packages/${name}/src/index.ts`,
-  ]),
-);
+const alias = readdirSync(`${root}packages`).flatMap((name) => {
+  const published = name === 'sageserve' ? 'sageserve' : `@sageserve/${name}`;
+  return [
+    { find: new RegExp(`^${published}$`), replacement: `${root}packages/${name}/src/index.ts` },
+    // What a package has beside its index is one file of that name.
+    { find: new RegExp(`^${published}/([a-z-]+)$`), replacement: `${root}packages/${name}/src/$1.ts` },
+  ];
+});
 
 export default defineConfig({
   root,

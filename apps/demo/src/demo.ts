@@ -9,6 +9,7 @@
 import { createControlLoop, type JournalEntry, type PlanningInput } from '@sageserve/controller';
 import {
   type CountedEndpoint,
+  DEFAULT_ACQUISITION,
   isCounted,
   modelId,
   MS_PER_DAY,
@@ -34,7 +35,7 @@ import {
   createUtilizationRouter,
 } from '@sageserve/routing';
 import { createReactiveScaling, createSageScaling } from '@sageserve/scaling';
-import { DEFAULT_ACQUISITION, simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
+import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import { generateO365Trace, type O365TraceOptions } from '@sageserve/trace';
 
 const days = Number(process.argv[2] ?? 7);

@@ -43,6 +43,13 @@ export {
   type ProvisioningDelay,
 } from './fleet.js';
 export {
+  DEFAULT_ACQUISITION,
+  DEFAULT_NETWORK_RTT_MS,
+  type EndpointSpec,
+  type FleetSpec,
+  type SkuSpec,
+} from './fleet-spec.js';
+export {
   type EndpointId,
   endpointId,
   type InstanceIndex,

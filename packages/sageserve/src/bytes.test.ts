@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { contentHash } from './content-hash.js';
+import { contentHash } from '@sageserve/experiments';
 import { runCommand as run } from './fixtures.js';
 
 let dir: string;

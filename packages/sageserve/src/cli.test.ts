@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { preset } from '@sageserve/scenario';
 import { runCommand as run } from './fixtures.js';
-import { preset } from './presets/presets.js';
 
 const azure = fileURLToPath(new URL('../../../../shared/data/traces/azure2023_code.csv.gz', import.meta.url));
 

@@ -1,7 +1,7 @@
 import { finished } from 'node:stream/promises';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { messageOf } from '@sageserve/core';
-import { guardErrors, terminals } from './commands/console.js';
+import { guardErrors, secretArguments, terminals } from '@sageserve/experiments/console';
 import {
   type EndingMessage,
   FAILED,
@@ -13,7 +13,6 @@ import {
   removeUnfinished,
   WRONG_USE,
 } from './ending.js';
-import { secretArguments } from './queue/shown-url.js';
 import { later, repeatedly } from './wall-clock.js';
 
 // The command itself runs in a thread. This one does no work, so that it hears signals whatever

@@ -3,6 +3,10 @@ import { type MessagePort, workerData } from 'node:worker_threads';
 import { messageOf, SageServeError } from '@sageserve/core';
 import { TRACE_FORMATS } from '@sageserve/trace';
 import { Command, CommanderError, Option } from 'commander';
+import { guardConsole, outTaken, sweepJsonSchema, writeOut } from '@sageserve/experiments';
+import { secretArguments, type Terminals, wearTerminal } from '@sageserve/experiments/console';
+import { DEFAULT_CATALOGUE, leftBehind, leftovers, tellOnce } from '@sageserve/fleet';
+import { PRESET_NAMES, scenarioJsonSchema } from '@sageserve/scenario';
 import { compareCommand } from './commands/compare.js';
 import { explainCommand } from './commands/explain.js';
 import { forecastBacktestCommand, forecastRunCommand } from './commands/forecast.js';
@@ -22,15 +26,7 @@ import {
 import { profilesCommand } from './commands/profiles.js';
 import { simulateCommand } from './commands/simulate.js';
 import { sweepCommand } from './commands/sweep.js';
-import { type Terminals, wearTerminal } from './commands/console.js';
-import { guardConsole, outTaken, writeOut } from './commands/terminal.js';
 import { convertCommand, generateCommand, headCommand, inspectCommand } from './commands/trace.js';
-import { DEFAULT_CATALOGUE } from './catalogue.js';
-import { PRESET_NAMES } from './presets/presets.js';
-import { secretArguments } from './queue/shown-url.js';
-import { leftBehind, leftovers, tellOnce } from './scenario/plugins.js';
-import { scenarioJsonSchema } from './scenario/schema.js';
-import { sweepJsonSchema } from './sweep/definition.js';
 
 /** Errors in what the user asked for, as against a run that went wrong. */
 const WRONG_USE_CODES = new Set([

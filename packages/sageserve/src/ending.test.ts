@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { preset } from '@sageserve/scenario';
 import { runCommand as run } from './fixtures.js';
-import { preset } from './presets/presets.js';
 import { wallClockMs } from './wall-clock.js';
 
 let dir: string;

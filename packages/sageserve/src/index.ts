@@ -1,55 +1,85 @@
-export { ARTIFACT_TABLES, type ArtifactTable, createArtifactPerformanceModel } from './artifact.js';
 export {
+  analyseSweep,
+  type AttainmentTargets,
+  type ComparedRun,
+  compareRuns,
+  compareStrategies,
+  type Comparison,
+  type ComparisonOptions,
+  type ComparisonRow,
+  type Estimate,
+  estimate,
+  type FinishedRun,
+  type MainEffect,
+  type ParameterValue,
+  readSweep,
+  type RunRecord,
+  runSweepTask,
+  strategyLabels,
+  type Sweep,
+  type SweepAnalysis,
+  type SweepMeasures,
+  type SweepRun,
+  type SweepSetting,
+  type SweepTask,
+  type TaskOptions,
+  withParameters,
+} from '@sageserve/experiments';
+export {
+  ARTIFACT_TABLES,
+  type ArtifactTable,
+  buildFleetSpec,
   type Catalogue,
+  createArtifactPerformanceModel,
   createPolicy,
   DEFAULT_CATALOGUE,
   type Factory,
   type FactoryContext,
+  type Fleet,
+  type FleetInput,
+  heldInstances,
+  loadPlugins,
+  meanMix,
+  type MeasuredCapacities,
+  type MeasuredCapacity,
+  parseDurationMs,
+  parseFleet,
+  type PlacementInput,
+  placementProblem,
+  type Plugin,
   type PolicyChoice,
   type PolicyOptions,
+  readFleet,
   type Strategy,
   type StrategyPlanning,
-} from './catalogue.js';
-export { type Comparison, type ComparisonRow, compareRuns } from './compare/comparison-rows.js';
+} from '@sageserve/fleet';
 export {
-  type ComparedRun,
-  type ComparisonOptions,
-  compareStrategies,
-  strategyLabels,
-} from './compare/run-comparison.js';
-export { type RunRecord } from './compare/run-record.js';
-export { type Estimate, estimate } from './compare/statistics.js';
-export { demandCsv, type DemandTable, readDemandCsv } from './demand/demand-csv.js';
-export { demandOfTrace, type TraceDemand, type TraceDemandOptions } from './demand/demand-of-trace.js';
-export { heldInstances, meanMix, type PlacementInput, placementProblem } from './placement/placement-problem.js';
-export { type MeasuredCapacities, type MeasuredCapacity, measureCapacity } from './control/measure-capacity.js';
-export {
+  buildSimulation,
+  buildTraffic,
   demandAround,
+  demandCsv,
+  demandOfTrace,
+  type DemandTable,
+  measureCapacity,
   needsForesight,
   type OnReading,
+  parseScenario,
+  PreparationCache,
   type PreparedRun,
   type PrepareOptions,
   prepareRun,
+  preset,
+  PRESET_NAMES,
+  readDemandCsv,
+  readScenario,
   type RunDemand,
   runTraffic,
-} from './control/prepare-run.js';
-export { preset, PRESET_NAMES } from './presets/presets.js';
-export { buildSimulation, buildTraffic } from './scenario/build.js';
-export { parseScenario, readScenario } from './scenario/parse.js';
-export { loadPlugins, type Plugin } from './scenario/plugins.js';
-export {
-  analyseSweep,
-  type AttainmentTargets,
-  type MainEffect,
-  type SweepAnalysis,
-  type SweepSetting,
-} from './sweep/analysis.js';
-export { readSweep, type Sweep, type SweepRun, type SweepTask } from './sweep/definition.js';
-export { type ParameterValue, withParameters } from './sweep/parameters.js';
-export { runSweepTask, type SweepMeasures, type TaskOptions } from './sweep/run-task.js';
-export { type FinishedRun } from './sweep/sweep-folder.js';
-export { PreparationCache } from './control/preparation-cache.js';
-export { parseDurationMs, type Scenario, type ScenarioInput, scenarioJsonSchema } from './scenario/schema.js';
+  type Scenario,
+  type ScenarioInput,
+  scenarioJsonSchema,
+  type TraceDemand,
+  type TraceDemandOptions,
+} from '@sageserve/scenario';
 export * from '@sageserve/controller';
 export * from '@sageserve/core';
 export * from '@sageserve/forecast';

@@ -7,11 +7,6 @@ export function wallClockMs(): number {
   return performance.now();
 }
 
-/** How long this thread has been at work: Node 20 has no processor time by thread. */
-export function busyMs(): number {
-  return performance.eventLoopUtilization().active;
-}
-
 /** Calls something after a while, unless the process has ended by then. */
 export function later(ms: number, action: () => void): void {
   setTimer(action, ms).unref();
@@ -30,21 +25,6 @@ export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   await setTimeout(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {
     signal?.throwIfAborted();
   });
-}
-
-/** A promise that is not waited for longer than that. Rejects with an error that says so. */
-export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  const over = new AbortController();
-  try {
-    return await Promise.race([
-      promise,
-      setTimeout(ms, undefined, { signal: over.signal, ref: false }).then(() => {
-        throw new Error(`nothing came within ${ms / 1_000} s`);
-      }),
-    ]);
-  } finally {
-    over.abort();
-  }
 }
 
 /** Lets signals, files and the terminal have their turn. */

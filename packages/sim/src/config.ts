@@ -5,15 +5,12 @@ import {
   type ControlLoop,
   type DemandSeries,
   DEFAULT_OBJECTIVES,
-  type DeploymentPerformance,
+  type FleetSpec,
   type InstanceRouter,
-  type ModelId,
   PolicyContractError,
-  type RegionId,
   type RegionRouter,
   type ReleasePolicy,
   type ScalingPolicy,
-  type SkuId,
   type TelemetrySource,
   type TierObjective,
   WORKLOAD_TIERS,
@@ -21,44 +18,6 @@ import {
 } from '@sageserve/core';
 import { type Incident, incidentSteps } from './incidents.js';
 import { DEFAULT_ENGINE, type EngineOptions } from './engine-options.js';
-
-/** A kind of GPU host: what it costs and how long each way of getting an instance takes. */
-export interface SkuSpec {
-  readonly skuId: SkuId;
-  readonly usdPerGpuHour: number;
-  /** Reclaim a spot-donated instance that holds the model's weights. */
-  readonly reclaimMs: number;
-  /** Redeploy a spot-donated instance that holds another model. */
-  readonly redeployMs: number;
-  /** A new VM, or weights from another region. */
-  readonly newVmMs: number;
-}
-
-/**
- * Delays of arXiv 2502.14617, sections 2.3 and 6: about a minute, about ten minutes, and tens of
- * minutes.
- */
-export const DEFAULT_ACQUISITION = { reclaimMs: 65_000, redeployMs: 600_000, newVmMs: 2_400_000 } as const;
-
-/** One endpoint: the instances of one model on one SKU in one pool of one region. */
-export interface EndpointSpec {
-  readonly region: RegionId;
-  readonly model: ModelId;
-  readonly sku: SkuId;
-  /** `shared`, or the name of a pool that serves only `tiers`. */
-  readonly pool: string;
-  readonly tiers: readonly WorkloadTier[];
-  readonly gpusPerInstance: number;
-  readonly performance: DeploymentPerformance;
-  readonly initialInstances: number;
-  /**
-   * Instances that are donated as spot when the run begins and hold the model's weights; 0 unless
-   * given.
-   */
-  readonly initialSpotInstances?: number;
-  readonly minInstances: number;
-  readonly maxInstances: number;
-}
 
 /** The objects that decide. One set serves one run, since policies may keep state. */
 export interface SimulationPolicies {
@@ -76,18 +35,8 @@ export interface ControlPorts {
   readonly actuator: Actuator;
 }
 
-export interface SimulationConfig {
-  readonly regions: readonly RegionId[];
-  readonly models: readonly ModelId[];
-  readonly skus: readonly SkuSpec[];
-  readonly endpoints: readonly EndpointSpec[];
-  /** GPUs by region and SKU, `[region][sku]`: they hold endpoints, draining and spot instances. */
-  readonly gpuCapacity: readonly (readonly number[])[];
-  /**
-   * Round trips between regions, `[from][to]` in milliseconds. Charged to a request that is served
-   * away from home, all of it before its first token.
-   */
-  readonly networkRttMs: readonly (readonly number[])[];
+/** A fleet, what decides in it, and how it is run. */
+export interface SimulationConfig extends FleetSpec {
   /** Time from the region's front door to the instance's queue (ms). */
   readonly endpointDelayMs?: number;
   readonly engine?: Partial<EngineOptions>;

@@ -1,11 +1,5 @@
-export {
-  type ControlPorts,
-  DEFAULT_ACQUISITION,
-  type EndpointSpec,
-  type SimulationConfig,
-  type SimulationPolicies,
-  type SkuSpec,
-} from './config.js';
+export { DEFAULT_ACQUISITION, type EndpointSpec, type FleetSpec, type SkuSpec } from '@sageserve/core';
+export { type ControlPorts, type SimulationConfig, type SimulationPolicies } from './config.js';
 export { type FleetActions } from './fleet.js';
 export { type Incident } from './incidents.js';
 export { DEFAULT_ENGINE, type EngineOptions } from './engine-options.js';

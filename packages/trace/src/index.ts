@@ -31,5 +31,6 @@ export {
   type ParquetTableOptions,
 } from './writers/parquet-table.js';
 export { makeBeside } from './writers/beside.js';
+export { replaceFile, type ReplaceOptions, replaceWith } from './writers/replace-file.js';
 export { cantWrite, leadsNowhere, writeTarget } from './writers/write-failure.js';
 export { toRecord, writeTrace, type WriteTraceOptions } from './writers/write-trace.js';

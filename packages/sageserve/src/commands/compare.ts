@@ -1,25 +1,37 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError } from '@sageserve/core';
-import { type ComparedRun, compareStrategies, strategyLabels } from '../compare/run-comparison.js';
-import { compareRuns } from '../compare/comparison-rows.js';
-import { comparisonText } from '../compare/comparison-text.js';
-import { DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
-import { preset, PRESET_NAMES } from '../presets/presets.js';
-import { comparisonPage, type GapPoint } from '../reports/comparison-page.js';
-import { buildSimulation } from '../scenario/build.js';
-import { needsPlanning } from '../control/prepare-run.js';
-import { refusePipe } from '../scenario/refuse-pipe.js';
-import { loadPlugins } from '../scenario/plugins.js';
-import { parseScenario, readScenario } from '../scenario/parse.js';
-import { parseDurationMs, type Scenario } from '../scenario/schema.js';
-import { wallClockMs } from '../wall-clock.js';
-import { fileName, FileNames } from './file-name.js';
-import { count, decimal, time } from './format.js';
-import { JournalFile } from './journal-file.js';
 import { cantWrite, makeBeside } from '@sageserve/trace';
+import {
+  type ComparedRun,
+  compareRuns,
+  compareStrategies,
+  comparisonPage,
+  comparisonText,
+  count,
+  decimal,
+  fileName,
+  FileNames,
+  type GapPoint,
+  placeOf,
+  strategyLabels,
+  time,
+} from '@sageserve/experiments';
+import { DEFAULT_CATALOGUE, loadPlugins, parseDurationMs, type PolicyChoice } from '@sageserve/fleet';
+import {
+  buildSimulation,
+  needsPlanning,
+  parseScenario,
+  preset,
+  PRESET_NAMES,
+  readScenario,
+  refusePipe,
+  type Scenario,
+} from '@sageserve/scenario';
+import { wallClockMs } from '../wall-clock.js';
+import { JournalFile } from './journal-file.js';
 import { notComplete } from '../ending.js';
-import { placeOf, refuseShared, replaceFile, takePlace } from './output-file.js';
+import { refuseShared, replaceFile, takePlace } from './output-file.js';
 import { Progress } from './progress.js';
 import { makeFolder } from './result-folder.js';
 

@@ -2,11 +2,10 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { ConfigError, type EndpointId, SageServeError } from '@sageserve/core';
 import { type DecisionEntry, explain, type Explanation, type JournalEntry } from '@sageserve/controller';
-import { parseDurationMs } from '../scenario/schema.js';
 import { readBytes } from '@sageserve/trace';
 import { z } from 'zod';
-import { readFailure } from '../input-file.js';
-import { decimal, NONE, percent } from './format.js';
+import { decimal, NONE, percent } from '@sageserve/experiments';
+import { parseDurationMs, readFailure } from '@sageserve/fleet';
 import type { JournalHead } from './journal-file.js';
 
 export interface ExplainOptions {

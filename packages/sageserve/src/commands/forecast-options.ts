@@ -1,7 +1,6 @@
 import { ConfigError, createRng, type Forecaster } from '@sageserve/core';
 import { withCalibration, withFallback } from '@sageserve/forecast';
-import { type Catalogue, createPolicy, DEFAULT_CATALOGUE } from '../catalogue.js';
-import { parseDurationMs } from '../scenario/schema.js';
+import { type Catalogue, createPolicy, DEFAULT_CATALOGUE, parseDurationMs } from '@sageserve/fleet';
 
 /** Most steps of a horizon or a history. */
 const MAX_STEPS = 10_000;

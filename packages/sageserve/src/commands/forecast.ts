@@ -3,18 +3,22 @@ import { join } from 'node:path';
 import { ConfigError, type DemandForecast, type DemandSeries } from '@sageserve/core';
 import { type Accuracy, backtest, type BacktestResult, poolBacktests, stepsPerDay } from '@sageserve/forecast';
 import { cantWrite, makeBeside, openTrace, type SkippedRows, type TraceFormat, writeTarget } from '@sageserve/trace';
-import { type Catalogue, DEFAULT_CATALOGUE } from '../catalogue.js';
-import { readDemandCsv } from '../demand/demand-csv.js';
-import { demandOfTrace } from '../demand/demand-of-trace.js';
-import { preset } from '../presets/presets.js';
-import { backtestCsv, backtestPage } from '../reports/backtest-page.js';
-import { buildTraffic } from '../scenario/build.js';
-import { parseScenario } from '../scenario/parse.js';
-import { loadPluginFiles } from '../scenario/plugins.js';
-import { parseDurationMs } from '../scenario/schema.js';
+import {
+  backtestCsv,
+  backtestPage,
+  count,
+  decimal,
+  NONE,
+  percent,
+  plural,
+  sparkline,
+  table,
+  time,
+} from '@sageserve/experiments';
+import { type Catalogue, DEFAULT_CATALOGUE, loadPluginFiles, parseDurationMs } from '@sageserve/fleet';
+import { buildTraffic, demandOfTrace, parseScenario, preset, readDemandCsv } from '@sageserve/scenario';
 import { wallClockMs, yieldToEventLoop } from '../wall-clock.js';
 import { forecasterOf, stepOf, stepsOf } from './forecast-options.js';
-import { count, decimal, NONE, percent, plural, sparkline, table, time } from './format.js';
 import { replaceFile } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';
 import { makeFolder } from './result-folder.js';

@@ -1,5 +1,5 @@
 import { type JournalEntry, journalLine } from '@sageserve/controller';
-import { OutputFile } from './output-file.js';
+import { OutputFile } from '@sageserve/experiments';
 
 const FLUSH_CHARACTERS = 1 << 16;
 

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FileNames } from '@sageserve/experiments';
+import { visible } from '@sageserve/experiments/console';
+import { preset } from '@sageserve/scenario';
 import { type CommandRun, runCommand as run } from '../fixtures.js';
-import { preset } from '../presets/presets.js';
-import { FileNames } from './file-name.js';
 import { replaceFile, takePlace } from './output-file.js';
-import { visible } from './console.js';
 
 let dir: string;
 beforeAll(async () => {

@@ -9,7 +9,7 @@ import {
   type TokenMix,
 } from '@sageserve/core';
 import { explainPlan } from '@sageserve/optimize';
-import { count, decimal, NONE, percent, table, time } from './format.js';
+import { count, decimal, NONE, percent, table, time } from '@sageserve/experiments';
 
 /** Demand that was seen. */
 export interface Observed {

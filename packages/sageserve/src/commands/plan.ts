@@ -18,20 +18,32 @@ import {
   type PlacementVariant,
 } from '@sageserve/optimize';
 import type { SkippedRows } from '@sageserve/trace';
-import { type Catalogue, DEFAULT_CATALOGUE } from '../catalogue.js';
-import { scenarioMix } from '../control/measure-capacity.js';
-import { readDemandCsv } from '../demand/demand-csv.js';
-import { demandOfTrace } from '../demand/demand-of-trace.js';
-import { sideBySide } from '../demand/side-by-side.js';
-import { heldInstances, meanMix, placementProblem } from '../placement/placement-problem.js';
-import { preset } from '../presets/presets.js';
-import { buildSimulation, buildTraffic } from '../scenario/build.js';
-import { parseScenario, readScenario } from '../scenario/parse.js';
-import { loadPlugins } from '../scenario/plugins.js';
-import { parseDurationMs, type Scenario } from '../scenario/schema.js';
+import {
+  type Catalogue,
+  DEFAULT_CATALOGUE,
+  heldInstances,
+  loadPlugins,
+  meanMix,
+  parseDurationMs,
+  placementProblem,
+  readFailure,
+} from '@sageserve/fleet';
+import {
+  buildSimulation,
+  buildTraffic,
+  csvRows,
+  demandOfTrace,
+  parseScenario,
+  preset,
+  readDemandCsv,
+  readScenario,
+  readWhole,
+  type Scenario,
+  scenarioMix,
+  sideBySide,
+} from '@sageserve/scenario';
 import { wallClockMs } from '../wall-clock.js';
 import { type Forecasts, type Observed, planJson, printPlan } from './plan-report.js';
-import { csvRows, readFailure, readWhole } from '../input-file.js';
 import { forecasterOf, stepOf, stepsOf } from './forecast-options.js';
 import { replaceFile } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';

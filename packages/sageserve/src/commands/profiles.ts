@@ -9,7 +9,7 @@ import {
   ROOFLINE_2025,
   weightBytes,
 } from '@sageserve/perf';
-import { count, decimal, table } from './format.js';
+import { count, decimal, table } from '@sageserve/experiments';
 
 export interface ProfilesOptions {
   readonly json?: boolean;

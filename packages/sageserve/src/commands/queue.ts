@@ -1,6 +1,14 @@
-import type { RunQueue } from '../queue/run-queue.js';
-import type { SweepRun } from '../sweep/definition.js';
-import { count, decimal, plural, table } from './format.js';
+import {
+  askDatabase,
+  count,
+  decimal,
+  plural,
+  RunQueue,
+  runQueueWorker,
+  type SweepRun,
+  table,
+} from '@sageserve/experiments';
+import { holdForOthers } from '../ending.js';
 import { urlOf } from './queue-url.js';
 import { coresOf } from './sweep.js';
 
@@ -21,7 +29,6 @@ const nameOf = ({ scenario, strategy, seed }: Pick<SweepRun, 'scenario' | 'strat
 
 /** `sageserve worker`: takes runs from a queue. */
 export async function workerCommand(options: WorkerOptions, version: string, signal: AbortSignal): Promise<void> {
-  const { runQueueWorker } = await import('../queue/queue-worker.js');
   const cores = coresOf(options.cores);
   let runs = 0;
   console.error(
@@ -34,6 +41,7 @@ export async function workerCommand(options: WorkerOptions, version: string, sig
       version,
       cores,
       untilEmpty: options.untilEmpty === true,
+      onHold: holdForOthers,
       onRun(run, requests, busySeconds) {
         runs++;
         console.error(`${nameOf(run)}: ${count(requests)} requests in ${decimal(busySeconds, 1)} s`);
@@ -57,10 +65,6 @@ export async function workerCommand(options: WorkerOptions, version: string, sig
 }
 
 async function withQueue(url: string | undefined, action: (queue: RunQueue) => Promise<void>): Promise<void> {
-  const [{ RunQueue }, { askDatabase }] = await Promise.all([
-    import('../queue/run-queue.js'),
-    import('../queue/database.js'),
-  ]);
   const address = urlOf(url);
   const queue = await RunQueue.open(address);
   try {

@@ -1,15 +1,15 @@
-import { mkdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ConfigError, type DemandSeries, WORKLOAD_TIERS } from '@sageserve/core';
 import type { EndpointSample, RequestOutcome, RequestTable, SimulationConfig, SimulationResult } from '@sageserve/sim';
 import type { JournalEntry } from '@sageserve/controller';
-import { demandCsv } from '../demand/demand-csv.js';
-import type { Scenario } from '../scenario/schema.js';
-import { JournalFile } from './journal-file.js';
 import { cantWrite, makeBeside } from '@sageserve/trace';
+import { makeFolder as makeFolders, OutputFile, placeOf } from '@sageserve/experiments';
+import { demandCsv, type Scenario } from '@sageserve/scenario';
+import { JournalFile } from './journal-file.js';
 import { notComplete, noteMade } from '../ending.js';
-import { OutputFile, placeOf, takePlace } from './output-file.js';
-import { openResultTable, REQUEST_COLUMNS, type ResultTable, TIMESERIES_COLUMNS } from './result-table.js';
+import { takePlace } from './output-file.js';
+import { openResultTable, REQUEST_COLUMNS, type ResultTable, TIMESERIES_COLUMNS } from './table-file.js';
 
 const RESULT_FILES = [
   'summary.json',
@@ -177,39 +177,7 @@ export class ResultFolder {
   }
 }
 
-/**
- * Makes a folder and those above it, one by one. Returns how to take back what was made, as far as
- * it is still empty. Throws `ConfigError`.
- */
-export async function makeFolder(path: string): Promise<() => Promise<void>> {
-  if (path.trim() === '') throw new ConfigError('--out', 'needs the name of a folder');
-  const made: string[] = [];
-  const make = async (folder: string): Promise<void> => {
-    try {
-      await mkdir(folder);
-      made.push(folder);
-      noteMade(folder);
-    } catch (cause) {
-      const code = (cause as { code?: string }).code;
-      if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
-      // Recursive mkdir can loop for ever below special folders: each step is tried once.
-      if (code !== 'ENOENT' || dirname(folder) === folder) throw cause;
-      await make(dirname(folder));
-      await mkdir(folder);
-      made.push(folder);
-      noteMade(folder);
-    }
-  };
-  try {
-    await make(resolve(path));
-  } catch (cause) {
-    throw new ConfigError(
-      '--out',
-      `can't make the folder ${path}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
-  }
-  return async () => {
-    for (const folder of made.reverse()) await rmdir(folder).catch(() => undefined);
-  };
+/** Makes a folder, which whoever ends the process takes back where nothing came into it. */
+export function makeFolder(path: string): Promise<() => Promise<void>> {
+  return makeFolders(path, noteMade);
 }

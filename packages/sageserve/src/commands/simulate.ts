@@ -2,26 +2,25 @@ import { join } from 'node:path';
 import { ConfigError, maxOf, minOf } from '@sageserve/core';
 import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import { type SkippedRows, writeTarget } from '@sageserve/trace';
-import { type Catalogue, DEFAULT_CATALOGUE, type PolicyChoice } from '../catalogue.js';
-import { measureCapacity } from '../control/measure-capacity.js';
+import { count, decimal, FileNames, sparkline, time } from '@sageserve/experiments';
+import { type Catalogue, DEFAULT_CATALOGUE, loadPlugins, parseDurationMs, type PolicyChoice } from '@sageserve/fleet';
 import {
+  buildSimulation,
   demandAround,
+  measureCapacity,
   needsForesight,
   needsPlanning,
+  parseScenario,
   type PrepareOptions,
   prepareRun,
+  preset,
+  readScenario,
+  refusePipe,
   type RunDemand,
-} from '../control/prepare-run.js';
-import { preset } from '../presets/presets.js';
-import { buildSimulation } from '../scenario/build.js';
-import { refusePipe } from '../scenario/refuse-pipe.js';
-import { loadPlugins } from '../scenario/plugins.js';
-import { parseScenario, readScenario } from '../scenario/parse.js';
-import { parseDurationMs, type Scenario } from '../scenario/schema.js';
+  type Scenario,
+} from '@sageserve/scenario';
 import { wallClockMs } from '../wall-clock.js';
-import { comparisonTable, detailTables, type StrategyResult } from './comparison-table.js';
-import { FileNames } from './file-name.js';
-import { count, decimal, sparkline, time } from './format.js';
+import { comparisonTable, detailTables, type StrategyResult } from './result-text.js';
 import { refuseShared, replaceFile } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';
 import { makeFolder, ResultFolder } from './result-folder.js';

@@ -1,10 +1,7 @@
 import cliProgress from 'cli-progress';
-import type { ThreadState } from '../sweep/pool.js';
-import type { SweepRun } from '../sweep/definition.js';
-import { parametersText } from '../sweep/sweep-text.js';
+import { count, decimal, parametersText, type SweepRun, type ThreadState } from '@sageserve/experiments';
+import { visible } from '@sageserve/experiments/console';
 import { repeatedly, wallClockMs } from '../wall-clock.js';
-import { count, decimal } from './format.js';
-import { visible } from './console.js';
 
 const REDRAW_MS = 250;
 

@@ -1,19 +1,30 @@
 import { availableParallelism } from 'node:os';
 import { basename, extname } from 'node:path';
 import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
-import { sweepPage } from '../reports/sweep-page.js';
-import { leftovers } from '../scenario/plugins.js';
-import { analyseSweep, type AttainmentTargets } from '../sweep/analysis.js';
-import { readSweep, type Sweep, type SweepRun } from '../sweep/definition.js';
-import { SweepPool } from '../sweep/pool.js';
-import { type FinishedRun, SweepFolder } from '../sweep/sweep-folder.js';
-import { sweepText } from '../sweep/sweep-text.js';
+import {
+  analyseSweep,
+  askDatabase,
+  type AttainmentTargets,
+  count,
+  decimal,
+  type FinishedRun,
+  jsonPieces,
+  plural,
+  printPieces,
+  readSweep,
+  RunQueue,
+  type Sweep,
+  SweepFolder,
+  sweepPage,
+  SweepPool,
+  type SweepRun,
+  sweepText,
+} from '@sageserve/experiments';
+import { leftovers } from '@sageserve/fleet';
+import { notComplete, noteMade } from '../ending.js';
 import { pause, wallClockMs } from '../wall-clock.js';
-import { count, decimal, plural } from './format.js';
-import { jsonPieces } from './json-pieces.js';
 import { urlOf } from './queue-url.js';
 import { SweepProgress } from './sweep-progress.js';
-import { printPieces } from './terminal.js';
 
 export interface SweepOptions {
   readonly out?: string;
@@ -47,7 +58,7 @@ export async function sweepCommand(
   // Policies were made here to see that they can be; from here on their threads answer for them.
   leftovers.areTold = true;
   const out = options.out ?? basename(file, extname(file));
-  const folder = await SweepFolder.open(out, signal);
+  const folder = await SweepFolder.open(out, signal, { notComplete, noteMade });
   try {
     await runSweep(sweep, folder, out, cores, options, version, signal);
   } finally {
@@ -102,7 +113,7 @@ async function runMissing(
   total: number,
   signal: AbortSignal,
 ): Promise<Failure[]> {
-  const pool = new SweepPool<SweepRun>(Math.min(cores, missing.length));
+  const pool = await SweepPool.open<SweepRun>(Math.min(cores, missing.length));
   const progress = new SweepProgress(pool, total, total - missing.length);
   const startMs = wallClockMs();
   const failures: Failure[] = [];
@@ -141,10 +152,6 @@ async function putOnQueue(
   missing: readonly SweepRun[],
   signal: AbortSignal,
 ): Promise<void> {
-  const [{ RunQueue }, { askDatabase }] = await Promise.all([
-    import('../queue/run-queue.js'),
-    import('../queue/database.js'),
-  ]);
   const queue = await RunQueue.open(url);
   try {
     const added = await askDatabase(url, () => queue.submit(sweep.name, version, missing), signal);
@@ -168,10 +175,6 @@ async function waitForQueue(
   folder: SweepFolder,
   signal: AbortSignal,
 ): Promise<Failure[]> {
-  const [{ RunQueue }, { askDatabase }] = await Promise.all([
-    import('../queue/run-queue.js'),
-    import('../queue/database.js'),
-  ]);
   const queue = await RunQueue.open(url);
   const total = sweep.runs.length;
   const open = new Map(missing.map((run) => [run.key, run]));

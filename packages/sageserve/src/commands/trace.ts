@@ -12,14 +12,11 @@ import {
   type TrafficSummary,
   writeTrace,
 } from '@sageserve/trace';
-import { preset } from '../presets/presets.js';
-import { buildTraffic } from '../scenario/build.js';
-import { parseScenario, readScenario } from '../scenario/parse.js';
-import { parseDurationMs } from '../scenario/schema.js';
-import { cell, count, decimal, NONE, percent, sparkline, table, time } from './format.js';
+import { cell, count, decimal, NONE, outTaken, percent, sparkline, table, time } from '@sageserve/experiments';
+import { parseDurationMs } from '@sageserve/fleet';
+import { buildTraffic, parseScenario, preset, readScenario } from '@sageserve/scenario';
 import { notComplete } from '../ending.js';
 import { Progress, reportSkippedRows } from './progress.js';
-import { outTaken } from './terminal.js';
 
 export interface TraceReadOptions {
   readonly format?: string;

@@ -4,8 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { preset } from '@sageserve/scenario';
 import { type CommandRun, runCommand as run } from '../fixtures.js';
-import { preset } from '../presets/presets.js';
 import { slowLine, type TestDatabase, testDatabase } from './fixtures.js';
 
 let dir: string;

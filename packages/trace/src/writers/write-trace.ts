@@ -1,5 +1,4 @@
 import { createWriteStream } from 'node:fs';
-import { chmod, rename, rm } from 'node:fs/promises';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
@@ -10,8 +9,8 @@ import { shortened } from '../in-memory.js';
 import { UNSPECIFIED } from '../mapping.js';
 import { TRACE_COLUMNS } from '../readers/sageserve.js';
 import { type ParquetColumn, ParquetTable } from './parquet-table.js';
-import { makeBeside } from './beside.js';
-import { cantWrite, writeTarget } from './write-failure.js';
+import { replaceWith } from './replace-file.js';
+import { cantWrite } from './write-failure.js';
 
 export interface WriteTraceOptions {
   readonly signal?: AbortSignal;
@@ -42,21 +41,16 @@ export async function writeTrace(path: string, trace: TraceStream, options: Writ
       'ERR_TRACE_FILE',
       `${path}: the name must end in .csv, .jsonl (both also .gz) or .parquet`,
     );
-  const target = await writeTarget(path);
-  const partial = await makeBeside(target.path, 'file').catch((cause: unknown) => {
-    throw cantWrite(path, cause);
-  });
-  options.onPartial?.(partial);
+  const write = (partial: string): Promise<number> =>
+    form === 'parquet' ? writeParquet(partial, trace, options) : writeLines(path, partial, form, trace, options);
   try {
-    const written =
-      form === 'parquet'
-        ? await writeParquet(partial, trace, options)
-        : await writeLines(path, partial, form, trace, options);
-    if (target.mode !== undefined) await chmod(partial, target.mode);
-    await rename(partial, target.path);
-    return written;
+    return await replaceWith(path, write, {
+      onPartial(partial) {
+        options.onPartial?.(partial);
+        return undefined;
+      },
+    });
   } catch (error) {
-    await rm(partial, { force: true }).catch(() => undefined);
     // The disk speaks of the partial file, the user of the file.
     const refused = error instanceof SageServeError && error.code.startsWith('ERR_OUTPUT') ? error.cause : error;
     throw isOfFileSystem(refused) ? cantWrite(path, refused) : error;

@@ -1,0 +1,37 @@
+export { type Comparison, type ComparisonRow, compareRuns } from './compare/comparison-rows.js';
+export { comparisonText } from './compare/comparison-text.js';
+export {
+  type ComparedRun,
+  type ComparisonOptions,
+  compareStrategies,
+  strategyLabels,
+} from './compare/run-comparison.js';
+export { type RunRecord } from './compare/run-record.js';
+export { type Estimate, estimate } from './compare/statistics.js';
+export { contentHash } from './content-hash.js';
+export { cell, count, decimal, NONE, percent, plural, sparkline, table, time } from './format.js';
+export { fileName, FileNames } from './output/file-name.js';
+export { jsonPieces } from './output/json-pieces.js';
+export { OutputFile } from './output/output-file.js';
+export { type OutputWatch } from './output/output-watch.js';
+export { makeFolder, placeOf } from './output/result-place.js';
+export { askDatabase } from './queue/database.js';
+export { type QueueWorkerOptions, runQueueWorker } from './queue/queue-worker.js';
+export { type QueuedRun, type QueueStatus, RunQueue } from './queue/run-queue.js';
+export { backtestCsv, backtestPage } from './reports/backtest-page.js';
+export { comparisonPage, type GapPoint } from './reports/comparison-page.js';
+export { sweepPage } from './reports/sweep-page.js';
+export {
+  analyseSweep,
+  type AttainmentTargets,
+  type MainEffect,
+  type SweepAnalysis,
+  type SweepSetting,
+} from './sweep/analysis.js';
+export { readSweep, type Sweep, sweepJsonSchema, type SweepRun, type SweepTask } from './sweep/definition.js';
+export { type ParameterValue, withParameters } from './sweep/parameters.js';
+export { SweepPool, type ThreadState } from './sweep/pool.js';
+export { runSweepTask, type SweepMeasures, type TaskOptions } from './sweep/run-task.js';
+export { type FinishedRun, SweepFolder } from './sweep/sweep-folder.js';
+export { parametersText, sweepText } from './sweep/sweep-text.js';
+export { guardConsole, outTaken, printPieces, writeOut } from './terminal.js';

@@ -1,0 +1,39 @@
+import { addRow, html } from './elements.js';
+import { format } from './numbers.js';
+
+type Cell = string | number | null | undefined;
+
+/**
+ * Puts the data of a figure under it: a table, which is made when somebody looks, and a CSV to
+ * take along.
+ */
+export function withData(figure: HTMLElement, head: readonly string[], rows: readonly (readonly Cell[])[]): void {
+  const details = html('details', {}, html('summary', { textContent: 'data' }));
+  const csv = [head, ...rows].map((row: readonly Cell[]) => row.map(csvField).join(',')).join('\n');
+  const link = html('a', {
+    textContent: 'as CSV',
+    download: 'figure.csv',
+    href: URL.createObjectURL(new Blob([csv], { type: 'text/csv' })),
+  });
+  details.addEventListener('toggle', () => {
+    if (details.querySelector('table') !== null) return;
+    const table = html('table', {});
+    addRow(table.createTHead(), 'th', head);
+    const body = table.createTBody();
+    for (const row of rows)
+      addRow(
+        body,
+        'td',
+        row.map((cell) => (typeof cell === 'number' ? format(cell) : (cell ?? '–'))),
+      );
+    details.append(html('div', {}, table));
+  });
+  details.append(link);
+  figure.querySelector('details')?.remove();
+  figure.append(details);
+}
+
+function csvField(cell: Cell): string {
+  const text = cell === null || cell === undefined ? '' : String(cell);
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

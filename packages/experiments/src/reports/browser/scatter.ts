@@ -1,0 +1,95 @@
+import type { ScatterFigure } from '../figure.js';
+import { html, svg } from './elements.js';
+import { withData } from './figure-data.js';
+import { mark } from './ink.js';
+import { format, padded, ticks, withLine } from './numbers.js';
+
+const WIDTH = 1_120;
+const HEIGHT = 420;
+const LEFT = 90;
+const RIGHT = 20;
+const TOP = 12;
+const BOTTOM = 46;
+
+type Point = ScatterFigure['series'][number]['points'][number];
+
+/** Points over two axes, with a line along those that no other beats. */
+export function drawScatter(f: ScatterFigure, figure: HTMLElement): void {
+  const all = f.series.flatMap(({ points }) => points);
+  const [x0, x1] = padded(all.map(({ x }) => x));
+  const [y0, y1] = padded(
+    withLine(
+      all.map(({ y }) => y),
+      f.line,
+    ),
+  );
+  const xOf = (value: number): number => LEFT + ((value - x0) / (x1 - x0)) * (WIDTH - LEFT - RIGHT);
+  const yOf = (value: number): number => TOP + (1 - (value - y0) / (y1 - y0)) * (HEIGHT - TOP - BOTTOM);
+  const chart = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, width: '100%', role: 'img', 'aria-label': f.title });
+  const line = (from: readonly [number, number], to: readonly [number, number]): void => {
+    chart.append(svg('line', { x1: from[0], y1: from[1], x2: to[0], y2: to[1], stroke: '#ddd' }));
+  };
+  for (const t of ticks(x0, x1, 8)) {
+    line([xOf(t), TOP], [xOf(t), HEIGHT - BOTTOM]);
+    chart.append(svg('text', { x: xOf(t), y: HEIGHT - BOTTOM + 18, 'text-anchor': 'middle' }, format(t)));
+  }
+  for (const t of ticks(y0, y1, 6)) {
+    line([LEFT, yOf(t)], [WIDTH - RIGHT, yOf(t)]);
+    chart.append(svg('text', { x: LEFT - 8, y: yOf(t) + 4, 'text-anchor': 'end' }, format(t)));
+  }
+  chart.append(
+    svg('text', { x: (LEFT + WIDTH) / 2, y: HEIGHT - 8, 'text-anchor': 'middle' }, f.x),
+    svg('text', { transform: `translate(16 ${HEIGHT / 2}) rotate(-90)`, 'text-anchor': 'middle' }, f.y),
+  );
+  if (f.line !== undefined && f.line >= y0 && f.line <= y1)
+    chart.append(
+      svg('line', {
+        x1: LEFT,
+        x2: WIDTH - RIGHT,
+        y1: yOf(f.line),
+        y2: yOf(f.line),
+        stroke: '#333',
+        'stroke-dasharray': '3 4',
+      }),
+      svg('text', { x: WIDTH - RIGHT, y: yOf(f.line) - 5, 'text-anchor': 'end' }, f.lineLabel ?? ''),
+    );
+  const front = all.filter((point) => point.front).sort((a, b) => a.x - b.x);
+  const steps = front.map(({ x, y }, i) => (i === 0 ? `M${xOf(x)} ${yOf(y)}` : `H${xOf(x)}V${yOf(y)}`)).join('');
+  chart.append(svg('path', { d: steps, fill: 'none', stroke: '#555', 'stroke-width': 1.4 }));
+  for (const [i, { points }] of f.series.entries())
+    for (const point of points) {
+      const drawn = drawPoint(f, point, i);
+      drawn.setAttribute('transform', `translate(${xOf(point.x)} ${yOf(point.y)})`);
+      chart.append(drawn);
+    }
+  figure.append(
+    html(
+      'p',
+      {},
+      ...f.series.map(({ name }, i) => html('span', { className: 'key' }, sample(i), name)),
+      html('span', { className: 'note' }, 'filled: on the Pareto front; large: the best'),
+    ),
+    chart,
+  );
+  withData(
+    figure,
+    ['setting', f.x, f.y, 'Pareto front'],
+    all.map(({ name, x, y, front: onFront }) => [name, x, y, onFront ? 'yes' : 'no']),
+  );
+}
+
+function drawPoint(f: ScatterFigure, { name, x, y, front, best }: Point, i: number): SVGElement {
+  const drawn = svg(
+    'g',
+    { class: 'point' },
+    mark(i, best ? 8 : 5.5, front),
+    svg('title', {}, `${name}: ${format(x)} ${f.x}, ${format(y)} ${f.y}`),
+  );
+  if (best) drawn.append(svg('text', { x: 12, y: 18, 'font-weight': 600 }, name));
+  return drawn;
+}
+
+/** A point, beside its name. */
+function sample(i: number): SVGElement {
+  return svg('svg', { width: 18, height: 18, viewBox: '-9 -9 18 18' }, mark(i, 5.5, true));
+}

@@ -1,0 +1,42 @@
+import type { Figure } from './figure.js';
+import { browserScript } from '../browser-script.js';
+import { chartAssets, embeddedJson, escapeHtml, PAGE_STYLE } from './page.js';
+
+/**
+ * A page of its own, without anything to load: figures, each with its data, and a table, whose rows
+ * are HTML.
+ */
+export async function figuresPage(page: {
+  readonly title: string;
+  readonly description: string | undefined;
+  readonly note: string;
+  readonly figures: readonly Figure[];
+  readonly table: string;
+}): Promise<string> {
+  const [{ script, style }, drawing] = await Promise.all([chartAssets(), browserScript('figures')]);
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(page.title)}</title>
+<style>${style}${PAGE_STYLE}
+figure { margin: 2.5rem 0; } figcaption { font-weight: 600; } details { margin-top: .4rem; } details table { font-size: 13px; }
+details > div { max-height: 24rem; overflow: auto; } tr.section th { padding-top: .8rem; text-align: left; }
+svg text { font: 12px system-ui, sans-serif; } .key { display: inline-block; margin-right: 1.2rem; white-space: nowrap; } .key svg { vertical-align: -3px; margin-right: .3rem; } .note { color: #555; }
+</style>
+</head>
+<body>
+<h1>${escapeHtml(page.title)}</h1>
+<p>${escapeHtml(page.description ?? '')}</p>
+<p class="note">${page.note}</p>
+<div id="figures"></div>
+<h2>All figures</h2>
+<table id="table">${page.table}</table>
+<script>${script}</script>
+<script type="application/json" id="data">${embeddedJson(page.figures)}</script>
+<script>${drawing}</script>
+</body>
+</html>
+`;
+}

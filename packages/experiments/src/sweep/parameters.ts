@@ -1,0 +1,99 @@
+import { ConfigError } from '@sageserve/core';
+import type { PolicyChoice } from '@sageserve/fleet';
+import type { Scenario, ScenarioInput } from '@sageserve/scenario';
+
+/** Names that lead to what every object of the language has in common. */
+const FORBIDDEN = ['__proto__', 'constructor', 'prototype'];
+
+export type ParameterValue = number | string | boolean;
+
+/**
+ * A scenario and a strategy with some of their fields set. A path is that of a field of the
+ * scenario with dots between, where members of a list go by their name, their position or `*` for
+ * each (`models.llama-2-70b.deployments.*.maxInstances`); or an option of the strategy after its
+ * name (`reactive.scaleOutAbove`). Paths of `others`, which are other strategies' names, are not
+ * this one's and do nothing. Throws `ConfigError` for a path that leads nowhere; what it leads to
+ * is checked with the scenario.
+ */
+export function withParameters(
+  scenario: Scenario,
+  choice: PolicyChoice,
+  parameters: Readonly<Record<string, ParameterValue>>,
+  others: readonly string[] = [],
+): { readonly scenario: ScenarioInput; readonly choice: PolicyChoice } {
+  const changed = structuredClone(scenario) as unknown as Record<string, unknown>;
+  let chosen = choice;
+  const name = typeof choice === 'string' ? choice : choice.name;
+  for (const [path, value] of Object.entries(parameters)) {
+    const segments = path.split('.');
+    const odd = segments.find((segment) => FORBIDDEN.includes(segment));
+    if (odd !== undefined) throw new ConfigError(path, `"${odd}" is no field`);
+    const first = segments[0]!;
+    if (path === 'seed') throw new ConfigError(path, 'is not a parameter: seeds are listed under seeds');
+    if (first === name && segments.length === 2)
+      chosen = { ...(typeof chosen === 'string' ? { name } : chosen), [segments[1]!]: value };
+    else if (Object.hasOwn(changed, first) || segments.length === 1) set(changed, segments, value, path);
+    else if (!others.includes(first))
+      throw new ConfigError(path, `"${first}" is neither a field of the scenario nor a strategy of the sweep`, {
+        hint: `Strategies are ${[name, ...others].join(', ')}.`,
+      });
+  }
+  return { scenario: changed as ScenarioInput, choice: chosen };
+}
+
+function set(
+  container: Record<string, unknown> | unknown[],
+  segments: readonly string[],
+  value: ParameterValue,
+  path: string,
+): void {
+  if (Array.isArray(container)) {
+    const members = container;
+    const { chosen, length } = membersAt(members, segments, path);
+    for (const i of chosen) {
+      if (length === segments.length) members[i] = value;
+      else set(inside(members[i], path, segments[length - 1]!), segments.slice(length), value, path);
+    }
+    return;
+  }
+  const [segment, ...rest] = segments as [string, ...string[]];
+  if (rest.length === 0) container[segment] = value;
+  else {
+    // Only what is the object's own: toString and the like are not fields.
+    if (!Object.hasOwn(container, segment)) container[segment] = {};
+    set(inside((container[segment] ??= {}), path, segment), rest, value, path);
+  }
+}
+
+/**
+ * Which members of a list the first segments mean, and how many segments that takes: names may have
+ * dots.
+ */
+function membersAt(
+  members: readonly unknown[],
+  segments: readonly string[],
+  path: string,
+): { chosen: readonly number[]; length: number } {
+  const first = segments[0]!;
+  if (first === '*' && members.length > 0) return { chosen: members.map((_, i) => i), length: 1 };
+  for (let length = segments.length; length > 0; length--) {
+    const named = members.findIndex((member) => nameOf(member) === segments.slice(0, length).join('.'));
+    if (named !== -1) return { chosen: [named], length };
+  }
+  if (/^\d+$/.test(first) && Number(first) < members.length) return { chosen: [Number(first)], length: 1 };
+  throw new ConfigError(path, `there is no "${first}"`, {
+    hint:
+      `There are ${members.map((member, i) => nameOf(member) ?? String(i)).join(', ') || 'none'}; * stands for ` +
+      'each.',
+  });
+}
+
+function nameOf(member: unknown): string | undefined {
+  return typeof member === 'object' && member !== null && 'name' in member ? String(member.name) : undefined;
+}
+
+function inside(value: unknown, path: string, segment: string): Record<string, unknown> | unknown[] {
+  if (typeof value !== 'object' || value === null)
+    throw new ConfigError(path, `"${segment}" is ${JSON.stringify(value)}, which has no fields`);
+  return value as Record<string, unknown>;
+}

@@ -1,0 +1,47 @@
+export { ARTIFACT_TABLES, type ArtifactTable, createArtifactPerformanceModel } from './artifact.js';
+export {
+  buildFleet,
+  type BuildFleetOptions,
+  buildFleetSpec,
+  type BuiltFleet,
+  createForecaster,
+  createOptimizer,
+  type FleetPolicies,
+} from './build-fleet.js';
+export {
+  type Catalogue,
+  createPolicy,
+  DEFAULT_CATALOGUE,
+  type Factory,
+  type FactoryContext,
+  type PolicyChoice,
+  type PolicyOptions,
+  type Strategy,
+  type StrategyPlanning,
+} from './catalogue.js';
+export { parseDurationMs } from './duration.js';
+export { duration, filePath, MOST_TOKENS, plainName, positiveDuration, share } from './fields.js';
+export { fleetProblem, type PlanningView } from './fleet-problem.js';
+export {
+  type Fleet,
+  fleetFields,
+  type FleetInput,
+  fleetJsonSchema,
+  modelFields,
+  modelsOf,
+  regionFields,
+  regionsOf,
+} from './fleet-schema.js';
+export { deploymentKey, type MeasuredCapacities, type MeasuredCapacity } from './measured-capacity.js';
+export { measuringPolicies } from './measuring-policies.js';
+export {
+  heldInstances,
+  meanMix,
+  type PlacementInput,
+  placementProblem,
+  type PlannedFleet,
+} from './placement-problem.js';
+export { leftBehind, leftovers, loadPluginFiles, loadPlugins, type Plugin, tellOnce } from './plugins.js';
+export { checkDocument, readDocument, type ReadDocumentOptions, type UnknownFieldHint } from './read-document.js';
+export { readFailure } from './read-failure.js';
+export { parseFleet, readFleet } from './read-fleet.js';

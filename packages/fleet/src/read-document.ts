@@ -1,0 +1,186 @@
+import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
+import { type Document, isAlias, isCollection, isNode, LineCounter, parseDocument, visit } from 'yaml';
+import type { z } from 'zod';
+import { readFailure } from './read-failure.js';
+import { readFile } from './read-file.js';
+
+/** What to say to somebody who wrote a field that there is not, by its name. */
+export type UnknownFieldHint = (field: string) => string | undefined;
+
+/**
+ * Checks what a user wrote against a schema. `what` names the whole, `where` gives file, line and
+ * column of a field, to put before its path. Throws `ConfigError` with the path of the first wrong
+ * field.
+ */
+export function checkDocument<S extends z.ZodType>(
+  schema: S,
+  input: unknown,
+  what: string,
+  where: (path: readonly PropertyKey[]) => string = () => '',
+  hintOf: UnknownFieldHint = () => undefined,
+): z.output<S> {
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  const path = pathOf(issue);
+  const others = [...new Set(parsed.error.issues.map((other) => pathText(pathOf(other), what)))].filter(
+    (other) => other !== pathText(path, what),
+  );
+  const unknown = issue.code === 'unrecognized_keys';
+  const hint =
+    (unknown ? hintOf(String(path.at(-1))) : undefined) ??
+    (others.length > 0 ? `Wrong too: ${others.join(', ')}.` : undefined);
+  throw new ConfigError(
+    `${where(path)}${pathText(path, what)}`,
+    unknown ? `is not a field of the ${what}` : deepest(issue),
+    hint === undefined ? {} : { hint },
+  );
+}
+
+function pathOf(issue: {
+  readonly code: string | undefined;
+  readonly path: readonly PropertyKey[];
+  readonly keys?: readonly string[];
+}): readonly PropertyKey[] {
+  return issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys![0]!] : issue.path;
+}
+
+/** A union hides its reasons one level down: the first one says more than "Invalid input". */
+function deepest(issue: {
+  code: string | undefined;
+  message: string;
+  errors?: readonly (readonly { message: string }[])[];
+}): string {
+  if (issue.code !== 'invalid_union') return lowerFirst(issue.message);
+  const reasons = new Set((issue.errors ?? []).flat().map((error) => lowerFirst(error.message)));
+  return [...reasons].join(', or ') || lowerFirst(issue.message);
+}
+
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
+
+function pathText(path: readonly PropertyKey[], what: string): string {
+  const text = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('');
+  return text.replace(/^\./, '') || what;
+}
+
+/** A scenario of hundreds of models is under a megabyte. */
+const MOST_MB = 8;
+
+export interface ReadDocumentOptions {
+  /** All of a file of so many megabytes at most: a host that has pipes brings a reader for them. */
+  readonly read?: (file: string, mostMb: number) => Promise<Uint8Array>;
+  readonly hintOf?: UnknownFieldHint;
+}
+
+/**
+ * Reads a file, YAML or JSON, and checks it. Throws `SageServeError` (ERR_SCENARIO_FILE) for one
+ * that can't be read, `ConfigError` with file, line and column for what is wrong in it.
+ */
+export async function readDocument<S extends z.ZodType>(
+  file: string,
+  schema: S,
+  what: string,
+  { read = readFile, hintOf }: ReadDocumentOptions = {},
+): Promise<z.output<S>> {
+  const text = await readText(file, what, read);
+  const lines = new LineCounter();
+  const { document, value } = parse(file, text, lines);
+  const where = (path: readonly PropertyKey[]): string => {
+    // The nearest field that the file has: one that is missing is wrong where it should be.
+    for (let length = path.length; length > 0; length--) {
+      const node = document.getIn(path.slice(0, length), true);
+      if (isNode(node) && node.range) return `${at(file, lines, node.range[0])}: `;
+    }
+    return `${file}: `;
+  };
+  refuseOddities(value, [], where, what, new Set());
+  return checkDocument(schema, value, what, where, hintOf);
+}
+
+async function readText(file: string, what: string, read: NonNullable<ReadDocumentOptions['read']>): Promise<string> {
+  try {
+    return Buffer.from(await read(file, MOST_MB)).toString('utf8');
+  } catch (cause) {
+    throw new SageServeError('ERR_SCENARIO_FILE', `can't read the ${what} ${file}: ${readFailure(cause)}`, { cause });
+  }
+}
+
+function at(file: string, lines: LineCounter, offset: number): string {
+  const { line, col } = lines.linePos(offset);
+  return `${file}:${line}:${col}`;
+}
+
+/**
+ * A document and what it stands for. Throws `ConfigError` with file, line and column for what is no
+ * YAML, or means nothing.
+ */
+function parse(file: string, text: string, lines: LineCounter): { document: Document.Parsed; value: unknown } {
+  let document: Document.Parsed | undefined;
+  try {
+    document = parseDocument(text, { lineCounter: lines });
+    const error = document.errors[0];
+    if (error !== undefined) {
+      const { line, col } = error.linePos?.[0] ?? { line: 1, col: 1 };
+      throw new ConfigError(
+        `${file}:${line}:${col}`,
+        error.code === 'RESOURCE_EXHAUSTION' ? TOO_DEEP : error.message.split('\n')[0]!,
+      );
+    }
+    refuseUnresolved(document, file, lines);
+    return { document, value: document.toJS({ maxAliasCount: MOST_ALIASES }) };
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause;
+    // Aliases that stand for more and more aliases, or lists within lists by the thousand.
+    throw new ConfigError(file, cause instanceof RangeError ? TOO_DEEP : messageOf(cause), { cause });
+  }
+}
+
+const MOST_ALIASES = 100;
+const TOO_DEEP = 'is nested too deeply';
+
+/** Each is looked for among all names before it. */
+const MOST_ALIASES_IN_ALL = 10_000;
+
+function refuseUnresolved(document: Document.Parsed, file: string, lines: LineCounter): void {
+  const names = new Set<string>();
+  let aliases = 0;
+  visit(document, {
+    Pair(_, { key }) {
+      if (isCollection(key))
+        throw new ConfigError(at(file, lines, key.range?.[0] ?? 0), 'is a list or a table in the place of a name');
+    },
+    Node(_, node) {
+      if (!isAlias(node)) {
+        if (node.anchor !== undefined) names.add(node.anchor);
+        return;
+      }
+      const where = at(file, lines, node.range?.[0] ?? 0);
+      if (!names.has(node.source))
+        throw new ConfigError(where, `*${node.source} stands for nothing: there is no &${node.source} before it`);
+      if (++aliases > MOST_ALIASES_IN_ALL)
+        throw new ConfigError(where, `is one of more than ${MOST_ALIASES_IN_ALL.toLocaleString('en-US')} aliases`);
+    },
+  });
+}
+
+/**
+ * Names that mean something to the language are no names of anybody's: they would get lost, or
+ * worse. And what an alias makes part of itself has no end.
+ */
+function refuseOddities(
+  value: unknown,
+  path: readonly PropertyKey[],
+  where: (path: readonly PropertyKey[]) => string,
+  what: string,
+  around: Set<unknown>,
+): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (around.has(value)) throw new ConfigError(`${where(path)}${pathText(path, what)}`, 'holds itself');
+  around.add(value);
+  for (const [key, inner] of Object.entries(value)) {
+    const own = [...path, Array.isArray(value) ? Number(key) : key];
+    if (key === '__proto__') throw new ConfigError(`${where(own)}${pathText(own, what)}`, 'can’t be a name');
+    refuseOddities(inner, own, where, what, around);
+  }
+  around.delete(value);
+}
