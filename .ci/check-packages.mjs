@@ -52,13 +52,18 @@ try {
     cwd: project,
     quiet: true,
   });
-  const names = packages.map(({ manifest }) => manifest.name);
+  // What a package is entered by: a package of parts has no entry of its own.
+  const entries = packages.flatMap(({ manifest }) =>
+    Object.entries(manifest.exports)
+      .filter(([, target]) => target.default !== undefined)
+      .map(([path]) => manifest.name + path.slice(1)),
+  );
   writeFileSync(
     join(project, 'imports.mjs'),
-    names
+    entries
       .map(
-        (name, i) =>
-          `import * as p${i} from '${name}';\nif (Object.keys(p${i}).length === 0) throw new Error('${name} ` +
+        (entry, i) =>
+          `import * as p${i} from '${entry}';\nif (Object.keys(p${i}).length === 0) throw new Error('${entry} ` +
           `exports nothing');`,
       )
       .join('\n'),

@@ -10,6 +10,7 @@ const allowed = {
   routing: ['core'],
   scaling: ['core'],
   testing: ['core'],
+  adapters: ['core'],
   controller: ['core', 'metrics'],
   sim: ['core', 'trace', 'perf', 'metrics'],
   fleet: ['core', 'perf', 'forecast', 'forecast-tfjs', 'optimize', 'routing', 'scaling'],

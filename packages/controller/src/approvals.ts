@@ -1,5 +1,4 @@
 import {
-  type Awaitable,
   ConfigError,
   type EndpointId,
   MS_PER_MIN,
@@ -35,9 +34,9 @@ export interface ProposalChange {
 }
 
 /**
- * Where decisions wait for a person, one for each endpoint at most. A proposal is withdrawn when the
- * policy no longer wants it, by wanting what is held or something else; one that nobody looked at
- * expires. With a store, what people decided is kept before they are told that it is.
+ * Where decisions wait for a person, one for each endpoint at most. A proposal is withdrawn when
+ * the policy no longer wants it, by wanting what is held or something else; one that nobody looked
+ * at expires. With a store, what people decided is kept before they are told that it is.
  */
 export interface ApprovalQueue extends Stateful {
   readonly pending: readonly Proposal[];
@@ -68,7 +67,10 @@ export interface ApprovalQueue extends Stateful {
 }
 
 export interface ApprovalQueueOptions {
-  /** A proposal that was not carried out for this long expires; so does a rejection (ms, default 15 min). */
+  /**
+   * A proposal that was not carried out for this long expires; so does a rejection (ms, default 15
+   * min).
+   */
   readonly expireAfterMs?: number;
   /** Where proposals and answers outlive the process. Without one they are forgotten with it. */
   readonly store?: StateStore;
@@ -226,7 +228,7 @@ class Approvals implements ApprovalQueue {
       await before.catch(() => undefined);
       const text = stateText(this.save());
       if (text === this.#kept) return;
-      await (store.save(KEY, text, options) as Awaitable<void>);
+      await store.save(KEY, text, options);
       this.#kept = text;
     })();
     this.#keeping = mine;

@@ -6,8 +6,8 @@ import { orAborted } from './or-aborted.js';
 const MOST_WAITING = 10_000;
 
 /**
- * Hands entries to a journal in order, whatever it does: what it refuses waits and is offered again,
- * so that a full disk ends nothing.
+ * Hands entries to a journal in order, whatever it does: what it refuses waits and is offered
+ * again, so that a full disk ends nothing.
  */
 export class JournalWriter {
   readonly #journal: Journal | undefined;
@@ -55,7 +55,7 @@ export class JournalWriter {
   /** Waits until all entries are taken; resolves with whether they are. Rejects never. */
   async flush(signal?: AbortSignal): Promise<boolean> {
     while (this.#waiting.length > 0) {
-      const entry = this.#waiting[0]!;
+      const entry = this.#waiting[0];
       const taking = this.#underWay ?? this.#offer(entry);
       if (taking === undefined) return false;
       // One that does not answer is asked for its answer again with the next flush.

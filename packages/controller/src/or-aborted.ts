@@ -18,7 +18,9 @@ export function orAborted<T>(work: Awaitable<T>, signal: AbortSignal | undefined
       },
       (error: unknown) => {
         done();
-        reject(error as Error);
+        // Whatever was thrown goes on as it is.
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+        reject(error);
       },
     );
   });

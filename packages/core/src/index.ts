@@ -62,7 +62,7 @@ export {
   skuId,
 } from './ids.js';
 export { IndexedMinHeap } from './indexed-heap.js';
-export { type Lease } from './lease.js';
+export { type Lease, type LeaseKeeper } from './lease.js';
 export { type Deployment, type DeploymentPerformance, type PerformanceModel, type TokenMix } from './performance.js';
 export {
   type BindingConstraint,

@@ -13,7 +13,9 @@ export function createStaticScaling(): ScalingPolicy {
   return {
     name: 'static',
     save: () => ({ version: VERSION, state: new Map(counts) }),
-    restore: (saved) => void (counts = new Map(stateOfVersion('static', saved, VERSION) as typeof counts)),
+    restore(saved) {
+      counts = new Map(stateOfVersion('static', saved, VERSION) as typeof counts);
+    },
     decide(fleet) {
       const decisions: ScalingDecision[] = [];
       for (const endpoint of fleet.endpoints) {

@@ -120,10 +120,21 @@ export class DemandTelemetry {
   }
 
   /** One series in the simulator's own time. */
-  one(key: DemandKey, nowMs: number, sinceMs: number): DemandSeries | undefined {
-    return this.#recorders
-      .find((recorder) => recorder.key.modelId === key.modelId && recorder.key.regionId === key.regionId)
-      ?.series(nowMs, sinceMs);
+  one(key: DemandKey, nowMs: number, sinceMs: number): DemandSeries {
+    const own = this.#recorders.find(
+      ({ key: { modelId, regionId } }) => modelId === key.modelId && regionId === key.regionId,
+    );
+    if (own !== undefined) return own.series(nowMs, sinceMs);
+    const { startMs, stepMs, requestsPerS } = this.#recorders[0].series(nowMs, sinceMs);
+    const unknown = (): Float64Array => new Float64Array(requestsPerS.length).fill(NaN);
+    return {
+      key,
+      startMs,
+      stepMs,
+      promptTokensPerS: unknown(),
+      outputTokensPerS: unknown(),
+      requestsPerS: unknown(),
+    };
   }
 
   /**

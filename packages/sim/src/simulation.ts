@@ -239,12 +239,7 @@ class Simulation {
     return {
       telemetry: {
         snapshot: () => this.#incidents.lastSeen ?? this.#telemetry.snapshot(this.#nowMs),
-        demand: (keys, sinceMs) =>
-          keys.map((key) => {
-            const series = this.#demand.one(key, this.#nowMs, sinceMs);
-            if (series !== undefined) return series;
-            throw new ConfigError('key', `the fleet has no ${key.modelId} in ${key.regionId}`);
-          }),
+        demand: (keys, sinceMs) => keys.map((key) => this.#demand.one(key, this.#nowMs, sinceMs)),
       },
       actuator: {
         apply: (decisions, options) => decisions.map((decision) => this.#applyDecision(decision, options?.fence)),

@@ -1,5 +1,10 @@
 export { type ConformanceCase, ConformanceError } from './conformance-case.js';
-export { actuatorConformance, controlLoopConformance, telemetrySourceConformance } from './control-suites.js';
+export {
+  actuatorConformance,
+  controlLoopConformance,
+  type DemandQuestion,
+  telemetrySourceConformance,
+} from './control-suites.js';
 export {
   type FakeCell,
   fakeEndpoint,
@@ -26,4 +31,5 @@ export {
   releasePolicyConformance,
 } from './routing-suites.js';
 export { scalingPolicyConformance } from './scaling-suite.js';
+export { type LeaseBench, leaseConformance, stateStoreConformance } from './store-suites.js';
 export { createVirtualClock, type VirtualClock } from './virtual-clock.js';

@@ -169,8 +169,8 @@ export function batchSchedulerConformance(create: () => BatchScheduler): Conform
 }
 
 /**
- * What every release policy must do. `holdsNothing` for one that lets go of everything at once, and so
- * needs no reading of the load.
+ * What every release policy must do. `holdsNothing` for one that lets go of everything at once, and
+ * so needs no reading of the load.
  */
 export function releasePolicyConformance(
   create: () => ReleasePolicy,

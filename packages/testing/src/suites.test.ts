@@ -95,7 +95,11 @@ describe('conformance suites find what breaks a contract', () => {
         { endpointId: decisions[0]!.endpointId, status: 'applied' as const, reachedInstances: 3, detail: undefined },
       ],
     };
-    expect(await failures(actuatorConformance(() => eager, decisions))).toHaveLength(1);
+    expect(await failures(actuatorConformance(() => eager, decisions))).toEqual([
+      'region-a/model-a/sku-a was applied by a repeated decision',
+      'an endpoint that does not exist was passed over',
+      'region-a/model-a/sku-a was applied under an older fence',
+    ]);
   });
 });
 

@@ -1,8 +1,8 @@
 import type { InstanceIndex, InstancePoolView, RequestView } from '@sageserve/core';
 
 /**
- * A ready instance where nothing is known of any: requests spread over them by their ids, so that not
- * all go to the first. −1 where none is ready.
+ * A ready instance where nothing is known of any: requests spread over them by their ids, so that
+ * not all go to the first. −1 where none is ready.
  */
 export function anyReady(request: RequestView, pool: InstancePoolView): InstanceIndex {
   const count = pool.count;

@@ -1,6 +1,9 @@
 import type { EndpointLoadView, HeldQueueView } from '@sageserve/core';
 
-/** Requests that one reading of the load lets go for each ready instance, where readings have an age. */
+/**
+ * Requests that one reading of the load lets go for each ready instance, where readings have an
+ * age.
+ */
 const MOST_PER_READING = 4;
 
 /**
@@ -13,6 +16,7 @@ export function withinReading(room: number, dueByMs: number, held: HeldQueueView
     pool.ageMs === 0 ? room : Math.max(0, MOST_PER_READING * (pool.readyInstances ?? 0) - pool.releasedSinceReading);
   const due = held.earliestDeadlineAtMs <= dueByMs ? held.countDueBy(dueByMs) : 0;
   const most = Math.max(Math.min(room, left), due);
-  // Asked for every request that comes and every one that ends: most of the time the answer is none.
+  // Asked for every request that comes and every one that ends: most of the time the answer is
+  // none.
   return most === 0 ? 0 : Math.min(held.count, most);
 }

@@ -1,0 +1,1 @@
+export { createWallClock } from './wall-clock.js';

@@ -1,0 +1,1 @@
+export { createPostgresLease, type PostgresLeaseOptions } from './lease/postgres-lease.js';

@@ -1,0 +1,38 @@
+import type { Clock } from '@sageserve/core';
+
+/** Node's timers fire at once for longer waits. */
+const LONGEST_WAIT_MS = 0x7fffffff;
+
+/**
+ * The clock of this machine, in milliseconds since 1970, which never goes back: a correction of the
+ * system's clock to an earlier time makes it stand still until that time has come again.
+ */
+export function createWallClock(): Clock {
+  let latest = -Infinity;
+  const nowMs = (): number => (latest = Math.max(latest, Date.now()));
+  return {
+    nowMs,
+    async sleepUntilMs(atMs, signal) {
+      for (;;) {
+        signal?.throwIfAborted();
+        const left = atMs - nowMs();
+        if (left <= 0) return;
+        await wait(Math.min(Math.ceil(left), LONGEST_WAIT_MS), signal);
+      }
+    },
+  };
+}
+
+function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(signal!.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', abort, { once: true });
+  });
+}
