@@ -2,7 +2,15 @@ import { basename, dirname, extname, resolve } from 'node:path';
 import { ConfigError, murmur3x86128, oddArithmetic, Pacer } from '@sageserve/core';
 import { z } from 'zod';
 import { DEFAULT_CATALOGUE, loadPlugins, plainName, type PolicyChoice, readDocument } from '@sageserve/fleet';
-import { buildSimulation, parseScenario, preset, PRESET_NAMES, readScenario, type Scenario } from '@sageserve/scenario';
+import {
+  buildSimulation,
+  parseScenario,
+  preset,
+  PRESET_NAMES,
+  readScenario,
+  readWhole,
+  type Scenario,
+} from '@sageserve/scenario';
 import { InputFiles, type InputFile } from './input-files.js';
 import { type ParameterValue, withParameters } from './parameters.js';
 
@@ -104,7 +112,7 @@ export interface Sweep {
  * do.
  */
 export async function readSweep(file: string, version: string, signal?: AbortSignal): Promise<Sweep> {
-  const document = await readDocument(file, sweepSchema, 'sweep');
+  const document = await readDocument(file, sweepSchema, 'sweep', { read: readWhole });
   const pacer = new Pacer();
   const runs = new Map<string, SweepRun>();
   const files = new InputFiles();
