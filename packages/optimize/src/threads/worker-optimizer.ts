@@ -12,10 +12,10 @@ import { ThreadPool } from './thread-pool.js';
 import { unpackThrown } from './thrown.js';
 
 /**
- * Beyond the time limit, before a solve is ended by force: solvers end between steps, and their
- * plan is still checked and explained.
+ * Beyond the time limit, before a solve is ended by force. Solvers end between steps, and a plan
+ * for a hundred models is a second or two late: that is worth more than none.
  */
-const GRACE_MS = 1_000;
+const GRACE_MS = 5_000;
 
 const WORKER = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/optimizer-worker.js' : './optimizer-worker.js',
@@ -40,9 +40,8 @@ export interface WorkerOptimizer extends PlacementOptimizer {
  * once have one each.
  *
  * An abort rejects at once and ends the thread, and what misses its time limit (60 s unless given,
- * counted from when the thread begins) by more than a second is ended too: it has `timed-out`
- * without a target. A thread that dies is a `SageServeError` (`ERR_SOLVER`); the next solve has a
- * new one.
+ * counted from when the thread begins) by more than 5 s is ended too: it has `timed-out` without a
+ * target. A thread that dies is a `SageServeError` (`ERR_SOLVER`); the next solve has a new one.
  */
 export function createWorkerOptimizer(options: WorkerOptimizerOptions = {}): WorkerOptimizer {
   const { solver = 'auto' } = options;
