@@ -7,6 +7,7 @@ export type TokenColumn = (typeof TOKEN_COLUMNS)[number];
 
 /** A history that a method can't be applied to. `code` is `ERR_FORECAST_HISTORY`. */
 export class ForecastHistoryError extends SageServeError {
+  static override readonly kind = 'ForecastHistoryError';
   override readonly name = 'ForecastHistoryError';
 
   constructor(reason: string, hint?: string) {

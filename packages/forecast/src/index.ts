@@ -61,3 +61,8 @@ export { type MarginOptions, withMargin } from './decorators/with-margin.js';
 export { createEnsembleForecaster, type EnsembleOptions } from './ensemble.js';
 export { checkHistory, fillGaps, firstObserved, ForecastHistoryError, observedSteps, sliceHistory } from './history.js';
 export { hourlyOrigins, type PastColumn, type PastForecasts, type RollingForecaster } from './rolling.js';
+export {
+  createWorkerForecaster,
+  type WorkerForecaster,
+  type WorkerForecasterOptions,
+} from './worker/worker-forecaster.js';

@@ -19,3 +19,8 @@ export {
   type ShortageStep,
   type UnmetPrices,
 } from './task.js';
+export {
+  createWorkerOptimizer,
+  type WorkerOptimizer,
+  type WorkerOptimizerOptions,
+} from './threads/worker-optimizer.js';

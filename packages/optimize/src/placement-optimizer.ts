@@ -21,7 +21,8 @@ export interface PlacementOptimizerOptions extends PlacementFormulation {
   readonly elastic?: boolean;
 }
 
-const DEFAULT_TIME_LIMIT_MS = 60_000;
+/** How long a solve may take unless it is said. */
+export const DEFAULT_TIME_LIMIT_MS = 60_000;
 /** Share of the time limit for a plan that meets all, where one that does not is wanted too. */
 const STRICT_SHARE = 0.7;
 /** A solver's objective and bound may differ from exact sums by so much. */

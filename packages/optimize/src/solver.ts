@@ -42,6 +42,7 @@ export interface PlacementSolver {
  * attached.
  */
 export class PlacementSolverError extends SageServeError {
+  static override readonly kind = 'PlacementSolverError';
   override readonly name = 'PlacementSolverError';
   readonly solver: string;
   readonly model: IntegerModel | undefined;

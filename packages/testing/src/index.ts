@@ -33,3 +33,4 @@ export {
 export { scalingPolicyConformance } from './scaling-suite.js';
 export { type LeaseBench, leaseConformance, stateStoreConformance } from './store-suites.js';
 export { createVirtualClock, type VirtualClock } from './virtual-clock.js';
+export { endpointLoadViewConformance, instancePoolViewConformance, regionPoolViewConformance } from './view-suites.js';
