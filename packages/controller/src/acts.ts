@@ -14,16 +14,24 @@ import { type DecisionEntry, decisionEntry, type SeenEndpoint } from './journal.
 import type { JournalWriter } from './journal-writer.js';
 import { orAborted } from './or-aborted.js';
 
-/** `act` carries decisions out; `advise` only writes them down; `approve` carries out those that a person has approved. */
+/**
+ * `act` carries decisions out; `advise` only writes them down; `approve` carries out those that a
+ * person has approved.
+ */
 export type ControlMode = 'act' | 'advise' | 'approve';
 
-/** A decision that is to be carried out, and the proposal that it was, where a person approved it. */
+/**
+ * A decision that is to be carried out, and the proposal that it was, where a person approved it.
+ */
 export interface Due {
   readonly decision: ScalingDecision;
   readonly proposal?: Proposal | undefined;
 }
 
-/** What is about to be carried out, kept before it is: after a crash it is carried out again, or found done. */
+/**
+ * What is about to be carried out, kept before it is: after a crash it is carried out again, or
+ * found done.
+ */
 export interface Acting {
   readonly atMs: number;
   readonly due: readonly Due[];
@@ -41,7 +49,10 @@ export interface ActContext {
   readonly plannedOf: (endpoint: EndpointSnapshot) => number | undefined;
   /** Until when nothing is scaled in, since what was remembered is lost. */
   readonly noScaleInBeforeMs: number;
-  /** Keeps what is about to be done where it outlives the process; false where somebody else acts now. */
+  /**
+   * Keeps what is about to be done where it outlives the process; false where somebody else acts
+   * now.
+   */
   readonly keep: (acting: Acting) => Promise<boolean>;
 }
 
@@ -108,7 +119,9 @@ export class Acts {
     return this.#act(this.#approved(decisions, seen, context), seen, context);
   }
 
-  /** Takes up what a loop before this one was about to do, or did without saying what came of it. */
+  /**
+   * Takes up what a loop before this one was about to do, or did without saying what came of it.
+   */
   async resume({ atMs, due }: Acting, context: ActContext): Promise<readonly ActuationResult[]> {
     this.#degradations = [];
     const seen = byId(context.fleet);

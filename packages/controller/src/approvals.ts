@@ -35,9 +35,9 @@ export interface ProposalChange {
 }
 
 /**
- * Where decisions wait for a person, one for each endpoint at most. A proposal is withdrawn when the
- * policy no longer wants it, by wanting what is held or something else; one that nobody looked at
- * expires. With a store, what people decided is kept before they are told that it is.
+ * Where decisions wait for a person, one for each endpoint at most. A proposal is withdrawn when
+ * the policy no longer wants it, by wanting what is held or something else; one that nobody looked
+ * at expires. With a store, what people decided is kept before they are told that it is.
  */
 export interface ApprovalQueue extends Stateful {
   readonly pending: readonly Proposal[];
@@ -68,7 +68,10 @@ export interface ApprovalQueue extends Stateful {
 }
 
 export interface ApprovalQueueOptions {
-  /** A proposal that was not carried out for this long expires; so does a rejection (ms, default 15 min). */
+  /**
+   * A proposal that was not carried out for this long expires; so does a rejection (ms, default 15
+   * min).
+   */
   readonly expireAfterMs?: number;
   /** Where proposals and answers outlive the process. Without one they are forgotten with it. */
   readonly store?: StateStore;

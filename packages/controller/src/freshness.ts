@@ -4,9 +4,9 @@ import type { EndpointSnapshot, FleetSnapshot, RegionId } from '@sageserve/core'
 const MOST_NAMED = 3;
 
 /**
- * A snapshot in which endpoints whose figures are older than `staleAfterMs` have none, and what is to
- * be said of them: regions of which nothing is fresh by their names, other endpoints by theirs. The
- * snapshot itself where all is fresh.
+ * A snapshot in which endpoints whose figures are older than `staleAfterMs` have none, and what is
+ * to be said of them: regions of which nothing is fresh by their names, other endpoints by theirs.
+ * The snapshot itself where all is fresh.
  */
 export function freshOnly(
   fleet: FleetSnapshot,

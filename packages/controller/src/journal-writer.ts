@@ -6,8 +6,8 @@ import { orAborted } from './or-aborted.js';
 const MOST_WAITING = 10_000;
 
 /**
- * Hands entries to a journal in order, whatever it does: what it refuses waits and is offered again,
- * so that a full disk ends nothing.
+ * Hands entries to a journal in order, whatever it does: what it refuses waits and is offered
+ * again, so that a full disk ends nothing.
  */
 export class JournalWriter {
   readonly #journal: Journal | undefined;

@@ -47,7 +47,10 @@ export interface DecisionEntry {
   readonly plannedInstances: number | undefined;
   readonly targetInstances: number;
   readonly reason: string;
-  /** As of `ActuationResult` and `ProposalChange`; `held`: it was not carried out, and `detail` says why. */
+  /**
+   * As of `ActuationResult` and `ProposalChange`; `held`: it was not carried out, and `detail` says
+   * why.
+   */
   readonly outcome:
     | 'applied'
     | 'unchanged'
@@ -60,7 +63,9 @@ export interface DecisionEntry {
     | 'expired'
     | 'rejected'
     | 'held';
-  /** What the endpoint is on its way to; `undefined` where that is not known or nothing was done. */
+  /**
+   * What the endpoint is on its way to; `undefined` where that is not known or nothing was done.
+   */
   readonly reachedInstances: number | undefined;
   readonly detail: string | undefined;
   /** Of a decision that waits or waited for a person. */
@@ -93,9 +98,9 @@ export interface DegradationEntry {
 export type JournalEntry = PlanEntry | IntentEntry | DecisionEntry | DegradationEntry;
 
 /**
- * Where entries go, in order. One that can't be taken (a full disk, a database that does not answer)
- * is an error or a rejection; the loop then goes on, keeps it, and offers it again. After a crash the
- * last entries may come twice.
+ * Where entries go, in order. One that can't be taken (a full disk, a database that does not
+ * answer) is an error or a rejection; the loop then goes on, keeps it, and offers it again. After
+ * a crash the last entries may come twice.
  */
 export interface Journal {
   append(entry: JournalEntry): Awaitable<void>;

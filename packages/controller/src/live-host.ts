@@ -4,7 +4,10 @@ export interface ControlHostOptions {
   /** Ends the loop; one that is in a tick ends it first. */
   readonly signal?: AbortSignal;
   readonly onTick?: (report: TickReport) => void;
-  /** Under which the loop runs: without it in hand no tick is made. Without this option it always runs. */
+  /**
+   * Under which the loop runs: without it in hand no tick is made. Without this option it always
+   * runs.
+   */
   readonly lease?: Lease;
   /** What a tick waits for is given up after this long (ms, default 10 s). */
   readonly tickDeadlineMs?: number;

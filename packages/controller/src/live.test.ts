@@ -527,7 +527,10 @@ class Killed extends Error {}
 
 describe('a loop that was killed', () => {
   const TICKS = 12;
-  /** Runs a loop whose ports kill it at the n-th step; it is started again each time. Returns what was done, and the steps. */
+  /**
+   * Runs a loop whose ports kill it at the n-th step; it is started again each time. Returns what
+   * was done, and the steps.
+   */
   async function run(mode: 'act' | 'approve', killAt: number) {
     const texts = new Map<string, string>();
     const counts = new Map<string, number>();
@@ -539,7 +542,10 @@ describe('a loop that was killed', () => {
       <A extends unknown[], R>(call: (...args: A) => R) =>
       async (...args: A): Promise<Awaited<R>> => {
         const life = ended.now;
-        /** Killed before what is done, or after it and before it has answered; nothing is done from then on. */
+        /**
+         * Killed before what is done, or after it and before it has answered; nothing is done from
+         * then on.
+         */
         const die = (): void => {
           life.signal.throwIfAborted();
           if (++steps !== killAt) return;

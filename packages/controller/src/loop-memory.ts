@@ -56,7 +56,9 @@ export class LoopMemory {
     return [...this.#failures.values()];
   }
 
-  /** Keeps the state where anything but its times has changed since it was kept last. Rejects never. */
+  /**
+   * Keeps the state where anything but its times has changed since it was kept last. Rejects never.
+   */
   async keep(state: LoopState, options: StateStoreOptions): Promise<void> {
     if (this.#store === undefined) return;
     const { nextTickAtMs: _tick, nextReactAtMs: _react, nextPlanAtMs: _plan, ...lasting } = state;

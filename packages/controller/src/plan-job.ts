@@ -15,8 +15,8 @@ export function unlimitedSteps(signal: AbortSignal | undefined): PlanSteps {
 }
 
 /**
- * A plan that is made beside the ticks. It has no clock: ticks tell it the time, and a step that has
- * taken too long by then is given up, whether it listens or not.
+ * A plan that is made beside the ticks. It has no clock: ticks tell it the time, and a step that
+ * has taken too long by then is given up, whether it listens or not.
  */
 export class PlanJob {
   readonly startedAtMs: number;
