@@ -4,13 +4,12 @@ import {
   type CallOptions,
   ConfigError,
   type ControlLoop,
+  DEFAULT_CADENCES,
   type EndpointSnapshot,
   type FleetSnapshot,
   type Lease,
   messageOf,
-  MS_PER_HOUR,
   MS_PER_MIN,
-  MS_PER_S,
   type PlacementPlan,
   PolicyContractError,
   SCALING_CONTRACT,
@@ -57,7 +56,10 @@ export interface ControlLoopOptions {
   readonly journal?: Journal;
   /** Where what the loop and its policies remember outlives the process; see `restore`. */
   readonly state?: StateStore;
-  /** Told of each plan that comes into force, and of none: region routers take their weights from it. */
+  /**
+   * Told of each plan that comes into force, and of none: region routers take their weights from
+   * it.
+   */
   readonly onPlan?: (plan: PlacementPlan | undefined) => void;
   /** A snapshot older than this is stale (ms, default 2 min): the loop holds. */
   readonly staleAfterMs?: number;
@@ -103,11 +105,11 @@ const NONE: readonly string[] = [];
  * The multi-timescale loop of the paper (arXiv 2502.14617, §5–6), passive: a host calls `tick` at
  * `nextTickAtMs`. It observes, asks the scaling policy, and every hour forecasts demand and solves
  * for a plan, beside the ticks where the host does not ask to wait for it. A tick never throws
- * because of what it depends on; it degrades one step and says so: forecasts and plans as
- * {@link PlanningOptions} say; stale telemetry holds everything, so that nothing is scaled in on old
- * news; a journal that can't be written keeps its entries, and nothing is scaled in meanwhile; what
- * can't be kept is told. Throws `ConfigError` for cadences that do not fit, and `approve` without a
- * queue.
+ * because of what it depends on; it degrades one step and says so: forecasts and plans as {@link
+ * PlanningOptions} say; stale telemetry holds everything, so that nothing is scaled in on old
+ * news; a journal that can't be written keeps its entries, and nothing is scaled in meanwhile;
+ * what can't be kept is told. Throws `ConfigError` for cadences that do not fit, and `approve`
+ * without a queue.
  */
 export function createControlLoop(options: ControlLoopOptions): MultiTimescaleLoop {
   return new Loop(options);
@@ -138,7 +140,11 @@ class Loop implements MultiTimescaleLoop {
 
   constructor(options: ControlLoopOptions) {
     const { mode = 'act', approvals, staleAfterMs = 2 * MS_PER_MIN, firstTickAtMs = 0, onBreach = 'degrade' } = options;
-    const { reactMs = MS_PER_S, observeMs = reactMs, planMs = MS_PER_HOUR } = options.cadences ?? {};
+    const {
+      reactMs = DEFAULT_CADENCES.reactMs,
+      observeMs = reactMs,
+      planMs = DEFAULT_CADENCES.planMs,
+    } = options.cadences ?? {};
     for (const [name, value] of Object.entries({ observeMs, reactMs, planMs }))
       if (!(value >= SHORTEST_CADENCE_MS && value < Infinity))
         throw new ConfigError(`cadences.${name}`, `must be ${SHORTEST_CADENCE_MS} milliseconds or more, not ${value}`);
@@ -253,7 +259,9 @@ class Loop implements MultiTimescaleLoop {
     return fleet;
   }
 
-  /** Starts a plan that is due, and takes one that is done. Returns whether one has come to its end. */
+  /**
+   * Starts a plan that is due, and takes one that is done. Returns whether one has come to its end.
+   */
   async #planAhead(due: boolean, fleet: FleetSnapshot, nowMs: number, options: TickOptions): Promise<boolean> {
     const { telemetry, signal } = this.#options;
     const planning = this.#planning;
@@ -349,7 +357,10 @@ class Loop implements MultiTimescaleLoop {
     return m === -1 || r === -1 || k === -1 ? undefined : plan.target.at(m, r, k);
   }
 
-  /** Keeps what is remembered. Returns whether this controller may still act, as far as the store knows. */
+  /**
+   * Keeps what is remembered. Returns whether this controller may still act, as far as the store
+   * knows.
+   */
   async #keep(options: StateStoreOptions): Promise<boolean> {
     const { state, scalingPolicy } = this.#options;
     if (state === undefined) return true;
