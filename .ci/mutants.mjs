@@ -25,7 +25,7 @@ const rooms = new Map();
 const survivors = [];
 for (const [file, { mutants, source }] of Object.entries(files)) {
   const lines = source.split('\n');
-  const room = /planning|fleet-problem|demand-mix/.test(file)
+  const room = /planning|fleet-problem|mean-mix/.test(file)
     ? 'planning'
     : /fleet|spot-pool/.test(file)
       ? 'sim: fleet'

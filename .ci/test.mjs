@@ -52,6 +52,9 @@ if (filters.length > 0) {
       },
     ),
   );
+  step('the picture of who imports whom', () =>
+    run(process.execPath, ['.ci/import-picture.mjs', '--check'], { quiet: true }),
+  );
   step('unused files, exports and dependencies', () => run('knip', ['--config', '.config/knip.json'], { quiet: true }));
   step('packages as they are published', () => run(process.execPath, ['.ci/check-packages.mjs']));
   step('tests', () => run('vitest', vitest));

@@ -2,7 +2,14 @@ import base from './vitest.config.js';
 
 // Only what tests the mutated files by themselves: a mutant that nothing but a whole simulation
 // notices counts as one that survives.
-const tests = ['controller/src/**', 'scaling/src/**', 'routing/src/**', 'sim/src/fleet', 'fleet/src/fleet-problem'];
+const tests = [
+  'controller/src/**',
+  'scaling/src/**',
+  'routing/src/**',
+  'sim/src/fleet',
+  'fleet/src/fleet-problem',
+  'metrics/src/mean-mix',
+];
 
 export default {
   ...base,

@@ -353,7 +353,7 @@ function byId(fleet: FleetSnapshot): Map<EndpointId, EndpointSnapshot> {
 }
 
 /** What an endpoint has or is getting; `undefined` where that is not known. */
-export function heldBy(endpoint: EndpointSnapshot | undefined): number | undefined {
+function heldBy(endpoint: EndpointSnapshot | undefined): number | undefined {
   if (endpoint?.readyInstances === undefined || endpoint.provisioningInstances === undefined) return undefined;
   return endpoint.readyInstances + endpoint.provisioningInstances;
 }

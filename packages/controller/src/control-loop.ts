@@ -4,13 +4,12 @@ import {
   type CallOptions,
   ConfigError,
   type ControlLoop,
+  DEFAULT_CADENCES,
   type EndpointSnapshot,
   type FleetSnapshot,
   type Lease,
   messageOf,
-  MS_PER_HOUR,
   MS_PER_MIN,
-  MS_PER_S,
   type PlacementPlan,
   PolicyContractError,
   SCALING_CONTRACT,
@@ -141,7 +140,11 @@ class Loop implements MultiTimescaleLoop {
 
   constructor(options: ControlLoopOptions) {
     const { mode = 'act', approvals, staleAfterMs = 2 * MS_PER_MIN, firstTickAtMs = 0, onBreach = 'degrade' } = options;
-    const { reactMs = MS_PER_S, observeMs = reactMs, planMs = MS_PER_HOUR } = options.cadences ?? {};
+    const {
+      reactMs = DEFAULT_CADENCES.reactMs,
+      observeMs = reactMs,
+      planMs = DEFAULT_CADENCES.planMs,
+    } = options.cadences ?? {};
     for (const [name, value] of Object.entries({ observeMs, reactMs, planMs }))
       if (!(value >= SHORTEST_CADENCE_MS && value < Infinity))
         throw new ConfigError(`cadences.${name}`, `must be ${SHORTEST_CADENCE_MS} milliseconds or more, not ${value}`);

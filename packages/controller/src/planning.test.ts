@@ -172,7 +172,7 @@ describe('a plan for two models, regions and SKUs', () => {
       );
     }
     expect(demand).toMatchObject({ startMs: NOW, stepMs: STEP });
-    expect(plan).toMatchObject({ models, regions, skus, validFromMs: NOW, validUntilMs: NOW + HOUR });
+    expect(plan).toMatchObject({ models, regions, skus, validFromMs: NOW, validUntilMs: NOW + HOUR, localShare: 1 });
     expect(plan!.target.values).toEqual(held().values);
     expect(plan!.schedule).toBeUndefined();
   });

@@ -1,6 +1,9 @@
 import {
   type BacklogSnapshot,
   ConfigError,
+  DEFAULT_CADENCES,
+  DEFAULT_DEMAND_QUANTILE,
+  DEFAULT_DEMAND_STEP_MS,
   type DemandForecast,
   type DemandKey,
   type DemandSeries,
@@ -25,7 +28,7 @@ import {
   type TelemetrySource,
   type TokenMix,
 } from '@sageserve/core';
-import { recentMix } from './demand-mix.js';
+import { meanMix } from '@sageserve/metrics';
 import type { JournalForecast, PlanEntry } from './journal.js';
 import type { PlanSteps } from './plan-job.js';
 
@@ -145,7 +148,12 @@ export class Planning {
 
   constructor(options: PlanningOptions, strict = false) {
     this.#strict = strict;
-    const { stepMs = 600_000, planSteps = 6, horizonSteps = 2 * planSteps, demandQuantile = 0.9 } = options;
+    const {
+      stepMs = DEFAULT_DEMAND_STEP_MS,
+      planSteps = DEFAULT_CADENCES.planMs / DEFAULT_DEMAND_STEP_MS,
+      horizonSteps = 2 * planSteps,
+      demandQuantile = DEFAULT_DEMAND_QUANTILE,
+    } = options;
     if (!(stepMs > 0 && stepMs < Infinity)) throw new ConfigError('planning.stepMs', `must be above 0, not ${stepMs}`);
     if (!(Number.isInteger(planSteps) && planSteps >= 1))
       throw new ConfigError('planning.planSteps', `must be a whole number of 1 or more, not ${planSteps}`);
@@ -344,7 +352,7 @@ export class Planning {
       timeLimitMs = DEFAULT_TIME_LIMIT_MS,
       relativeGap = 0,
     } = this.#options;
-    const mix = recentMix(series, Math.round(MS_PER_DAY / this.stepMs));
+    const mix = meanMix(series, Math.round(MS_PER_DAY / this.stepMs));
     const spans =
       windows === 'peak' ? [[0, this.#planSteps]] : Array.from({ length: this.#horizonSteps }, (_, w) => [w, w + 1]);
     const solutions: PlacementSolution[] = [];
@@ -396,6 +404,7 @@ export class Planning {
       ...(windows === 'each' ? { schedule: solutions.map((one) => one.target!) } : {}),
       demand: this.#demandOf(problem, forecasts, mix, nowMs),
       tokensPerSPerInstance: problem.tokensPerSPerInstance,
+      localShare: problem.localShare,
     };
     return { plan, entry: this.#entry(problem, solution, solutions, plan, forecasts, shortfall) };
   }

@@ -3,12 +3,15 @@ import { PRIORITY_CLASS_MS } from './scheduling.js';
 
 /** Which priorities an engine takes. */
 export interface PriorityScale {
-  /** The smallest and the largest whole number that it takes. */
+  /** The smallest whole number that it takes. */
   readonly min: number;
+  /** The largest one. */
   readonly max: number;
   /** Whether the smaller number is served first, as in vLLM; the larger is in SGLang. */
   readonly lowerFirst: boolean;
-  /** The time that the scale begins at, in the host's milliseconds: keys before it count as of then. */
+  /**
+   * The time that the scale begins at, in the host's milliseconds: keys before it count as of then.
+   */
   readonly originMs: number;
   /** Classes that the scheduler tells apart (default 3, one for each tier). */
   readonly classes?: number;

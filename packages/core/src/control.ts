@@ -3,17 +3,19 @@ import type { FleetSnapshot } from './fleet.js';
 import type { EndpointId } from './ids.js';
 import type { Lease } from './lease.js';
 import type { ScalingDecision } from './scaling.js';
-import type { Awaitable } from './units.js';
+import { type Awaitable, MS_PER_HOUR, MS_PER_S } from './units.js';
 
 /** What every call to the outside world takes. */
 export interface CallOptions {
-  /** Ends the call: it is to reject soon after with the signal's reason. */
+  /**
+   * Ends the call: it is to reject soon after with the signal's reason. Absent: it ends by itself.
+   */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Where a controller learns what is. Stale or missing values are `undefined` or an older time, never
- * 0. Both methods may reject: the caller goes on without what they would have told.
+ * Where a controller learns what is. Stale or missing values are `undefined` or an older time,
+ * never 0. Both methods may reject: the caller goes on without what they would have told.
  */
 export interface TelemetrySource {
   /**
@@ -40,12 +42,15 @@ export interface ActuationResult {
   /** The endpoint that was decided for. */
   readonly endpointId: EndpointId;
   /**
-   * `applied`: all of it is under way. `unchanged`: it was so before. `partial`: less than was asked
-   * for. `failed`: what came of it is not known. `refused`: somebody with a newer fence has acted, and
-   * nothing was changed.
+   * `applied`: all of it is under way. `unchanged`: it was so before. `partial`: less than was
+   * asked for. `failed`: what came of it is not known. `refused`: somebody with a newer fence has
+   * acted, and nothing was changed.
    */
   readonly status: 'applied' | 'unchanged' | 'partial' | 'failed' | 'refused';
-  /** Instances that the endpoint is on its way to after the call; `undefined` where that is not known. */
+  /**
+   * Instances that the endpoint is on its way to after the call; `undefined` where that is not
+   * known.
+   */
   readonly reachedInstances: number | undefined;
   /** Why it was not done in full, in words; `undefined` where it was. */
   readonly detail: string | undefined;
@@ -53,7 +58,7 @@ export interface ActuationResult {
 
 /** What an actuator is told beside the decisions. */
 export interface ActuationOptions extends CallOptions {
-  /** The {@link Lease.fence} under which is decided. */
+  /** The {@link Lease.fence} under which is decided; absent where nobody else may act. */
   readonly fence?: number;
 }
 
@@ -65,8 +70,25 @@ export interface ActuationOptions extends CallOptions {
  * decisions with an older fence are `refused` from then on; after the signal it settles soon.
  */
 export interface Actuator {
+  /**
+   * Carries out `decisions`, which are the caller's and are not kept. What did not work is a
+   * result, in any order; rejects where nothing is known of any of them, and with the signal's
+   * reason.
+   */
   apply(decisions: readonly ScalingDecision[], options?: ActuationOptions): Awaitable<readonly ActuationResult[]>;
 }
+
+/** How often a control loop does what, where nothing else is said. */
+export const DEFAULT_CADENCES = {
+  /** Between two questions to the scaling policy (ms). */
+  reactMs: MS_PER_S,
+  /** Between two plans (ms): an hour, as in the SageServe paper (arXiv 2502.14617). */
+  planMs: MS_PER_HOUR,
+  /**
+   * How far a forecast reaches (ms): over the next plan too, so that a policy sees past a delay.
+   */
+  horizonMs: 2 * MS_PER_HOUR,
+} as const;
 
 /** What one tick of a control loop saw and did. */
 export interface TickReport {
@@ -83,25 +105,34 @@ export interface TickReport {
 /** What a host says to a tick beside the time. */
 export interface TickOptions extends CallOptions {
   /**
-   * Whether the tick waits for a plan that is due, as a simulation does, where time stands still
-   * meanwhile. Without it the plan is made beside the ticks, and the first after it adopts it.
+   * Whether (default false) the tick waits for a plan that is due, as a simulation does, where
+   * time stands still meanwhile. Without it the plan is made beside the ticks, and the first after
+   * it adopts it.
    */
   readonly awaitPlan?: boolean;
-  /** Under which lease the tick runs: its fence goes to the actuator, and nothing is done once it is lost. */
+  /**
+   * Under which lease the tick runs: its fence goes to the actuator, and nothing is done once it is
+   * lost. Absent where one controller is all there is.
+   */
   readonly lease?: Lease;
 }
 
 /**
- * A passive loop: it says when it wants to run, and its host, simulated or live, calls it then, never
- * while another tick is under way.
+ * A passive loop: it says when it wants to run, and its host, simulated or live, calls it then,
+ * never while another tick is under way.
  */
 export interface ControlLoop {
   /** When it wants to run next (ms); later after each tick that came at this time or after it. */
   readonly nextTickAtMs: number;
+  /**
+   * Runs what is due at `nowMs`, the host's time (ms), which never goes back. What does not work is
+   * told as a degradation; so is what the signal ended, after which it settles soon. Rejects for a
+   * policy that breaks its contract where the loop was made to. The report is the caller's.
+   */
   tick(nowMs: number, options?: TickOptions): Promise<TickReport>;
   /**
-   * Takes up what was saved by a loop before this one. To be called before the first tick, and when a
-   * lease was won again; absent where nothing is remembered.
+   * Takes up what was saved by a loop before this one. To be called before the first tick, and
+   * when a lease was won again; absent where nothing is remembered.
    */
   restore?(options?: CallOptions): Promise<void>;
 }

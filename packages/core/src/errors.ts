@@ -1,8 +1,8 @@
 /** What {@link SageServeError} takes beside its message. */
 export interface SageServeErrorOptions {
-  /** How to mend it, as a sentence for a person. */
+  /** How to mend it, as a sentence for a person; `undefined` or absent where nobody knows. */
   readonly hint?: string | undefined;
-  /** The error underneath. */
+  /** The error, or whatever else was thrown, underneath; absent where there is none. */
   readonly cause?: unknown;
 }
 
@@ -21,9 +21,12 @@ export class SageServeError extends Error {
   /** Name of the class as other copies know it. */
   static readonly kind: string = 'SageServeError';
   override readonly name: string = 'SageServeError';
+  /** What kind of error it is, such as `ERR_CONFIG`: the same from one version to the next. */
   readonly code: string;
+  /** How to mend it, as a sentence for a person; `undefined` where nobody knows. */
   readonly hint: string | undefined;
 
+  /** An error of `code` that says `message`. */
   constructor(code: string, message: string, options: SageServeErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
@@ -59,8 +62,10 @@ function kindsOf(type: typeof SageServeError): readonly string[] {
 export class ConfigError extends SageServeError {
   static override readonly kind = 'ConfigError';
   override readonly name = 'ConfigError';
+  /** The field, from the top of what was given. */
   readonly path: string;
 
+  /** `reason` follows the path: what the value must be, and what it is. */
   constructor(path: string, reason: string, options?: SageServeErrorOptions) {
     super('ERR_CONFIG', `${path}: ${reason}`, options);
     this.path = path;
@@ -74,11 +79,16 @@ export class ConfigError extends SageServeError {
 export class TraceFormatError extends SageServeError {
   static override readonly kind = 'TraceFormatError';
   override readonly name = 'TraceFormatError';
+  /** The file, as it was named. */
   readonly file: string;
+  /** The line, or the row of a file without lines; 1 is the first. */
   readonly line: number;
+  /** Name of the field; `undefined` where the whole row is wrong. */
   readonly column: string | undefined;
+  /** What is wrong, without the place. */
   readonly reason: string;
 
+  /** `where` the row is, and the `reason` why it can't be read. */
   constructor(
     where: { file: string; line: number; column?: string | undefined },
     reason: string,
@@ -100,8 +110,10 @@ export class TraceFormatError extends SageServeError {
 export class UnknownPolicyError extends SageServeError {
   static override readonly kind = 'UnknownPolicyError';
   override readonly name = 'UnknownPolicyError';
+  /** The names that exist. */
   readonly known: readonly string[];
 
+  /** `kind` is what was looked for, such as `region router`; `name` is what was asked for. */
   constructor(kind: string, name: string, known: readonly string[]) {
     super('ERR_UNKNOWN_POLICY', `unknown ${kind} "${name}"`, { hint: `known: ${known.join(', ')}` });
     this.known = known;
@@ -112,8 +124,10 @@ export class UnknownPolicyError extends SageServeError {
 export class MissingDependencyError extends SageServeError {
   static override readonly kind = 'MissingDependencyError';
   override readonly name = 'MissingDependencyError';
+  /** The package, as npm knows it. */
   readonly packageName: string;
 
+  /** `neededFor` begins the message: what needs the package. */
   constructor(packageName: string, neededFor: string, cause?: unknown) {
     super('ERR_MISSING_DEPENDENCY', `${neededFor} needs the package ${packageName}, which is not installed`, {
       hint: `npm install ${packageName}`,
@@ -130,8 +144,11 @@ export class MissingDependencyError extends SageServeError {
 export class PolicyContractError extends SageServeError {
   static override readonly kind = 'PolicyContractError';
   override readonly name = 'PolicyContractError';
+  /** Its kind and name, such as `region router "mine"`. */
   readonly policy: string;
+  /** Where it comes from; `undefined` where that is not known. */
   readonly origin: string | undefined;
+  /** What it has to do. */
   readonly contract: string;
 
   /**
@@ -160,6 +177,7 @@ export class InvariantError extends SageServeError {
   static override readonly kind = 'InvariantError';
   override readonly name = 'InvariantError';
 
+  /** `message` says which promise was broken, and how. */
   constructor(message: string) {
     super('ERR_INVARIANT', message, {
       hint: 'This is a defect in SageServe: please report it with the scenario and the seed.',

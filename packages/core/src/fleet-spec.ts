@@ -4,6 +4,7 @@ import type { WorkloadTier } from './tiers.js';
 
 /** A kind of GPU host: what it costs and how long each way of getting an instance takes. */
 export interface SkuSpec {
+  /** Its name, once in a fleet. */
   readonly skuId: SkuId;
   /** Price of one GPU for an hour (US dollars); 0 where prices do not matter. */
   readonly usdPerGpuHour: number;
@@ -29,8 +30,11 @@ export const DEFAULT_NETWORK_RTT_MS = 40;
 
 /** One endpoint: the instances of one model on one SKU in one pool of one region. */
 export interface EndpointSpec {
+  /** The region that it is in: one of the fleet's. */
   readonly region: RegionId;
+  /** The model that it serves: one of the fleet's. */
   readonly model: ModelId;
+  /** The hosts that its instances run on: one of the fleet's. */
   readonly sku: SkuId;
   /** `shared`, or the name of a pool that serves only `tiers`. */
   readonly pool: string;

@@ -18,8 +18,11 @@ export type RegionIndex = number;
 /** Position of an instance in the view that was passed in. Valid during that call only. */
 export type InstanceIndex = number;
 
+/** A name as a model's. Not checked: what names a model is the host's affair. */
 export const modelId = (name: string): ModelId => name as ModelId;
+/** A name as a region's. Not checked. */
 export const regionId = (name: string): RegionId => name as RegionId;
+/** A name as a SKU's. Not checked. */
 export const skuId = (name: string): SkuId => name as SkuId;
 
 /** The id of an endpoint, `region/model/sku` and, where it is not the shared pool, `/pool`. */

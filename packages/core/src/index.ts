@@ -7,11 +7,13 @@ export {
   type Actuator,
   type CallOptions,
   type ControlLoop,
+  DEFAULT_CADENCES,
   type TelemetrySource,
   type TickOptions,
   type TickReport,
 } from './control.js';
 export {
+  DEFAULT_DEMAND_STEP_MS,
   type DemandForecast,
   type DemandKey,
   type DemandSeries,
@@ -36,6 +38,7 @@ export {
   type BacklogSnapshot,
   type CapacitySnapshot,
   type CountedEndpoint,
+  DEMAND_WINDOW_MS,
   type DemandSnapshot,
   type EndpointSnapshot,
   type FleetSnapshot,
@@ -66,6 +69,8 @@ export { type Lease, type LeaseKeeper } from './lease.js';
 export { type Deployment, type DeploymentPerformance, type PerformanceModel, type TokenMix } from './performance.js';
 export {
   type BindingConstraint,
+  DEFAULT_DEMAND_QUANTILE,
+  DEFAULT_LOCAL_SHARE,
   type DeferrableWork,
   type PlacementCost,
   PlacementGrid,

@@ -17,6 +17,7 @@ export class IndexedMinHeap {
    */
   readonly #winner: Int32Array;
 
+  /** Room for the members 0 to `capacity` − 1, none of which waits for anything yet. */
   constructor(capacity: number) {
     let leaves = 1;
     while (leaves < capacity) leaves *= 2;
@@ -40,7 +41,10 @@ export class IndexedMinHeap {
     return this.keys[this.#winner[1]!]!;
   }
 
-  /** Gives `member` a new key. */
+  /**
+   * Gives `member`, a whole number from 0 to capacity − 1, a new key, which is not NaN. Neither is
+   * checked.
+   */
   set(member: number, key: number): void {
     const keys = this.keys;
     const winner = this.#winner;

@@ -3,11 +3,13 @@
  * cluster) renews it; these are plain values that may change between any two looks.
  */
 export interface Lease {
-  /** Whether it is held now, as far as is known without asking: false as soon as renewal is overdue. */
+  /**
+   * Whether it is held now, as far as is known without asking: false as soon as renewal is overdue.
+   */
   readonly held: boolean;
   /**
    * Rises each time that the lease changes hands: what acts with a fence makes acts with older ones
-   * void. `undefined` before it was held once.
+   * void. A whole number; `undefined` before it was held once.
    */
   readonly fence: number | undefined;
 }

@@ -3,15 +3,19 @@ import type { ModelId, SkuId } from './ids.js';
 
 /** One way to run a model: how many GPUs of which SKU, tensor parallel, hold one replica. */
 export interface Deployment {
+  /** The model that is run. */
   readonly modelId: ModelId;
+  /** The hosts that it is run on. */
   readonly skuId: SkuId;
-  /** GPUs of one instance, which is also its tensor-parallel degree. */
+  /** GPUs of one instance, which is also its tensor-parallel degree: 1 or more. */
   readonly gpusPerInstance: number;
 }
 
 /** The mean shape of requests, from which throughput follows. */
 export interface TokenMix {
+  /** Tokens of a mean prompt, 0 or more. */
   readonly promptTokens: number;
+  /** Tokens of a mean answer, 0 or more. */
   readonly outputTokens: number;
 }
 
@@ -22,10 +26,11 @@ export interface TokenMix {
  * for every iteration and allocates nothing.
  */
 export interface DeploymentPerformance {
-  /** KV-cache tokens that fit beside the weights on one instance. */
+  /** KV-cache tokens that fit beside the weights on one instance, above 0. */
   readonly kvCapacityTokens: number;
   /**
-   * Prompt plus output tokens per second that an instance sustains on this mix with a full batch.
+   * Prompt plus output tokens per second that an instance sustains on this mix with a full batch,
+   * above 0.
    */
   maxTokensPerS(mix: TokenMix): number;
   /**
@@ -51,5 +56,9 @@ export interface DeploymentPerformance {
  * that do not fit.
  */
 export interface PerformanceModel extends Policy {
+  /**
+   * Speed and memory of `deployment`. The same one gives the same figures; what is returned may be
+   * kept and does not change.
+   */
   forDeployment(deployment: Deployment): DeploymentPerformance;
 }

@@ -8,6 +8,8 @@ export const SPECIFICATION_VERSION = 1;
 export interface Policy {
   /** The name by which it is chosen and told of. */
   readonly name: string;
-  /** The {@link SPECIFICATION_VERSION} that it was made for; the present one where it does not say. */
+  /**
+   * The {@link SPECIFICATION_VERSION} that it was made for; the present one where it does not say.
+   */
   readonly specificationVersion?: number;
 }

@@ -7,9 +7,11 @@ import type { WorkloadTier } from './tiers.js';
  * other field.
  */
 export interface RequestView {
-  /** Names it within its host. */
+  /** Names it within its host, as long as it is there. */
   readonly requestId: number;
+  /** The model that it asks for. */
   readonly modelId: ModelId;
+  /** What it is promised. */
   readonly tier: WorkloadTier;
   /** Where it came from, as a position in the view that is passed with it. */
   readonly originRegion: RegionIndex;
@@ -27,8 +29,9 @@ export interface RequestView {
    */
   readonly maxOutputTokens: number | undefined;
   /**
-   * What makes requests alike: those with one key share a prefix (a conversation, a system prompt), so
-   * that an instance that had one has part of the next. `undefined` where nothing is known.
+   * What makes requests alike: those with one key share a prefix (a conversation, a system
+   * prompt), so that an instance that had one has part of the next. `undefined` where nothing is
+   * known.
    */
   readonly affinityKey: string | undefined;
   /** How often it was sent before without an answer: 0 the first time. */

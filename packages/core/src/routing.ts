@@ -30,21 +30,27 @@ export interface RegionPoolView {
    * otherwise its origin first and the rest by network distance.
    */
   preferred(k: number): RegionIndex;
-  /** Instances of region `r` that take the request's model and tier; `undefined` where that is not known. */
+  /**
+   * Instances of region `r` that take the request's model and tier; `undefined` where that is not
+   * known.
+   */
   readyInstances(r: RegionIndex): number | undefined;
   /**
    * KV-cache tokens in use ÷ capacity over the ready instances, 0–1. `undefined` where nothing is
    * ready or nothing is known.
    */
   kvCacheUtilization(r: RegionIndex): number | undefined;
-  /** Prompt tokens assigned to the region and not yet prefilled. */
+  /**
+   * Prompt tokens assigned to the region and not yet prefilled; `undefined` where that is not
+   * known.
+   */
   queuedTokens(r: RegionIndex): number | undefined;
   /**
    * How old the figures of region `r` are (ms): 0 where they are of this moment, `Infinity` where
    * nothing was ever read.
    */
   ageMs(r: RegionIndex): number;
-  /** Round trip between two regions in milliseconds. */
+  /** Round trip between two regions (ms), 0 or more. */
   networkRttMs(from: RegionIndex, to: RegionIndex): number;
 }
 
@@ -61,18 +67,25 @@ export interface InstancePoolView {
   instanceId(i: InstanceIndex): string;
   /** Whether instance `i` takes new requests: provisioning and draining ones do not. */
   isReady(i: InstanceIndex): boolean;
-  /** Whether instance `i` could ever hold `tokens` in its KV cache; true where its size is not known. */
+  /**
+   * Whether instance `i` could ever hold `tokens` in its KV cache; true where its size is not
+   * known.
+   */
   fits(i: InstanceIndex, tokens: number): boolean;
   /** KV-cache tokens in use ÷ capacity, 0–1; `undefined` where that is not known. */
   kvCacheUtilization(i: InstanceIndex): number | undefined;
-  /** Requests that wait in the instance's own queue. */
+  /** Requests that wait in the instance's own queue; `undefined` where that is not known. */
   queuedRequests(i: InstanceIndex): number | undefined;
   /**
    * Prompt tokens assigned and not yet prefilled, plus one for each request assigned and not yet
-   * completed. A host that sends the requests itself counts what it sent since the last reading.
+   * completed; `undefined` where that is not known. A host that sends the requests itself counts
+   * what it sent since the last reading.
    */
   outstandingTokens(i: InstanceIndex): number | undefined;
-  /** How old the figures of instance `i` are (ms): 0 of this moment, `Infinity` where nothing was read. */
+  /**
+   * How old the figures of instance `i` are (ms): 0 of this moment, `Infinity` where nothing was
+   * read.
+   */
   ageMs(i: InstanceIndex): number;
 }
 
@@ -84,6 +97,10 @@ export interface InstancePoolView {
  * a miss); keeps no reference to its arguments; reads no clock.
  */
 export interface RegionRouter extends Policy, Partial<Stateful> {
+  /**
+   * A region for `request` at `nowMs`, the host's time (ms), or −1 for none. Both views are
+   * borrowed.
+   */
   route(request: RequestView, regions: RegionPoolView, nowMs: number): RegionIndex;
 }
 
@@ -95,5 +112,9 @@ export interface RegionRouter extends Policy, Partial<Stateful> {
  * ready or finishes work).
  */
 export interface InstanceRouter extends Policy, Partial<Stateful> {
+  /**
+   * An instance for `request` at `nowMs`, the host's time (ms), or −1 for none now. Both views are
+   * borrowed.
+   */
   route(request: RequestView, pool: InstancePoolView, nowMs: number): InstanceIndex;
 }

@@ -21,14 +21,17 @@ export interface ScalingDecision {
  * Decides how endpoints grow and shrink.
  *
  * Contract: synchronous; never throws because of load; decides only for endpoints of the snapshot,
- * at most once each; targets are whole numbers within the endpoint's `minInstances`…`maxInstances`;
- * unknown telemetry (`undefined`) never causes a scale-in, and of an endpoint whose instances are not
- * counted nothing is said. A target says what is wanted, also where
- * it is what the endpoint has: that takes back what waits for approval. Silence about an endpoint is
- * no opinion: it stays as it is, and what waits goes on waiting. A policy with a memory has `save`
- * and `restore`.
+ * at most once each; targets are whole numbers within the endpoint's
+ * `minInstances`…`maxInstances`; unknown telemetry (`undefined`) never causes a scale-in, and of
+ * an endpoint whose instances are not counted nothing is said. A target says what is wanted, also
+ * where it is what the endpoint has: that takes back what waits for approval. Silence about an
+ * endpoint is no opinion: it stays as it is, and what waits goes on waiting. A policy with a
+ * memory has `save` and `restore`.
  */
 export interface ScalingPolicy extends Policy, Partial<Stateful> {
-  /** `plan` is the one in force, `undefined` without one; `nowMs` is the host's time and never goes back. */
+  /**
+   * `plan` is the one in force, `undefined` without one; `nowMs` is the host's time and never goes
+   * back.
+   */
   decide(fleet: FleetSnapshot, plan: PlacementPlan | undefined, nowMs: number): readonly ScalingDecision[];
 }

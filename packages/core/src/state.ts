@@ -4,9 +4,12 @@ import type { Awaitable } from './units.js';
 
 /** What something remembers, and in which version of its own format. */
 export interface SavedState {
-  /** Rises when the meaning of `state` changes. */
+  /** A whole number that rises when the meaning of `state` changes. */
   readonly version: number;
-  /** Plain values, lists, maps, typed arrays of 64-bit floats and placement grids: see {@link stateText}. */
+  /**
+   * Plain values, lists, maps, typed arrays of 64-bit floats and placement grids: see {@link
+   * stateText}.
+   */
   readonly state: unknown;
 }
 
@@ -17,13 +20,23 @@ export interface SavedState {
 export interface Stateful {
   /** A copy of what is remembered: later changes don't reach it. */
   save(): SavedState;
-  /** Takes the place of what is remembered. Throws `SageServeError` (ERR_STATE) for what it can't read, and keeps what it had. */
+  /**
+   * Takes the place of what is remembered. Throws `SageServeError` (ERR_STATE) for what it can't
+   * read, and keeps what it had.
+   */
   restore(saved: SavedState): void;
 }
 
+/** What a call to a {@link StateStore} takes. */
 export interface StateStoreOptions {
+  /**
+   * Ends the call: it is to reject soon after with the signal's reason. Absent: it ends by itself.
+   */
   readonly signal?: AbortSignal;
-  /** The fence of the lease under which is written: see {@link StateStore.save}. */
+  /**
+   * The fence of the lease under which is written; of no use to `load`. Absent where nobody else
+   * writes.
+   */
   readonly fence?: number;
 }
 
@@ -31,16 +44,26 @@ export interface StateStoreOptions {
  * Keeps texts by key where they outlive the process.
  *
  * Contract: `load` gives what was saved last, or `undefined`; when `save` has resolved the text is
- * there after a crash; a crash during it leaves the text before or the new one, whole; once something
- * was saved with a fence, saving with an older one rejects with `SageServeError` (ERR_FENCED) and
- * changes nothing.
+ * there after a crash; a crash during it leaves the text before or the new one, whole; once
+ * something was saved with a fence, saving with an older one rejects with `SageServeError`
+ * (ERR_FENCED) and changes nothing.
  */
 export interface StateStore {
+  /**
+   * What was saved under `key` last, whole; `undefined` where nothing was. Rejects where it can't
+   * be read.
+   */
   load(key: string, options?: StateStoreOptions): Awaitable<string | undefined>;
+  /**
+   * Puts `text` in the place of what was under `key`. Rejects where it may not be there afterwards.
+   */
   save(key: string, text: string, options?: StateStoreOptions): Awaitable<void>;
 }
 
-/** The state of a saved one that is of the version that `what` reads. Throws `SageServeError` (ERR_STATE) for another. */
+/**
+ * The state of a saved one that is of the version that `what` reads. Throws `SageServeError`
+ * (ERR_STATE) for another.
+ */
 export function stateOfVersion(what: string, saved: SavedState, version: number): unknown {
   if (saved.version !== version)
     throw new SageServeError('ERR_STATE', `${what} can't go on from state of version ${saved.version}`, {
@@ -50,15 +73,18 @@ export function stateOfVersion(what: string, saved: SavedState, version: number)
 }
 
 /**
- * State as JSON that gives every number back to its last bit, also NaN, infinities and −0, and maps,
- * 64-bit float columns and placement grids as what they are. Throws `SageServeError` (ERR_STATE) for
- * what is none of these.
+ * State as JSON that gives every number back to its last bit, also NaN, infinities and −0, and
+ * maps, 64-bit float columns and placement grids as what they are. Throws `SageServeError`
+ * (ERR_STATE) for what is none of these.
  */
 export function stateText(value: unknown): string {
   return JSON.stringify(packed(value));
 }
 
-/** What {@link stateText} was made from. Throws `SageServeError` (ERR_STATE) for text that it did not make. */
+/**
+ * What {@link stateText} was made from. Throws `SageServeError` (ERR_STATE) for text that it did
+ * not make.
+ */
 export function stateFromText(text: string): unknown {
   try {
     return unpacked(JSON.parse(text));

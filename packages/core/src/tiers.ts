@@ -11,9 +11,11 @@ export const WORKLOAD_TIERS = [
   'non-interactive',
 ] as const satisfies readonly WorkloadTier[];
 
-/** Positions in {@link WORKLOAD_TIERS}. */
+/** Position of interactive-fast in {@link WORKLOAD_TIERS}. */
 export const TIER_INTERACTIVE_FAST = 0;
+/** Position of interactive-normal there. */
 export const TIER_INTERACTIVE_NORMAL = 1;
+/** Position of non-interactive there. */
 export const TIER_NON_INTERACTIVE = 2;
 
 /**

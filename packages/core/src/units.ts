@@ -1,10 +1,12 @@
-/**
- * Milliseconds in a second, minute, hour, day and week: every time in SageServe is in milliseconds.
- */
+/** Milliseconds in a second: every time in SageServe is in milliseconds. */
 export const MS_PER_S = 1_000;
+/** Milliseconds in a minute. */
 export const MS_PER_MIN = 60_000;
+/** Milliseconds in an hour. */
 export const MS_PER_HOUR = 3_600_000;
+/** Milliseconds in a day of 24 hours. */
 export const MS_PER_DAY = 86_400_000;
+/** Milliseconds in a week of seven such days. */
 export const MS_PER_WEEK = 604_800_000;
 
 /** A value, or a promise of it: what may be computed at once or in a worker. */

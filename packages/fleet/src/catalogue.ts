@@ -46,6 +46,7 @@ import {
   createSageScaling,
   createSiloedScaling,
   createStaticScaling,
+  DEFAULT_DRAIN_HOURS,
   type PoolLayout,
   SILOED_POOLS,
 } from '@sageserve/scaling';
@@ -179,14 +180,14 @@ export const DEFAULT_CATALOGUE: Catalogue = {
     },
     sage: (o, context) => {
       const {
-        drainHours = SAGE_DRAIN_HOURS,
+        drainHours = DEFAULT_DRAIN_HOURS,
         headroom = SAGE_HEADROOM,
         ...all
       } = numbers(o, [...SAGE_OPTIONS, ...PLANNED_OPTIONS]);
       const [own, rest] = split(all, SAGE_OPTIONS);
       return {
         scaling: createSageScaling({
-          burstAbove: (id) => Math.min(0.95, BURST_FACTOR * (context.kvWithinObjectives(id) ?? DEFAULT_KV)),
+          burstAbove: (id) => Math.min(MOST_KV, BURST_FACTOR * (context.kvWithinObjectives(id) ?? DEFAULT_KV)),
           ...own,
           drainHours,
         }),
@@ -223,14 +224,14 @@ const LT_UA_OPTIONS = [...LT_U_OPTIONS, 'growFrom', 'shrinkFrom', 'doubtAfterMs'
 
 /** KV-cache utilisation that is taken for what the objectives allow before it was measured. */
 const DEFAULT_KV = 0.65;
+/** KV-cache utilisation from which on no endpoint counts as having room. */
+const MOST_KV = 0.95;
 /**
  * Held work stops at what the objectives allow: memory that is this much fuller is full of
  * interactive work.
  */
 const BURST_FACTOR = 1.3;
 
-/** What waits may be drained over half of its day: the nights take it. */
-const SAGE_DRAIN_HOURS = 12;
 /**
  * Instances are planned a tenth fuller than steady traffic allows: held work gives way when
  * interactive requests peak, which it does not where capacity is measured.
@@ -289,7 +290,7 @@ function followPlan(
   const times =
     (factor: number) =>
     (id: ModelId): number =>
-      Math.min(0.95, factor * (kvWithinObjectives(id) ?? DEFAULT_KV));
+      Math.min(MOST_KV, factor * (kvWithinObjectives(id) ?? DEFAULT_KV));
   return {
     release: createHeadroomRelease({ kvUnder: times(kvFactor), queuedTokensUnder }),
     regionRouter: (otherwise) =>

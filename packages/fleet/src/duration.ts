@@ -1,10 +1,12 @@
+import { MS_PER_DAY, MS_PER_HOUR, MS_PER_MIN, MS_PER_S, MS_PER_WEEK } from '@sageserve/core';
+
 export const UNIT_MS: Readonly<Record<string, number>> = {
   ms: 1,
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
+  s: MS_PER_S,
+  m: MS_PER_MIN,
+  h: MS_PER_HOUR,
+  d: MS_PER_DAY,
+  w: MS_PER_WEEK,
 };
 
 /**

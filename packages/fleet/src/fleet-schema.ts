@@ -1,4 +1,11 @@
-import { DEFAULT_ACQUISITION, DEFAULT_NETWORK_RTT_MS, WORKLOAD_TIERS } from '@sageserve/core';
+import {
+  DEFAULT_ACQUISITION,
+  DEFAULT_CADENCES,
+  DEFAULT_DEMAND_QUANTILE,
+  DEFAULT_LOCAL_SHARE,
+  DEFAULT_NETWORK_RTT_MS,
+  WORKLOAD_TIERS,
+} from '@sageserve/core';
 import { PLACEMENT_SOLVERS } from '@sageserve/optimize';
 import { z } from 'zod';
 import { durationText } from './duration.js';
@@ -83,7 +90,7 @@ export const fleetFields = {
   release: policy.default('utilization'),
   strategies: z.array(policy).min(1).max(200).default(['reactive']),
   scalingInterval: cadence
-    .default('1s')
+    .default(durationText(DEFAULT_CADENCES.reactMs))
     .describe('How often the strategy is asked between plans, and releases of held work are looked at.'),
   placement: z
     .strictObject({
@@ -91,7 +98,7 @@ export const fleetFields = {
         .number()
         .min(0)
         .max(1)
-        .default(0.8)
+        .default(DEFAULT_LOCAL_SHARE)
         .describe("Share of a region's own peak that must be servable in it."),
       targetUtilization: z
         .number()
@@ -103,7 +110,7 @@ export const fleetFields = {
         .number()
         .gt(0)
         .lt(1)
-        .default(0.9)
+        .default(DEFAULT_DEMAND_QUANTILE)
         .describe('Quantile of the forecast that capacity must carry.'),
       demandBudget: z
         .number()
@@ -132,8 +139,10 @@ export const fleetFields = {
     .strictObject({
       forecaster: policy.default('auto'),
       solver: z.enum(PLACEMENT_SOLVERS).default('heuristic'),
-      planEvery: shortDuration.default('1h').describe('How often demand is forecast and a plan made.'),
-      horizon: shortDuration.default('2h').describe('How far a forecast reaches.'),
+      planEvery: shortDuration
+        .default(durationText(DEFAULT_CADENCES.planMs))
+        .describe('How often demand is forecast and a plan made.'),
+      horizon: shortDuration.default(durationText(DEFAULT_CADENCES.horizonMs)).describe('How far a forecast reaches.'),
     })
     .prefault({}),
   plugins: z

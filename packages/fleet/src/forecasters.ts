@@ -1,4 +1,4 @@
-import { ConfigError, type Forecaster, MissingDependencyError } from '@sageserve/core';
+import { ConfigError, DEFAULT_DEMAND_STEP_MS, type Forecaster, MissingDependencyError } from '@sageserve/core';
 import {
   createArimaForecaster,
   createAutoArimaForecaster,
@@ -17,14 +17,13 @@ import {
 } from '@sageserve/forecast';
 import { numbers, type PolicyOptions } from './policy-options.js';
 
-const STEP_MS = 600_000;
 type Make = (options: PolicyOptions) => Forecaster;
 
 /**
  * Bucket length that a forecaster's season is made for; 10 minutes unless an option says otherwise.
  */
 function withStep<T>(options: PolicyOptions, make: (stepMs: number) => T): T {
-  return make(typeof options['stepMs'] === 'number' ? options['stepMs'] : STEP_MS);
+  return make(typeof options['stepMs'] === 'number' ? options['stepMs'] : DEFAULT_DEMAND_STEP_MS);
 }
 
 /** Names → forecasters. `stepMs` is an option of every one. */
@@ -104,7 +103,7 @@ function neural(options: {
   };
   return {
     name: 'neural',
-    minHistorySteps: 3 * stepsPerDay(options.stepMs ?? STEP_MS),
+    minHistorySteps: 3 * stepsPerDay(options.stepMs ?? DEFAULT_DEMAND_STEP_MS),
     async forecast(history, horizonSteps, forecastOptions) {
       loaded ??= load();
       return (await loaded).forecast(history, horizonSteps, forecastOptions);

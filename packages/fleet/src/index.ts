@@ -34,13 +34,7 @@ export {
 } from './fleet-schema.js';
 export { deploymentKey, type MeasuredCapacities, type MeasuredCapacity } from './measured-capacity.js';
 export { measuringPolicies } from './measuring-policies.js';
-export {
-  heldInstances,
-  meanMix,
-  type PlacementInput,
-  placementProblem,
-  type PlannedFleet,
-} from './placement-problem.js';
+export { heldInstances, type PlacementInput, placementProblem, type PlannedFleet } from './placement-problem.js';
 export { leftBehind, leftovers, loadPluginFiles, loadPlugins, type Plugin, tellOnce } from './plugins.js';
 export { checkDocument, readDocument, type ReadDocumentOptions, type UnknownFieldHint } from './read-document.js';
 export { readFailure } from './read-failure.js';

@@ -7,6 +7,7 @@ import {
   type FleetSpec,
   type ModelId,
   modelId,
+  MS_PER_HOUR,
   PlacementGrid,
   type PlacementProblem,
   regionId,
@@ -81,7 +82,7 @@ export function placementProblem(
       m,
       0,
       k,
-      Math.round(((sku.usdPerGpuHour * endpoint.gpusPerInstance * sku.redeployMs) / 3_600_000) * 100) / 100,
+      Math.round(((sku.usdPerGpuHour * endpoint.gpusPerInstance * sku.redeployMs) / MS_PER_HOUR) * 100) / 100,
     );
   }
   if (current !== undefined) checkDeployed(current, { models, regions, skus }, gpus);
@@ -165,36 +166,6 @@ function provisioningWindows({ regions, skus }: Fleet, stepMs: number): Placemen
   for (const [k, sku] of skus.entries())
     for (const [r] of regions.entries()) windows.set(0, r, k, Math.ceil(parseDurationMs(sku.redeploy)! / stepMs));
   return windows;
-}
-
-/** Mean prompt and output tokens of each model's requests over the buckets given. */
-export function meanMix(
-  series: readonly {
-    readonly key: DemandKey;
-    readonly promptTokensPerS: Float64Array;
-    readonly outputTokensPerS: Float64Array;
-    readonly requestsPerS: Float64Array;
-  }[],
-): Map<ModelId, TokenMix> {
-  const sums = new Map<ModelId, { prompt: number; output: number; requests: number }>();
-  for (const { key, promptTokensPerS, outputTokensPerS, requestsPerS } of series) {
-    const sum = sums.get(key.modelId) ?? { prompt: 0, output: 0, requests: 0 };
-    for (const [t, requests] of requestsPerS.entries()) {
-      if (!(requests > 0)) continue;
-      sum.requests += requests;
-      sum.prompt += promptTokensPerS[t]!;
-      sum.output += outputTokensPerS[t]!;
-    }
-    sums.set(key.modelId, sum);
-  }
-  return new Map(
-    [...sums]
-      .filter(([, { requests }]) => requests > 0)
-      .map(([id, { prompt, output, requests }]) => [
-        id,
-        { promptTokens: prompt / requests, outputTokens: output / requests },
-      ]),
-  );
 }
 
 /**

@@ -1,6 +1,7 @@
 import {
   ConfigError,
   createRng,
+  DEFAULT_DEMAND_STEP_MS,
   type DemandSeries,
   type Forecaster,
   minOf,
@@ -93,7 +94,7 @@ export function createNeuralForecaster(options: NeuralOptions = {}): NeuralForec
     samplesPerEpoch = 8_192,
     learningRate = 0.001,
     retrainEveryMs = MS_PER_DAY,
-    stepMs: statedStepMs = 600_000,
+    stepMs: statedStepMs = DEFAULT_DEMAND_STEP_MS,
   } = options;
   for (const [name, value] of Object.entries({ horizonSteps: reach, units, epochs, warmEpochs, samplesPerEpoch }))
     if (!Number.isInteger(value) || value < 1 || value > 100_000)

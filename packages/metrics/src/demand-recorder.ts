@@ -1,4 +1,4 @@
-import { ConfigError, type DemandKey, type DemandSeries } from '@sageserve/core';
+import { ConfigError, DEFAULT_DEMAND_STEP_MS, type DemandKey, type DemandSeries } from '@sageserve/core';
 
 export interface DemandRecorderOptions {
   /** Length of a bucket; 10 minutes by default. */
@@ -25,7 +25,6 @@ export interface DemandLoss {
   readonly clockResets: number;
 }
 
-const DEFAULT_STEP_MS = 600_000;
 const DEFAULT_CAPACITY = 2_016;
 /** Share of a bucket that must have been watched for its rate to be known. */
 const LEAST_WATCHED = 0.05;
@@ -66,7 +65,7 @@ export class DemandRecorder {
 
   /** Throws `ConfigError` for a step or capacity that is not a whole number above 0. */
   constructor(key: DemandKey, options: DemandRecorderOptions = {}) {
-    const { stepMs = DEFAULT_STEP_MS, capacity = DEFAULT_CAPACITY, maxSilenceMs = 2 * stepMs } = options;
+    const { stepMs = DEFAULT_DEMAND_STEP_MS, capacity = DEFAULT_CAPACITY, maxSilenceMs = 2 * stepMs } = options;
     for (const [name, value] of Object.entries({ stepMs, capacity }))
       if (!Number.isInteger(value) || value < 1)
         throw new ConfigError(name, `must be a whole number of 1 or more, not ${value}`);

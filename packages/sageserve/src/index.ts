@@ -39,7 +39,6 @@ export {
   type FleetInput,
   heldInstances,
   loadPlugins,
-  meanMix,
   type MeasuredCapacities,
   type MeasuredCapacity,
   parseDurationMs,

@@ -5,6 +5,6 @@ export { createLtUtilizationAwareScaling, type LtUtilizationAwareScalingOptions 
 export { createLtUtilizationScaling, type LtUtilizationScalingOptions } from './lt-u.js';
 export { createOracleScaling, type OracleScalingOptions } from './oracle.js';
 export { createReactiveScaling, type ReactiveScalingOptions } from './reactive.js';
-export { createSageScaling, type SageScalingOptions } from './sage.js';
+export { createSageScaling, DEFAULT_DRAIN_HOURS, type SageScalingOptions } from './sage.js';
 export { createSiloedScaling, type PoolLayout, SILOED_POOLS } from './siloed.js';
 export { createStaticScaling } from './static.js';

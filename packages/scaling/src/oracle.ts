@@ -41,7 +41,7 @@ export function createOracleScaling(options: OracleScalingOptions = {}): Scaling
       const neededBy = (endpoint: EndpointSnapshot): number | undefined => {
         const cell = cellOf(plan, endpoint);
         if (cell === undefined) return undefined;
-        const at = (atMs: number): number => Math.min(schedule.length - 1, windowAt(demand, atMs));
+        const at = (atMs: number): number => windowAt(demand, atMs, schedule.length);
         let most = 0;
         for (let w = at(nowMs); w <= at(nowMs + Math.max(leadMs, endpoint.provisioningDelayMs ?? 0)); w++)
           most = Math.max(most, schedule[w]!.at(cell.m, cell.r, cell.k));

@@ -38,12 +38,16 @@ export function isUnknown(endpoint: EndpointSnapshot): boolean {
   return endpoint.readyInstances !== 0 && endpoint.kvCacheUtilization === undefined;
 }
 
-/** Window of the planned demand in which a time lies, held to the first and the last. */
-export function windowAt(demand: PlannedDemand, atMs: number): number {
-  return Math.min(
-    demand.expectedTokensPerS.length - 1,
-    Math.max(0, Math.floor((atMs - demand.startMs) / demand.stepMs)),
-  );
+/**
+ * Window of the planned demand in which a time lies, held to the first and the last of as many as
+ * there are: those of the demand unless given.
+ */
+export function windowAt(
+  { startMs, stepMs, expectedTokensPerS }: PlannedDemand,
+  atMs: number,
+  windows = expectedTokensPerS.length,
+): number {
+  return Math.min(windows - 1, Math.max(0, Math.floor((atMs - startMs) / stepMs)));
 }
 
 /** Interactive tokens/s that were seen to come from a model and region of late. */

@@ -132,6 +132,16 @@ describe('correctedNeed', () => {
     expect(needOf(planOf([6, 0, 1, 0, 0, 0, 0, 0], [NaN, 300, 0, 0]))).toEqual([6, 0, 1, 1, 0, 0, 0, 0]);
   });
 
+  it('keeps at home what the plan was made to, four fifths where it does not say', () => {
+    // 1,000 are held and 700 wanted, 600 of them in the second region.
+    const spread = (fields: Partial<PlacementPlan>) =>
+      needOf(planOf([5, 0, 5, 0, 0, 0, 0, 0], [100, 600, 0, 0], fields)).slice(0, 4);
+    expect(spread({})).toEqual([2, 0, 5, 0]);
+    expect(spread({ localShare: 0.8 })).toEqual([2, 0, 5, 0]);
+    expect(spread({ localShare: 0 })).toEqual([3, 0, 4, 0]);
+    expect(spread({ localShare: 1 })).toEqual([2, 0, 5, 0]);
+  });
+
   it('is the plan’s for windows that are over, and without speeds', () => {
     const plan = planOf([9, 0, 0, 0, 0, 0, 0, 0], [100, 0, 0, 0]);
     expect(needOf(plan, {}, 1, 25 * MINUTE)[0]).toBe(9);
@@ -250,6 +260,38 @@ describe('DemandCorrection', () => {
     const one = watched([200], 150_000).factor(0, 0, 0);
     expect(one).toBeCloseTo(1.12, 9);
     expect(watched([200], 150_000 + 2 * MINUTE).factor(0, 0, 0)).toBeCloseTo(2 - 0.88 ** 9, 9);
+  });
+
+  it('believes a look at the usual cadence to the last bit as it always did', () => {
+    const correction = new DemandCorrection();
+    let expected = 1;
+    for (let nowMs = 150_000; nowMs <= HOUR; nowMs += 15_000) {
+      correction.observe(fleetOf({ observed: [137] }), plan, nowMs);
+      expected += 0.12 * (1.37 - expected);
+      expect(correction.factor(0, 0, 0)).toBe(expected);
+    }
+  });
+
+  it('takes as long whatever the cadence', () => {
+    for (const everyMs of [1_000, 5_000, 15_000, 30_000, 50_000]) {
+      const correction = new DemandCorrection();
+      for (let nowMs = 0; nowMs <= 10 * MINUTE; nowMs += everyMs)
+        correction.observe(fleetOf({ observed: [200] }), plan, nowMs);
+      // The first that is believed is that of two and a half minutes.
+      const looks = Math.floor((10 * MINUTE - 150_000) / everyMs) + 1;
+      expect(correction.factor(0, 0, 0)).toBeCloseTo(2 - 0.88 ** ((looks * everyMs) / 15_000), 9);
+    }
+  });
+
+  it('counts a second look at one moment for nothing, and goes on from what was saved', () => {
+    const [first, second] = [watched([200], 5 * MINUTE), new DemandCorrection()];
+    const before = first.factor(0, 0, 0);
+    first.observe(fleetOf({ observed: [200] }), plan, 5 * MINUTE);
+    expect(first.factor(0, 0, 0)).toBe(before);
+    second.restore(first.save());
+    for (const correction of [first, second]) correction.observe(fleetOf({ observed: [200] }), plan, 6 * MINUTE);
+    expect(second.factor(0, 0, 0)).toBe(first.factor(0, 0, 0));
+    expect(second.factor(0, 0, 0)).toBeCloseTo(2 - (2 - before) * 0.88 ** 4, 9);
   });
 
   it('forgets a difference the further ahead it looks: a third of it after an hour and a half', () => {

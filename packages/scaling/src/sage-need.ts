@@ -1,5 +1,7 @@
 import {
   type BacklogSnapshot,
+  DEFAULT_LOCAL_SHARE,
+  DEMAND_WINDOW_MS,
   type FleetSnapshot,
   MS_PER_HOUR,
   MS_PER_S,
@@ -18,15 +20,20 @@ const RELAXATION_MS = 1.5 * MS_PER_HOUR;
  * Snapshots' demand is a mean over the last minutes: what it is compared with lies half of them
  * back.
  */
-const OBSERVED_LAG_MS = 150_000;
-/** Weight of a new observation: about two minutes' worth at one every fifteen seconds. */
-const SMOOTHING = 0.12;
+const OBSERVED_LAG_MS = DEMAND_WINDOW_MS / 2;
+/** How often the fleet is looked at unless an option says otherwise. */
+export const DEFAULT_EVERY_MS = 15 * MS_PER_S;
+/**
+ * What is left of a difference that was believed, after so long: about two minutes are remembered.
+ */
+const KEPT = 0.88;
 const LEAST_FACTOR = 0.5;
 const MOST_FACTOR = 4;
 
 /** What is followed of a plan. */
 export interface CorrectionState {
   readonly planFromMs: number | undefined;
+  readonly seenAtMs: number | undefined;
   readonly factors: ReadonlyMap<string, number>;
 }
 
@@ -34,14 +41,17 @@ export interface CorrectionState {
 export class DemandCorrection {
   /** Names the plan: each is made at a time of its own. */
   #planFromMs: number | undefined;
+  /** When the fleet was looked at last, whatever was seen; undefined before the first look. */
+  #seenAtMs: number | undefined;
   #factors = new Map<string, number>();
 
   save(): CorrectionState {
-    return { planFromMs: this.#planFromMs, factors: new Map(this.#factors) };
+    return { planFromMs: this.#planFromMs, seenAtMs: this.#seenAtMs, factors: new Map(this.#factors) };
   }
 
-  restore({ planFromMs, factors }: CorrectionState): void {
+  restore({ planFromMs, seenAtMs, factors }: CorrectionState): void {
     this.#planFromMs = planFromMs;
+    this.#seenAtMs = seenAtMs;
     this.#factors = new Map(factors);
   }
 
@@ -51,6 +61,10 @@ export class DemandCorrection {
       this.#planFromMs = plan.validFromMs;
       this.#factors = new Map();
     }
+    // A look counts for the time since the one before, so that the cadence changes nothing.
+    const sinceMs = this.#seenAtMs === undefined ? DEFAULT_EVERY_MS : Math.max(0, nowMs - this.#seenAtMs);
+    this.#seenAtMs = nowMs;
+    const weight = 1 - power(KEPT, sinceMs / DEFAULT_EVERY_MS);
     const demand = plan.demand!;
     if (nowMs - OBSERVED_LAG_MS < demand.startMs) return;
     for (const [m, modelId] of plan.models.entries()) {
@@ -68,7 +82,7 @@ export class DemandCorrection {
         const key = `${m}/${r}`;
         const ratio = Math.min(MOST_FACTOR, Math.max(LEAST_FACTOR, observed / forecast));
         const old = this.#factors.get(key) ?? 1;
-        this.#factors.set(key, old + SMOOTHING * (ratio - old));
+        this.#factors.set(key, old + weight * (ratio - old));
       }
     }
   }
@@ -179,13 +193,14 @@ class CorrectedNeeds implements Needs {
     const planned = this.#schedule[w]!;
     if (w < first) return planned;
     const demand = this.#plan.demand!;
+    const { localShare = DEFAULT_LOCAL_SHARE } = this.#plan;
     const grid = new PlacementGrid(planned.models, planned.regions, planned.skus, Float64Array.from(planned.values));
     const aheadMs = demand.startMs + (w + 0.5) * demand.stepMs - nowMs;
     const wanted = new Float64Array(planned.regions);
     for (let m = 0; m < planned.models; m++) {
       for (let r = 0; r < wanted.length; r++)
         wanted[r] = demand.upperTokensPerS[w]!.at(m, r, 0) * correction.factor(m, r, aheadMs);
-      adjust({ grid, m, wanted, speed, least, most }, deferred[m]!);
+      adjust({ grid, m, wanted, speed, least, most, localShare }, deferred[m]!);
     }
     return grid;
   }
@@ -238,13 +253,9 @@ interface ModelCounts {
   readonly speed: PlacementGrid;
   readonly least: PlacementGrid;
   readonly most: PlacementGrid;
+  /** Share of a region's demand that stays servable at home when instances are taken away. */
+  readonly localShare: number;
 }
-
-/**
- * Share of a region's demand that stays servable at home when instances are taken away: that of the
- * paper.
- */
-const LOCAL_SHARE = 0.8;
 
 /**
  * Brings one model's counts of one window to what `wanted` by region and `deferred` in all ask for.
@@ -294,10 +305,10 @@ function missing(counts: ModelCounts, r: number, k: number): number | undefined 
  * where it is needed.
  */
 function spare(counts: ModelCounts, r: number, k: number, capacity: number, total: number): number | undefined {
-  const { grid, m, wanted, speed, least } = counts;
+  const { grid, m, wanted, speed, least, localShare } = counts;
   const one = speed.at(m, 0, k);
   if (!(grid.at(m, r, k) > least.at(m, r, k) && one > 0 && capacity - one >= total)) return undefined;
-  const left = capacityIn(counts, r) - one - LOCAL_SHARE * wanted[r]!;
+  const left = capacityIn(counts, r) - one - localShare * wanted[r]!;
   return left >= 0 ? left : undefined;
 }
 

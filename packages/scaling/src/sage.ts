@@ -7,7 +7,6 @@ import {
   MS_PER_MIN,
   MS_PER_S,
   type PlacementPlan,
-  type PlannedDemand,
   type ScalingDecision,
   type ScalingPolicy,
   isCounted,
@@ -17,9 +16,9 @@ import {
 } from '@sageserve/core';
 import { bounded, plannedInstances } from './decorators.js';
 import { boundedByWork } from './last-instance.js';
-import { cellOf, isUnknown, type PlanCell } from './planned.js';
+import { cellOf, isUnknown, type PlanCell, windowAt } from './planned.js';
 import { createReactiveScaling } from './reactive.js';
-import { correctedNeed, type CorrectionState, DemandCorrection, type Needs } from './sage-need.js';
+import { correctedNeed, type CorrectionState, DEFAULT_EVERY_MS, DemandCorrection, type Needs } from './sage-need.js';
 
 export interface SageScalingOptions {
   /** How often needs are weighed (ms, default 15 s). */
@@ -40,7 +39,7 @@ export interface SageScalingOptions {
   readonly settleMs?: number;
   /**
    * Hours in which the backlog of non-interactive work is to be served, where deadlines leave them
-   * (default 12).
+   * (default {@link DEFAULT_DRAIN_HOURS}).
    */
   readonly drainHours?: number;
   /**
@@ -70,6 +69,9 @@ export interface SageScalingOptions {
   readonly withoutPlan?: ScalingPolicy;
 }
 
+/** What waits may be drained over half of its day: the nights take it. */
+export const DEFAULT_DRAIN_HOURS = 12;
+
 const VERSION = 1;
 
 interface SageState {
@@ -98,12 +100,12 @@ interface EndpointState {
  */
 export function createSageScaling(options: SageScalingOptions = {}): ScalingPolicy {
   const {
-    everyMs = 15 * MS_PER_S,
+    everyMs = DEFAULT_EVERY_MS,
     marginMs = 90 * MS_PER_S,
     assumedDelayMs = 2 * MS_PER_MIN,
     holdDelays = 6,
     settleMs = 10 * MS_PER_MIN,
-    drainHours = 12,
+    drainHours = DEFAULT_DRAIN_HOURS,
     arrivalShare = 0.5,
     slackMs = 2 * MS_PER_HOUR,
     burstAbove = 0.9,
@@ -186,11 +188,12 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     const delayMs = endpoint.provisioningDelayMs ?? assumedDelayMs;
     const leadEndMs = nowMs + delayMs + marginMs;
     const demand = plan.demand!;
-    const lead = windowIn(needs, demand, leadEndMs);
+    const { windows } = needs;
+    const lead = windowAt(demand, leadEndMs, windows);
     const neededBy = (at: PlanCell | undefined): number => {
       let most = 0;
       if (at !== undefined)
-        for (let w = windowIn(needs, demand, nowMs); w <= lead; w++) most = Math.max(most, needs.at(w, at));
+        for (let w = windowAt(demand, nowMs, windows); w <= lead; w++) most = Math.max(most, needs.at(w, at));
       return most;
     };
     const base = boundedByWork(neededBy(cell), endpoint, fleet, (other) => neededBy(cellOf(plan, other)));
@@ -206,7 +209,7 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     if (wanted === planned || isUnknown(endpoint)) return undefined;
     // The next rise: what will be needed again so soon that letting go costs more than keeping.
     let again = wanted;
-    const held = windowIn(needs, demand, leadEndMs + holdDelays * delayMs);
+    const held = windowAt(demand, leadEndMs + holdDelays * delayMs, windows);
     for (let w = lead; w <= held; w++) again = Math.max(again, bounded(needs.at(w, cell), endpoint));
     let settled = again;
     for (const { count } of state.needs) settled = Math.max(settled, count);
@@ -262,11 +265,6 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
       return decisions;
     },
   };
-}
-
-/** The window of the needs in which a time lies, held to the first and the last. */
-function windowIn({ windows }: Needs, { startMs, stepMs }: PlannedDemand, atMs: number): number {
-  return Math.min(windows - 1, Math.max(0, Math.floor((atMs - startMs) / stepMs)));
 }
 
 function minutes(ms: number): string {

@@ -1,10 +1,9 @@
-import { WORKLOAD_TIERS } from '@sageserve/core';
+import { MS_PER_MIN, WORKLOAD_TIERS } from '@sageserve/core';
 import { LatencySketch } from '@sageserve/metrics';
 import type { EndpointSample, RequestOutcome, RequestTable, SimulationObserver } from '@sageserve/sim';
 
 /** Length of a point in the series of a record. */
-const RECORD_STEP_MS = 600_000;
-const MINUTE_MS = 60_000;
+const RECORD_STEP_MS = 10 * MS_PER_MIN;
 const MINUTES = 60;
 const TIERS = WORKLOAD_TIERS.length;
 /** Share of requests that are at most so slow, for the distributions. */
@@ -96,7 +95,7 @@ export class RunRecorder implements SimulationObserver {
       counts = this.#arrivedAt[tier] = grown;
     }
     counts[step]!++;
-    const minute = Math.floor(arrivedMs / MINUTE_MS) % MINUTES;
+    const minute = Math.floor(arrivedMs / MS_PER_MIN) % MINUTES;
     this.#minuteArrivals[minute]!++;
     if (outcome !== 'completed') return;
     const ttftMs = requests.firstTokenAtMs[slot]! - arrivedMs;
@@ -167,7 +166,7 @@ export class RunRecorder implements SimulationObserver {
 
   /** A sample at the end of a minute belongs to that minute. */
   #minuteOfHour(): number {
-    return (Math.ceil(this.#minuteMs / MINUTE_MS) - 1) % MINUTES;
+    return (Math.ceil(this.#minuteMs / MS_PER_MIN) - 1) % MINUTES;
   }
 
   #close(atMs: number): void {

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError, type DemandForecast, type DemandSeries } from '@sageserve/core';
+import { ConfigError, DEFAULT_DEMAND_STEP_MS, type DemandForecast, type DemandSeries } from '@sageserve/core';
 import { type Accuracy, backtest, type BacktestResult, poolBacktests, stepsPerDay } from '@sageserve/forecast';
 import { cantWrite, makeBeside, openTrace, type SkippedRows, type TraceFormat, writeTarget } from '@sageserve/trace';
 import {
@@ -55,7 +55,6 @@ interface Demand {
   readonly leftOut: number;
 }
 
-const DEFAULT_STEP = '10m';
 const DEFAULT_BACKTEST = ['auto', 'seasonal-naive-day', 'arima'];
 
 /**
@@ -99,7 +98,7 @@ async function demandFromCounts(file: string, options: DemandOptions): Promise<D
 }
 
 async function demandFromTraffic(options: DemandOptions, signal: AbortSignal): Promise<Demand> {
-  const stepMs = stepOf(options.step ?? DEFAULT_STEP);
+  const stepMs = options.step === undefined ? DEFAULT_DEMAND_STEP_MS : stepOf(options.step);
   const skipped: SkippedRows = { count: 0, examples: [] };
   const base = options.preset === undefined ? undefined : preset(options.preset);
   const perDay = options.requestsPerDay === undefined ? undefined : Number(options.requestsPerDay);
@@ -167,7 +166,7 @@ export async function forecastRunCommand(options: ForecastRunOptions, signal: Ab
   if (levels !== undefined && new Set(levels).size < levels.length)
     throw new ConfigError('--levels', 'holds a level twice');
   const catalogue = await catalogueOf(options);
-  forecasterOf(options.method ?? 'auto', 600_000, 1, target, true, catalogue);
+  forecasterOf(options.method ?? 'auto', DEFAULT_DEMAND_STEP_MS, 1, target, true, catalogue);
   const demand = await readDemand(options, signal);
   const results: { series: DemandSeries; forecast: DemandForecast }[] = [];
   for (const series of demand.series) {
@@ -279,7 +278,7 @@ export async function forecastBacktestCommand(options: ForecastBacktestOptions, 
   const methods = [...new Set((options.methods ?? DEFAULT_BACKTEST.join(',')).split(',').map((name) => name.trim()))];
   // Names are looked at before hours are spent.
   const catalogue = await catalogueOf(options);
-  for (const name of methods) forecasterOf(name, 600_000, 1, target, false, catalogue);
+  for (const name of methods) forecasterOf(name, DEFAULT_DEMAND_STEP_MS, 1, target, false, catalogue);
   const takeBack = options.out === undefined ? undefined : await makeFolder(options.out);
   // That it can be written to is seen now, not after hours.
   if (options.out !== undefined) await tryOut(options.out);

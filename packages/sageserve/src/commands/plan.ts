@@ -1,14 +1,18 @@
 import {
   ConfigError,
+  DEFAULT_DEMAND_STEP_MS,
   type DeferrableWork,
   type ModelId,
   modelId,
+  MS_PER_HOUR,
   type PlacementGrid,
   type PlacementProblem,
   regionId,
   skuId,
   type TokenMix,
 } from '@sageserve/core';
+import { DEFAULT_QUANTILE_LEVELS } from '@sageserve/forecast';
+import { meanMix } from '@sageserve/metrics';
 import {
   createPlacementOptimizer,
   explainPlan,
@@ -23,7 +27,6 @@ import {
   DEFAULT_CATALOGUE,
   heldInstances,
   loadPlugins,
-  meanMix,
   parseDurationMs,
   placementProblem,
   readFailure,
@@ -75,9 +78,7 @@ export interface PlanOptions {
   readonly json?: boolean;
 }
 
-const DEFAULT_STEP = '10m';
 const VARIANTS: readonly PlacementVariant[] = ['flows', 'paper', 'artifact', 'lead-time'];
-const HOUR_MS = 3_600_000;
 
 /**
  * `sageserve plan`: what each region should hold for the demand that is forecast, beside what it
@@ -98,7 +99,7 @@ export async function planCommand(file: string | undefined, options: PlanOptions
   const scenario = await scenarioOf(file, options);
   const catalogue = await loadPlugins(scenario, file, DEFAULT_CATALOGUE);
   const fleet = buildSimulation(scenario, 'static', catalogue);
-  forecasterOf(options.method ?? 'auto', 600_000, 1, 'bucket', true, catalogue);
+  forecasterOf(options.method ?? 'auto', DEFAULT_DEMAND_STEP_MS, 1, 'bucket', true, catalogue);
   const observed = cutAt(await observe(scenario, options, signal), options.at);
   const forecasts = await forecastAll(observed, options, scenario, catalogue, signal);
   const models = scenario.models.map(({ name }) => modelId(name));
@@ -206,7 +207,7 @@ async function observe(scenario: Scenario, options: PlanOptions, signal: AbortSi
   try {
     const { series, leftOutTokensPerS, leftOutMix } = await demandOfTrace(trace, source, {
       allowNone: true,
-      stepMs: stepOf(options.step ?? DEFAULT_STEP),
+      stepMs: options.step === undefined ? DEFAULT_DEMAND_STEP_MS : stepOf(options.step),
       // Generated traffic is whole to its end; a trace breaks off within its last bucket.
       ...(scenario.traffic.trace === undefined && durationMs !== undefined ? { wholeUntilMs: durationMs } : {}),
       onBatch: (requests, lastMs) => {
@@ -280,7 +281,7 @@ async function forecastAll(
 ): Promise<Forecasts[]> {
   const stepMs = series[0]!.stepMs;
   const windows = stepsOf('--horizon', options.horizon ?? '1h', stepMs);
-  const levels = [...new Set([0.1, 0.5, 0.8, 0.9, 0.95, scenario.placement.demandQuantile])].sort((a, b) => a - b);
+  const levels = [...new Set([...DEFAULT_QUANTILE_LEVELS, scenario.placement.demandQuantile])].sort((a, b) => a - b);
   const progress = new Progress('forecasting', 'series');
   const forecasts: Forecasts[] = [];
   try {
@@ -335,12 +336,12 @@ function bufferOf({ series, nonInteractiveTokensPerS }: Observed, scenario: Scen
     .map(([id, column]) => ({
       modelId: id,
       tokens: Math.round(
-        (column.slice(-Math.round(HOUR_MS / stepMs)).reduce((a, b) => a + b, 0) *
+        (column.slice(-Math.round(MS_PER_HOUR / stepMs)).reduce((a, b) => a + b, 0) *
           stepMs *
           scenario.placement.nonInteractiveBuffer) /
           1_000,
       ),
-      dueInMs: HOUR_MS,
+      dueInMs: MS_PER_HOUR,
     }))
     .filter(({ tokens }) => tokens > 0);
 }

@@ -1,4 +1,4 @@
-import { type RegionId, type TokenMix, WORKLOAD_TIERS } from '@sageserve/core';
+import { DEFAULT_OBJECTIVES, type RegionId, type TokenMix, WORKLOAD_TIERS } from '@sageserve/core';
 import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import { deploymentKey, type MeasuredCapacities, type MeasuredCapacity, measuringPolicies } from '@sageserve/fleet';
 import { buildTraffic } from '../build.js';
@@ -145,7 +145,7 @@ async function tryLoad(
 function meetsObjectives(result: SimulationResult, fleet: SimulationConfig): boolean {
   for (const tier of WORKLOAD_TIERS) {
     const report = result.byTier[tier];
-    const target = fleet.objectives?.[tier].attainmentTarget ?? 0.95;
+    const target = (fleet.objectives ?? DEFAULT_OBJECTIVES)[tier].attainmentTarget;
     if (report !== undefined && !((report.sloAttainment ?? 0) >= target + MARGIN * (1 - target))) return false;
   }
   return result.inFlightAtDurationEnd <= MOST_LEFT * result.total.arrived;

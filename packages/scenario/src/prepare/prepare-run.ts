@@ -1,4 +1,12 @@
-import { ConfigError, type DemandSeries, type ModelId, MS_PER_HOUR, type PlacementPlan } from '@sageserve/core';
+import {
+  ConfigError,
+  DEFAULT_DEMAND_STEP_MS,
+  type DemandSeries,
+  type ModelId,
+  MS_PER_HOUR,
+  MS_PER_MIN,
+  type PlacementPlan,
+} from '@sageserve/core';
 import { createControlLoop, type JournalEntry } from '@sageserve/controller';
 import { createSeasonalNaiveForecaster, withFallback } from '@sageserve/forecast';
 import type { SimulationConfig } from '@sageserve/sim';
@@ -22,7 +30,7 @@ import { createForesightForecaster } from './foresight.js';
 import { measureCapacity } from './measure-capacity.js';
 
 /** Buckets of demand, as the simulator records them. */
-const STEP_MS = 600_000;
+const STEP_MS = DEFAULT_DEMAND_STEP_MS;
 /** A plan need not be better than this: demand is not known so well. */
 const RELATIVE_GAP = 0.002;
 
@@ -106,7 +114,7 @@ const seconds = (duration: string | number): number => parseDurationMs(duration)
  */
 function checkHistory(scenario: Scenario): void {
   if (parseDurationMs(scenario.history)! % STEP_MS !== 0)
-    throw new ConfigError('history', `must be a multiple of ${STEP_MS / 60_000} minutes, not ${scenario.history}`);
+    throw new ConfigError('history', `must be a multiple of ${STEP_MS / MS_PER_MIN} minutes, not ${scenario.history}`);
 }
 
 /**

@@ -2,17 +2,19 @@ import type { DemandSeries, ModelId, TokenMix } from '@sageserve/core';
 
 /**
  * Mean prompt and output tokens of each model's requests over the last `steps` buckets of the
- * series; a model without requests is left out.
+ * series, all unless given. A bucket that was not wholly observed is left out, and so is a model
+ * without requests.
  */
-export function recentMix(series: readonly DemandSeries[], steps: number): Map<ModelId, TokenMix> {
+export function meanMix(series: readonly DemandSeries[], steps = Infinity): Map<ModelId, TokenMix> {
   const sums = new Map<ModelId, { prompt: number; output: number; requests: number }>();
   for (const { key, promptTokensPerS, outputTokensPerS, requestsPerS } of series) {
     const sum = sums.get(key.modelId) ?? { prompt: 0, output: 0, requests: 0 };
     for (let t = Math.max(0, requestsPerS.length - steps); t < requestsPerS.length; t++) {
-      if (!(requestsPerS[t] > 0 && promptTokensPerS[t] >= 0 && outputTokensPerS[t] >= 0)) continue;
-      sum.prompt += promptTokensPerS[t];
-      sum.output += outputTokensPerS[t];
-      sum.requests += requestsPerS[t];
+      const [prompt, output, requests] = [promptTokensPerS[t]!, outputTokensPerS[t]!, requestsPerS[t]!];
+      if (!(requests > 0 && prompt >= 0 && output >= 0)) continue;
+      sum.prompt += prompt;
+      sum.output += output;
+      sum.requests += requests;
     }
     sums.set(key.modelId, sum);
   }

@@ -1,6 +1,6 @@
 import { type DemandSeries, modelId, regionId } from '@sageserve/core';
 import { expect, it } from 'vitest';
-import { recentMix } from './demand-mix.js';
+import { meanMix } from './mean-mix.js';
 
 const series = (
   model: string,
@@ -17,7 +17,7 @@ const series = (
 });
 
 it('the shape of requests is their mean over the last buckets, of all regions, where all of it was seen', () => {
-  const mix = recentMix(
+  const mix = meanMix(
     [
       series('a', [9_999, 100, 200], [9_999, 10, 20], [1, 1, 1]),
       series('a', [0, 600], [0, 0], [1, 1]),
@@ -35,7 +35,7 @@ it('the shape of requests is their mean over the last buckets, of all regions, w
     [modelId('b'), { promptTokens: 40, outputTokens: 4 }],
     [modelId('d'), { promptTokens: 2, outputTokens: 1 }],
   ]);
-  expect(recentMix([series('b', [NaN, 50, 6], [5, NaN, 2], [1, 1, 2])], 9).get(modelId('b'))).toEqual({
+  expect(meanMix([series('b', [NaN, 50, 6], [5, NaN, 2], [1, 1, 2])], 9).get(modelId('b'))).toEqual({
     promptTokens: 3,
     outputTokens: 1,
   });
