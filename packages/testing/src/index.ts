@@ -1,6 +1,8 @@
+export { acquisitionPolicyConformance, victimPolicyConformance } from './acts-suites.js';
 export { type ConformanceCase, ConformanceError } from './conformance-case.js';
 export { actuatorConformance, controlLoopConformance, telemetrySourceConformance } from './control-suites.js';
 export {
+  fakeAcquisition,
   type FakeCell,
   fakeEndpoint,
   fakeEndpoints,
@@ -12,6 +14,9 @@ export {
   type FakeRegion,
   fakeRegionPool,
   fakeRequest,
+  type FakeVictim,
+  fakeVictims,
+  type FakeWay,
 } from './fakes.js';
 export {
   clockConformance,
