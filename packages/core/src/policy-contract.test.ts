@@ -57,10 +57,10 @@ describe('victimBreach and acquisitionBreach', () => {
     for (const choice of [0, 1, 2])
       expect([victimBreach(choice, view), acquisitionBreach(choice, view)]).toEqual([undefined, undefined]);
     expect(acquisitionBreach(-1, view)).toBeUndefined();
-    expect(victimBreach(-1, view)).toBe('answered with -1 where a has 3 candidates');
+    expect(victimBreach(-1, view)).toBe('answered with -1 where a has 3 to choose from');
     for (const choice of [3, -2, 0.5, NaN, '0', undefined, Promise.resolve(0)]) {
-      expect(victimBreach(choice, view)).toBe(`answered with ${answered(choice)} where a has 3 candidates`);
-      expect(acquisitionBreach(choice, view)).toBe(`answered with ${answered(choice)} where a has 3 ways`);
+      expect(victimBreach(choice, view)).toBe(`answered with ${answered(choice)} where a has 3 to choose from`);
+      expect(acquisitionBreach(choice, view)).toBe(`answered with ${answered(choice)} where a has 3 to choose from`);
     }
   });
 });

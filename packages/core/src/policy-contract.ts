@@ -51,7 +51,7 @@ export const VICTIM_CONTRACT = 'choose() returns at once the index of one of the
 export function victimBreach(choice: unknown, { count, endpointId }: VictimView): string | undefined {
   return isIndex(choice, count)
     ? undefined
-    : `answered with ${answered(choice)} where ${endpointId} has ${count} candidates`;
+    : `answered with ${answered(choice)} where ${endpointId} has ${count} to choose from`;
 }
 
 /** What the contract of `AcquisitionPolicy` asks for. */
@@ -62,7 +62,7 @@ export const ACQUISITION_CONTRACT =
 export function acquisitionBreach(choice: unknown, { count, endpointId }: AcquisitionView): string | undefined {
   return choice === -1 || isIndex(choice, count)
     ? undefined
-    : `answered with ${answered(choice)} where ${endpointId} has ${count} ways`;
+    : `answered with ${answered(choice)} where ${endpointId} has ${count} to choose from`;
 }
 
 function isIndex(choice: unknown, count: number): boolean {

@@ -1,4 +1,7 @@
 import {
+  ACQUISITION_CONTRACT,
+  acquisitionBreach,
+  type AcquisitionPolicy,
   answered,
   type BatchScheduler,
   ConfigError,
@@ -21,6 +24,9 @@ import {
   type ScalingPolicy,
   SPECIFICATION_VERSION,
   type Stateful,
+  VICTIM_CONTRACT,
+  victimBreach,
+  type VictimPolicy,
   WORKLOAD_TIERS,
 } from '@sageserve/core';
 import { levelsOf } from '@sageserve/forecast';
@@ -178,6 +184,34 @@ const guardScaling: Guard<ScalingPolicy> = (policy, about) => {
       const broken = call(about, 'decide', SCALING_CONTRACT, () => scalingBreach(decisions, fleet));
       if (broken !== undefined) throw breach(about, broken, SCALING_CONTRACT);
       return decisions;
+    },
+  };
+};
+
+const guardVictim: Guard<VictimPolicy> = (policy, about) => {
+  requireMethod(policy, 'choose', about);
+  return {
+    name: policy.name,
+    ...memoryOf(policy, about),
+    choose(candidates, nowMs) {
+      const choice = call(about, 'choose', VICTIM_CONTRACT, () => policy.choose(candidates, nowMs));
+      const broken = victimBreach(choice, candidates);
+      if (broken !== undefined) throw breach(about, broken, VICTIM_CONTRACT);
+      return choice;
+    },
+  };
+};
+
+const guardAcquisition: Guard<AcquisitionPolicy> = (policy, about) => {
+  requireMethod(policy, 'choose', about);
+  return {
+    name: policy.name,
+    ...memoryOf(policy, about),
+    choose(options, nowMs) {
+      const choice = call(about, 'choose', ACQUISITION_CONTRACT, () => policy.choose(options, nowMs));
+      const broken = acquisitionBreach(choice, options);
+      if (broken !== undefined) throw breach(about, broken, ACQUISITION_CONTRACT);
+      return choice;
     },
   };
 };
@@ -415,6 +449,8 @@ const GUARDS: {
   batchSchedulers: { noun: 'batch scheduler', guard: guardBatchScheduler },
   releasePolicies: { noun: 'release policy', guard: guardRelease },
   strategies: { noun: 'strategy', guard: guardStrategy },
+  victims: { noun: 'victim policy', guard: guardVictim },
+  acquisitions: { noun: 'acquisition policy', guard: guardAcquisition },
   performanceModels: { noun: 'performance model', guard: guardPerformance },
   forecasters: { noun: 'forecaster', guard: guardForecaster },
 };

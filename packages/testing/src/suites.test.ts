@@ -98,7 +98,7 @@ describe('conformance suites find what breaks a contract', () => {
         const some = [...Array(candidates.count).keys()].filter((i) => candidates.outstandingTokens(i) !== undefined);
         return some.length === 0 ? -1 : least(candidates, 0);
       }),
-    ).toContain('answered with -1 where region-a/model-a/sku-a has 3 candidates, of which nothing is known');
+    ).toContain('answered with -1 where region-a/model-a/sku-a has 3 to choose from, of which nothing is known');
     expect((await suite((candidates) => candidates.count)).join()).toContain('where region-a/model-a/sku-a has');
     const promise = (() => Promise.resolve(0)) as unknown as VictimPolicy['choose'];
     expect((await suite(promise)).join()).toContain('a promise, and it must answer at once');
