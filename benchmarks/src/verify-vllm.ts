@@ -2,9 +2,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import {
+  createCheapestFirstAcquisition,
   createFcfsScheduler,
   createImmediateRelease,
   createLeastOutstandingTokensRouter,
+  createLeastWorkLostVictim,
   createOperatorTablesPerformance,
   createOriginOnlyRouter,
   createStaticScaling,
@@ -125,6 +127,8 @@ export async function verifyVllm(dir: string): Promise<boolean> {
         batchScheduler: createFcfsScheduler(),
         release: createImmediateRelease(),
         scaling: createStaticScaling(),
+        victim: createLeastWorkLostVictim(),
+        acquisition: createCheapestFirstAcquisition(),
       },
     },
     traceFromRequests(

@@ -34,7 +34,12 @@ import {
   createPlannedRouter,
   createUtilizationRouter,
 } from '@sageserve/routing';
-import { createReactiveScaling, createSageScaling } from '@sageserve/scaling';
+import {
+  createCheapestFirstAcquisition,
+  createLeastWorkLostVictim,
+  createReactiveScaling,
+  createSageScaling,
+} from '@sageserve/scaling';
 import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import { generateO365Trace, type O365TraceOptions } from '@sageserve/trace';
 
@@ -218,6 +223,9 @@ async function run(name: string, scalingPolicy: ScalingPolicy, planned: boolean)
         release: createHeadroomRelease({ kvUnder: kvLimit(1) }),
         // Seconds to minutes: when an endpoint grows or shrinks.
         scaling: scalingPolicy,
+        // And then which instance goes, or in which way one is had.
+        victim: createLeastWorkLostVictim(),
+        acquisition: createCheapestFirstAcquisition(),
       },
       control: (ports) =>
         createControlLoop({

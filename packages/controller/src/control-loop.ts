@@ -31,7 +31,8 @@ import type { Journal } from './journal.js';
 import { JournalWriter } from './journal-writer.js';
 import { LoopMemory } from './loop-memory.js';
 import { orAborted } from './or-aborted.js';
-import { PlanJob, unlimitedSteps } from './plan-job.js';
+import { PlanJob } from './plan-job.js';
+import { unlimitedSteps } from './plan-steps.js';
 import { Planning, type PlanningOptions, type PlanOutcome } from './planning.js';
 
 export interface Cadences {

@@ -14,7 +14,7 @@ import {
 } from '@sageserve/core';
 import { fakeEndpoints, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
-import { unlimitedSteps } from './plan-job.js';
+import { unlimitedSteps } from './plan-steps.js';
 import { Planning, type PlanningInput, type PlanningOptions } from './planning.js';
 
 const STEP = 600_000;

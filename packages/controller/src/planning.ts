@@ -30,7 +30,7 @@ import {
 } from '@sageserve/core';
 import { meanMix } from '@sageserve/metrics';
 import type { JournalForecast, PlanEntry } from './journal.js';
-import type { PlanSteps } from './plan-job.js';
+import type { PlanSteps } from './plan-steps.js';
 
 /** What a placement problem is made from. */
 export interface PlanningInput {

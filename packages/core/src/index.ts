@@ -1,3 +1,4 @@
+export { type AcquisitionIndex, type AcquisitionPolicy, type AcquisitionView } from './acquisition.js';
 export { oddArithmetic } from './arithmetic.js';
 export { boundedPriority, type PriorityScale } from './bounded-priority.js';
 export { type Clock } from './clock.js';
@@ -83,7 +84,15 @@ export {
   type PlannedDemand,
 } from './placement.js';
 export { type Policy, SPECIFICATION_VERSION } from './policy.js';
-export { answered, SCALING_CONTRACT, scalingBreach } from './policy-contract.js';
+export {
+  ACQUISITION_CONTRACT,
+  acquisitionBreach,
+  answered,
+  SCALING_CONTRACT,
+  scalingBreach,
+  VICTIM_CONTRACT,
+  victimBreach,
+} from './policy-contract.js';
 export { power, square } from './power.js';
 export { type RequestView } from './request.js';
 export { createRng, murmur3x86128, type Rng } from './rng.js';
@@ -114,5 +123,6 @@ export {
   WORKLOAD_TIERS,
   type WorkloadTier,
 } from './tiers.js';
+export { type VictimPolicy, type VictimState, type VictimView } from './victim.js';
 export { Pacer } from './wall-clock.js';
 export { type Awaitable, isThenable, MS_PER_DAY, MS_PER_HOUR, MS_PER_MIN, MS_PER_S, MS_PER_WEEK } from './units.js';

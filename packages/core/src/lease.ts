@@ -17,8 +17,8 @@ export interface Lease {
 /**
  * Asks for a lease, renews it while it can, and asks again once it was lost.
  *
- * Contract: of all that ask for one lease at most one holds it at any moment, each with a fence above
- * all that came before; one that is not renewed any more comes free by itself.
+ * Contract: of all that ask for one lease at most one holds it at any moment, each with a fence
+ * above all that came before; one that is not renewed any more comes free by itself.
  */
 export interface LeaseKeeper {
   /** What it has now. */

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { AcquisitionView } from './acquisition.js';
 import type { FleetSnapshot } from './fleet.js';
 import type { EndpointId } from './ids.js';
-import { answered, scalingBreach } from './policy-contract.js';
+import { acquisitionBreach, answered, scalingBreach, victimBreach } from './policy-contract.js';
+import type { VictimView } from './victim.js';
 
 const fleet = {
   endpoints: ['a', 'b'].map((endpointId) => ({
@@ -46,5 +48,19 @@ describe('scalingBreach', () => {
       'a value of type function',
       'a promise, and it must answer at once',
     ]);
+  });
+});
+
+describe('victimBreach and acquisitionBreach', () => {
+  it('take an index, −1 for none where there may be none, and nothing else', () => {
+    const view = { endpointId: 'a', count: 3 } as unknown as VictimView & AcquisitionView;
+    for (const choice of [0, 1, 2])
+      expect([victimBreach(choice, view), acquisitionBreach(choice, view)]).toEqual([undefined, undefined]);
+    expect(acquisitionBreach(-1, view)).toBeUndefined();
+    expect(victimBreach(-1, view)).toBe('answered with -1 where a has 3 to choose from');
+    for (const choice of [3, -2, 0.5, NaN, '0', undefined, Promise.resolve(0)]) {
+      expect(victimBreach(choice, view)).toBe(`answered with ${answered(choice)} where a has 3 to choose from`);
+      expect(acquisitionBreach(choice, view)).toBe(`answered with ${answered(choice)} where a has 3 to choose from`);
+    }
   });
 });

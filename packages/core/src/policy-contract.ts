@@ -1,6 +1,8 @@
+import type { AcquisitionView } from './acquisition.js';
 import type { FleetSnapshot } from './fleet.js';
 import type { ScalingDecision } from './scaling.js';
 import { isThenable } from './units.js';
+import type { VictimView } from './victim.js';
 
 /** What a policy answered, in words: for errors that say which contract was broken. */
 export function answered(value: unknown): string {
@@ -40,4 +42,29 @@ export function scalingBreach(decisions: unknown, fleet: FleetSnapshot): string 
     if (typeof reason !== 'string' || reason === '') return `gives no reason for ${endpointId}`;
   }
   return undefined;
+}
+
+/** What the contract of `VictimPolicy` asks for. */
+export const VICTIM_CONTRACT = 'choose() returns at once the index of one of the candidates.';
+
+/** How a choice breaks the contract of `VictimPolicy`; undefined where it keeps it. */
+export function victimBreach(choice: unknown, { count, endpointId }: VictimView): string | undefined {
+  return isIndex(choice, count)
+    ? undefined
+    : `answered with ${answered(choice)} where ${endpointId} has ${count} to choose from`;
+}
+
+/** What the contract of `AcquisitionPolicy` asks for. */
+export const ACQUISITION_CONTRACT =
+  'choose() returns at once the index of one of the ways, or -1 to have none of them.';
+
+/** How a choice breaks the contract of `AcquisitionPolicy`; undefined where it keeps it. */
+export function acquisitionBreach(choice: unknown, { count, endpointId }: AcquisitionView): string | undefined {
+  return choice === -1 || isIndex(choice, count)
+    ? undefined
+    : `answered with ${answered(choice)} where ${endpointId} has ${count} to choose from`;
+}
+
+function isIndex(choice: unknown, count: number): boolean {
+  return Number.isInteger(choice) && (choice as number) >= 0 && (choice as number) < count;
 }

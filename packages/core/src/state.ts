@@ -113,7 +113,7 @@ function packed(value: unknown): unknown {
   if (prototype !== Object.prototype && prototype !== null)
     throw new SageServeError('ERR_STATE', `a value of type ${typeof value} can't be saved`);
   const out: Record<string, unknown> = {};
-  for (const [key, member] of Object.entries(value as object)) {
+  for (const [key, member] of Object.entries(value)) {
     if (key === TAG) throw new SageServeError('ERR_STATE', `a field named ${TAG} can't be saved`);
     if (member !== undefined) out[key] = packed(member);
   }

@@ -292,7 +292,11 @@ describe('one loop, two hosts', () => {
                 fleet.endpoints.map((e) => ({ endpointId: e.endpointId, targetInstances: 9, reason: 'x' })),
             },
             cadences: { reactMs: 60_000 },
-            journal: { append: (entry) => void (entry.kind === 'decision' && told.push(entry.targetInstances)) },
+            journal: {
+              append(entry) {
+                if (entry.kind === 'decision') told.push(entry.targetInstances);
+              },
+            },
           }),
       },
       trace,

@@ -1,4 +1,5 @@
 import {
+  type AcquisitionPolicy,
   type BatchScheduler,
   ConfigError,
   createRng,
@@ -17,6 +18,7 @@ import {
   type ScalingPolicy,
   skuId,
   type TierObjective,
+  type VictimPolicy,
   WORKLOAD_TIERS,
   type WorkloadTier,
 } from '@sageserve/core';
@@ -46,6 +48,8 @@ export interface FleetPolicies {
   readonly batchScheduler: BatchScheduler;
   readonly release: ReleasePolicy;
   readonly scaling: ScalingPolicy;
+  readonly victim: VictimPolicy;
+  readonly acquisition: AcquisitionPolicy;
 }
 
 /** A fleet with its policies. */
@@ -193,6 +197,8 @@ export function buildFleet(
     release:
       strategy.release ?? createPolicy('release policy', 'release', catalogue.releasePolicies, fleet.release, context),
     scaling: strategy.scaling,
+    victim: createPolicy('victim policy', 'victim', catalogue.victims, fleet.victim, context),
+    acquisition: createPolicy('acquisition policy', 'acquisition', catalogue.acquisitions, fleet.acquisition, context),
   };
   const spec: FleetSpec = {
     regions: names.map(regionId),

@@ -1,4 +1,5 @@
 import {
+  type AcquisitionPolicy,
   type BatchScheduler,
   ConfigError,
   type Forecaster,
@@ -11,6 +12,7 @@ import {
   type Rng,
   type ScalingPolicy,
   UnknownPolicyError,
+  type VictimPolicy,
 } from '@sageserve/core';
 import {
   createAutoPerformanceModel,
@@ -37,7 +39,9 @@ import {
 } from '@sageserve/routing';
 import {
   CHIRON_POOLS,
+  createCheapestFirstAcquisition,
   createChironScaling,
+  createLeastWorkLostVictim,
   createLtImmediateScaling,
   createLtUtilizationAwareScaling,
   createLtUtilizationScaling,
@@ -118,6 +122,8 @@ export interface Catalogue {
   readonly batchSchedulers: Readonly<Record<string, Factory<BatchScheduler>>>;
   readonly releasePolicies: Readonly<Record<string, Factory<ReleasePolicy>>>;
   readonly strategies: Readonly<Record<string, Factory<Strategy>>>;
+  readonly victims: Readonly<Record<string, Factory<VictimPolicy>>>;
+  readonly acquisitions: Readonly<Record<string, Factory<AcquisitionPolicy>>>;
   readonly performanceModels: Readonly<Record<string, Factory<PerformanceModel>>>;
   readonly forecasters: Readonly<Record<string, (options: PolicyOptions) => Forecaster>>;
 }
@@ -195,6 +201,12 @@ export const DEFAULT_CATALOGUE: Catalogue = {
         planning: planningOf({ ...rest, headroom, drainHours }),
       };
     },
+  },
+  victims: {
+    'least-work-lost': (o) => (numbers(o, []), createLeastWorkLostVictim()),
+  },
+  acquisitions: {
+    'cheapest-first': (o) => (numbers(o, []), createCheapestFirstAcquisition()),
   },
   performanceModels: {
     auto: (o) => (numbers(o, []), createAutoPerformanceModel()),

@@ -88,6 +88,10 @@ export const fleetFields = {
   instanceRouter: policy.default('least-outstanding-tokens'),
   batchScheduler: policy.default('pf'),
   release: policy.default('utilization'),
+  victim: policy.default('least-work-lost').describe('Which instance goes when an endpoint is scaled in.'),
+  acquisition: policy
+    .default('cheapest-first')
+    .describe('In which way an endpoint has one more instance when it is scaled out.'),
   strategies: z.array(policy).min(1).max(200).default(['reactive']),
   scalingInterval: cadence
     .default(durationText(DEFAULT_CADENCES.reactMs))

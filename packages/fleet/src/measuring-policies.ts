@@ -4,7 +4,7 @@ import {
   createOriginOnlyRouter,
   createPfScheduler,
 } from '@sageserve/routing';
-import { createStaticScaling } from '@sageserve/scaling';
+import { createCheapestFirstAcquisition, createLeastWorkLostVictim, createStaticScaling } from '@sageserve/scaling';
 import type { FleetPolicies } from './build-fleet.js';
 
 /** The policies under which it is measured what an instance carries: a fixed pool at its best. */
@@ -15,5 +15,7 @@ export function measuringPolicies(): FleetPolicies {
     batchScheduler: createPfScheduler(),
     release: createHeadroomRelease(),
     scaling: createStaticScaling(),
+    victim: createLeastWorkLostVictim(),
+    acquisition: createCheapestFirstAcquisition(),
   };
 }

@@ -1,4 +1,7 @@
 import {
+  ACQUISITION_CONTRACT,
+  acquisitionBreach,
+  type AcquisitionPolicy,
   answered,
   type BatchScheduler,
   ConfigError,
@@ -21,6 +24,9 @@ import {
   type ScalingPolicy,
   SPECIFICATION_VERSION,
   type Stateful,
+  VICTIM_CONTRACT,
+  victimBreach,
+  type VictimPolicy,
   WORKLOAD_TIERS,
 } from '@sageserve/core';
 import { levelsOf } from '@sageserve/forecast';
@@ -108,6 +114,7 @@ const guardRegionRouter: Guard<RegionRouter> = (router, about) => {
   requireMethod(router, 'route', about);
   return {
     name: router.name,
+    ...memoryOf(router, about),
     route(request, regions, nowMs) {
       const region = call(about, 'route', ROUTER, () => router.route(request, regions, nowMs));
       if (region === -1) return region;
@@ -125,6 +132,7 @@ const guardInstanceRouter: Guard<InstanceRouter> = (router, about) => {
   requireMethod(router, 'route', about);
   return {
     name: router.name,
+    ...memoryOf(router, about),
     route(request, pool, nowMs) {
       const instance = call(about, 'route', INSTANCES, () => router.route(request, pool, nowMs));
       if (instance !== -1 && !(Number.isInteger(instance) && instance >= 0 && instance < pool.count))
@@ -178,6 +186,34 @@ const guardScaling: Guard<ScalingPolicy> = (policy, about) => {
       const broken = call(about, 'decide', SCALING_CONTRACT, () => scalingBreach(decisions, fleet));
       if (broken !== undefined) throw breach(about, broken, SCALING_CONTRACT);
       return decisions;
+    },
+  };
+};
+
+const guardVictim: Guard<VictimPolicy> = (policy, about) => {
+  requireMethod(policy, 'choose', about);
+  return {
+    name: policy.name,
+    ...memoryOf(policy, about),
+    choose(candidates, nowMs) {
+      const choice = call(about, 'choose', VICTIM_CONTRACT, () => policy.choose(candidates, nowMs));
+      const broken = victimBreach(choice, candidates);
+      if (broken !== undefined) throw breach(about, broken, VICTIM_CONTRACT);
+      return choice;
+    },
+  };
+};
+
+const guardAcquisition: Guard<AcquisitionPolicy> = (policy, about) => {
+  requireMethod(policy, 'choose', about);
+  return {
+    name: policy.name,
+    ...memoryOf(policy, about),
+    choose(options, nowMs) {
+      const choice = call(about, 'choose', ACQUISITION_CONTRACT, () => policy.choose(options, nowMs));
+      const broken = acquisitionBreach(choice, options);
+      if (broken !== undefined) throw breach(about, broken, ACQUISITION_CONTRACT);
+      return choice;
     },
   };
 };
@@ -415,6 +451,8 @@ const GUARDS: {
   batchSchedulers: { noun: 'batch scheduler', guard: guardBatchScheduler },
   releasePolicies: { noun: 'release policy', guard: guardRelease },
   strategies: { noun: 'strategy', guard: guardStrategy },
+  victims: { noun: 'victim policy', guard: guardVictim },
+  acquisitions: { noun: 'acquisition policy', guard: guardAcquisition },
   performanceModels: { noun: 'performance model', guard: guardPerformance },
   forecasters: { noun: 'forecaster', guard: guardForecaster },
 };

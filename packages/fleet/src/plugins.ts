@@ -12,6 +12,8 @@ const KINDS = [
   'batchSchedulers',
   'releasePolicies',
   'strategies',
+  'victims',
+  'acquisitions',
   'performanceModels',
   'forecasters',
 ] as const satisfies readonly (keyof Catalogue)[];

@@ -1,3 +1,4 @@
+export { createCheapestFirstAcquisition } from './acquisition/cheapest-first.js';
 export { CHIRON_POOLS, type ChironScalingOptions, createChironScaling } from './chiron.js';
 export { type BoundsOptions, type CooldownOptions, plannedInstances, withBounds, withCooldown } from './decorators.js';
 export { createLtImmediateScaling, type LtImmediateScalingOptions } from './lt-i.js';
@@ -8,3 +9,4 @@ export { createReactiveScaling, type ReactiveScalingOptions } from './reactive.j
 export { createSageScaling, DEFAULT_DRAIN_HOURS, type SageScalingOptions } from './sage.js';
 export { createSiloedScaling, type PoolLayout, SILOED_POOLS } from './siloed.js';
 export { createStaticScaling } from './static.js';
+export { createLeastWorkLostVictim } from './victim/least-work-lost.js';

@@ -111,6 +111,8 @@ export const scenarioSchema = z
     instanceRouter: fleetFields.instanceRouter,
     batchScheduler: fleetFields.batchScheduler,
     release: fleetFields.release,
+    victim: fleetFields.victim,
+    acquisition: fleetFields.acquisition,
     strategies: fleetFields.strategies,
     scalingInterval: fleetFields.scalingInterval,
     endpointDelay: duration.default(0).describe("Time from the region's front door to an instance."),

@@ -1,4 +1,5 @@
 import {
+  type AcquisitionPolicy,
   type Actuator,
   type BatchScheduler,
   ConfigError,
@@ -13,6 +14,7 @@ import {
   type ScalingPolicy,
   type TelemetrySource,
   type TierObjective,
+  type VictimPolicy,
   WORKLOAD_TIERS,
   type WorkloadTier,
 } from '@sageserve/core';
@@ -27,6 +29,10 @@ export interface SimulationPolicies {
   readonly release: ReleasePolicy;
   /** Asked at every scaling interval, unless the configuration has a control loop. */
   readonly scaling: ScalingPolicy;
+  /** Asked which instance goes when an endpoint is scaled in. */
+  readonly victim: VictimPolicy;
+  /** Asked in which way an endpoint has one more instance when it is scaled out. */
+  readonly acquisition: AcquisitionPolicy;
 }
 
 /** What the simulated fleet offers a control loop: the same interfaces as a live one. */
@@ -238,13 +244,15 @@ export function instanceSlots({ endpoints, incidents }: Pick<ResolvedConfig, 'en
 }
 
 /** Throws `PolicyContractError` for a policy without the method that its interface has. */
-function requirePolicies({ regionRouter, instanceRouter, batchScheduler, release, scaling }: SimulationPolicies): void {
+function requirePolicies(policies: SimulationPolicies): void {
   for (const [kind, policy, method] of [
-    ['region router', regionRouter, 'route'],
-    ['instance router', instanceRouter, 'route'],
-    ['batch scheduler', batchScheduler, 'priority'],
-    ['release policy', release, 'release'],
-    ['scaling policy', scaling, 'decide'],
+    ['region router', policies.regionRouter, 'route'],
+    ['instance router', policies.instanceRouter, 'route'],
+    ['batch scheduler', policies.batchScheduler, 'priority'],
+    ['release policy', policies.release, 'release'],
+    ['scaling policy', policies.scaling, 'decide'],
+    ['victim policy', policies.victim, 'choose'],
+    ['acquisition policy', policies.acquisition, 'choose'],
   ] as const) {
     const made = policy as unknown as Readonly<Record<string, unknown>> | null | undefined;
     if (typeof made?.[method] !== 'function')

@@ -12,7 +12,7 @@ import {
   createLeastOutstandingTokensRouter,
   createUtilizationRouter,
 } from '@sageserve/routing';
-import { createStaticScaling } from '@sageserve/scaling';
+import { createCheapestFirstAcquisition, createLeastWorkLostVictim, createStaticScaling } from '@sageserve/scaling';
 import type { TraceRequest } from '@sageserve/trace';
 import type { SimulationConfig, SimulationPolicies } from './config.js';
 import type { RequestTable } from './request-table.js';
@@ -79,6 +79,8 @@ export function testConfig(
       batchScheduler: createFcfsScheduler(),
       release: createImmediateRelease(),
       scaling: createStaticScaling(),
+      victim: createLeastWorkLostVictim(),
+      acquisition: createCheapestFirstAcquisition(),
       ...policies,
     },
     ...rest,

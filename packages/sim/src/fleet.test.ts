@@ -1,4 +1,4 @@
-import { modelId, skuId } from '@sageserve/core';
+import { type AcquisitionPolicy, modelId, PolicyContractError, skuId, type VictimPolicy } from '@sageserve/core';
 import { describe, expect, it } from 'vitest';
 import { resolveConfig, type SimulationConfig } from './config.js';
 import { linearPerformance, testConfig } from './fixtures.js';
@@ -61,6 +61,8 @@ function fleetOf(given = config()) {
     install: () => undefined,
     setPool: (instance: number, pool: number) => void pools.set(instance, pool),
     kvCapacity: () => linearPerformance().kvCapacityTokens,
+    kvTokens: (instance: number) => 10 * outstandingTokens[instance],
+    runningRequests: (instance: number) => requests.get(instance)?.length ?? 0,
     isIdle: (instance: number) => outstandingTokens[instance] === 0,
     takeAll(instance: number) {
       outstandingTokens[instance] = 0;
@@ -301,6 +303,186 @@ describe('what is taken', () => {
     expect(world.fleet.gpusInUse(0, 0)).toBe(2 * (3 + 2) * 2);
     world.to(R0_M_SLOW, 5);
     expect(world.fleet.actions.acquiredByWay).toMatchObject({ reclaim: 2, 'new-vm': 0 });
+  });
+});
+
+describe('policies of one’s own', () => {
+  const withPolicies = (policies: Partial<SimulationConfig['policies']>, given = config()): SimulationConfig => ({
+    ...given,
+    policies: { ...given.policies, ...policies },
+  });
+  const victim = (choose: VictimPolicy['choose']) => withPolicies({ victim: { name: 'mine', choose } });
+  const acquisition = (choose: AcquisitionPolicy['choose'], given = config()) =>
+    withPolicies({ acquisition: { name: 'mine', choose } }, given);
+  /** A way of this kind where there is one, otherwise none. */
+  const only =
+    (kind: string): AcquisitionPolicy['choose'] =>
+    (options) => {
+      for (let o = 0; o < options.count; o++) if (options.kind(o) === kind) return o;
+      return -1;
+    };
+
+  it('say who drains: the most loaded, also while another is still to come', () => {
+    const world = fleetOf(
+      victim((candidates) => {
+        let most = 0;
+        for (let i = 1; i < candidates.count; i++)
+          if (candidates.outstandingTokens(i)! > candidates.outstandingTokens(most)!) most = i;
+        return most;
+      }),
+    );
+    const [a, b, c] = world.of(R0_M_SLOW) as [number, number, number];
+    world.work(a, 300);
+    world.work(b, 100);
+    world.work(c, 200);
+    world.to(R0_M_SLOW, 4);
+    world.to(R0_M_SLOW, 2);
+    expect(world.of(R0_M_SLOW)).toEqual([b]);
+    expect([held(world, R0_M_SLOW), world.fleet.actions.cancelled]).toEqual([[1, 1, 2], 0]);
+  });
+
+  it('are shown each candidate as it is, once, the ready ones before those to come', () => {
+    const seen: unknown[][] = [];
+    const world = fleetOf(
+      victim((candidates) => {
+        seen.push([candidates.endpointId]);
+        for (let i = 0; i < candidates.count; i++)
+          seen.push([
+            candidates.instanceId(i),
+            candidates.state(i),
+            candidates.outstandingTokens(i),
+            candidates.runningRequests(i),
+            candidates.kvCacheUtilization(i),
+            candidates.sinceRequestedMs(i),
+            candidates.untilReadyMs(i),
+            candidates.ageMs(i),
+          ]);
+        return candidates.count - 1;
+      }),
+    );
+    const [a, b, c] = world.of(R0_M_SLOW) as [number, number, number];
+    world.work(b, 500, [1, 2]);
+    world.to(R0_M_SLOW, 4, MINUTE);
+    world.until(41 * MINUTE);
+    world.to(R0_M_SLOW, 5, 43 * MINUTE);
+    const [d] = world.of(R0_M_SLOW).filter((i) => ![a, b, c].includes(i));
+    world.to(R0_M_SLOW, 3, 45 * MINUTE);
+    const idle = (i: number, since: number | undefined) => [`r0/m/shared/${i}`, 'ready', 0, 0, 0, since, 0, 0];
+    const first = [
+      ['r0/m/slow'],
+      idle(a, undefined),
+      [`r0/m/shared/${b}`, 'ready', 500, 2, 5_000 / linearPerformance().kvCapacityTokens, undefined, 0, 0],
+      idle(c, undefined),
+      idle(d, 44 * MINUTE),
+    ];
+    expect(seen.slice(0, 6)).toEqual([
+      ...first,
+      [expect.any(String), 'provisioning', 0, 0, undefined, 2 * MINUTE, 38 * MINUTE, 0],
+    ]);
+    expect(seen.slice(6)).toEqual(first);
+    expect([held(world, R0_M_SLOW), world.of(R0_M_SLOW)]).toEqual([
+      [3, 0, 0],
+      [a, b, c],
+    ]);
+  });
+
+  it('say in which way an instance is had: new VMs before what is donated, and in its place', () => {
+    const world = fleetOf(acquisition(only('new-vm'), config({}, 14)));
+    world.to(R0_M_SLOW, 1);
+    world.to(R0_N_SLOW, 2);
+    expect(spot(world, 0, 0)).toEqual([2, 1]);
+    world.to(R0_M_SLOW, 4);
+    expect(world.fleet.actions.acquiredByWay).toEqual({ initial: 24, reclaim: 0, redeploy: 0, 'new-vm': 3 });
+    // One had room; two turned out what was there.
+    expect([spot(world, 0, 0), world.fleet.gpusInUse(0, 0)]).toEqual([[0, 1], 14]);
+    expect(world.until(40 * MINUTE)).toHaveLength(3);
+  });
+
+  it('may take nothing rather than what there is: that is refused, and asked anew with the next decision', () => {
+    let asked = 0;
+    const world = fleetOf(acquisition((options, nowMs) => (asked++, only('reclaim')(options, nowMs))));
+    world.to(R0_M_SLOW, 2);
+    expect(world.to(R0_M_SLOW, 6)).toBe(0);
+    expect([held(world, R0_M_SLOW), asked, world.fleet.actions.refused]).toEqual([[2, 1, 0], 2, 3]);
+    expect([world.fleet.tookNone(R0_M_SLOW), world.fleet.tookNone(R0_M_FAST)]).toEqual([true, false]);
+    world.to(R0_M_SLOW, 6);
+    expect([asked, world.fleet.actions.refused]).toEqual([3, 6]);
+    world.to(R0_M_SLOW, 3);
+    expect(world.fleet.tookNone(R0_M_SLOW)).toBe(false);
+  });
+
+  it('are shown every way there is, and are not asked where there is none', () => {
+    const seen: unknown[] = [];
+    const world = fleetOf(
+      acquisition(
+        (options) => {
+          seen.push([options.endpointId, options.modelId]);
+          for (let o = 0; o < options.count; o++)
+            seen.push([
+              options.kind(o),
+              options.source(o),
+              options.weightsOf(o),
+              options.available(o),
+              options.expectedDelayMs(o),
+              options.usdPerHour(o),
+            ]);
+          return 0;
+        },
+        config({}, 20),
+      ),
+    );
+    const [a, b] = world.of(R0_M_SLOW) as [number, number];
+    world.work(a, 10);
+    world.work(b, 20);
+    world.to(R0_M_SLOW, 0);
+    world.to(R0_N_SLOW, 1);
+    world.to(R0_M_SLOW, 1);
+    expect(seen).toEqual([
+      ['r0/m/slow', 'm'],
+      ['resume', 'r0/slow', 'm', 2, 0, 2],
+      ['reclaim', 'r0/slow', 'm', 1, MINUTE, 2],
+      ['redeploy', 'r0/slow', 'n', 2, 10 * MINUTE, 2],
+      ['new-vm', 'r0/slow', undefined, 7, 40 * MINUTE, 2],
+    ]);
+    expect([held(world, R0_M_SLOW), world.of(R0_M_SLOW)]).toEqual([[1, 0, 1], [b]]);
+    seen.length = 0;
+    world.fleet.loseRegion(0, MINUTE);
+    world.to(R0_M_SLOW, 2, MINUTE);
+    expect([seen, world.fleet.tookNone(R0_M_SLOW)]).toEqual([[], false]);
+  });
+
+  it('that leave what drains where it is keep within what the endpoint may hold', () => {
+    const world = fleetOf(acquisition((options) => options.count - 1, config({ maxInstances: 4 }, 64)));
+    for (const one of world.of(R0_M_SLOW)) world.work(one, 100);
+    world.to(R0_M_SLOW, 0);
+    world.to(R0_M_SLOW, 1);
+    expect(held(world, R0_M_SLOW)).toEqual([0, 1, 3]);
+    // No room for another beside those three: they are all that is offered.
+    expect(world.to(R0_M_SLOW, 4)).toBe(3);
+    expect([held(world, R0_M_SLOW), world.fleet.actions.refused]).toEqual([[3, 1, 0], 0]);
+  });
+
+  it.each([NaN, 99, -2, 0.5, '0', undefined, Promise.resolve(0)])(
+    'are told by name where they answer with %s',
+    (answer) => {
+      const choose = (() => answer) as unknown as VictimPolicy['choose'] & AcquisitionPolicy['choose'];
+      const given = fleetOf(victim(choose));
+      expect(() => given.to(R0_M_SLOW, 2)).toThrow(PolicyContractError);
+      expect(() => given.to(R0_M_SLOW, 2)).toThrow(/^victim policy "mine" answered with .* has 3 to choose from$/);
+      const had = fleetOf(acquisition(choose));
+      expect(() => had.to(R0_M_SLOW, 4)).toThrow(PolicyContractError);
+      expect(() => had.to(R0_M_SLOW, 4)).toThrow(/^acquisition policy "mine" answered with .* has 1 to choose from$/);
+    },
+  );
+
+  it('are needed', () => {
+    for (const [field, noun] of [
+      ['victim', 'victim policy'],
+      ['acquisition', 'acquisition policy'],
+    ] as const)
+      expect(() => fleetOf(withPolicies({ [field]: undefined }))).toThrow(
+        `${noun} without a name has no method choose()`,
+      );
   });
 });
 

@@ -1,26 +1,17 @@
-import { IndexedMinHeap, InvariantError, maxOf, type ProvisioningDelay, type ScalingDecision } from '@sageserve/core';
-import { ACQUISITION_WAYS, type AcquisitionWay, type HeldTime, StepIntegrals } from '@sageserve/metrics';
+import { type IndexedMinHeap, type ProvisioningDelay, type ScalingDecision } from '@sageserve/core';
+import { ACQUISITION_WAYS, type AcquisitionWay, type HeldTime } from '@sageserve/metrics';
+import { Acquisition } from './acquisition.js';
 import type { ResolvedConfig } from './config.js';
+import { EndpointHours } from './endpoint-hours.js';
+import { auditFleet } from './fleet-audit.js';
+import { GpuHosts } from './gpu-hosts.js';
 import type { InstanceEngine } from './instance-engine.js';
-import { SpotPool } from './spot-pool.js';
+import { DRAINING, FREE, InstanceTable, PROVISIONING, READY } from './instance-table.js';
+import { ProvisioningDelays } from './provisioning-delays.js';
 import type { Topology } from './topology.js';
+import { Victims } from './victims.js';
 
-const FREE = 0;
-const PROVISIONING = 1;
-const READY = 2;
-const DRAINING = 3;
-
-const WAYS = ACQUISITION_WAYS.length;
-/** Integrals kept for each endpoint: ready, draining, busy, then provisioning by way. */
-const PER_ENDPOINT = 3 + WAYS;
 const INITIAL = ACQUISITION_WAYS.indexOf('initial');
-const RECLAIM = ACQUISITION_WAYS.indexOf('reclaim');
-const REDEPLOY = ACQUISITION_WAYS.indexOf('redeploy');
-const NEW_VM = ACQUISITION_WAYS.indexOf('new-vm');
-/** Provisioning delays that a measured delay looks back on. */
-const REMEMBERED_DELAYS = 8;
-/** The same of each way: so many that nine in ten of them mean something. */
-const REMEMBERED_BY_WAY = 20;
 
 /** What the fleet did, over the run. */
 export interface FleetActions {
@@ -31,15 +22,17 @@ export interface FleetActions {
   /** Provisioning given up before it was ready. */
   cancelled: number;
   acquiredByWay: Record<AcquisitionWay, number>;
-  /** Instances that were wanted while the region had no GPU left for them. */
+  /**
+   * Instances that were wanted and not had: no GPU was left for them, or the policy took no way.
+   */
   refused: number;
   /** Instances taken away by an outage or an eviction, donated ones included. */
   lost: number;
 }
 
 /**
- * Instances and their states, the spot pool, and the GPUs that hold them. Draining and spot
- * instances keep their GPUs.
+ * Instances and their states: they are asked for, become ready, drain and go. How one is had and
+ * who is given up is asked of policies; GPUs and donated instances are kept in {@link GpuHosts}.
  */
 export class Fleet {
   readonly state: Uint8Array;
@@ -66,65 +59,48 @@ export class Fleet {
   readonly #config: ResolvedConfig;
   readonly #topology: Topology;
   readonly #engine: InstanceEngine;
-  readonly #regionOf: Int32Array;
-  readonly #skuOf: Int32Array;
-  readonly #modelOf: Int32Array;
-  readonly #held: StepIntegrals;
-  readonly #spot: SpotPool;
-  readonly #gpusInUse: Float64Array;
-  readonly #way: Uint8Array;
-  /** Model whose weights the instance held before a redeployment began. */
-  readonly #previousModel: Int32Array;
-  readonly #startedAt: Float64Array;
-  readonly #requestedAtMs: Float64Array;
-  /** 1 for an instance whose host is being taken away: it drains and is not put back or donated. */
-  readonly #evicted: Uint8Array;
+  readonly #table: InstanceTable;
+  readonly #hours: EndpointHours;
+  readonly #delays: ProvisioningDelays;
+  readonly #hosts: GpuHosts;
+  readonly #acquisition: Acquisition;
+  readonly #victims: Victims;
   /** Outages of each region that are not over: they may overlap. */
   readonly #regionOutages: Int32Array;
-  /** The last few provisioning delays by endpoint, oldest first. */
-  readonly #delays: number[][];
-  /** The last few of each way, by endpoint × way. */
-  readonly #delaysByWay: number[][];
-  readonly #freeSlots: number[] = [];
-  #starts = 0;
+  /** 1 for an endpoint whose last act ended where the acquisition policy took no way. */
+  readonly #tookNone: Uint8Array;
 
   constructor(config: ResolvedConfig, topology: Topology, engine: InstanceEngine, limit: number) {
-    const { endpoints, regions, skus, models } = config;
+    const { endpoints, regions } = config;
     this.#config = config;
     this.#topology = topology;
     this.#engine = engine;
-    this.state = new Uint8Array(limit);
-    this.endpointOf = new Int32Array(limit).fill(-1);
+    this.#table = new InstanceTable(limit);
+    this.state = this.#table.state;
+    this.endpointOf = this.#table.endpointOf;
+    this.becomingReady = this.#table.becomingReady;
     this.members = Array.from({ length: topology.pools }, () => []);
-    this.becomingReady = new IndexedMinHeap(limit);
     this.poolKvCapacity = new Float64Array(topology.pools);
     this.ready = new Int32Array(endpoints.length);
     this.provisioning = new Int32Array(endpoints.length);
     this.draining = new Int32Array(endpoints.length);
-    this.#regionOf = Int32Array.from(endpoints, (e) => regions.indexOf(e.region));
-    this.#skuOf = Int32Array.from(endpoints, (e) => skus.findIndex((sku) => sku.skuId === e.sku));
-    this.#modelOf = Int32Array.from(endpoints, (e) => models.indexOf(e.model));
-    this.#held = new StepIntegrals(endpoints.length * PER_ENDPOINT);
-    this.#spot = new SpotPool(regions.length * skus.length);
-    this.#gpusInUse = new Float64Array(regions.length * skus.length);
-    this.#way = new Uint8Array(limit);
-    this.#previousModel = new Int32Array(limit).fill(-1);
-    this.#startedAt = new Float64Array(limit);
-    this.#requestedAtMs = new Float64Array(limit);
-    this.#evicted = new Uint8Array(limit);
+    this.#hours = new EndpointHours(endpoints.length);
+    this.#delays = new ProvisioningDelays(endpoints.length);
+    this.#hosts = new GpuHosts(config);
+    this.#acquisition = new Acquisition(config, this.#hosts);
+    this.#victims = new Victims(config, topology, engine, this.#table);
     this.#regionOutages = new Int32Array(regions.length);
-    this.#delays = endpoints.map(() => []);
-    this.#delaysByWay = Array.from({ length: endpoints.length * WAYS }, () => []);
-    for (let slot = limit - 1; slot >= 0; slot--) this.#freeSlots.push(slot);
+    this.#tookNone = new Uint8Array(endpoints.length);
     for (const [e, spec] of endpoints.entries()) {
       for (let n = 0; n < spec.initialInstances; n++) {
-        const instance = this.#start(e, INITIAL, 0);
-        this.#gpusInUse[this.#cell(e)] += spec.gpusPerInstance;
+        const instance = this.#table.take(e, INITIAL, -1, 0);
+        this.actions.acquiredByWay.initial++;
+        this.#hosts.hold(e);
         this.#makeReady(instance, 0);
       }
       for (let n = 0; n < (spec.initialSpotInstances ?? 0); n++) {
-        this.#gpusInUse[this.#cell(e)] += spec.gpusPerInstance;
-        this.#donateTo(e, this.#modelOf[e], 0);
+        this.#hosts.hold(e);
+        this.#hosts.donate(e, this.#hosts.modelOf[e], 0);
       }
     }
   }
@@ -136,35 +112,36 @@ export class Fleet {
   apply(endpoint: number, decision: Pick<ScalingDecision, 'targetInstances'>, nowMs: number): number {
     const spec = this.#config.endpoints[endpoint];
     const target = Math.min(spec.maxInstances, Math.max(spec.minInstances, Math.floor(decision.targetInstances)));
-    let planned = this.ready[endpoint] + this.provisioning[endpoint];
-    let gained = 0;
-    const before = planned;
-    if (target < planned) this.actions.scaleIn++;
+    const before = this.ready[endpoint] + this.provisioning[endpoint];
+    const { resumed } = this.actions;
+    this.#tookNone[endpoint] = 0;
+    let planned = before;
     while (planned < target) {
-      if (this.#resumeDraining(endpoint, nowMs)) gained++;
-      else if (!this.#acquire(endpoint, nowMs)) {
+      if (!this.#acquire(endpoint, nowMs)) {
         this.actions.refused += target - planned;
         break;
       }
       planned++;
     }
     if (planned > before) this.actions.scaleOut++;
-    while (planned > target) {
-      this.#removeOne(endpoint, nowMs);
-      planned--;
+    if (target < before) {
+      this.actions.scaleIn++;
+      this.#victims.survey(endpoint, before - target, nowMs);
+      for (; planned > target; planned--) this.#giveUp(this.#victims.next(), nowMs);
     }
-    return gained;
+    return this.actions.resumed - resumed;
+  }
+
+  /** Whether an endpoint's last act fell short because the acquisition policy took no way. */
+  tookNone(endpoint: number): boolean {
+    return this.#tookNone[endpoint] === 1;
   }
 
   /** The instance whose provisioning ends at `nowMs` joins its pool; returns the pool. */
   finishProvisioning(instance: number, nowMs: number): number {
     const endpoint = this.endpointOf[instance];
-    this.becomingReady.set(instance, Infinity);
-    this.#held.add(endpoint * PER_ENDPOINT + 3 + this.#way[instance], -1, nowMs);
-    this.provisioning[endpoint]--;
-    const delayMs = nowMs - this.#requestedAtMs[instance];
-    remember(this.#delays[endpoint], delayMs, REMEMBERED_DELAYS);
-    remember(this.#delaysByWay[endpoint * WAYS + this.#way[instance]], delayMs, REMEMBERED_BY_WAY);
+    this.#endProvisioning(instance, nowMs);
+    this.#delays.add(endpoint, this.#table.way[instance], nowMs - this.#table.requestedAtMs[instance]);
     this.#makeReady(instance, nowMs);
     return this.#topology.poolOfEndpoint[endpoint];
   }
@@ -173,48 +150,36 @@ export class Fleet {
    * To be called when an instance has run out of work: a draining one is donated to the spot pool.
    */
   onIdle(instance: number, nowMs: number): void {
-    this.#held.add(this.endpointOf[instance] * PER_ENDPOINT + 2, -1, nowMs);
+    this.#hours.busy(this.endpointOf[instance], -1, nowMs);
     if (this.state[instance] === DRAINING) this.#donate(instance, nowMs);
   }
 
   /** To be called when an idle instance gets work. */
   onBusy(instance: number, nowMs: number): void {
-    this.#held.add(this.endpointOf[instance] * PER_ENDPOINT + 2, 1, nowMs);
+    this.#hours.busy(this.endpointOf[instance], 1, nowMs);
   }
 
   heldTime(endpoint: number, nowMs: number): HeldTime {
-    const spec = this.#config.endpoints[endpoint];
-    const at = endpoint * PER_ENDPOINT;
     return {
-      gpusPerInstance: spec.gpusPerInstance,
-      usdPerGpuHour: this.#config.skus[this.#skuOf[endpoint]].usdPerGpuHour,
-      readyMs: this.#held.integral(at, nowMs),
-      drainingMs: this.#held.integral(at + 1, nowMs),
-      busyMs: this.#held.integral(at + 2, nowMs),
-      provisioningMs: ACQUISITION_WAYS.map((_, way) => this.#held.integral(at + 3 + way, nowMs)),
+      gpusPerInstance: this.#config.endpoints[endpoint].gpusPerInstance,
+      usdPerGpuHour: this.#hosts.skuOf(endpoint).usdPerGpuHour,
+      ...this.#hours.until(endpoint, nowMs),
     };
   }
 
   /** GPU-milliseconds that a region's donated instances of one SKU earned as spot. */
   spotGpuMs(region: number, sku: number, nowMs: number): number {
-    return this.#spot.gpuMs(region * this.#config.skus.length + sku, nowMs);
+    return this.#hosts.spot.gpuMs(this.#hosts.cell(region, sku), nowMs);
   }
 
   /** The longest of an endpoint's last few provisioning delays; undefined before the first. */
   measuredDelayMs(endpoint: number): number | undefined {
-    const delays = this.#delays[endpoint];
-    return delays.length === 0 ? undefined : maxOf(delays);
+    return this.#delays.longestMs(endpoint);
   }
 
   /** An endpoint's last provisioning delays, apart for each way that was gone. */
   measuredDelays(endpoint: number): ProvisioningDelay[] {
-    return ACQUISITION_WAYS.flatMap((way, w): ProvisioningDelay[] => {
-      const delays = this.#delaysByWay[endpoint * WAYS + w];
-      if (way === 'initial' || delays.length === 0) return [];
-      const sorted = delays.toSorted((a, b) => a - b);
-      const at = (level: number): number => sorted[Math.ceil(level * sorted.length) - 1];
-      return [{ way, count: sorted.length, medianMs: at(0.5), upperMs: at(0.9) }];
-    });
+    return this.#delays.byWay(endpoint);
   }
 
   isDown(region: number): boolean {
@@ -233,7 +198,7 @@ export class Fleet {
     this.#regionOutages[region]++;
     const homeless: number[] = [];
     for (let i = 0; i < this.state.length; i++) {
-      if (this.state[i] !== FREE && this.#regionOf[this.endpointOf[i]] === region)
+      if (this.state[i] !== FREE && this.#hosts.regionOf[this.endpointOf[i]] === region)
         for (const slot of this.lose(i, nowMs)) homeless.push(slot);
     }
     for (let k = 0; k < this.#config.skus.length; k++) this.loseSpot(region, k, Infinity, nowMs);
@@ -242,15 +207,7 @@ export class Fleet {
 
   /** Takes away up to `count` donated instances of a region and SKU. */
   loseSpot(region: number, sku: number, count: number, nowMs: number): void {
-    const cell = region * this.#config.skus.length + sku;
-    for (const lot of this.#spot.lots(cell)) {
-      while (lot.count > 0 && count > 0) {
-        this.#spot.take(cell, lot, nowMs);
-        this.#gpusInUse[cell] -= lot.gpus;
-        this.actions.lost++;
-        count--;
-      }
-    }
+    this.actions.lost += this.#hosts.loseSpot(region, sku, count, nowMs);
   }
 
   /**
@@ -258,14 +215,14 @@ export class Fleet {
    * now on; returns them.
    */
   notice(region: number, sku: number, count: number, nowMs: number): number[] {
-    const cell = region * this.#config.skus.length + sku;
+    const cell = this.#hosts.cell(region, sku);
     const ready: number[] = [];
     for (let i = 0; i < this.state.length; i++)
-      if (this.state[i] === READY && this.#cell(this.endpointOf[i]) === cell) ready.push(i);
+      if (this.state[i] === READY && this.#hosts.cellOf(this.endpointOf[i]) === cell) ready.push(i);
     ready.sort((a, b) => this.#engine.outstandingTokens[a] - this.#engine.outstandingTokens[b] || a - b);
     const victims = ready.slice(0, count);
     for (const instance of victims) {
-      this.#evicted[instance] = 1;
+      this.#table.evicted[instance] = 1;
       this.#drain(instance, nowMs);
     }
     return victims;
@@ -273,7 +230,7 @@ export class Fleet {
 
   /** Whether an instance that was put on notice is still there. */
   awaitsEviction(instance: number): boolean {
-    return this.#evicted[instance] === 1;
+    return this.#table.evicted[instance] === 1;
   }
 
   /**
@@ -284,104 +241,100 @@ export class Fleet {
     const endpoint = this.endpointOf[instance];
     const state = this.state[instance];
     let homeless: number[] = [];
-    if (state === PROVISIONING) {
-      this.becomingReady.set(instance, Infinity);
-      this.provisioning[endpoint]--;
-      this.#held.add(endpoint * PER_ENDPOINT + 3 + this.#way[instance], -1, nowMs);
-    } else {
-      if (!this.#engine.isIdle(instance)) this.#held.add(endpoint * PER_ENDPOINT + 2, -1, nowMs);
+    if (state === PROVISIONING) this.#endProvisioning(instance, nowMs);
+    else {
+      if (!this.#engine.isIdle(instance)) this.#hours.busy(endpoint, -1, nowMs);
       if (state === READY) this.#leave(instance, nowMs);
-      else {
-        this.draining[endpoint]--;
-        this.#held.add(endpoint * PER_ENDPOINT + 1, -1, nowMs);
-      }
+      else this.#endDraining(endpoint, nowMs);
       homeless = this.#engine.takeAll(instance);
     }
-    this.#gpusInUse[this.#cell(endpoint)] -= this.#config.endpoints[endpoint].gpusPerInstance;
+    this.#hosts.giveBack(endpoint);
     this.actions.lost++;
-    this.#release(instance);
+    this.#table.release(instance);
     return homeless;
   }
 
   /** GPUs held in a region by endpoints, draining and spot instances. */
   gpusInUse(region: number, sku: number): number {
-    return this.#gpusInUse[region * this.#config.skus.length + sku];
+    return this.#hosts.inUse[this.#hosts.cell(region, sku)];
   }
 
   /** Donated instances by model. */
   spotInstances(region: number, sku: number): ReadonlyMap<number, number> {
-    const byModel = new Map<number, number>();
-    for (const lot of this.#spot.lots(region * this.#config.skus.length + sku))
-      byModel.set(lot.model, (byModel.get(lot.model) ?? 0) + lot.count);
-    return byModel;
+    return this.#hosts.spot.byModel(this.#hosts.cell(region, sku));
   }
 
   /** Throws where instances or GPUs are not conserved. */
   audit(): void {
-    const gpus = new Float64Array(this.#gpusInUse.length);
-    const counts = new Int32Array(this.#config.endpoints.length * 4);
-    let used = 0;
-    for (let i = 0; i < this.state.length; i++) {
-      if (this.state[i] === FREE) continue;
-      used++;
-      const e = this.endpointOf[i];
-      counts[e * 4 + this.state[i]]++;
-      gpus[this.#cell(e)] += this.#config.endpoints[e].gpusPerInstance;
-    }
-    if (used + this.#freeSlots.length !== this.state.length) throw new InvariantError('instance slots were lost');
-    for (const [e] of this.#config.endpoints.entries()) {
-      if (
-        counts[e * 4 + READY] !== this.ready[e] ||
-        counts[e * 4 + PROVISIONING] !== this.provisioning[e] ||
-        counts[e * 4 + DRAINING] !== this.draining[e]
-      ) {
-        throw new InvariantError(`endpoint ${e} counts its instances wrongly`);
-      }
-    }
-    for (const [cell] of gpus.entries()) {
-      gpus[cell] += this.#spot.gpus(cell);
-      const region = Math.floor(cell / this.#config.skus.length);
-      const sku = cell % this.#config.skus.length;
-      if (gpus[cell] !== this.#gpusInUse[cell])
-        throw new InvariantError(
-          `GPUs of ${this.#config.regions[region]} do not add up: ${gpus[cell]} against ${this.#gpusInUse[cell]}`,
-        );
-      if (gpus[cell] > this.#config.gpuCapacity[region][sku])
-        throw new InvariantError(`${this.#config.regions[region]} holds ${gpus[cell]} GPUs, above its capacity`);
-    }
+    auditFleet(this.#config, this.#table, this.#hosts, this);
   }
 
-  #cell(endpoint: number): number {
-    return this.#regionOf[endpoint] * this.#config.skus.length + this.#skuOf[endpoint];
-  }
-
-  #start(endpoint: number, way: number, nowMs: number): number {
-    const instance = this.#freeSlots.pop();
-    if (instance === undefined) throw new InvariantError('more instances than the endpoints may have');
-    this.endpointOf[instance] = endpoint;
-    this.state[instance] = PROVISIONING;
-    this.#way[instance] = way;
-    this.#startedAt[instance] = this.#starts++;
-    this.#requestedAtMs[instance] = nowMs;
+  /** An endpoint has one more instance, ready or coming; false where it can't or is not to. */
+  #acquire(endpoint: number, nowMs: number): boolean {
+    const draining = this.#resumable(endpoint);
+    // What drains stays within the endpoint's slots, also where the policy does not put it back.
+    const held = this.ready[endpoint] + this.provisioning[endpoint] + draining.count;
+    const more = held < this.#config.endpoints[endpoint].maxInstances && !this.isDown(this.#hosts.regionOf[endpoint]);
+    if (!this.#acquisition.survey(endpoint, draining.count, more)) return false;
+    const choice = this.#acquisition.choose(nowMs);
+    if (choice === -1) {
+      this.#tookNone[endpoint] = 1;
+      return false;
+    }
+    if (this.#acquisition.kind(choice) === 'resume') {
+      this.#endDraining(endpoint, nowMs);
+      this.#join(draining.busiest, endpoint, nowMs);
+      this.actions.resumed++;
+      return true;
+    }
+    const { way, previousModel, delayMs } = this.#acquisition.take(choice, nowMs);
+    const instance = this.#table.take(endpoint, way, previousModel, nowMs);
     this.actions.acquiredByWay[ACQUISITION_WAYS[way]]++;
-    if (way !== INITIAL) {
-      this.provisioning[endpoint]++;
-      this.#held.add(endpoint * PER_ENDPOINT + 3 + way, 1, nowMs);
+    this.provisioning[endpoint]++;
+    this.#hours.provisioning(endpoint, way, 1, nowMs);
+    this.becomingReady.set(instance, nowMs + delayMs);
+    return true;
+  }
+
+  /** Draining instances that can be put back: how many, and the one with the most to do. */
+  #resumable(endpoint: number): { readonly count: number; readonly busiest: number } {
+    let count = 0;
+    let busiest = -1;
+    if (this.draining[endpoint] === 0) return { count, busiest };
+    const { outstandingTokens } = this.#engine;
+    for (let i = 0; i < this.state.length; i++) {
+      if (this.endpointOf[i] !== endpoint || this.state[i] !== DRAINING || this.awaitsEviction(i)) continue;
+      count++;
+      if (busiest === -1 || outstandingTokens[i] > outstandingTokens[busiest]) busiest = i;
     }
-    return instance;
+    return { count, busiest };
+  }
+
+  #giveUp(instance: number, nowMs: number): void {
+    if (this.state[instance] === READY) {
+      this.#drain(instance, nowMs);
+      return;
+    }
+    const endpoint = this.endpointOf[instance];
+    this.#endProvisioning(instance, nowMs);
+    this.actions.cancelled++;
+    const previous = this.#table.previousModel[instance];
+    if (previous === -1) this.#hosts.giveBack(endpoint);
+    else this.#hosts.donate(endpoint, previous, nowMs);
+    this.#table.release(instance);
   }
 
   #makeReady(instance: number, nowMs: number): void {
     const endpoint = this.endpointOf[instance];
-    const pool = this.#topology.poolOfEndpoint[endpoint];
     this.#engine.install(instance, -1, this.#config.endpoints[endpoint].performance);
-    this.#join(instance, endpoint, pool, nowMs);
+    this.#join(instance, endpoint, nowMs);
   }
 
-  #join(instance: number, endpoint: number, pool: number, nowMs: number): void {
+  #join(instance: number, endpoint: number, nowMs: number): void {
+    const pool = this.#topology.poolOfEndpoint[endpoint];
     this.state[instance] = READY;
     this.ready[endpoint]++;
-    this.#held.add(endpoint * PER_ENDPOINT, 1, nowMs);
+    this.#hours.ready(endpoint, 1, nowMs);
     this.#engine.setPool(instance, pool);
     this.poolKvCapacity[pool] += this.#engine.kvCapacity(instance);
     this.members[pool].push(instance);
@@ -391,81 +344,23 @@ export class Fleet {
     const endpoint = this.endpointOf[instance];
     const pool = this.#topology.poolOfEndpoint[endpoint];
     this.ready[endpoint]--;
-    this.#held.add(endpoint * PER_ENDPOINT, -1, nowMs);
+    this.#hours.ready(endpoint, -1, nowMs);
     this.#engine.setPool(instance, -1);
     this.poolKvCapacity[pool] -= this.#engine.kvCapacity(instance);
     const members = this.members[pool];
     members.splice(members.indexOf(instance), 1);
   }
 
-  #resumeDraining(endpoint: number, nowMs: number): boolean {
-    if (this.draining[endpoint] === 0) return false;
-    const instance = this.#find(endpoint, DRAINING, (i) =>
-      this.#evicted[i] === 1 ? NaN : -this.#engine.outstandingTokens[i],
-    );
-    if (instance === -1) return false;
+  #endProvisioning(instance: number, nowMs: number): void {
+    const endpoint = this.endpointOf[instance];
+    this.becomingReady.set(instance, Infinity);
+    this.provisioning[endpoint]--;
+    this.#hours.provisioning(endpoint, this.#table.way[instance], -1, nowMs);
+  }
+
+  #endDraining(endpoint: number, nowMs: number): void {
     this.draining[endpoint]--;
-    this.#held.add(endpoint * PER_ENDPOINT + 1, -1, nowMs);
-    this.#join(instance, endpoint, this.#topology.poolOfEndpoint[endpoint], nowMs);
-    this.actions.resumed++;
-    return true;
-  }
-
-  /**
-   * Cheapest way first: the same model from spot, another model from spot, a new VM (in the place
-   * of spot instances where GPUs are short).
-   */
-  #acquire(endpoint: number, nowMs: number): boolean {
-    if (this.isDown(this.#regionOf[endpoint])) return false;
-    const spec = this.#config.endpoints[endpoint];
-    const sku = this.#config.skus[this.#skuOf[endpoint]];
-    const cell = this.#cell(endpoint);
-    const model = this.#modelOf[endpoint];
-    const lot = this.#spot.easiest(cell, model, spec.gpusPerInstance);
-    if (lot !== undefined) {
-      const own = lot.model === model;
-      this.#spot.take(cell, lot, nowMs);
-      const instance = this.#start(endpoint, own ? RECLAIM : REDEPLOY, nowMs);
-      this.#previousModel[instance] = lot.model;
-      this.becomingReady.set(instance, nowMs + (own ? sku.reclaimMs : sku.redeployMs));
-      return true;
-    }
-    const capacity = this.#config.gpuCapacity[this.#regionOf[endpoint]][this.#skuOf[endpoint]];
-    if (this.#gpusInUse[cell] - this.#spot.gpus(cell) + spec.gpusPerInstance > capacity) return false;
-    while (this.#gpusInUse[cell] + spec.gpusPerInstance > capacity) {
-      const given = this.#spot.lots(cell).find((l) => l.count > 0);
-      if (given === undefined) throw new InvariantError('donated GPUs do not add up');
-      this.#spot.take(cell, given, nowMs);
-      this.#gpusInUse[cell] -= given.gpus;
-    }
-    this.#gpusInUse[cell] += spec.gpusPerInstance;
-    const instance = this.#start(endpoint, NEW_VM, nowMs);
-    this.#previousModel[instance] = -1;
-    this.becomingReady.set(instance, nowMs + sku.newVmMs);
-    return true;
-  }
-
-  /**
-   * Least work lost first: what is not ready yet, newest first, then the ready instance with the
-   * fewest outstanding tokens.
-   */
-  #removeOne(endpoint: number, nowMs: number): void {
-    if (this.provisioning[endpoint] > 0) {
-      const instance = this.#find(endpoint, PROVISIONING, (i) => -this.#startedAt[i]);
-      if (instance === -1) throw new InvariantError(`endpoint ${endpoint} has no provisioning instance to give up`);
-      this.becomingReady.set(instance, Infinity);
-      this.provisioning[endpoint]--;
-      this.#held.add(endpoint * PER_ENDPOINT + 3 + this.#way[instance], -1, nowMs);
-      this.actions.cancelled++;
-      const previous = this.#previousModel[instance];
-      if (previous === -1) this.#gpusInUse[this.#cell(endpoint)] -= this.#config.endpoints[endpoint].gpusPerInstance;
-      else this.#donateTo(endpoint, previous, nowMs);
-      this.#release(instance);
-      return;
-    }
-    const instance = this.#find(endpoint, READY, (i) => this.#engine.outstandingTokens[i]);
-    if (instance === -1) throw new InvariantError(`endpoint ${endpoint} has no ready instance to remove`);
-    this.#drain(instance, nowMs);
+    this.#hours.draining(endpoint, -1, nowMs);
   }
 
   #drain(instance: number, nowMs: number): void {
@@ -473,55 +368,19 @@ export class Fleet {
     this.#leave(instance, nowMs);
     this.state[instance] = DRAINING;
     this.draining[endpoint]++;
-    this.#held.add(endpoint * PER_ENDPOINT + 1, 1, nowMs);
+    this.#hours.draining(endpoint, 1, nowMs);
     if (this.#engine.isIdle(instance)) this.#donate(instance, nowMs);
   }
 
   /** A drained instance becomes spot; one whose host is being taken away is gone. */
   #donate(instance: number, nowMs: number): void {
-    if (this.#evicted[instance] === 1) {
+    if (this.awaitsEviction(instance)) {
       this.lose(instance, nowMs);
       return;
     }
     const endpoint = this.endpointOf[instance];
-    this.draining[endpoint]--;
-    this.#held.add(endpoint * PER_ENDPOINT + 1, -1, nowMs);
-    this.#donateTo(endpoint, this.#modelOf[endpoint], nowMs);
-    this.#release(instance);
+    this.#endDraining(endpoint, nowMs);
+    this.#hosts.donate(endpoint, this.#hosts.modelOf[endpoint], nowMs);
+    this.#table.release(instance);
   }
-
-  #donateTo(endpoint: number, model: number, nowMs: number): void {
-    this.#spot.put(this.#cell(endpoint), model, this.#config.endpoints[endpoint].gpusPerInstance, nowMs);
-  }
-
-  #release(instance: number): void {
-    this.state[instance] = FREE;
-    this.endpointOf[instance] = -1;
-    this.#evicted[instance] = 0;
-    this.#freeSlots.push(instance);
-  }
-
-  /**
-   * The instance of an endpoint in `state` with the smallest cost, the lowest slot on a tie; −1
-   * where there is none. A cost of NaN leaves one out.
-   */
-  #find(endpoint: number, state: number, cost: (instance: number) => number): number {
-    let best = -1;
-    let bestCost = Infinity;
-    for (let i = 0; i < this.state.length; i++) {
-      if (this.endpointOf[i] !== endpoint || this.state[i] !== state) continue;
-      const c = cost(i);
-      if (c < bestCost || (best === -1 && c === bestCost)) {
-        best = i;
-        bestCost = c;
-      }
-    }
-    return best;
-  }
-}
-
-/** Adds to a list that keeps the last few, oldest first. */
-function remember(list: number[], value: number, most: number): void {
-  list.push(value);
-  if (list.length > most) list.shift();
 }

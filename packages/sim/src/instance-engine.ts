@@ -31,10 +31,24 @@ export interface EngineListener {
   onSettled(instance: number, completions: number, nowMs: number): void;
 }
 
+/**
+ * Phases of an instance. `install` and `takeAll` make it idle from any of them; a request that is
+ * handed to it always joins the queue first.
+ *
+ * | phase      | what may happen in it                        | what ends it                      |
+ * | ---------- | -------------------------------------------- | --------------------------------- |
+ * | idle       | nothing is held and no event is due          | a request: an iteration begins    |
+ * | decoding   | a run of decodes; a request that fits cuts   | its event, at the end of the run, |
+ * |            | it at the next end of an iteration           | cut or whole: a boundary          |
+ * | prefilling | one iteration with prompts, decodes beside;  | its event, at the end of the      |
+ * |            | a request waits for its end                  | iteration: a boundary             |
+ * | boundary   | no time passes: prompts are done, requests   | the next iteration or run begins: |
+ * |            | end, waiting ones are let in or put back; a  | prefilling, decoding, or idle     |
+ * |            | request is seen by the iteration to come     | where nothing is left             |
+ */
 const IDLE = 0;
 const DECODING = 1;
 const PREFILLING = 2;
-/** Between two iterations: work that joins now is seen by the iteration about to begin. */
 const BOUNDARY = 3;
 
 /** Numbers kept of an instance, together: every event reads and writes most of them. */

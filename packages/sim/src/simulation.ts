@@ -147,6 +147,8 @@ class Simulation {
   #nextControlAtMs = Infinity;
   /** The newest fence that acted, by endpoint. */
   readonly #fences = new Map<number, number>();
+  /** What ended an act of the control loop: a policy that broke its contract, or a defect. */
+  #broken: { readonly error: Error } | undefined;
   /** A tick of the control loop is what comes next: it is awaited outside of the event loop. */
   #controlDue = false;
   /** This thread has been kept for a while: others are to have their turn. */
@@ -242,7 +244,14 @@ class Simulation {
         demand: (keys, sinceMs) => keys.map((key) => this.#demand.one(key, this.#nowMs, sinceMs)),
       },
       actuator: {
-        apply: (decisions, options) => decisions.map((decision) => this.#applyDecision(decision, options?.fence)),
+        apply: (decisions, options) => {
+          try {
+            return decisions.map((decision) => this.#applyDecision(decision, options?.fence));
+          } catch (error) {
+            this.#broken ??= { error: error as Error };
+            throw error;
+          }
+        },
       },
     };
   }
@@ -281,7 +290,9 @@ class Simulation {
         ? undefined
         : this.#fleet.isDown(this.#topology.regionOfPool[this.#topology.poolOfEndpoint[endpoint]])
           ? 'the region is down'
-          : `no GPU was left for ${decision.targetInstances - reachedInstances} of them`,
+          : this.#fleet.tookNone(endpoint)
+            ? `the acquisition policy took no way to have ${decision.targetInstances - reachedInstances} of them`
+            : `no GPU was left for ${decision.targetInstances - reachedInstances} of them`,
     };
   }
 
@@ -308,6 +319,8 @@ class Simulation {
     const atMs = this.#nextControlAtMs;
     this.#controlDue = false;
     await loop.tick(atMs, { awaitPlan: true });
+    // To a loop an actuator that throws is a fleet out of reach: it goes on.
+    if (this.#broken !== undefined) throw this.#broken.error;
     this.#nextControlAtMs = loop.nextTickAtMs;
     if (!(this.#nextControlAtMs > atMs))
       throw new InvariantError(`the control loop asks at ${atMs} ms to be called again at ${this.#nextControlAtMs} ms`);

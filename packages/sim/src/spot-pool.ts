@@ -39,18 +39,11 @@ export class SpotPool {
     this.#time.add(cell, -lot.gpus, nowMs);
   }
 
-  /**
-   * What is easiest to have for a model on so many GPUs: its own instance, or one of the model with
-   * the most to spare.
-   */
-  easiest(cell: number, model: number, gpus: number): SpotLot | undefined {
-    let best: SpotLot | undefined;
-    for (const lot of this.#lots[cell]) {
-      if (lot.count === 0 || lot.gpus !== gpus) continue;
-      if (lot.model === model) return lot;
-      if (best === undefined || lot.count > best.count) best = lot;
-    }
-    return best;
+  /** Donated instances of a cell by model, on however many GPUs. */
+  byModel(cell: number): ReadonlyMap<number, number> {
+    const byModel = new Map<number, number>();
+    for (const lot of this.#lots[cell]) byModel.set(lot.model, (byModel.get(lot.model) ?? 0) + lot.count);
+    return byModel;
   }
 
   gpus(cell: number): number {

@@ -1,15 +1,20 @@
 import {
+  type AcquisitionKind,
+  type AcquisitionView,
   type EndpointLoadView,
   endpointId,
   type EndpointSnapshot,
   type FleetSnapshot,
   type HeldQueueView,
   type InstancePoolView,
+  type ModelId,
   modelId,
   regionId,
   type RegionPoolView,
   type RequestView,
   skuId,
+  type VictimState,
+  type VictimView,
   WORKLOAD_TIERS,
 } from '@sageserve/core';
 
@@ -80,6 +85,62 @@ export function fakeInstancePool(instances: readonly FakeInstance[]): InstancePo
     queuedRequests: (i) => given(instances[i]!, 'queuedRequests', 0),
     outstandingTokens: (i) => given(instances[i]!, 'outstandingTokens', 0),
     ageMs: (i) => instances[i]!.ageMs ?? 0,
+  };
+}
+
+/** One instance that may be given up; what is given as `undefined` is not known. */
+export interface FakeVictim {
+  readonly state?: VictimState;
+  readonly outstandingTokens?: number | undefined;
+  readonly runningRequests?: number | undefined;
+  readonly kvCacheUtilization?: number | undefined;
+  readonly sinceRequestedMs?: number | undefined;
+  readonly untilReadyMs?: number | undefined;
+  readonly ageMs?: number;
+}
+
+/** Candidates as they are listed: the ready ones are to come first. */
+export function fakeVictims(instances: readonly FakeVictim[]): VictimView {
+  return {
+    endpointId: fakeEndpoint().endpointId,
+    count: instances.length,
+    instanceId: (i) => `instance-${i}`,
+    state: (i) => instances[i]!.state ?? 'ready',
+    outstandingTokens: (i) => given(instances[i]!, 'outstandingTokens', 0),
+    runningRequests: (i) => given(instances[i]!, 'runningRequests', 0),
+    kvCacheUtilization: (i) =>
+      instances[i]!.state === 'provisioning' ? undefined : given(instances[i]!, 'kvCacheUtilization', 0),
+    sinceRequestedMs: (i) => given(instances[i]!, 'sinceRequestedMs', 60_000),
+    untilReadyMs: (i) => given(instances[i]!, 'untilReadyMs', 0),
+    ageMs: (i) => instances[i]!.ageMs ?? 0,
+  };
+}
+
+/** One way to have an instance; what is given as `undefined` is not known. */
+export interface FakeWay {
+  readonly kind?: AcquisitionKind;
+  readonly source?: string;
+  /** The endpoint's own model unless given, but for a new VM, which has none. */
+  readonly weightsOf?: ModelId | undefined;
+  readonly available?: number | undefined;
+  readonly expectedDelayMs?: number | undefined;
+  readonly usdPerHour?: number | undefined;
+}
+
+/** Ways for an endpoint of `model-a`, as they are listed; new VMs unless they say otherwise. */
+export function fakeAcquisition(ways: readonly FakeWay[]): AcquisitionView {
+  const { endpointId: id, modelId: model } = fakeEndpoint();
+  const kind = (o: number): AcquisitionKind => ways[o]!.kind ?? 'new-vm';
+  return {
+    endpointId: id,
+    modelId: model,
+    count: ways.length,
+    kind,
+    source: (o) => ways[o]!.source ?? 'node-pool-a',
+    weightsOf: (o) => ('weightsOf' in ways[o]! ? ways[o].weightsOf : kind(o) === 'new-vm' ? undefined : model),
+    available: (o) => given(ways[o]!, 'available', 1),
+    expectedDelayMs: (o) => given(ways[o]!, 'expectedDelayMs', 60_000),
+    usdPerHour: (o) => given(ways[o]!, 'usdPerHour', 1),
   };
 }
 

@@ -1,3 +1,4 @@
+export { acquisitionPolicyConformance, victimPolicyConformance } from './acts-suites.js';
 export { type ConformanceCase, ConformanceError } from './conformance-case.js';
 export {
   actuatorConformance,
@@ -6,6 +7,7 @@ export {
   telemetrySourceConformance,
 } from './control-suites.js';
 export {
+  fakeAcquisition,
   type FakeCell,
   fakeEndpoint,
   fakeEndpoints,
@@ -17,6 +19,9 @@ export {
   type FakeRegion,
   fakeRegionPool,
   fakeRequest,
+  type FakeVictim,
+  fakeVictims,
+  type FakeWay,
 } from './fakes.js';
 export {
   clockConformance,

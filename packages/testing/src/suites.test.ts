@@ -1,4 +1,5 @@
 import {
+  type AcquisitionPolicy,
   type ControlLoop,
   type Forecaster,
   modelId,
@@ -10,8 +11,10 @@ import {
   type ReleasePolicy,
   type ScalingPolicy,
   skuId,
+  type VictimPolicy,
 } from '@sageserve/core';
 import { describe, expect, it } from 'vitest';
+import { acquisitionPolicyConformance, victimPolicyConformance } from './acts-suites.js';
 import type { ConformanceCase } from './conformance-case.js';
 import { actuatorConformance, controlLoopConformance, telemetrySourceConformance } from './control-suites.js';
 import { fakeEndpoint, fakeFleet } from './fakes.js';
@@ -78,6 +81,44 @@ describe('conformance suites find what breaks a contract', () => {
       'scaled in to 5 with nothing known',
       'decided for an endpoint whose provisioningInstances are not known',
     ]);
+  });
+
+  it('a victim policy that waits for a load that is known, one that is out by one, and one that promises', async () => {
+    const suite = (choose: VictimPolicy['choose']) =>
+      failures(victimPolicyConformance(() => ({ name: 'mine', choose })));
+    const least: VictimPolicy['choose'] = (candidates) => {
+      let best = -1;
+      for (let i = 0; i < candidates.count; i++)
+        if (best === -1 || candidates.outstandingTokens(i)! < candidates.outstandingTokens(best)!) best = i;
+      return best;
+    };
+    expect(await suite(least)).toEqual([]);
+    expect(
+      await suite((candidates) => {
+        const some = [...Array(candidates.count).keys()].filter((i) => candidates.outstandingTokens(i) !== undefined);
+        return some.length === 0 ? -1 : least(candidates, 0);
+      }),
+    ).toContain('answered with -1 where region-a/model-a/sku-a has 3 to choose from, of which nothing is known');
+    expect((await suite((candidates) => candidates.count)).join()).toContain('where region-a/model-a/sku-a has');
+    const promise = (() => Promise.resolve(0)) as unknown as VictimPolicy['choose'];
+    expect((await suite(promise)).join()).toContain('a promise, and it must answer at once');
+    let turn = 0;
+    expect(await suite((candidates) => turn++ % candidates.count)).toEqual(['remembers something and has no save()']);
+  });
+
+  it('an acquisition policy that compares what is not known, or names a kind', async () => {
+    const suite = (choose: AcquisitionPolicy['choose']) =>
+      failures(acquisitionPolicyConformance(() => ({ name: 'mine', choose })));
+    expect(await suite(() => -1)).toEqual([]);
+    expect(await suite((options) => options.count - 1)).toEqual([]);
+    const priciest: AcquisitionPolicy['choose'] = (options) => {
+      const usd = Array.from({ length: options.count }, (_, o) => options.usdPerHour(o)!);
+      return usd.findIndex((one) => one === Math.max(...usd)) - 1;
+    };
+    expect((await suite(priciest)).join()).toContain('of which nothing is known');
+    const kind = ((options) => options.kind(0)) as (...args: Parameters<AcquisitionPolicy['choose']>) => unknown;
+    expect((await suite(kind as AcquisitionPolicy['choose'])).join()).toContain('answered with the text "');
+    expect((await suite(() => -2)).join()).toContain('answered with -2');
   });
 
   it('telemetry with NaN, and an actuator that acts twice', async () => {

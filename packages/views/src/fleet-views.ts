@@ -2,17 +2,16 @@ import {
   ConfigError,
   type EndpointLoadView,
   type InstancePoolView,
-  type ModelId,
   MS_PER_S,
   type RegionId,
   type RegionIndex,
   type RegionPoolView,
   type RequestView,
-  type WorkloadTier,
 } from '@sageserve/core';
 import { type InstanceReading, InstanceTable } from './instance-table.js';
 import type { LeaseId } from './ledger.js';
 import { PoolTable } from './pool-table.js';
+import type { InstanceSpec, PoolSpec } from './specs.js';
 
 export interface FleetViewsOptions {
   /** The regions in the order of their indices. */
@@ -23,29 +22,6 @@ export interface FleetViewsOptions {
   readonly networkRttMs: readonly (readonly number[])[];
   /** A reading that is older than this counts for nothing (ms, default 30 s). */
   readonly staleAfterMs?: number;
-}
-
-/** Instances that share the work of one model and some tiers in one region. */
-export interface PoolSpec {
-  /** Names the pool. */
-  readonly key: string;
-  readonly modelId: ModelId;
-  readonly regionId: RegionId;
-  /**
-   * What it serves; of two pools that serve one tier of a model in a region, the first that was
-   * set.
-   */
-  readonly tiers: readonly WorkloadTier[];
-}
-
-/** What is known of an instance without reading its load. */
-export interface InstanceSpec {
-  /** Names it in the whole fleet. */
-  readonly instanceId: string;
-  /** Whether it takes new requests. */
-  readonly isReady: boolean;
-  /** Tokens that its KV cache holds; `undefined` where that is not known. */
-  readonly kvCapacityTokens: number | undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { ConfigError, type ModelId, type RegionId, type WorkloadTier } from '@sageserve/core';
-import type { InstanceSpec, PoolSpec } from './fleet-views.js';
+import type { InstanceSpec, PoolSpec } from './specs.js';
 import type { InstanceTable } from './instance-table.js';
 
 /** Pools by number, and which serves what where. */

@@ -35,6 +35,10 @@ const strategy = (decide: string) =>
   `{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: ${decide} } }) } }`;
 const forFirst = (target: string) =>
   `(fleet) => [{ endpointId: fleet.endpoints[0].endpointId, targetInstances: ${target}, reason: 'x' }]`;
+/** As few instances as the first endpoint may have, then as many, and so on. */
+const outAndIn =
+  '(() => { let asked = 0; return (fleet) => fleet.endpoints.slice(0, 1).map((one) => ({ endpointId: ' +
+  "one.endpointId, targetInstances: asked++ % 2 === 0 ? one.minInstances : one.maxInstances, reason: 'x' })); })()";
 /** SageServe’s own errors, as a plug-in has them. */
 const CORE = JSON.stringify(new URL('../../../core/dist/index.js', import.meta.url).href);
 const use = { regionRouter: { regionRouter: 'mine' }, strategy: { strategies: ['mine'] } };
@@ -275,6 +279,31 @@ describe('a plug-in that breaks its contract', () => {
       use.strategy,
       'strategy "mine"',
       'threw in decide(): look',
+    ],
+    ...(
+      [
+        ['victims', 'victim', 'victim policy'],
+        ['acquisitions', 'acquisition', 'acquisition policy'],
+      ] as const
+    ).flatMap(([kind, field, noun]) =>
+      (['NaN', '99', "'0'"] as const).map(
+        (answer) =>
+          [
+            `${noun} that answers ${answer}`,
+            `{ strategies: { mine: () => ({ scaling: { name: 'mine', decide: ${outAndIn} } }) }, ` +
+              `${kind}: { mine: () => ({ name: 'mine', choose: () => ${answer} }) } }`,
+            { ...use.strategy, [field]: 'mine' },
+            `${noun} "mine" of plugins[0]`,
+            'answered with ',
+          ] as const,
+      ),
+    ),
+    [
+      'a victim policy whose method is misspelt',
+      "{ victims: { mine: () => ({ name: 'mine', chose: () => 0 }) } }",
+      { victim: 'mine' },
+      'victim policy "mine"',
+      'has no method choose()',
     ],
     [
       'a strategy that throws',

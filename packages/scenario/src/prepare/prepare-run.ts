@@ -246,7 +246,13 @@ export async function prepareRun(
           // In a simulation nothing can come between what is meant and what comes of it.
           ...(journal === undefined
             ? {}
-            : { journal: { append: (entry) => void (entry.kind === 'intent' || journal(entry)) } }),
+            : {
+                journal: {
+                  append(entry) {
+                    if (entry.kind !== 'intent') journal(entry);
+                  },
+                },
+              }),
           ...(signal === undefined ? {} : { signal }),
           onBreach: 'throw',
           onPlan: (next) => {
