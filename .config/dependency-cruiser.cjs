@@ -13,7 +13,7 @@ const allowed = {
   views: ['core'],
   adapters: ['core', 'views'],
   controller: ['core', 'metrics'],
-  sim: ['core', 'trace', 'perf', 'metrics'],
+  sim: ['core', 'trace', 'perf', 'metrics', 'views'],
   fleet: ['core', 'perf', 'forecast', 'forecast-tfjs', 'optimize', 'routing', 'scaling'],
   // Policies come through fleet.
   scenario: ['core', 'trace', 'metrics', 'forecast', 'sim', 'controller', 'fleet'],

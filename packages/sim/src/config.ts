@@ -19,6 +19,7 @@ import {
   type WorkloadTier,
 } from '@sageserve/core';
 import { type Incident, incidentSteps } from './incidents.js';
+import { requireLag, type TelemetryLag } from './lagged-telemetry.js';
 import { DEFAULT_ENGINE, type EngineOptions } from './engine-options.js';
 
 /** The objects that decide. One set serves one run, since policies may keep state. */
@@ -61,6 +62,8 @@ export interface SimulationConfig extends FleetSpec {
   readonly objectives?: Readonly<Record<WorkloadTier, TierObjective>>;
   /** How often the scaling policy is asked (ms, default 1 s). */
   readonly scalingIntervalMs?: number;
+  /** How late and how little is seen of the fleet; everything, at once, unless given. */
+  readonly telemetry?: TelemetryLag;
   /**
    * Output limit shown to policies for requests that bring none; the true length is never shown.
    */
@@ -73,7 +76,8 @@ export interface SimulationConfig extends FleetSpec {
 }
 
 /** The same with every default filled in. */
-export type ResolvedConfig = Required<Omit<SimulationConfig, 'durationMs' | 'engine' | 'control'>> & {
+export type ResolvedConfig = Required<Omit<SimulationConfig, 'durationMs' | 'engine' | 'control' | 'telemetry'>> & {
+  readonly telemetry: TelemetryLag | undefined;
   readonly engine: EngineOptions;
   readonly durationMs: number | undefined;
   readonly control: SimulationConfig['control'] | undefined;
@@ -184,6 +188,7 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
     for (const field of ['usdPerGpuHour', 'reclaimMs', 'redeployMs', 'newVmMs'] as const)
       requireTime(`skus[${k}].${field}`, sku[field]);
   }
+  if (config.telemetry !== undefined) requireLag(config.telemetry);
   requireTime('endpointDelayMs', config.endpointDelayMs ?? 0);
   if (config.durationMs !== undefined) requireTime('durationMs', config.durationMs);
   for (const [e, spec] of config.endpoints.entries()) {
@@ -212,6 +217,7 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
     ...config,
     engine,
     control: config.control,
+    telemetry: config.telemetry,
     demandHistory: config.demandHistory ?? [],
     incidents: config.incidents ?? [],
     endpointDelayMs: config.endpointDelayMs ?? 0,

@@ -1,4 +1,5 @@
 import {
+  type ControlLoop,
   type DeploymentPerformance,
   modelId,
   regionId,
@@ -14,7 +15,7 @@ import {
 } from '@sageserve/routing';
 import { createCheapestFirstAcquisition, createLeastWorkLostVictim, createStaticScaling } from '@sageserve/scaling';
 import type { TraceRequest } from '@sageserve/trace';
-import type { SimulationConfig, SimulationPolicies } from './config.js';
+import type { ControlPorts, SimulationConfig, SimulationPolicies } from './config.js';
 import type { RequestTable } from './request-table.js';
 
 /** A linear performance model: cheap to follow by hand. */
@@ -136,5 +137,24 @@ export function outcomes(): {
         endedAtMs,
       });
     },
+  };
+}
+
+/** A loop that ticks every minute and keeps what it sees. */
+export function spyEveryMinute(
+  then: (ports: ControlPorts, nowMs: number) => void | Promise<void>,
+): (ports: ControlPorts) => ControlLoop {
+  return (ports) => {
+    let next = 0;
+    return {
+      get nextTickAtMs() {
+        return next;
+      },
+      async tick(nowMs) {
+        next = nowMs + 60_000;
+        await then(ports, nowMs);
+        return { atMs: nowMs, decisions: [], results: [], degradations: [] };
+      },
+    };
   };
 }

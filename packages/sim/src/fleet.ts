@@ -132,6 +132,13 @@ export class Fleet {
     return this.actions.resumed - resumed;
   }
 
+  /**
+   * An instance's place in the order in which all were asked for: a name that is not used again.
+   */
+  orderOf(instance: number): number {
+    return this.#table.order[instance];
+  }
+
   /** Whether an endpoint's last act fell short because the acquisition policy took no way. */
   tookNone(endpoint: number): boolean {
     return this.#tookNone[endpoint] === 1;

@@ -1,11 +1,10 @@
-import { type ControlLoop, modelId, regionId, skuId, type WorkloadTier, WORKLOAD_TIERS } from '@sageserve/core';
+import { modelId, regionId, skuId, type WorkloadTier, WORKLOAD_TIERS } from '@sageserve/core';
 import { createHeadroomRelease, createPfScheduler } from '@sageserve/routing';
 import { createReactiveScaling } from '@sageserve/scaling';
 import { generateO365Trace, traceFromRequests } from '@sageserve/trace';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ControlPorts } from './config.js';
-import { linearPerformance, outcomes, request, testConfig } from './fixtures.js';
+import { linearPerformance, outcomes, request, spyEveryMinute, testConfig } from './fixtures.js';
 import type { Incident } from './incidents.js';
 import { simulate } from './simulation.js';
 
@@ -25,25 +24,6 @@ const traffic = (seed: number, requestsPerDay: number) =>
     ],
     models: [{ name: 'm', share: 1 }],
   });
-
-/** A loop that ticks every minute and keeps what it sees. */
-function spyEveryMinute(
-  then: (ports: ControlPorts, nowMs: number) => void | Promise<void>,
-): (ports: ControlPorts) => ControlLoop {
-  return (ports) => {
-    let next = 0;
-    return {
-      get nextTickAtMs() {
-        return next;
-      },
-      async tick(nowMs) {
-        next = nowMs + MINUTE;
-        await then(ports, nowMs);
-        return { atMs: nowMs, decisions: [], results: [], degradations: [] };
-      },
-    };
-  };
-}
 
 describe('incidents', () => {
   it('of every kind leave no request unaccounted for, and break no invariant', async () => {

@@ -3,6 +3,7 @@ import {
   answered,
   ConfigError,
   type ControlLoop,
+  type FleetSnapshot,
   IndexedMinHeap,
   type InstanceRouter,
   InvariantError,
@@ -36,6 +37,8 @@ import { HeldRequests } from './held-requests.js';
 import { IncidentHost } from './incident-host.js';
 import { incidentSteps } from './incidents.js';
 import { InstanceEngine } from './instance-engine.js';
+import { LaggedTelemetry } from './lagged-telemetry.js';
+import { LaggedInstanceView, LaggedLoadView, LaggedRegionView } from './lagged-views.js';
 import {
   ARRIVED_AT,
   DEADLINE_AT,
@@ -123,6 +126,9 @@ class Simulation {
   readonly #heldView = new SimHeldView();
   readonly #loadView: SimLoadView;
   readonly #telemetry: FleetTelemetry;
+  /** How the fleet is seen late; `undefined` where what is seen is what is. */
+  readonly #lag: LaggedTelemetry | undefined;
+  readonly #laggedView: LaggedInstanceView | undefined;
   readonly #names: TraceNames;
   readonly #orderFrom: readonly Int32Array[];
   readonly #arrivedInPool: Float64Array;
@@ -156,6 +162,7 @@ class Simulation {
   readonly #pacer = new Pacer();
   #rerouted = 0;
   #nextScalingAtMs: number;
+  #nextReadingAtMs = Infinity;
   #nextSampleAtMs = MS_PER_MIN;
   #lastArrivalMs = 0;
   #rejectedNoRegion = 0;
@@ -198,9 +205,6 @@ class Simulation {
     });
     this.#held = new HeldRequests(config.models.length, config.regions.length);
     this.#poolQueues = Array.from({ length: topology.pools }, () => new SlotHeap());
-    this.#regionView = new SimRegionView(config, topology, this.#engine, this.#fleet);
-    this.#instanceView = new SimInstanceView(this.#engine);
-    this.#loadView = new SimLoadView(config, topology, this.#engine, this.#fleet);
     this.#orderFrom = topology.byDistance;
     this.#arrivedInPool = new Float64Array(topology.pools);
     this.#completedInPool = new Float64Array(topology.pools);
@@ -215,6 +219,19 @@ class Simulation {
       this.#held,
       this.#demand,
     );
+    const { telemetry: lag } = config;
+    const seen = [config, topology, this.#engine, this.#fleet] as const;
+    if (lag === undefined) {
+      this.#regionView = new SimRegionView(...seen);
+      this.#instanceView = new SimInstanceView(this.#engine);
+      this.#loadView = new SimLoadView(...seen);
+    } else {
+      this.#lag = new LaggedTelemetry(lag, ...seen, this.#telemetry);
+      this.#regionView = new LaggedRegionView(this.#lag, topology.names, ...seen);
+      this.#instanceView = this.#laggedView = new LaggedInstanceView(this.#lag, this.#engine);
+      this.#loadView = new LaggedLoadView(this.#lag, ...seen);
+      this.#nextReadingAtMs = this.#lag.nextAtMs;
+    }
     this.#nextScalingAtMs = config.scalingIntervalMs;
     this.#incidents = new IncidentHost({
       steps: incidentSteps(
@@ -240,7 +257,7 @@ class Simulation {
   #ports(): ControlPorts {
     return {
       telemetry: {
-        snapshot: () => this.#incidents.lastSeen ?? this.#telemetry.snapshot(this.#nowMs),
+        snapshot: () => this.#seen(this.#nowMs) ?? Promise.reject(new Error('nothing was read yet')),
         demand: (keys, sinceMs) => keys.map((key) => this.#demand.one(key, this.#nowMs, sinceMs)),
       },
       actuator: {
@@ -404,7 +421,13 @@ class Simulation {
     const transitAtMs = this.#transit.topKey();
     const readyAtMs = this.#fleet.becomingReady.peekKey();
     const incidentAtMs = this.#incidents.nextAtMs;
-    const tickAtMs = Math.min(this.#nextScalingAtMs, this.#nextSampleAtMs, incidentAtMs, this.#nextControlAtMs);
+    const tickAtMs = Math.min(
+      this.#nextScalingAtMs,
+      this.#nextSampleAtMs,
+      this.#nextReadingAtMs,
+      incidentAtMs,
+      this.#nextControlAtMs,
+    );
     const nextMs = Math.min(iterationAtMs, transitAtMs, readyAtMs, tickAtMs);
     if (nextMs >= limitMs) return false;
     if (nextMs < this.#nowMs) throw new InvariantError(`time went back from ${this.#nowMs} to ${nextMs} ms`);
@@ -416,6 +439,9 @@ class Simulation {
       this.#drainPoolQueue(this.#fleet.finishProvisioning(this.#fleet.becomingReady.peek(), nextMs), nextMs);
     } else if (iterationAtMs === nextMs) {
       this.#engine.advance(this.#events.peek(), nextMs);
+    } else if (this.#nextReadingAtMs === nextMs) {
+      this.#lag!.read(nextMs);
+      this.#nextReadingAtMs = this.#lag!.nextAtMs;
     } else if (this.#nextScalingAtMs === nextMs) {
       this.#nextScalingAtMs += this.#config.scalingIntervalMs;
       this.#scale(nextMs);
@@ -439,6 +465,7 @@ class Simulation {
     const requests = this.#requests;
     for (const slot of slots) {
       this.#rerouted++;
+      this.#lag?.end(slot, nowMs);
       requests.restart(slot);
       const origin = requests.originRegion[slot];
       if (requests.servedRegion[slot] !== origin) this.#servedAway--;
@@ -586,6 +613,7 @@ class Simulation {
     view.members = members;
     view.key = this.#topology.names[pool];
     view.nowMs = nowMs;
+    this.#laggedView?.show(pool);
     const choice = this.#instanceRouter.route(this.#viewOf(slot), view, nowMs);
     if (choice === -1) return false;
     if (!(Number.isInteger(choice) && choice >= 0 && choice < members.length))
@@ -606,6 +634,7 @@ class Simulation {
       }
     }
     if (this.#engine.isIdle(instance)) this.#fleet.onBusy(instance, nowMs);
+    this.#lag?.begin(slot, instance, doubles[slot + PROMPT], nowMs);
     this.#engine.assign(instance, slot, nowMs);
     return true;
   }
@@ -647,6 +676,7 @@ class Simulation {
         `answered with ${answered(count)}`,
         'release() returns a whole number of 0 or more.',
       );
+    if (count > 0) this.#lag?.views.released(this.#topology.names[pool], count);
     for (; count > 0; count--) {
       const slot = this.#held.take(this.#requests, model, region);
       if (slot === -1) return;
@@ -664,6 +694,7 @@ class Simulation {
   onComplete(slot: number, instance: number, nowMs: number): void {
     const { doubles, ints } = this.#requests;
     const output = doubles[slot + OUTPUT];
+    this.#lag?.end(slot, nowMs);
     this.#ended++;
     this.#endedAtMs = nowMs;
     const pool = this.#topology.poolOfEndpoint[this.#fleet.endpointOf[instance]];
@@ -721,12 +752,23 @@ class Simulation {
     }
     if (this.#loop !== undefined || this.#incidents.lastSeen !== undefined) return;
     const { scaling } = this.#config.policies;
-    const fleet = this.#telemetry.snapshot(nowMs);
+    const fleet = this.#seen(nowMs);
+    if (fleet === undefined) return;
     const decisions = scaling.decide(fleet, undefined, nowMs);
     const breach = scalingBreach(decisions, fleet);
     if (breach !== undefined)
       throw new PolicyContractError(`scaling policy "${scaling.name}"`, breach, SCALING_CONTRACT);
     for (const decision of decisions) this.#applyDecision(decision);
+  }
+
+  /**
+   * The fleet as its host sees it: as it is, or as late as telemetry is; `undefined` where nothing
+   * was read.
+   */
+  #seen(nowMs: number): FleetSnapshot | undefined {
+    const frozen = this.#incidents.lastSeen;
+    if (frozen !== undefined) return frozen;
+    return this.#lag === undefined ? this.#telemetry.snapshot(nowMs) : this.#lag.snapshot(nowMs);
   }
 
   #sample(nowMs: number): void {

@@ -97,14 +97,19 @@ export class SimRegionView implements RegionPoolView {
     return capacity > 0 ? this.#engine.poolKvTokens(pool, this.nowMs) / capacity : undefined;
   }
 
-  queuedTokens(r: RegionIndex): number {
+  queuedTokens(r: RegionIndex): number | undefined {
     const pool = this.#poolAt[this.poolBase + r];
     return pool < 0 ? 0 : this.#queuedTokens[pool];
   }
 
   /** What is seen is what is. */
-  ageMs(): number {
+  ageMs(_r: RegionIndex): number {
     return 0;
+  }
+
+  /** Pool that serves the request in a region, −1 for none. */
+  protected poolOf(r: RegionIndex): number {
+    return this.#poolAt[this.poolBase + r];
   }
 
   networkRttMs(from: RegionIndex, to: RegionIndex): number {
@@ -138,7 +143,7 @@ export class SimInstanceView implements InstancePoolView {
   }
 
   /** What is seen is what is. */
-  ageMs(): number {
+  ageMs(_i?: number): number {
     return 0;
   }
 
@@ -146,16 +151,16 @@ export class SimInstanceView implements InstancePoolView {
     return true;
   }
 
-  kvCacheUtilization(i: number): number {
+  kvCacheUtilization(i: number): number | undefined {
     const instance = this.members[i];
     return this.#engine.kvTokens(instance, this.nowMs) / this.#engine.kvCapacity(instance);
   }
 
-  queuedRequests(i: number): number {
+  queuedRequests(i: number): number | undefined {
     return this.#engine.queuedRequests(this.members[i]);
   }
 
-  outstandingTokens(i: number): number {
+  outstandingTokens(i: number): number | undefined {
     return this.#outstanding[this.members[i]];
   }
 }
@@ -186,9 +191,6 @@ export class SimHeldView implements HeldQueueView {
 export class SimLoadView implements EndpointLoadView {
   pool = 0;
   nowMs = 0;
-  /** What is seen is what is: all that was released shows in it. */
-  readonly ageMs = 0;
-  readonly releasedSinceReading = 0;
   readonly #names: readonly string[];
   /** By pool. */
   readonly #models: readonly ModelId[];
@@ -230,7 +232,16 @@ export class SimLoadView implements EndpointLoadView {
     return capacity > 0 ? this.#engine.poolKvTokens(this.pool, this.nowMs) / capacity : undefined;
   }
 
-  get queuedTokens(): number {
+  get queuedTokens(): number | undefined {
     return this.#engine.poolQueuedTokens[this.pool];
+  }
+
+  /** What is seen is what is: all that was released shows in it. */
+  get ageMs(): number {
+    return 0;
+  }
+
+  get releasedSinceReading(): number {
+    return 0;
   }
 }
