@@ -19,7 +19,7 @@ import {
   type WorkloadTier,
 } from '@sageserve/core';
 import { type Incident, incidentSteps } from './incidents.js';
-import { requireLag, type TelemetryLag } from './lagged-telemetry.js';
+import { requireLag, type TelemetryLag } from './telemetry-lag.js';
 import { DEFAULT_ENGINE, type EngineOptions } from './engine-options.js';
 
 /** The objects that decide. One set serves one run, since policies may keep state. */

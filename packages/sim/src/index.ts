@@ -14,4 +14,4 @@ export {
   type SimulationResult,
 } from './results.js';
 export { simulate, type SimulateOptions } from './simulation.js';
-export { type TelemetryLag } from './lagged-telemetry.js';
+export { type TelemetryLag } from './telemetry-lag.js';

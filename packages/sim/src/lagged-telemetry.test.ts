@@ -8,7 +8,7 @@ import { instancePoolViewConformance, regionPoolViewConformance, telemetrySource
 import { describe, expect, it } from 'vitest';
 import { traceFromRequests } from '@sageserve/trace';
 import { request, spyEveryMinute, testConfig } from './fixtures.js';
-import type { TelemetryLag } from './lagged-telemetry.js';
+import type { TelemetryLag } from './telemetry-lag.js';
 import { simulate } from './simulation.js';
 
 const MINUTE = 60_000;
