@@ -84,7 +84,7 @@ try {
     quiet: true,
   });
   console.log(
-    `   ${names.length} packages installed in an empty project; imports, README examples and the command run`,
+    `   ${packages.length} packages installed in an empty project; imports, README examples and the command run`,
   );
   for (const [module, moduleResolution] of [
     ['nodenext', 'nodenext'],
