@@ -176,7 +176,7 @@ export async function startLiveHost({ folder, clock }) {
           gpusPerInstance: 1,
           minInstances: 1,
           maxInstances: 6,
-          observedAtMs: ageMs === Infinity ? undefined : nowMs - ageMs,
+          observedAtMs: nowMs - ageMs,
           readyInstances: ready,
           provisioningInstances: 0,
           drainingInstances: pool.length - ready,
@@ -236,11 +236,14 @@ export async function startLiveHost({ folder, clock }) {
     while (!end.signal.aborted) {
       for (const { id, url } of [...instances.values()].flat()) {
         const readAtMs = clock.nowMs();
-        const { kv, outstanding } = await fetch(`${url}/metrics`).then(
-          async (answer) => /** @type {{ kv?: number, outstanding?: number }} */ (await answer.json()),
-          () => /** @type {{ kv?: number, outstanding?: number }} */ ({}),
+        const said = await fetch(`${url}/metrics`).then(
+          async (answer) => /** @type {{ kv: number, outstanding: number }} */ (await answer.json()),
+          () => undefined,
         );
-        views.read(id, { kvCacheUtilization: kv, queuedRequests: undefined, outstandingTokens: outstanding }, readAtMs);
+        // What could not be read grows old; it is not a reading of nothing.
+        if (said === undefined) continue;
+        const reading = { kvCacheUtilization: said.kv, queuedRequests: undefined, outstandingTokens: said.outstanding };
+        views.read(id, reading, readAtMs);
       }
       releaseHeld();
       await clock.sleepUntilMs(clock.nowMs() + READ_EVERY_MS, end.signal).catch(() => undefined);

@@ -38,7 +38,7 @@ describe('a live host of a page', () => {
         originRegion: i % 5 === 0 ? 1 : 0,
         arrivedAtMs: atMs,
         deadlineAtMs: atMs + (i % 3 === 2 ? 86_400_000 : 1_000),
-        promptTokens: 2_000,
+        promptTokens: 4_000,
       });
       return { i, outcome: await host.submit(view, i % 7 === 0 ? new Set([1]) : undefined) };
     });

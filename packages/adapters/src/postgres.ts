@@ -75,6 +75,9 @@ export class Database {
       connectionString,
       max: 2,
       connectionTimeoutMillis: 5_000,
+      // What is not answered holds up what comes after it.
+      query_timeout: 5_000,
+      statement_timeout: 5_000,
       application_name: 'sageserve',
     });
     // A connection that breaks while nobody uses it is replaced.

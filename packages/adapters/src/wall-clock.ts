@@ -4,12 +4,18 @@ import type { Clock } from '@sageserve/core';
 const LONGEST_WAIT_MS = 0x7fffffff;
 
 /**
- * The clock of this machine, in milliseconds since 1970, which never goes back: a correction of the
- * system's clock to an earlier time makes it stand still until that time has come again.
+ * The clock of this machine, in milliseconds since 1970, which never goes back and never stands
+ * still: where the system's clock is set to an earlier time, it goes on from where it was.
  */
 export function createWallClock(): Clock {
   let latest = -Infinity;
-  const nowMs = (): number => (latest = Math.max(latest, Date.now()));
+  let passedAt = performance.now();
+  const nowMs = (): number => {
+    const passed = performance.now();
+    latest = Math.max(latest + (passed - passedAt), Date.now());
+    passedAt = passed;
+    return latest;
+  };
   return {
     nowMs,
     async sleepUntilMs(atMs, signal) {

@@ -4,7 +4,6 @@ import {
   type EndpointId,
   type EndpointSnapshot,
   type FleetSnapshot,
-  type Lease,
   messageOf,
   MS_PER_MIN,
   type ScalingDecision,
@@ -44,7 +43,10 @@ export interface ActContext {
   readonly signal: AbortSignal | undefined;
   /** Ends the loop: the round then rejects with its reason. */
   readonly ended: AbortSignal | undefined;
-  readonly lease: Lease | undefined;
+  /** The fence that the tick began with; `undefined` without a lease. */
+  readonly fence: number | undefined;
+  /** Whether the lease was lost since, or changed hands: then nothing is done any more. */
+  readonly isLost: () => boolean;
   /** What the plan in force says of an endpoint. */
   readonly plannedOf: (endpoint: EndpointSnapshot) => number | undefined;
   /** Until when nothing is scaled in, since what was remembered is lost. */
@@ -58,6 +60,8 @@ export interface ActContext {
 
 /** What is found undone after this long is no longer done: what was seen then is old. */
 const MOST_AGE_MS = 2 * MS_PER_MIN;
+
+const UNWRITTEN = 'the journal can’t be written';
 
 const NO_RESULTS: readonly ActuationResult[] = [];
 
@@ -103,9 +107,12 @@ export class Acts {
     const seen = byId(fleet);
     // A repeated decision is no news: only what changes an endpoint's target is carried out and
     // written down.
-    const changes = decisions.filter(
-      ({ endpointId, targetInstances }) => heldBy(seen.get(endpointId)) !== targetInstances,
-    );
+    const changes = decisions.filter(({ endpointId, targetInstances }) => {
+      const isChange = heldBy(seen.get(endpointId)) !== targetInstances;
+      // What was told of it is over: the same again is news.
+      if (!isChange) this.#lastTold.delete(endpointId);
+      return isChange;
+    });
     if (this.#mode === 'advise') {
       for (const decision of changes) this.#tellOnce({ decision }, seen, context, 'advised', undefined);
       return NO_RESULTS;
@@ -128,12 +135,23 @@ export class Acts {
     const open: Due[] = [];
     for (const one of due) {
       const { endpointId, targetInstances } = one.decision;
-      if (heldBy(seen.get(endpointId)) === targetInstances) {
-        this.#write(one, seen, context, 'applied', targetInstances, 'it was found done after a restart');
+      const endpoint = seen.get(endpointId);
+      const isOld = context.nowMs - atMs > MOST_AGE_MS;
+      const write = (outcome: DecisionEntry['outcome'], reached: number | undefined, detail: string): void =>
+        this.#write(one, seen, context, outcome, reached, detail);
+      if (heldBy(endpoint) === targetInstances) {
+        write('applied', targetInstances, 'it was found done after a restart');
         this.#settle(one);
-      } else if (context.nowMs - atMs > MOST_AGE_MS)
-        this.#write(one, seen, context, 'expired', undefined, 'it was found undone after a restart, and is too old');
-      else if (one.proposal === undefined || this.#isApproved(one.proposal)) open.push(one);
+      } else if (this.#mode === 'advise') write('held', undefined, 'it was found undone after a restart that advises');
+      else if (one.proposal !== undefined || this.#mode === 'approve') {
+        // What is still approved is the queue's to expire.
+        if (one.proposal === undefined || !this.#isApproved(one.proposal))
+          write('held', undefined, 'it was found undone after a restart, and nobody has approved it');
+        else if (!isOld) open.push(one);
+      } else if (isOld) write('expired', undefined, 'it was found undone after a restart, and is too old');
+      else if (isScaleIn(one, seen) && endpoint?.kvCacheUtilization === undefined)
+        write('held', undefined, 'it was found undone after a restart, and what the endpoint does is not known');
+      else open.push(one);
     }
     return this.#act(open, seen, context);
   }
@@ -166,20 +184,27 @@ export class Acts {
     context: ActContext,
   ): Promise<readonly ActuationResult[]> {
     if (wanted.length === 0) return NO_RESULTS;
-    const { nowMs, signal, lease } = context;
-    if (lease?.held === false) {
+    const { nowMs, signal, fence, isLost } = context;
+    if (isLost()) {
       this.#degradations.push('the lease is lost: nothing is done');
       return NO_RESULTS;
     }
-    let due = wanted.filter((one) => this.#unlessHeld(one, seen, context, this.#whyHeld(one, seen, context)));
+    // Kept and handed on are a decision's own fields: it may be an object of any kind.
+    let due = wanted
+      .map(({ decision: { endpointId, targetInstances, reason }, ...rest }) => ({
+        ...rest,
+        decision: { endpointId, targetInstances, reason },
+      }))
+      .filter((one) => this.#unlessHeld(one, seen, context, this.#whyHeld(one, seen, context)));
+    // What is known not to be written down makes no intents.
+    if (this.#journal.failure !== undefined && !(await this.#journal.flush(signal)))
+      due = due.filter((one) => this.#unlessHeld(one, seen, context, isScaleIn(one, seen) ? UNWRITTEN : undefined));
     if (due.length === 0) return NO_RESULTS;
     if (this.#journal.exists) {
-      for (const one of due) this.#intend(one, nowMs, lease?.fence);
+      for (const one of due) this.#intend(one, nowMs, fence);
       // What is not written down can't be explained: growing goes on, letting go waits.
       if (!(await this.#journal.flush(signal)))
-        due = due.filter((one) =>
-          this.#unlessHeld(one, seen, context, isScaleIn(one, seen) ? 'the journal can’t be written' : undefined),
-        );
+        due = due.filter((one) => this.#unlessHeld(one, seen, context, isScaleIn(one, seen) ? UNWRITTEN : undefined));
       if (due.length === 0) return NO_RESULTS;
     }
     if (!(await context.keep({ atMs: nowMs, due }))) {
@@ -189,6 +214,15 @@ export class Acts {
     // What is noted was seen before it was changed: snapshots are borrowed and may change with the
     // fleet.
     const before = new Map(due.map(({ decision: { endpointId: id } }) => [id, seenOf(seen.get(id))]));
+    // What was waited for may have taken the tick's time, or the lease with it.
+    if (isLost()) {
+      this.#degradations.push('the lease is lost: nothing is done');
+      return NO_RESULTS;
+    }
+    if (signal?.aborted === true && context.ended?.aborted !== true) {
+      this.#degradations.push('journal or state took the whole time of a tick: what is due is done with the next');
+      return NO_RESULTS;
+    }
     const results = await this.#apply(due, context);
     this.#conclude(due, results, before, seen, context);
     return results;
@@ -236,8 +270,7 @@ export class Acts {
   }
 
   async #apply(due: readonly Due[], context: ActContext): Promise<readonly ActuationResult[]> {
-    const { signal, lease, ended } = context;
-    const fence = lease?.fence;
+    const { signal, fence, ended } = context;
     const decisions = due.map(({ decision }) => decision);
     let answered = false;
     const finish = (): void => {
@@ -257,7 +290,9 @@ export class Acts {
         this.#unanswered.set(endpointId, (this.#unanswered.get(endpointId) ?? 0) + 1);
       const settled = Promise.resolve(acting);
       settled.then(finish, finish);
-      return await orAborted(settled, signal);
+      const results: unknown = await orAborted(settled, signal);
+      if (!Array.isArray(results)) throw new Error('the actuator answered with no list');
+      return results as readonly ActuationResult[];
     } catch (error) {
       ended?.throwIfAborted();
       const detail = answered || signal?.aborted !== true ? messageOf(error) : 'the actuator did not answer in time';

@@ -106,14 +106,25 @@ class Approvals implements ApprovalQueue {
   #made = 0;
   #kept: string | undefined;
   #keeping: Promise<void> = Promise.resolve();
+  /** Under which fence was written or read last. */
+  #fence: number | undefined;
+  /**
+   * Proposals that a store has: shown are those alone, since a number may be given again after a
+   * crash.
+   */
+  #shown = new Set<string>();
+  /** Whether what a store has was read: nothing takes its place unseen. */
+  #isOpen: boolean;
 
   constructor(expireAfterMs: number, store: StateStore | undefined) {
     this.#expireAfterMs = expireAfterMs;
     this.#store = store;
+    this.#isOpen = store === undefined;
   }
 
   get pending(): readonly Proposal[] {
-    return [...this.#pending.values()];
+    const all = [...this.#pending.values()];
+    return this.#store === undefined ? all : all.filter(({ proposalId }) => this.#shown.has(proposalId));
   }
 
   get approved(): readonly Proposal[] {
@@ -138,9 +149,16 @@ class Approvals implements ApprovalQueue {
   async #answer(proposalId: string, by: string | undefined, then: (proposal: Proposal) => void): Promise<boolean> {
     const waiting = this.pending.find((one) => one.proposalId === proposalId);
     if (waiting === undefined) return false;
+    const before = this.save();
     this.#pending.delete(waiting.decision.endpointId);
     then(by === undefined ? waiting : { ...waiting, by });
-    await this.keep();
+    try {
+      await this.keep(this.#fence === undefined ? {} : { fence: this.#fence });
+    } catch (error) {
+      // An answer that is not kept was not given.
+      this.restore(before);
+      throw error;
+    }
     return true;
   }
 
@@ -195,7 +213,7 @@ class Approvals implements ApprovalQueue {
 
   save(): SavedState {
     const state: QueueState = {
-      pending: this.pending,
+      pending: [...this.#pending.values()],
       approved: this.approved,
       rejected: [...this.#rejected.values()],
       news: [...this.#news],
@@ -222,14 +240,18 @@ class Approvals implements ApprovalQueue {
   async keep(options?: StateStoreOptions): Promise<void> {
     const store = this.#store;
     if (store === undefined) return;
+    if (!this.#isOpen) await this.open(options);
+    this.#fence = options?.fence ?? this.#fence;
     // One write after the other: what was decided last stays.
     const before = this.#keeping;
     const mine = (async (): Promise<void> => {
       await before.catch(() => undefined);
       const text = stateText(this.save());
       if (text === this.#kept) return;
+      const ids = [...this.#pending.values()].map(({ proposalId }) => proposalId);
       await store.save(KEY, text, options);
       this.#kept = text;
+      this.#shown = new Set(ids);
     })();
     this.#keeping = mine;
     await mine;
@@ -237,8 +259,11 @@ class Approvals implements ApprovalQueue {
 
   async open(options?: StateStoreOptions): Promise<void> {
     const text = await this.#store?.load(KEY, options);
-    if (text === undefined) return;
-    this.restore(stateFromText(text) as SavedState);
-    this.#kept = text;
+    if (text !== undefined) {
+      this.restore(stateFromText(text) as SavedState);
+      this.#kept = text;
+      this.#shown = new Set([...this.#pending.values()].map(({ proposalId }) => proposalId));
+    }
+    this.#isOpen = true;
   }
 }

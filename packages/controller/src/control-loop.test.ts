@@ -905,7 +905,7 @@ describe('degraded modes', () => {
     expect(told).toEqual([0, undefined]);
     expect(ports.applied).toEqual([
       [0, 7],
-      [3 * HOUR + 5 * MINUTE, 3],
+      [3 * HOUR + MINUTE, 3],
     ]);
   });
 

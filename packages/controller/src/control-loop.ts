@@ -33,7 +33,7 @@ import { LoopMemory } from './loop-memory.js';
 import { orAborted } from './or-aborted.js';
 import { PlanJob } from './plan-job.js';
 import { unlimitedSteps } from './plan-steps.js';
-import { Planning, type PlanningOptions, type PlanOutcome } from './planning.js';
+import { MAX_PLAN_AGE_MS, Planning, type PlanningOptions, type PlanOutcome } from './planning.js';
 
 export interface Cadences {
   /** How often the fleet is looked at and judged fresh or stale (ms, default as `reactMs`). */
@@ -98,6 +98,8 @@ const RETRY_MS = 5 * MS_PER_MIN;
 /** For how long nothing is scaled in after what was remembered is lost. */
 const AMNESIA_MS = 15 * MS_PER_MIN;
 
+const OUTLIVED = 'the last plan is too old: scaling is reactive only';
+
 const NO_DECISIONS: readonly ScalingDecision[] = [];
 const NO_RESULTS: readonly ActuationResult[] = [];
 const NONE: readonly string[] = [];
@@ -135,6 +137,9 @@ class Loop implements MultiTimescaleLoop {
   #nextReactAtMs: number;
   #nextPlanAtMs: number;
   #acting: Acting | undefined;
+  /** The last plan was given up for its age; `undefined` where there is one, or never was. */
+  #outlived: string | undefined;
+  #hostFailure: string | undefined;
   #noScaleInBeforeMs = -Infinity;
   /** What was remembered could not be read: why, in words, until a while has passed since. */
   #amnesia: string | undefined;
@@ -186,8 +191,11 @@ class Loop implements MultiTimescaleLoop {
     try {
       this.#job?.end(new Error('what another loop remembers takes the place of what this one planned'));
       this.#job = undefined;
-      const { loop, plans } = await this.#memory.recall(options);
+      this.#memory.isRead = false;
       await orAborted(approvals?.open(options), options.signal);
+      const { loop, plans } = await this.#memory.recall(options);
+      this.#amnesia = undefined;
+      this.#noScaleInBeforeMs = -Infinity;
       if (loop === undefined) return;
       if (loop.policy !== undefined) scalingPolicy.restore?.(loop.policy);
       this.#nextTickAtMs = loop.nextTickAtMs;
@@ -201,14 +209,19 @@ class Loop implements MultiTimescaleLoop {
       this.#adopt(plans?.plan);
     } catch (error) {
       this.#options.signal?.throwIfAborted();
+      // It is counted from the first time.
+      const since = this.#amnesia === undefined ? Infinity : this.#noScaleInBeforeMs;
       this.#amnesia =
         `what the loop remembered can't be read (${messageOf(error)}): it begins anew, ` +
         `and nothing is scaled in for ${AMNESIA_MS / MS_PER_MIN} minutes`;
-      this.#noScaleInBeforeMs = Infinity;
+      this.#noScaleInBeforeMs = since;
     }
   }
 
   async tick(nowMs: number, options: TickOptions = {}): Promise<ControlTickReport> {
+    const under = tenure(options.lease);
+    // What could not be read is asked for again, before it would be overwritten.
+    if (this.#amnesia !== undefined && !this.#memory.isRead) await this.restore(options);
     const react = nowMs >= this.#nextReactAtMs;
     const plan = this.#planning !== undefined && nowMs >= this.#nextPlanAtMs;
     const nextTickAtMs =
@@ -221,7 +234,7 @@ class Loop implements MultiTimescaleLoop {
     let planned = false;
     if (fleet !== undefined) {
       if (this.#acting !== undefined) {
-        results = await this.#acts.resume(this.#acting, this.#context(fleet, nowMs, options));
+        results = await this.#acts.resume(this.#acting, this.#context(fleet, nowMs, options, under));
         this.#acting = undefined;
         fleet = await this.#look(nowMs, options);
       }
@@ -229,16 +242,17 @@ class Loop implements MultiTimescaleLoop {
     if (fleet !== undefined) {
       // A plan that was missed while nothing could be seen is made as soon as something can.
       planned = await this.#planAhead(plan, fleet, nowMs, options);
+      this.#forgetOldPlan(nowMs);
       if (react) {
         decisions = this.#ask(fleet, nowMs);
-        const made = await this.#acts.carryOut(decisions, this.#context(fleet, nowMs, options));
+        const made = await this.#acts.carryOut(decisions, this.#context(fleet, nowMs, options, under));
         results = results.length === 0 ? made : [...results, ...made];
         this.#acting = undefined;
         this.#degraded.update('acts', this.#acts.degradations, nowMs);
       }
     }
     this.#nextTickAtMs = nextTickAtMs;
-    await this.#settle(nowMs, options);
+    if (!under.isLost()) await this.#settle(nowMs, options, under.fence);
     return { atMs: nowMs, decisions, results, degradations: this.#degraded.all, planned };
   }
 
@@ -249,7 +263,7 @@ class Loop implements MultiTimescaleLoop {
     let stale: string | undefined;
     try {
       const seen = await orAborted(telemetry.snapshot(signal === undefined ? {} : { signal }), signal);
-      if (nowMs - seen.takenAtMs > this.#staleAfterMs) stale = 'telemetry is stale: everything is held as it is';
+      if (!(nowMs - seen.takenAtMs <= this.#staleAfterMs)) stale = 'telemetry is stale: everything is held as it is';
       // One dark region does not hold the others.
       else ({ fleet, stale } = freshOnly(seen, nowMs, this.#staleAfterMs));
     } catch (error) {
@@ -300,7 +314,21 @@ class Loop implements MultiTimescaleLoop {
   #adopt(plan: PlacementPlan | undefined): void {
     if (plan === this.#plan) return;
     this.#plan = plan;
-    this.#options.onPlan?.(plan);
+    this.#hostFailure = undefined;
+    try {
+      this.#options.onPlan?.(plan);
+    } catch (error) {
+      this.#hostFailure = `the host did not take the plan (${messageOf(error)})`;
+    }
+  }
+
+  /** Lets go of a plan that nobody could renew. */
+  #forgetOldPlan(nowMs: number): void {
+    const isOld = this.#plan !== undefined && nowMs - this.#plan.validFromMs > MAX_PLAN_AGE_MS;
+    if (isOld) this.#adopt(undefined);
+    if (isOld || this.#plan !== undefined) this.#outlived = isOld ? OUTLIVED : undefined;
+    const now = [this.#outlived, this.#hostFailure].filter((what) => what !== undefined);
+    this.#degraded.update('plan', now, nowMs);
   }
 
   /** What the policy decides: nothing where it throws, and nothing that is no count. */
@@ -331,19 +359,19 @@ class Loop implements MultiTimescaleLoop {
     }
   }
 
-  #context(fleet: FleetSnapshot, nowMs: number, { signal, lease }: TickOptions): ActContext {
+  #context(fleet: FleetSnapshot, nowMs: number, { signal }: TickOptions, under: Tenure): ActContext {
     const ended = this.#options.signal;
     return {
       fleet,
       nowMs,
       signal: signal ?? ended,
       ended,
-      lease,
+      ...under,
       plannedOf: (endpoint) => this.#plannedOf(endpoint),
       noScaleInBeforeMs: this.#noScaleInBeforeMs,
       keep: async (acting) => {
         this.#acting = acting;
-        return this.#keep(storeOptions(signal, lease));
+        return this.#keep(storeOptions(signal, under.fence));
       },
     };
   }
@@ -365,17 +393,17 @@ class Loop implements MultiTimescaleLoop {
   async #keep(options: StateStoreOptions): Promise<boolean> {
     const { state, scalingPolicy } = this.#options;
     if (state === undefined) return true;
-    if (this.#memory.planIsNew(this.#plan))
-      await this.#memory.keepPlan({ plan: this.#plan, planning: this.#planning?.save() }, options);
+    if (this.#memory.planIsNew(this.#plan)) await this.#memory.keepPlan(this.#plan, this.#planning, options);
     await this.#memory.keep(
       {
         nextTickAtMs: this.#nextTickAtMs,
         nextReactAtMs: this.#nextReactAtMs,
-        nextPlanAtMs: this.#nextPlanAtMs,
+        // A plan that is under way would be lost with the process.
+        nextPlanAtMs: this.#job?.startedAtMs ?? this.#nextPlanAtMs,
         told: this.#acts.save(),
         open: this.#degraded.save(),
         noScaleInBeforeMs: this.#noScaleInBeforeMs,
-        policy: scalingPolicy.save?.(),
+        policy: () => scalingPolicy.save?.(),
         acting: this.#acting,
       },
       options,
@@ -384,16 +412,20 @@ class Loop implements MultiTimescaleLoop {
   }
 
   /** Brings journal and memory up to date at the end of a tick. */
-  async #settle(nowMs: number, options: TickOptions): Promise<void> {
+  async #settle(nowMs: number, options: TickOptions, fence: number | undefined): Promise<void> {
     const { approvals, state } = this.#options;
-    if (this.#amnesia !== undefined && nowMs >= this.#noScaleInBeforeMs) this.#amnesia = undefined;
+    if (this.#amnesia !== undefined && nowMs >= this.#noScaleInBeforeMs) {
+      this.#amnesia = undefined;
+      // What could not be had in all that time is given up.
+      this.#memory.isRead = true;
+    }
     if (this.#journal.exists) {
       await this.#journal.flush(options.signal);
       const { failure } = this.#journal;
       this.#degraded.update('journal', failure === undefined ? NONE : [failure], nowMs);
     }
     if (state === undefined && approvals === undefined) return;
-    const kept = storeOptions(options.signal, options.lease);
+    const kept = storeOptions(options.signal, fence);
     const lost = this.#amnesia === undefined ? [] : [this.#amnesia];
     try {
       await orAborted(approvals?.keep(kept), kept.signal);
@@ -405,11 +437,16 @@ class Loop implements MultiTimescaleLoop {
   }
 }
 
-function storeOptions(signal: AbortSignal | undefined, lease: Lease | undefined): StateStoreOptions {
-  return {
-    ...(signal === undefined ? {} : { signal }),
-    ...(lease?.fence === undefined ? {} : { fence: lease.fence }),
-  };
+/** Under which fence a tick runs, and whether that is over. */
+type Tenure = Pick<ActContext, 'fence' | 'isLost'>;
+
+function tenure(lease: Lease | undefined): Tenure {
+  const fence = lease?.fence;
+  return { fence, isLost: () => lease !== undefined && (!lease.held || lease.fence !== fence) };
+}
+
+function storeOptions(signal: AbortSignal | undefined, fence: number | undefined): StateStoreOptions {
+  return { ...(signal === undefined ? {} : { signal }), ...(fence === undefined ? {} : { fence }) };
 }
 
 /** The first multiple of a cadence after `nowMs`, counted from the first tick. */

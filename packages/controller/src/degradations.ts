@@ -1,7 +1,7 @@
 import type { JournalWriter } from './journal-writer.js';
 
 /** Where something does not work. */
-export type Ground = 'telemetry' | 'planning' | 'policy' | 'acts' | 'journal' | 'state';
+export type Ground = 'telemetry' | 'planning' | 'plan' | 'policy' | 'acts' | 'journal' | 'state';
 
 const NONE: readonly string[] = [];
 

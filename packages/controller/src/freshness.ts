@@ -14,7 +14,7 @@ export function freshOnly(
   staleAfterMs: number,
 ): { readonly fleet: FleetSnapshot; readonly stale: string | undefined } {
   const isStale = ({ observedAtMs = fleet.takenAtMs }: EndpointSnapshot): boolean =>
-    nowMs - observedAtMs > staleAfterMs;
+    !(nowMs - observedAtMs <= staleAfterMs);
   const dark = fleet.endpoints.filter(isStale);
   if (dark.length === 0) return { fleet, stale: undefined };
   const lit = new Set(fleet.endpoints.filter((one) => !isStale(one)).map((one) => one.regionId));

@@ -15,6 +15,8 @@ export class JournalWriter {
   #underWay: PromiseLike<void> | undefined;
   #failure: string | undefined;
   #lost = 0;
+  /** What is under way was not answered in the time that there was. */
+  #isHanging = false;
 
   constructor(journal: Journal | undefined) {
     this.#journal = journal;
@@ -58,7 +60,8 @@ export class JournalWriter {
       const entry = this.#waiting[0];
       const taking = this.#underWay ?? this.#offer(entry);
       if (taking === undefined) return false;
-      // One that does not answer is asked for its answer again with the next flush.
+      // One that has not answered once is not waited for again: its answer is taken when it comes.
+      if (this.#isHanging) return false;
       this.#underWay = taking;
       try {
         await orAborted(taking, signal);
@@ -66,6 +69,13 @@ export class JournalWriter {
       } catch (error) {
         this.#failure = messageOf(error);
         if (signal?.aborted !== true) this.#underWay = undefined;
+        else {
+          this.#isHanging = true;
+          const answered = (): void => {
+            this.#isHanging = false;
+          };
+          taking.then(answered, answered);
+        }
         return false;
       }
       const { atMs } = this.#waiting.shift()!;

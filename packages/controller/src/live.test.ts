@@ -628,6 +628,131 @@ describe('a loop that was killed', () => {
   );
 });
 
+describe('what an attack found', () => {
+  it('a lease that is lost, or changes hands, while something is waited for: nothing is done', async () => {
+    for (const after of [{ held: false }, { fence: 3 }]) {
+      const fleet = fleetOf();
+      const lease = { held: true, fence: 1 };
+      const loop = createControlLoop({
+        ...fleet,
+        scalingPolicy: all(() => 6),
+        journal: { append: async () => void Object.assign(lease, after) },
+      });
+      expect((await loop.tick(0, { lease })).results).toEqual([]);
+      expect(fleet.applied).toEqual([]);
+    }
+  });
+
+  it('a journal or a store that never answers costs one tick, and then growing goes on', async () => {
+    for (const hangs of [
+      { journal: { append: () => never<undefined>() } },
+      { state: { load: () => undefined, save: () => never<undefined>() } },
+    ]) {
+      const fleet = fleetOf();
+      const loop = createControlLoop({ ...fleet, ...hangs, scalingPolicy: all(() => 6) });
+      for (let at = 0; at < 4 * SECOND; at += SECOND) {
+        fleet.at(at);
+        const limit = new AbortController();
+        const ticked = loop.tick(at, { signal: limit.signal });
+        for (let n = 0; n < 5; n++) await turn();
+        limit.abort(new Error('late'));
+        await ticked;
+      }
+      expect(fleet.counts.get(fakeEndpoints()[0].endpointId)).toBe(6);
+    }
+  });
+
+  it('a restart that advises, or that nobody has approved, carries nothing out', async () => {
+    for (const mode of ['advise', 'approve'] as const) {
+      const fleet = fleetOf();
+      const texts = new Map<string, string>();
+      const state: StateStore = { load: (key) => texts.get(key), save: (key, text) => void texts.set(key, text) };
+      const first = createControlLoop({
+        ...fleet,
+        actuator: { apply: () => never() },
+        state,
+        scalingPolicy: all(() => 2),
+      });
+      void first.tick(0).catch(() => undefined);
+      for (let n = 0; n < 5; n++) await turn();
+      const journal = journalOf();
+      const next = createControlLoop({
+        ...fleet,
+        state,
+        mode,
+        approvals: createApprovalQueue(),
+        scalingPolicy: all(() => undefined),
+        journal,
+      });
+      await next.restore();
+      await next.tick(0);
+      expect([mode, fleet.applied]).toEqual([mode, []]);
+      expect(journal.entries.filter((one) => one.kind === 'decision' && one.outcome === 'held')).toHaveLength(8);
+    }
+  });
+
+  it('approvals that could not be read once are read again before anything takes their place', async () => {
+    const fleet = fleetOf();
+    const texts = new Map<string, string>();
+    let away = false;
+    const store: StateStore = {
+      load: (key) => (away ? Promise.reject(new Error('away')) : texts.get(key)),
+      save: (key, text) => void texts.set(key, text),
+    };
+    const queue = createApprovalQueue({ store });
+    const loop = createControlLoop({
+      ...fleet,
+      state: store,
+      mode: 'approve',
+      approvals: queue,
+      scalingPolicy: all(() => 6),
+    });
+    await loop.restore();
+    await loop.tick(0);
+    await queue.approve(queue.pending[0].proposalId);
+    away = true;
+    const approvals = createApprovalQueue({ store });
+    const next = createControlLoop({ ...fleet, state: store, mode: 'approve', approvals, scalingPolicy: all(() => 6) });
+    await next.restore();
+    fleet.at(SECOND);
+    await next.tick(SECOND);
+    away = false;
+    fleet.at(2 * SECOND);
+    await next.tick(2 * SECOND);
+    expect(fleet.applied).toHaveLength(1);
+    expect(approvals.pending).toHaveLength(7);
+  });
+
+  it('ports that do what they must not are degradations, and end nothing', async () => {
+    const odd: Partial<ControlLoopOptions>[] = [
+      { actuator: { apply: () => undefined as never } },
+      { scalingPolicy: { ...all(() => 6), save: () => ({ version: 1, state: new Set() }), restore: () => undefined } },
+      {
+        onPlan: () => {
+          throw new Error('no');
+        },
+        planning: planningOf(),
+      },
+    ];
+    for (const options of odd) {
+      const fleet = fleetOf();
+      const store: StateStore = { load: () => undefined, save: () => undefined };
+      const loop = createControlLoop({ ...fleet, scalingPolicy: all(() => 6), state: store, ...options });
+      expect((await loop.tick(0, { awaitPlan: true })).atMs).toBe(0);
+    }
+  });
+
+  it('times that are none are stale', async () => {
+    const fleet = fleetOf();
+    const loop = createControlLoop({
+      ...fleet,
+      telemetry: { ...fleet.telemetry, snapshot: () => ({ ...fakeFleet(fakeEndpoints(), 0), takenAtMs: NaN }) },
+      scalingPolicy: all(() => 2),
+    });
+    expect((await loop.tick(0)).degradations).toEqual(['telemetry is stale: everything is held as it is']);
+  });
+});
+
 describe('what a loop remembers', () => {
   it('that can’t be read means that nothing is scaled in for a while, and is said', async () => {
     for (const load of [
@@ -675,8 +800,8 @@ describe('what a loop remembers', () => {
       journal: journalOf(),
     });
     for (let at = 0; at < 5 * SECOND; at += SECOND) await loop.tick(at);
-    // Before the act and after it.
-    expect(saves).toBe(2);
+    // Before the act, after it, and when what was told of it is over.
+    expect(saves).toBe(3);
     full = true;
     expect((await loop.tick(5 * SECOND)).degradations).toEqual([
       "what the loop remembers can't be kept (no space): a restart forgets it",

@@ -103,7 +103,7 @@ export interface PlanOutcome {
 }
 
 /** A plan may be this old before policies go without one. */
-const MAX_PLAN_AGE_MS = 3 * MS_PER_HOUR;
+export const MAX_PLAN_AGE_MS = 3 * MS_PER_HOUR;
 const DEFAULT_TIME_LIMIT_MS = 10_000;
 /** The band that is written down. */
 const LOW_LEVEL = 0.1;

@@ -146,6 +146,16 @@ describe('views of a fleet', () => {
     expect(views.loadOf('westus/large', 1).releasedSinceReading).toBe(0);
   });
 
+  it('say of a pool of which some is dark that its load is not known, and route by the rest', () => {
+    const views = fleet(10_000);
+    views.read('eastus/large/0', reading(0.95, 1), 0);
+    views.read('eastus/large/1', reading(0.05, 1), 50_000);
+    expect(views.loadOf('eastus/large', 50_000).kvCacheUtilization).toBeUndefined();
+    expect(views.regionsFor(large(), 50_000).kvCacheUtilization(0)).toBe(0.05);
+    views.begin('eastus/large/0', NaN, 50_000);
+    expect(views.instancesOf('eastus/large', 50_000).outstandingTokens(0)).toBe(1);
+  });
+
   it('forget an instance that is gone, and what was sent to it; one of its name begins anew', () => {
     const views = fleet();
     views.read('eastus/large/0', reading(0.5, 70), 0);

@@ -144,7 +144,7 @@ export function createFleetViews(options: FleetViewsOptions): FleetViews {
       return pools.readyInstances(pool);
     },
     get kvCacheUtilization() {
-      return pools.kvCacheUtilization(pool, nowMs);
+      return pools.isKnown(pool, nowMs) ? pools.kvCacheUtilization(pool, nowMs) : undefined;
     },
     get queuedTokens() {
       return pools.outstandingTokens(pool, nowMs);
@@ -173,7 +173,7 @@ export function createFleetViews(options: FleetViewsOptions): FleetViews {
     },
     begin(instanceId, promptTokens, atMs) {
       const i = instances.numberOf(instanceId);
-      return i === undefined ? -1 : instances.ledger.begin(i, Math.ceil(promptTokens) + 1, atMs);
+      return i === undefined ? -1 : instances.ledger.begin(i, promptTokens > 0 ? Math.ceil(promptTokens) + 1 : 1, atMs);
     },
     end: (lease, atMs) => instances.ledger.end(lease, atMs),
     expire(instanceId, beforeMs, atMs) {

@@ -84,6 +84,15 @@ describe('a ledger', () => {
     expect([ledger.open, ledger.tokensInFlight(0), ledger.tokensInFlight(9)]).toEqual([0, 0, 0]);
   });
 
+  it('counts right when readings overlap: one is taken while another is on its way', () => {
+    const ledger = new Ledger();
+    const lease = ledger.begin(0, 15, 15);
+    ledger.end(lease, 25);
+    ledger.read(0, 10);
+    ledger.read(0, 20);
+    expect(ledger.tokensSinceReading(0)).toBe(-15);
+  });
+
   it('holds a hundred thousand at once, and comes back to nothing', () => {
     const ledger = new Ledger();
     const ids = Array.from({ length: 100_000 }, (_, i) => ledger.begin(i % 40, 1 + (i % 7), i));

@@ -107,7 +107,7 @@ export class Ledger {
       if (!hasEnded && isSent) sentSince += this.#tokensOf[slot]!;
       if (!hasEnded) continue;
       if (!isSent && this.#endedAtMs[slot]! > readAtMs) endedSince += this.#tokensOf[slot]!;
-      else this.#forgetAt(instance, k);
+      else if (this.#endedAtMs[slot]! <= readAtMs) this.#forgetAt(instance, k);
     }
     this.#sentSince[instance] = sentSince;
     this.#endedSince[instance] = endedSince;

@@ -83,6 +83,7 @@ export class PoolTable {
       this.#instances.isReady[i] = isReady;
       this.#instances.kvCapacityTokens[i] = kvCapacityTokens ?? NaN;
       this.#poolOf[i] = pool;
+      if (!isReady) this.#unread[pool]!.delete(i);
       return i;
     });
   }
@@ -105,6 +106,13 @@ export class PoolTable {
     let ready = 0;
     for (const i of this.members[pool]!) if (this.#instances.isReady[i]!) ready++;
     return ready;
+  }
+
+  /** Whether the load of every ready instance is known: what scales must not take some for all. */
+  isKnown(pool: number, nowMs: number): boolean {
+    return this.members[pool]!.every(
+      (i) => !this.#instances.isReady[i]! || this.#instances.kvCacheUtilization(i, nowMs) !== undefined,
+    );
   }
 
   /** Over the ready instances of which it is known; `undefined` where it is of none. */
