@@ -11,7 +11,7 @@ import { createWorkerOptimizer, type WorkerOptimizerOptions } from './worker-opt
 
 const two = (seed: string, room = 2): PlacementProblem =>
   randomProblem(createRng(seed), { models: 2, regions: 2, skus: 2, windows: 2, capped: 1, room });
-const hard = randomProblem(createRng('hard'), { models: 60, regions: 10, skus: 4, windows: 2, capped: 1, room: 0.3 });
+const hard = randomProblem(createRng('hard'), { models: 150, regions: 20, skus: 6, windows: 2, capped: 1, room: 0.3 });
 const reason = new Error('enough');
 
 const opened: { close(): Promise<void> }[] = [];
@@ -71,12 +71,12 @@ describe('an optimiser in a worker', () => {
     const controller = new AbortController();
     let ticks = 0;
     const timer = setInterval(() => {
-      if (++ticks === 30) controller.abort(reason);
+      if (++ticks === 5) controller.abort(reason);
     }, 20);
-    // Nobody else would end it in less than a minute.
+    // By itself it takes many times as long.
     await expect(optimizer.solve(hard, { signal: controller.signal })).rejects.toBe(reason);
     clearInterval(timer);
-    expect(ticks).toBe(30);
+    expect(ticks).toBe(5);
     expect((await optimizer.solve(two('a'))).status).toBe('optimal');
   });
 
