@@ -118,6 +118,35 @@ describe('an approval queue', () => {
     expect(() => createApprovalQueue().restore({ version: 0, state: {} })).toThrow('state of version 0');
   });
 
+  it('counts an answer when it is kept, and undoes one that is not without what was proposed meanwhile', async () => {
+    let take: (error?: Error) => void = () => undefined;
+    let isSlow = false;
+    const store: StateStore = {
+      load: () => undefined,
+      save: () =>
+        isSlow
+          ? new Promise<void>(
+              (resolve, reject) => (take = (error) => (error === undefined ? resolve() : reject(error))),
+            )
+          : undefined,
+    };
+    const queue = createApprovalQueue({ store });
+    queue.propose([wants(A, 5)], two, 0);
+    await queue.keep();
+    isSlow = true;
+    const answering = queue.approve('p1');
+    expect([queue.pending, queue.approved]).toEqual([[], []]);
+    queue.propose([wants(B, 6)], two, 1);
+    await new Promise((resolve) => setImmediate(resolve));
+    take(new Error('no space'));
+    await expect(answering).rejects.toThrow('no space');
+    isSlow = false;
+    await queue.keep();
+    expect(queue.pending.map(({ proposalId }) => proposalId).sort()).toEqual(['p1', 'p2']);
+    expect(await queue.approve('p1')).toBe(true);
+    expect(queue.approved).toMatchObject([{ proposalId: 'p1' }]);
+  });
+
   it('has an expiry above 0', () => {
     for (const expireAfterMs of [0, -1, NaN])
       expect(() => createApprovalQueue({ expireAfterMs })).toThrow('expireAfterMs: must be above 0');

@@ -113,6 +113,8 @@ class Approvals implements ApprovalQueue {
    * crash.
    */
   #shown = new Set<string>();
+  /** Answers that are being kept. */
+  readonly #answering = new Set<string>();
   /** Whether what a store has was read: nothing takes its place unseen. */
   #isOpen: boolean;
 
@@ -128,7 +130,8 @@ class Approvals implements ApprovalQueue {
   }
 
   get approved(): readonly Proposal[] {
-    return [...this.#approved.values()];
+    // What is not kept yet was not answered yet.
+    return [...this.#approved.values()].filter(({ proposalId }) => !this.#answering.has(proposalId));
   }
 
   async approve(proposalId: string, by?: string): Promise<boolean> {
@@ -149,15 +152,23 @@ class Approvals implements ApprovalQueue {
   async #answer(proposalId: string, by: string | undefined, then: (proposal: Proposal) => void): Promise<boolean> {
     const waiting = this.pending.find((one) => one.proposalId === proposalId);
     if (waiting === undefined) return false;
-    const before = this.save();
-    this.#pending.delete(waiting.decision.endpointId);
+    const { endpointId } = waiting.decision;
+    this.#pending.delete(endpointId);
+    this.#answering.add(proposalId);
     then(by === undefined ? waiting : { ...waiting, by });
     try {
       await this.keep(this.#fence === undefined ? {} : { fence: this.#fence });
     } catch (error) {
-      // An answer that is not kept was not given.
-      this.restore(before);
+      // An answer that is not kept was not given: it waits again, unless something took its place.
+      for (const answered of [this.#approved, this.#rejected])
+        if (answered.get(endpointId)?.proposalId === proposalId) {
+          answered.delete(endpointId);
+          this.#pending.set(endpointId, waiting);
+        }
+      this.#news = this.#news.filter(({ proposal }) => proposal.proposalId !== proposalId);
       throw error;
+    } finally {
+      this.#answering.delete(proposalId);
     }
     return true;
   }
@@ -214,7 +225,7 @@ class Approvals implements ApprovalQueue {
   save(): SavedState {
     const state: QueueState = {
       pending: [...this.#pending.values()],
-      approved: this.approved,
+      approved: [...this.#approved.values()],
       rejected: [...this.#rejected.values()],
       news: [...this.#news],
       made: this.#made,

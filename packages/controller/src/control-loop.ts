@@ -176,6 +176,8 @@ class Loop implements MultiTimescaleLoop {
     this.#acts = new Acts(options.actuator, mode, approvals, this.#journal);
     this.#memory = new LoopMemory(options.state);
     this.#nextTickAtMs = this.#nextReactAtMs = this.#nextPlanAtMs = firstTickAtMs;
+    const { signal } = options;
+    signal?.addEventListener('abort', () => this.#job?.end(signal.reason), { once: true });
   }
 
   get nextTickAtMs(): number {
@@ -236,6 +238,7 @@ class Loop implements MultiTimescaleLoop {
       if (this.#acting !== undefined) {
         results = await this.#acts.resume(this.#acting, this.#context(fleet, nowMs, options, under));
         this.#acting = undefined;
+        this.#degraded.update('acts', this.#acts.degradations, nowMs);
         fleet = await this.#look(nowMs, options);
       }
     }
@@ -257,8 +260,9 @@ class Loop implements MultiTimescaleLoop {
   }
 
   /** The fleet as it is, or `undefined` where it can't be acted on, and says why. */
-  async #look(nowMs: number, { signal }: TickOptions): Promise<FleetSnapshot | undefined> {
+  async #look(nowMs: number, options: TickOptions): Promise<FleetSnapshot | undefined> {
     const { telemetry } = this.#options;
+    const signal = options.signal ?? this.#options.signal;
     let fleet: FleetSnapshot | undefined;
     let stale: string | undefined;
     try {
@@ -298,8 +302,6 @@ class Loop implements MultiTimescaleLoop {
     // The snapshot is the host's once this tick is over.
     const seen = copyOf(fleet);
     this.#job = new PlanJob((steps) => planning.plan(telemetry, seen, nowMs, steps), nowMs, planning.stepDeadlineMs);
-    const made = this.#job;
-    signal?.addEventListener('abort', () => made.end(signal.reason), { once: true });
     return false;
   }
 

@@ -1,4 +1,4 @@
-import type { EndpointSnapshot, FleetSnapshot, RegionId } from '@sageserve/core';
+import { type EndpointSnapshot, type FleetSnapshot, type RegionId, withoutFigures } from '@sageserve/core';
 
 /** Endpoints that are named one by one; of more their number. */
 const MOST_NAMED = 3;
@@ -22,21 +22,7 @@ export function freshOnly(
   const names = [...regions, ...dark.filter((one) => lit.has(one.regionId)).map((one) => one.endpointId)];
   const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
   return {
-    fleet: { ...fleet, endpoints: fleet.endpoints.map((one) => (isStale(one) ? unknown(one) : one)) },
+    fleet: { ...fleet, endpoints: fleet.endpoints.map((one) => (isStale(one) ? withoutFigures(one) : one)) },
     stale: `telemetry of ${names.slice(0, MOST_NAMED).join(', ')}${more} is stale: what is there is held as it is`,
-  };
-}
-
-function unknown(endpoint: EndpointSnapshot): EndpointSnapshot {
-  return {
-    ...endpoint,
-    readyInstances: undefined,
-    provisioningInstances: undefined,
-    drainingInstances: undefined,
-    kvCacheUtilization: undefined,
-    queuedRequests: undefined,
-    queuedTokens: undefined,
-    runningRequests: undefined,
-    demandTokensPerS: undefined,
   };
 }

@@ -27,8 +27,8 @@ import {
   stateOfVersion,
   type TelemetrySource,
   type TokenMix,
+  meanMix,
 } from '@sageserve/core';
-import { meanMix } from '@sageserve/metrics';
 import type { JournalForecast, PlanEntry } from './journal.js';
 import type { PlanSteps } from './plan-steps.js';
 

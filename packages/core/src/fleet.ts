@@ -94,6 +94,26 @@ export function isCounted(endpoint: EndpointSnapshot): endpoint is CountedEndpoi
   return endpoint.readyInstances !== undefined && endpoint.provisioningInstances !== undefined;
 }
 
+/**
+ * An endpoint of which nothing is known but what it is: how many instances it has and what they do
+ * is not.
+ */
+export function withoutFigures(endpoint: EndpointSnapshot): EndpointSnapshot {
+  return {
+    ...endpoint,
+    readyInstances: undefined,
+    provisioningInstances: undefined,
+    drainingInstances: undefined,
+    kvCacheUtilization: undefined,
+    queuedRequests: undefined,
+    queuedTokens: undefined,
+    runningRequests: undefined,
+    demandTokensPerS: undefined,
+    provisioningDelayMs: undefined,
+    provisioningDelays: undefined,
+  };
+}
+
 /** GPUs and donated instances of one region and SKU. */
 export interface CapacitySnapshot {
   /** The region. */

@@ -44,6 +44,7 @@ export {
   type EndpointSnapshot,
   type FleetSnapshot,
   isCounted,
+  withoutFigures,
   type ProvisioningDelay,
 } from './fleet.js';
 export {
@@ -67,6 +68,7 @@ export {
 } from './ids.js';
 export { IndexedMinHeap } from './indexed-heap.js';
 export { type Lease, type LeaseKeeper } from './lease.js';
+export { meanMix } from './mean-mix.js';
 export { type Deployment, type DeploymentPerformance, type PerformanceModel, type TokenMix } from './performance.js';
 export {
   type BindingConstraint,

@@ -1,4 +1,11 @@
-import { createRng, type EndpointSnapshot, type FleetSnapshot, type Rng, type WorkloadTier } from '@sageserve/core';
+import {
+  createRng,
+  type EndpointSnapshot,
+  type FleetSnapshot,
+  type Rng,
+  withoutFigures,
+  type WorkloadTier,
+} from '@sageserve/core';
 import { createFleetViews, type FleetViews, type InstanceReading, type LeaseId } from '@sageserve/views';
 import type { ResolvedConfig } from './config.js';
 import type { Fleet } from './fleet.js';
@@ -99,7 +106,7 @@ export class LaggedTelemetry {
     const seen = this.#source.frozen(nowMs);
     const endpoints = seen.endpoints.map((endpoint, e) => {
       if (!this.#isLost()) this.#lastRead[e] = { ...endpoint, observedAtMs: nowMs };
-      return this.#lastRead[e] ?? unread(endpoint);
+      return this.#lastRead[e] ?? { ...withoutFigures(endpoint), observedAtMs: -Infinity };
     });
     this.#underWay.push({ atMs: nowMs, dueMs: nowMs + this.#delayMs, instances, snapshot: { ...seen, endpoints } });
   }
@@ -164,21 +171,4 @@ export class LaggedTelemetry {
   #nameOf(instance: number): string {
     return String(this.#orderOf(instance));
   }
-}
-
-function unread(endpoint: EndpointSnapshot): EndpointSnapshot {
-  return {
-    ...endpoint,
-    observedAtMs: -Infinity,
-    readyInstances: undefined,
-    provisioningInstances: undefined,
-    drainingInstances: undefined,
-    kvCacheUtilization: undefined,
-    queuedRequests: undefined,
-    queuedTokens: undefined,
-    runningRequests: undefined,
-    demandTokensPerS: undefined,
-    provisioningDelayMs: undefined,
-    provisioningDelays: undefined,
-  };
 }

@@ -17,15 +17,14 @@ export interface PostgresLeaseOptions extends PostgresPlace {
 }
 
 const SETUP = `
-  select pg_advisory_lock(1519255554);
+  select pg_advisory_xact_lock(1519255554);
   create schema if not exists sageserve;
   create table if not exists sageserve.leases (
     name text primary key,
     holder text not null,
     fence bigint not null,
     expires_at timestamptz not null
-  );
-  select pg_advisory_unlock(1519255554);`;
+  );`;
 
 /**
  * Takes a lease that nobody holds, with the next fence, or renews one's own under the fence that it

@@ -9,7 +9,7 @@ export interface PostgresStateStoreOptions extends PostgresPlace {
 
 /** Two that begin at once may both find no table. */
 const SETUP = `
-  select pg_advisory_lock(1519255553);
+  select pg_advisory_xact_lock(1519255553);
   create schema if not exists sageserve;
   create table if not exists sageserve.state (
     namespace text not null,
@@ -18,8 +18,7 @@ const SETUP = `
     fence bigint,
     saved_at timestamptz not null default now(),
     primary key (namespace, key)
-  );
-  select pg_advisory_unlock(1519255553);`;
+  );`;
 
 /**
  * Compares and writes in one step: of two controllers the one with the older fence changes nothing.

@@ -1,5 +1,5 @@
 import type { DemandForecast, DemandSeries, ForecastOptions } from '@sageserve/core';
-import type { Thrown } from './thrown.js';
+import type { Thrown } from '@sageserve/threads';
 
 /** Which forecaster a worker is to make: its `workerData`. */
 export interface ForecasterSource {

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Forecaster, messageOf } from '@sageserve/core';
+import { packThrown } from '@sageserve/threads';
 import type { ForecasterSource, ForecastJob, ForecastReport } from './forecast-job.js';
-import { packThrown } from './thrown.js';
 
 const port = parentPort!;
 const { module, factory, options } = workerData as ForecasterSource;

@@ -9,9 +9,8 @@ import {
   messageOf,
   SageServeError,
 } from '@sageserve/core';
+import { ThreadPool, unpackThrown } from '@sageserve/threads';
 import type { ForecasterSource, ForecastJob, ForecastReport } from './forecast-job.js';
-import { ThreadPool } from './thread-pool.js';
-import { unpackThrown } from './thrown.js';
 
 /** Sources are compiled into one folder, in which the worker lies. */
 const WORKER = new URL(

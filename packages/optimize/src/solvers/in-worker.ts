@@ -1,5 +1,5 @@
 import { SageServeError } from '@sageserve/core';
-import { ThreadPool } from '../threads/thread-pool.js';
+import { ThreadPool } from '@sageserve/threads';
 import { after } from '../wall-clock.js';
 import type { IntegerAnswer, IntegerSolver } from './integer-solver.js';
 import type { Job, Report } from './job.js';

@@ -1,5 +1,5 @@
 import type { PlacementOptions, PlacementProblem, PlacementSolution } from '@sageserve/core';
-import type { Thrown } from './thrown.js';
+import type { Thrown } from '@sageserve/threads';
 
 /** What is asked of the worker, whose data are the optimizer's options. */
 export interface OptimizerJob {

@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { packThrown } from '@sageserve/threads';
 import { createPlacementOptimizer } from '../placement-optimizer.js';
 import type { OptimizerJob, OptimizerReport } from './optimizer-job.js';
 import { reviveGrids } from './revive-grids.js';
-import { packThrown } from './thrown.js';
 import type { WorkerOptimizerOptions } from './worker-optimizer.js';
 
 const port = parentPort!;

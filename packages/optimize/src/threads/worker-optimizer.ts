@@ -1,4 +1,5 @@
 import { ConfigError, type PlacementOptimizer, type PlacementSolution, SageServeError } from '@sageserve/core';
+import { ThreadPool, unpackThrown } from '@sageserve/threads';
 import {
   createPlacementOptimizer,
   DEFAULT_TIME_LIMIT_MS,
@@ -8,8 +9,6 @@ import {
 import { after } from '../wall-clock.js';
 import type { OptimizerJob, OptimizerReport } from './optimizer-job.js';
 import { reviveGrids } from './revive-grids.js';
-import { ThreadPool } from './thread-pool.js';
-import { unpackThrown } from './thrown.js';
 
 /**
  * Beyond the time limit, before a solve is ended by force. Solvers end between steps, and a plan

@@ -10,9 +10,9 @@ import {
   regionId,
   skuId,
   type TokenMix,
+  meanMix,
 } from '@sageserve/core';
 import { DEFAULT_QUANTILE_LEVELS } from '@sageserve/forecast';
-import { meanMix } from '@sageserve/metrics';
 import {
   createPlacementOptimizer,
   explainPlan,

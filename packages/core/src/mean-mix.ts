@@ -1,4 +1,6 @@
-import type { DemandSeries, ModelId, TokenMix } from '@sageserve/core';
+import type { DemandSeries } from './demand.js';
+import type { ModelId } from './ids.js';
+import type { TokenMix } from './performance.js';
 
 /**
  * Mean prompt and output tokens of each model's requests over the last `steps` buckets of the

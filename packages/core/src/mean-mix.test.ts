@@ -1,5 +1,6 @@
-import { type DemandSeries, modelId, regionId } from '@sageserve/core';
 import { expect, it } from 'vitest';
+import type { DemandSeries } from './demand.js';
+import { modelId, regionId } from './ids.js';
 import { meanMix } from './mean-mix.js';
 
 const series = (

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 
 /** A call that has a thread. It is settled once; what comes after that is not heard. */
-interface ThreadCall<T> {
+export interface ThreadCall<T> {
   /** The call's outcome is what `outcome` returns or throws; its thread is kept or ended. */
   settle(outcome: () => T, thread: 'kept' | 'ended'): void;
 }
