@@ -37,7 +37,7 @@ export class SweepPool<T extends { readonly task: SweepTask }> {
     // Whoever imports this package for something else does not wait for it.
     const { Piscina } = await import('piscina');
     const pool = new Piscina<WorkerTask, WorkerResult>({
-      filename: fileURLToPath(new URL('sweep-worker.js', import.meta.url)),
+      filename: fileURLToPath(new URL('sweep-thread.cjs', import.meta.url)),
       minThreads: cores,
       maxThreads: cores,
       concurrentTasksPerWorker: 1,
