@@ -69,6 +69,7 @@ export {
 export { IndexedMinHeap } from './indexed-heap.js';
 export { type Lease, type LeaseKeeper } from './lease.js';
 export { meanMix } from './mean-mix.js';
+export { type OverflowPolicy } from './overflow.js';
 export { type Deployment, type DeploymentPerformance, type PerformanceModel, type TokenMix } from './performance.js';
 export {
   type BindingConstraint,
@@ -90,6 +91,8 @@ export {
   ACQUISITION_CONTRACT,
   acquisitionBreach,
   answered,
+  OVERFLOW_CONTRACT,
+  overflowBreach,
   SCALING_CONTRACT,
   scalingBreach,
   VICTIM_CONTRACT,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AcquisitionView } from './acquisition.js';
 import type { FleetSnapshot } from './fleet.js';
 import type { EndpointId } from './ids.js';
-import { acquisitionBreach, answered, scalingBreach, victimBreach } from './policy-contract.js';
+import { acquisitionBreach, answered, overflowBreach, scalingBreach, victimBreach } from './policy-contract.js';
 import type { VictimView } from './victim.js';
 
 const fleet = {
@@ -62,5 +62,16 @@ describe('victimBreach and acquisitionBreach', () => {
       expect(victimBreach(choice, view)).toBe(`answered with ${answered(choice)} where a has 3 to choose from`);
       expect(acquisitionBreach(choice, view)).toBe(`answered with ${answered(choice)} where a has 3 to choose from`);
     }
+  });
+});
+
+describe('overflowBreach', () => {
+  it('takes true, false, and nothing else', () => {
+    const [home, other] = [{ key: 'own' }, { key: 'mixed' }];
+    expect([true, false].map((answer) => overflowBreach(answer, home, other))).toEqual([undefined, undefined]);
+    for (const answer of [0, 1, NaN, 'true', null, undefined, Promise.resolve(true)])
+      expect(overflowBreach(answer, home, other)).toBe(
+        `answered with ${answered(answer)} where own may pass a request on to mixed`,
+      );
   });
 });

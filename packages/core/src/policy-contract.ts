@@ -1,6 +1,7 @@
 import type { AcquisitionView } from './acquisition.js';
 import type { FleetSnapshot } from './fleet.js';
 import type { ScalingDecision } from './scaling.js';
+import type { EndpointLoadView } from './scheduling.js';
 import { isThenable } from './units.js';
 import type { VictimView } from './victim.js';
 
@@ -63,6 +64,20 @@ export function acquisitionBreach(choice: unknown, { count, endpointId }: Acquis
   return choice === -1 || isIndex(choice, count)
     ? undefined
     : `answered with ${answered(choice)} where ${endpointId} has ${count} to choose from`;
+}
+
+/** What the contract of `OverflowPolicy` asks for. */
+export const OVERFLOW_CONTRACT = 'overflows() returns at once true or false.';
+
+/** How an answer breaks the contract of `OverflowPolicy`; undefined where it keeps it. */
+export function overflowBreach(
+  answer: unknown,
+  home: Pick<EndpointLoadView, 'key'>,
+  other: Pick<EndpointLoadView, 'key'>,
+): string | undefined {
+  return typeof answer === 'boolean'
+    ? undefined
+    : `answered with ${answered(answer)} where ${home.key} may pass a request on to ${other.key}`;
 }
 
 function isIndex(choice: unknown, count: number): boolean {

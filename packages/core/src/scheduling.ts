@@ -34,12 +34,12 @@ export interface HeldQueueView {
 
 /**
  * The load of the instances of one model in one region that share their work, as seen by a release
- * policy. Borrowed.
+ * or an overflow policy. Borrowed.
  */
 export interface EndpointLoadView {
   /** Names the pool, as `InstancePoolView.key` does. */
   readonly key: string;
-  /** The model whose requests are held. */
+  /** The model that it serves. */
   readonly modelId: ModelId;
   /** The region that the pool is in. */
   readonly regionId: RegionId;

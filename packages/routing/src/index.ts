@@ -6,6 +6,8 @@ export { createLeastKvRouter } from './instance/least-kv.js';
 export { createLeastOutstandingTokensRouter } from './instance/least-outstanding-tokens.js';
 export { createRandomOfTwoRouter, type RandomOfTwoRouterOptions } from './instance/random-of-two.js';
 export { createRoundRobinRouter } from './instance/round-robin.js';
+export { createNoOverflow } from './overflow/none.js';
+export { createUtilizationOverflow, type UtilizationOverflowOptions } from './overflow/utilization.js';
 export { createLeastUtilizedRouter } from './region/least-utilized.js';
 export { createOriginOnlyRouter } from './region/origin-only.js';
 export { createPlannedRouter, type PlannedRouterOptions } from './region/planned.js';

@@ -3,6 +3,7 @@ import { fakeInstancePool, fakeRegionPool, fakeRequest } from '@sageserve/testin
 import { describe, expect, it } from 'vitest';
 import { createDpaScheduler } from './batch/dpa.js';
 import { createLeastKvRouter } from './instance/least-kv.js';
+import { createUtilizationOverflow } from './overflow/utilization.js';
 import { createPlannedRouter } from './region/planned.js';
 import { createUtilizationRouter } from './region/utilization.js';
 import { createWeightedRouter } from './region/weighted.js';
@@ -22,6 +23,13 @@ describe('options of routers and schedulers', () => {
       (threshold: number) => createUtilizationRouter({ threshold }),
       [0.01, 1],
       [0, -1, 1.01, NaN],
+    ],
+    [
+      'overflow',
+      'threshold',
+      (threshold: number) => createUtilizationOverflow({ threshold }),
+      [0, 1],
+      [-0.01, 1.01, NaN],
     ],
     [
       'planned',

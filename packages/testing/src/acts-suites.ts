@@ -5,15 +5,12 @@ import {
   createRng,
   modelId,
   type Rng,
-  type SavedState,
-  type Stateful,
-  stateFromText,
-  stateText,
   victimBreach,
   type VictimPolicy,
 } from '@sageserve/core';
 import { type ConformanceCase, expect } from './conformance-case.js';
 import { fakeAcquisition, fakeVictims } from './fakes.js';
+import { named, remembered } from './policy-cases.js';
 
 const ROUNDS = 500;
 const KINDS: readonly AcquisitionKind[] = ['resume', 'reclaim', 'redeploy', 'new-vm'];
@@ -92,7 +89,7 @@ export function victimPolicyConformance(create: () => VictimPolicy): Conformance
         }
       },
     },
-    remembered(create, someVictims),
+    remembered(create, someVictims, (policy, candidates, nowMs) => policy.choose(candidates, nowMs)),
   ];
 }
 
@@ -126,47 +123,6 @@ export function acquisitionPolicyConformance(create: () => AcquisitionPolicy): C
         expect(broken === undefined, `${broken}, of which nothing is known`);
       },
     },
-    remembered(create, someWays),
+    remembered(create, someWays, (policy, options, nowMs) => policy.choose(options, nowMs)),
   ];
-}
-
-function named(create: () => { readonly name: string }): ConformanceCase {
-  return {
-    name: 'has a name',
-    run() {
-      expect(create().name.length > 0, 'the name is empty');
-    },
-  };
-}
-
-/** A policy that is asked about what `make` makes, and chooses. */
-interface Chooser<V> extends Partial<Stateful> {
-  choose(view: V, nowMs: number): number;
-}
-
-function remembered<V>(create: () => Chooser<V>, make: (rng: Rng) => V): ConformanceCase {
-  return {
-    name: 'goes on from what it saved as one that ran on; what remembers something saves it',
-    run() {
-      for (let splitAt = 3; splitAt < 30; splitAt += 7) {
-        const rng = createRng('acts-memory');
-        const whole = create();
-        let restored: Chooser<V> | undefined;
-        for (let step = 0; step < 40; step++) {
-          if (step === splitAt) {
-            restored = create();
-            const saved = whole.save?.();
-            if (saved !== undefined) restored.restore!(stateFromText(stateText(saved)) as SavedState);
-          }
-          const view = make(rng);
-          const choice = whole.choose(view, step * 20_000);
-          if (restored === undefined) continue;
-          expect(
-            restored.choose(view, step * 20_000) === choice,
-            whole.save === undefined ? 'remembers something and has no save()' : 'decides otherwise after a restart',
-          );
-        }
-      }
-    },
-  };
 }

@@ -29,6 +29,7 @@ export {
   performanceModelConformance,
   placementOptimizerConformance,
 } from './model-suites.js';
+export { overflowPolicyConformance } from './overflow-suite.js';
 export {
   batchSchedulerConformance,
   instanceRouterConformance,

@@ -8,6 +8,7 @@ import {
 } from '@sageserve/core';
 import { type ConformanceCase, expect } from './conformance-case.js';
 import { fakeHeldQueue, fakeInstancePool, fakeLoad, fakeRegionPool, fakeRequest } from './fakes.js';
+import { named } from './policy-cases.js';
 
 const ROUNDS = 500;
 
@@ -226,15 +227,6 @@ function boundedByReading(create: () => ReleasePolicy): ConformanceCase {
         released += policy.release(fakeHeldQueue(Array<number>(3_000 - released).fill(1e9)), load, 0);
       }
       expect(released <= 100, `released ${released} to two instances by one reading`);
-    },
-  };
-}
-
-function named(create: () => { readonly name: string }): ConformanceCase {
-  return {
-    name: 'has a name',
-    run() {
-      expect(create().name.length > 0, 'the name is empty');
     },
   };
 }

@@ -3,6 +3,7 @@ import {
   type ControlLoop,
   type Forecaster,
   modelId,
+  type OverflowPolicy,
   PlacementGrid,
   type PlacementOptimizer,
   type PlacementProblem,
@@ -19,6 +20,7 @@ import type { ConformanceCase } from './conformance-case.js';
 import { actuatorConformance, controlLoopConformance, telemetrySourceConformance } from './control-suites.js';
 import { fakeEndpoint, fakeFleet } from './fakes.js';
 import { forecasterConformance, placementOptimizerConformance } from './model-suites.js';
+import { overflowPolicyConformance } from './overflow-suite.js';
 import {
   batchSchedulerConformance,
   instanceRouterConformance,
@@ -119,6 +121,24 @@ describe('conformance suites find what breaks a contract', () => {
     const kind = ((options) => options.kind(0)) as (...args: Parameters<AcquisitionPolicy['choose']>) => unknown;
     expect((await suite(kind as AcquisitionPolicy['choose'])).join()).toContain('answered with the text "');
     expect((await suite(() => -2)).join()).toContain('answered with -2');
+  });
+
+  it('an overflow policy that leaves home for the unknown, one that promises, and one that takes turns', async () => {
+    const suite = (overflows: OverflowPolicy['overflows']) =>
+      failures(overflowPolicyConformance(() => ({ name: 'mine', overflows })));
+    expect(await suite(() => false)).toEqual([]);
+    expect(await suite((_request, { kvCacheUtilization: used }) => used === undefined || used >= 0.6)).toEqual([
+      'left home, and nothing is known',
+      'left home for what is not known',
+    ]);
+    const promise = (() => Promise.resolve(false)) as unknown as OverflowPolicy['overflows'];
+    expect((await suite(promise)).join()).toContain(
+      'a promise, and it must answer at once where pool-a may pass a request on to pool-b',
+    );
+    let turn = 0;
+    expect(await suite((_request, _home, other) => other.kvCacheUtilization !== undefined && turn++ % 2 === 0)).toEqual(
+      ['remembers something and has no save()'],
+    );
   });
 
   it('telemetry with NaN, and an actuator that acts twice', async () => {
