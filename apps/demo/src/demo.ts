@@ -30,6 +30,7 @@ import { createMeasuredPerformanceModel } from '@sageserve/perf';
 import {
   createHeadroomRelease,
   createLeastOutstandingTokensRouter,
+  createNoOverflow,
   createPfScheduler,
   createPlannedRouter,
   createUtilizationRouter,
@@ -221,6 +222,7 @@ async function run(name: string, scalingPolicy: ScalingPolicy, planned: boolean)
         instanceRouter: createLeastOutstandingTokensRouter(),
         batchScheduler: createPfScheduler(),
         release: createHeadroomRelease({ kvUnder: kvLimit(1) }),
+        overflow: createNoOverflow(),
         // Seconds to minutes: when an endpoint grows or shrinks.
         scaling: scalingPolicy,
         // And then which instance goes, or in which way one is had.

@@ -11,6 +11,7 @@ import {
   type InstanceRouter,
   maxOf,
   modelId,
+  type OverflowPolicy,
   type PlacementOptimizer,
   regionId,
   type RegionRouter,
@@ -47,6 +48,7 @@ export interface FleetPolicies {
   readonly instanceRouter: InstanceRouter;
   readonly batchScheduler: BatchScheduler;
   readonly release: ReleasePolicy;
+  readonly overflow: OverflowPolicy;
   readonly scaling: ScalingPolicy;
   readonly victim: VictimPolicy;
   readonly acquisition: AcquisitionPolicy;
@@ -196,6 +198,7 @@ export function buildFleet(
     ),
     release:
       strategy.release ?? createPolicy('release policy', 'release', catalogue.releasePolicies, fleet.release, context),
+    overflow: createPolicy('overflow policy', 'overflow', catalogue.overflows, fleet.overflow, context),
     scaling: strategy.scaling,
     victim: createPolicy('victim policy', 'victim', catalogue.victims, fleet.victim, context),
     acquisition: createPolicy('acquisition policy', 'acquisition', catalogue.acquisitions, fleet.acquisition, context),

@@ -5,6 +5,7 @@ import {
   type Forecaster,
   type InstanceRouter,
   type ModelId,
+  type OverflowPolicy,
   type PerformanceModel,
   type PlacementPlan,
   type RegionRouter,
@@ -28,11 +29,13 @@ import {
   createLeastKvRouter,
   createLeastOutstandingTokensRouter,
   createLeastUtilizedRouter,
+  createNoOverflow,
   createOriginOnlyRouter,
   createPfScheduler,
   createPlannedRouter,
   createRandomOfTwoRouter,
   createRoundRobinRouter,
+  createUtilizationOverflow,
   createUtilizationRelease,
   createUtilizationRouter,
   createWeightedRouter,
@@ -121,6 +124,7 @@ export interface Catalogue {
   readonly instanceRouters: Readonly<Record<string, Factory<InstanceRouter>>>;
   readonly batchSchedulers: Readonly<Record<string, Factory<BatchScheduler>>>;
   readonly releasePolicies: Readonly<Record<string, Factory<ReleasePolicy>>>;
+  readonly overflows: Readonly<Record<string, Factory<OverflowPolicy>>>;
   readonly strategies: Readonly<Record<string, Factory<Strategy>>>;
   readonly victims: Readonly<Record<string, Factory<VictimPolicy>>>;
   readonly acquisitions: Readonly<Record<string, Factory<AcquisitionPolicy>>>;
@@ -152,6 +156,10 @@ export const DEFAULT_CATALOGUE: Catalogue = {
     headroom: (o) =>
       createHeadroomRelease(numbers(o, ['kvUnder', 'queuedTokensUnder', 'atOncePerInstance', 'slackMs'])),
     immediate: (o) => (numbers(o, []), createImmediateRelease()),
+  },
+  overflows: {
+    utilization: (o) => createUtilizationOverflow(numbers(o, ['threshold'])),
+    none: (o) => (numbers(o, []), createNoOverflow()),
   },
   strategies: {
     static: (o) => (numbers(o, []), { scaling: createStaticScaling() }),

@@ -88,6 +88,9 @@ export const fleetFields = {
   instanceRouter: policy.default('least-outstanding-tokens'),
   batchScheduler: policy.default('pf'),
   release: policy.default('utilization'),
+  overflow: policy
+    .default('utilization')
+    .describe('Whether a request goes to the second pool of its region that serves its tier.'),
   victim: policy.default('least-work-lost').describe('Which instance goes when an endpoint is scaled in.'),
   acquisition: policy
     .default('cheapest-first')

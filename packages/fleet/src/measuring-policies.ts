@@ -1,6 +1,7 @@
 import {
   createHeadroomRelease,
   createLeastOutstandingTokensRouter,
+  createNoOverflow,
   createOriginOnlyRouter,
   createPfScheduler,
 } from '@sageserve/routing';
@@ -14,6 +15,7 @@ export function measuringPolicies(): FleetPolicies {
     instanceRouter: createLeastOutstandingTokensRouter(),
     batchScheduler: createPfScheduler(),
     release: createHeadroomRelease(),
+    overflow: createNoOverflow(),
     scaling: createStaticScaling(),
     victim: createLeastWorkLostVictim(),
     acquisition: createCheapestFirstAcquisition(),

@@ -13,6 +13,9 @@ import {
   messageOf,
   MS_PER_DAY,
   MS_PER_HOUR,
+  OVERFLOW_CONTRACT,
+  overflowBreach,
+  type OverflowPolicy,
   type PerformanceModel,
   type Policy,
   PolicyContractError,
@@ -172,6 +175,20 @@ const guardRelease: Guard<ReleasePolicy> = (policy, about) => {
       const count = call(about, 'release', RELEASE, () => policy.release(held, pool, nowMs));
       if (!(Number.isInteger(count) && count >= 0)) throw breach(about, `answered with ${answered(count)}`, RELEASE);
       return count;
+    },
+  };
+};
+
+const guardOverflow: Guard<OverflowPolicy> = (policy, about) => {
+  requireMethod(policy, 'overflows', about);
+  return {
+    name: policy.name,
+    ...memoryOf(policy, about),
+    overflows(request, home, other, nowMs) {
+      const answer = call(about, 'overflows', OVERFLOW_CONTRACT, () => policy.overflows(request, home, other, nowMs));
+      const broken = overflowBreach(answer, home, other);
+      if (broken !== undefined) throw breach(about, broken, OVERFLOW_CONTRACT);
+      return answer;
     },
   };
 };
@@ -450,6 +467,7 @@ const GUARDS: {
   instanceRouters: { noun: 'instance router', guard: guardInstanceRouter },
   batchSchedulers: { noun: 'batch scheduler', guard: guardBatchScheduler },
   releasePolicies: { noun: 'release policy', guard: guardRelease },
+  overflows: { noun: 'overflow policy', guard: guardOverflow },
   strategies: { noun: 'strategy', guard: guardStrategy },
   victims: { noun: 'victim policy', guard: guardVictim },
   acquisitions: { noun: 'acquisition policy', guard: guardAcquisition },

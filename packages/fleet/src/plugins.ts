@@ -11,6 +11,7 @@ const KINDS = [
   'instanceRouters',
   'batchSchedulers',
   'releasePolicies',
+  'overflows',
   'strategies',
   'victims',
   'acquisitions',

@@ -111,6 +111,7 @@ export const scenarioSchema = z
     instanceRouter: fleetFields.instanceRouter,
     batchScheduler: fleetFields.batchScheduler,
     release: fleetFields.release,
+    overflow: fleetFields.overflow,
     victim: fleetFields.victim,
     acquisition: fleetFields.acquisition,
     strategies: fleetFields.strategies,

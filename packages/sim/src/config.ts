@@ -8,6 +8,7 @@ import {
   DEFAULT_OBJECTIVES,
   type FleetSpec,
   type InstanceRouter,
+  type OverflowPolicy,
   PolicyContractError,
   type RegionRouter,
   type ReleasePolicy,
@@ -28,6 +29,8 @@ export interface SimulationPolicies {
   readonly instanceRouter: InstanceRouter;
   readonly batchScheduler: BatchScheduler;
   readonly release: ReleasePolicy;
+  /** Asked whether a request goes to its region's second pool for its tier, where there is one. */
+  readonly overflow: OverflowPolicy;
   /** Asked at every scaling interval, unless the configuration has a control loop. */
   readonly scaling: ScalingPolicy;
   /** Asked which instance goes when an endpoint is scaled in. */
@@ -256,6 +259,7 @@ function requirePolicies(policies: SimulationPolicies): void {
     ['instance router', policies.instanceRouter, 'route'],
     ['batch scheduler', policies.batchScheduler, 'priority'],
     ['release policy', policies.release, 'release'],
+    ['overflow policy', policies.overflow, 'overflows'],
     ['scaling policy', policies.scaling, 'decide'],
     ['victim policy', policies.victim, 'choose'],
     ['acquisition policy', policies.acquisition, 'choose'],

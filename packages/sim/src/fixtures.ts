@@ -11,6 +11,7 @@ import {
   createFcfsScheduler,
   createImmediateRelease,
   createLeastOutstandingTokensRouter,
+  createUtilizationOverflow,
   createUtilizationRouter,
 } from '@sageserve/routing';
 import { createCheapestFirstAcquisition, createLeastWorkLostVictim, createStaticScaling } from '@sageserve/scaling';
@@ -79,6 +80,7 @@ export function testConfig(
       instanceRouter: createLeastOutstandingTokensRouter(),
       batchScheduler: createFcfsScheduler(),
       release: createImmediateRelease(),
+      overflow: createUtilizationOverflow(),
       scaling: createStaticScaling(),
       victim: createLeastWorkLostVictim(),
       acquisition: createCheapestFirstAcquisition(),

@@ -9,6 +9,8 @@ import {
   InvariantError,
   MS_PER_DAY,
   MS_PER_MIN,
+  OVERFLOW_CONTRACT,
+  overflowBreach,
   Pacer,
   PolicyContractError,
   type RegionRouter,
@@ -63,11 +65,6 @@ import { MutableRequestView, SimHeldView, SimInstanceView, SimLoadView, SimRegio
 const TIERS = WORKLOAD_TIERS.length;
 /** Columns hold tokens as 32-bit integers. */
 const MAX_TOKENS = 0x7fffffff;
-/**
- * From this KV-cache utilisation on a pool passes requests on to its overflow pool, where that is
- * less utilised.
- */
-const OVERFLOW_FROM = 0.6;
 /** Requests that have not ended this long after the last arrival are reported as unfinished. */
 const DRAIN_LIMIT_MS = 2 * MS_PER_DAY;
 
@@ -125,6 +122,7 @@ class Simulation {
   readonly #instanceView: SimInstanceView;
   readonly #heldView = new SimHeldView();
   readonly #loadView: SimLoadView;
+  readonly #otherLoadView: SimLoadView;
   readonly #telemetry: FleetTelemetry;
   /** How the fleet is seen late; `undefined` where what is seen is what is. */
   readonly #lag: LaggedTelemetry | undefined;
@@ -225,11 +223,13 @@ class Simulation {
       this.#regionView = new SimRegionView(...seen);
       this.#instanceView = new SimInstanceView(this.#engine);
       this.#loadView = new SimLoadView(...seen);
+      this.#otherLoadView = new SimLoadView(...seen);
     } else {
       this.#lag = new LaggedTelemetry(lag, ...seen, this.#telemetry);
       this.#regionView = new LaggedRegionView(this.#lag, topology.names, ...seen);
       this.#instanceView = this.#laggedView = new LaggedInstanceView(this.#lag, this.#engine);
       this.#loadView = new LaggedLoadView(this.#lag, ...seen);
+      this.#otherLoadView = new LaggedLoadView(this.#lag, ...seen);
       this.#nextReadingAtMs = this.#lag.nextAtMs;
     }
     this.#nextScalingAtMs = config.scalingIntervalMs;
@@ -575,7 +575,7 @@ class Simulation {
     return this.#poolAt[(ints[slot + MODEL] * TIERS + ints[slot + TIER]) * this.#regionCount + ints[slot + SERVED]];
   }
 
-  /** The pool itself, or the one that takes what it has no room for. */
+  /** The pool itself, or the one that the overflow policy prefers to it. */
   #withOverflow(slot: number, pool: number, nowMs: number): number {
     const ints = this.#requests.ints;
     const other =
@@ -583,14 +583,17 @@ class Simulation {
         (ints[slot + MODEL] * TIERS + ints[slot + TIER]) * this.#regionCount + this.#topology.regionOfPool[pool]
       ];
     if (other === -1) return pool;
-    const used = this.#utilization(pool, nowMs);
-    return used >= OVERFLOW_FROM && this.#utilization(other, nowMs) < used ? other : pool;
-  }
-
-  /** KV-cache utilisation of a pool; `Infinity` where nothing is ready. */
-  #utilization(pool: number, nowMs: number): number {
-    const capacity = this.#fleet.poolKvCapacity[pool];
-    return capacity > 0 ? this.#engine.poolKvTokens(pool, nowMs) / capacity : Infinity;
+    const { overflow } = this.#config.policies;
+    const home = this.#loadView;
+    const there = this.#otherLoadView;
+    home.pool = pool;
+    there.pool = other;
+    home.nowMs = there.nowMs = nowMs;
+    const answer = overflow.overflows(this.#viewOf(slot), home, there, nowMs);
+    const broken = overflowBreach(answer, home, there);
+    if (broken !== undefined)
+      throw new PolicyContractError(`overflow policy "${overflow.name}"`, broken, OVERFLOW_CONTRACT);
+    return answer ? other : pool;
   }
 
   #reachPool(slot: number, first: number, nowMs: number): void {

@@ -299,6 +299,13 @@ describe('a plug-in that breaks its contract', () => {
       ),
     ),
     [
+      'an overflow policy that answers 1',
+      "{ overflows: { mine: () => ({ name: 'mine', overflows: () => 1 }) } }",
+      { strategies: ['chiron'], overflow: 'mine' },
+      'overflow policy "mine" of plugins[0]',
+      'answered with 1 where ',
+    ],
+    [
       'a victim policy whose method is misspelt',
       "{ victims: { mine: () => ({ name: 'mine', chose: () => 0 }) } }",
       { victim: 'mine' },
