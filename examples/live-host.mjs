@@ -11,13 +11,19 @@ import { join } from 'node:path';
 import { createFileStateStore } from '@sageserve/adapters/state';
 import { createControlLoop, journalLine, runControlLoop } from '@sageserve/controller';
 import { endpointId, modelId, regionId, skuId, WORKLOAD_TIERS } from '@sageserve/core';
-import { createHeadroomRelease, createLeastOutstandingTokensRouter, createUtilizationRouter } from '@sageserve/routing';
+import {
+  createHeadroomRelease,
+  createLeastOutstandingTokensRouter,
+  createUtilizationOverflow,
+  createUtilizationRouter,
+} from '@sageserve/routing';
 import { createReactiveScaling } from '@sageserve/scaling';
-import { createFleetViews } from '@sageserve/views';
+import { createFleetDispatch, createFleetViews } from '@sageserve/views';
 
-/** @import { ActuationResult, Actuator, Clock, FleetSnapshot, HeldQueueView, RequestView, TelemetrySource } from '@sageserve/core' */
+/** @import { ActuationResult, Actuator, Clock, FleetSnapshot, RequestView, TelemetrySource } from '@sageserve/core' */
 /** @typedef {{ id: string, url: string, isReady: boolean, running: number, close(): Promise<void> }} Instance */
 /** @typedef {{ status: 'completed' | 'rejected' | 'failed', servedBy?: string }} Outcome */
+/** @typedef {{ view: RequestView, allowed: ReadonlySet<number> | undefined, settle(outcome: Outcome): void }} Asked */
 
 const REGIONS = ['eastus', 'westus'].map(regionId);
 const MODELS = ['large', 'small'].map(modelId);
@@ -75,22 +81,25 @@ export async function startLiveHost({ folder, clock }) {
   views.setPools(pools, clock.nowMs());
   /** @type {Map<string, Instance[]>} */
   const instances = new Map(pools.map(({ key }) => [key, []]));
-  /** @type {Map<string, (() => void)[]>} requests that no instance takes yet, by pool */
-  const waiting = new Map(pools.map(({ key }) => [key, []]));
-  /** @type {{ view: RequestView, go: () => void }[]} requests that may wait, by deadline */
-  const held = [];
-  const [regionRouter, instanceRouter, release] = [
-    createUtilizationRouter(),
-    createLeastOutstandingTokensRouter(),
-    createHeadroomRelease(),
-  ];
+  // Who goes where and when: the steps that a simulation takes too, and the policies that they ask.
+  const dispatch = createFleetDispatch({
+    views,
+    policies: {
+      regionRouter: createUtilizationRouter(),
+      overflow: createUtilizationOverflow(),
+      instanceRouter: createLeastOutstandingTokensRouter(),
+      release: createHeadroomRelease(),
+    },
+    start: (/** @type {Asked} */ asked, { poolKey, instanceId }) => void send(asked, poolKey, instanceId),
+    reject: (/** @type {Asked} */ asked) => asked.settle({ status: 'rejected' }),
+  });
   let made = 0;
   const publish = (/** @type {string} */ key) => {
     const specs = instances
       .get(key)
       ?.map(({ id, isReady }) => ({ instanceId: id, isReady, kvCapacityTokens: KV_CAPACITY }));
     views.setInstances(key, specs ?? [], clock.nowMs());
-    for (const go of waiting.get(key)?.splice(0) ?? []) go();
+    dispatch.refresh(clock.nowMs());
   };
   const scaleTo = async (/** @type {string} */ key, /** @type {number} */ count) => {
     const pool = instances.get(key) ?? [];
@@ -115,47 +124,23 @@ export async function startLiveHost({ folder, clock }) {
   };
   for (const { key } of pools) await scaleTo(key, 2);
 
-  /** Sends a request where the routers say. @param {RequestView} view @param {ReadonlySet<number> | undefined} allowed @returns {Promise<Outcome>} */
-  async function dispatch(view, allowed) {
-    const nowMs = clock.nowMs();
-    const region = regionRouter.route(view, views.regionsFor(view, nowMs, allowed), nowMs);
-    const key = region === -1 ? undefined : views.poolFor(view, region);
-    if (key === undefined) return { status: 'rejected' };
-    const pool = views.instancesOf(key, nowMs);
-    const choice = instanceRouter.route(view, pool, nowMs);
-    const target = choice === -1 ? undefined : instances.get(key)?.find(({ id }) => id === pool.instanceId(choice));
-    if (target === undefined) {
-      await new Promise((go) => waiting.get(key)?.push(() => go(undefined)));
-      return dispatch(view, allowed);
-    }
-    const lease = views.begin(target.id, view.promptTokens, nowMs);
-    target.running++;
+  /** Sends a request to its instance and says what became of it.
+   * @param {Asked} asked @param {string} key @param {string} instanceId */
+  async function send(asked, key, instanceId) {
+    const target = instances.get(key)?.find(({ id }) => id === instanceId);
+    /** @type {Outcome} */
+    let outcome = { status: 'failed' };
+    if (target !== undefined) target.running++;
     try {
-      const answer = await fetch(target.url, { headers: { 'x-prompt-tokens': String(view.promptTokens) } });
-      return { status: 'completed', servedBy: await answer.text() };
+      const headers = { 'x-prompt-tokens': String(asked.view.promptTokens) };
+      outcome = { status: 'completed', servedBy: await (await fetch(target?.url ?? '', { headers })).text() };
     } catch {
-      return { status: 'failed' };
-    } finally {
-      target.running--;
-      views.end(lease, clock.nowMs());
-      await sweep(key);
-      releaseHeld();
+      // A gateway would try another instance: dispatch.retry().
     }
-  }
-
-  function releaseHeld() {
-    for (const { key, modelId: model } of pools) {
-      const mine = held.filter(({ view }) => view.modelId === model);
-      /** @type {HeldQueueView} */
-      const queue = {
-        count: mine.length,
-        earliestDeadlineAtMs: mine[0]?.view.deadlineAtMs ?? Infinity,
-        countDueBy: (atMs) => mine.filter(({ view }) => view.deadlineAtMs <= atMs).length,
-      };
-      const count = mine.length === 0 ? 0 : release.release(queue, views.loadOf(key, clock.nowMs()), clock.nowMs());
-      views.released(key, Math.min(count, mine.length));
-      for (const one of mine.slice(0, count)) (held.splice(held.indexOf(one), 1), one.go());
-    }
+    if (target !== undefined) target.running--;
+    dispatch.ended(asked, clock.nowMs());
+    asked.settle(outcome);
+    await sweep(key);
   }
 
   /** @type {TelemetrySource} */
@@ -181,7 +166,7 @@ export async function startLiveHost({ folder, clock }) {
           provisioningInstances: 0,
           drainingInstances: pool.length - ready,
           kvCacheUtilization,
-          queuedRequests: waiting.get(key)?.length,
+          queuedRequests: dispatch.waitingCount(key),
           queuedTokens,
           runningRequests: pool.reduce((sum, { running }) => sum + running, 0),
           demandTokensPerS: undefined,
@@ -245,7 +230,8 @@ export async function startLiveHost({ folder, clock }) {
         const reading = { kvCacheUtilization: said.kv, queuedRequests: undefined, outstandingTokens: said.outstanding };
         views.read(id, reading, readAtMs);
       }
-      releaseHeld();
+      dispatch.refresh(clock.nowMs());
+      dispatch.tick(clock.nowMs());
       await clock.sleepUntilMs(clock.nowMs() + READ_EVERY_MS, end.signal).catch(() => undefined);
     }
   })();
@@ -257,17 +243,10 @@ export async function startLiveHost({ folder, clock }) {
     actuator,
     state,
     /** @param {RequestView} view @param {ReadonlySet<number>} [allowed] regions that it may go to @returns {Promise<Outcome>} */
-    async submit(view, allowed) {
-      if (view.tier === 'non-interactive') {
-        await new Promise(
-          (go) => (
-            held.push({ view, go: () => go(undefined) }),
-            held.sort((a, b) => a.view.deadlineAtMs - b.view.deadlineAtMs)
-          ),
-        );
-      }
-      return dispatch(view, allowed);
-    },
+    submit: (view, allowed) =>
+      new Promise((settle) => {
+        dispatch.arrive({ view, allowed, settle }, clock.nowMs());
+      }),
     async close() {
       end.abort();
       await Promise.all([running, reading]);

@@ -56,7 +56,8 @@ export interface ResidencyQueue {
   /** Residency set, −1 for none. */
   readonly list: number;
   readonly queue: HeldQueue;
-  readonly allows: (region: number) => boolean;
+  /** By region: 1 where they may run; `undefined` where they may run in all. */
+  readonly allowed: Uint8Array | undefined;
 }
 
 /**
@@ -80,15 +81,15 @@ export class HeldRequests {
     this.#byRegion = Array.from({ length: models }, () => Array.from({ length: regions }, () => undefined));
   }
 
-  /** Takes a request out of the table. */
-  hold(requests: RequestTable, slot: number, allows: (region: number) => boolean): void {
+  /** Takes a request out of the table; `allowed` are the regions of its residency set. */
+  hold(requests: RequestTable, slot: number, allowed: Uint8Array | undefined): void {
     const { doubles, ints } = requests;
     const model = ints[slot + MODEL];
     const list = ints[slot + REGION_LIST];
     const queues = this.#queues[model];
     let held = queues.get(list);
     if (held === undefined) {
-      held = { list, queue: new HeldQueue(), allows };
+      held = { list, queue: new HeldQueue(), allowed };
       queues.set(list, held);
       this.#byRegion[model].fill(undefined);
     }
@@ -117,7 +118,9 @@ export class HeldRequests {
   queues(model: number, region: number): readonly ResidencyQueue[] {
     let queues = this.#byRegion[model][region];
     if (queues === undefined) {
-      queues = [...this.#queues[model].values()].filter(({ allows }) => allows(region));
+      queues = [...this.#queues[model].values()].filter(
+        ({ allowed }) => allowed === undefined || allowed[region] === 1,
+      );
       this.#byRegion[model][region] = queues;
     }
     return queues;

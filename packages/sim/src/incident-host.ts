@@ -1,25 +1,6 @@
 import type { FleetSnapshot } from '@sageserve/core';
-import type { Fleet } from './fleet.js';
-import type { FleetTelemetry } from './fleet-telemetry.js';
+import type { SimDispatchHost } from './dispatch-host.js';
 import type { IncidentStep } from './incidents.js';
-import type { InstanceEngine } from './instance-engine.js';
-import type { RequestTable } from './request-table.js';
-import type { SlotHeap } from './slot-heap.js';
-import type { Topology } from './topology.js';
-
-/** What incidents happen to. */
-export interface IncidentStage {
-  readonly steps: readonly IncidentStep[];
-  readonly topology: Topology;
-  readonly engine: InstanceEngine;
-  readonly fleet: Fleet;
-  readonly telemetry: FleetTelemetry;
-  readonly requests: RequestTable;
-  /** Requests that no instance takes yet, by pool. */
-  readonly poolQueues: readonly SlotHeap[];
-  /** Sends requests that lost their place to another, in the order given. */
-  readonly reroute: (slots: readonly number[], nowMs: number) => void;
-}
 
 /**
  * Lets incidents happen at their times: regions and telemetry go and come back, hosts are evicted
@@ -28,7 +9,8 @@ export interface IncidentStage {
 export class IncidentHost {
   /** When something happens next, `Infinity` for never. */
   nextAtMs: number;
-  readonly #stage: IncidentStage;
+  readonly #steps: readonly IncidentStep[];
+  readonly #stage: SimDispatchHost;
   #next = 0;
   /** Instances on notice and when their hosts go, in order of time. */
   readonly #notices: { readonly instance: number; readonly atMs: number }[] = [];
@@ -36,9 +18,10 @@ export class IncidentHost {
   #telemetryOutages = 0;
   #lastSeen: FleetSnapshot | undefined;
 
-  constructor(stage: IncidentStage) {
+  constructor(steps: readonly IncidentStep[], stage: SimDispatchHost) {
+    this.#steps = steps;
     this.#stage = stage;
-    this.nextAtMs = stage.steps[0]?.atMs ?? Infinity;
+    this.nextAtMs = steps[0]?.atMs ?? Infinity;
   }
 
   /** What was seen last, while telemetry is down. */
@@ -49,18 +32,18 @@ export class IncidentHost {
   /** Carries out what is due. At equal times hosts that are on notice go first. */
   happen(nowMs: number): void {
     if (this.#notices[0]?.atMs === nowMs) this.#evict(nowMs);
-    else this.#carryOut(this.#stage.steps[this.#next++], nowMs);
-    this.nextAtMs = Math.min(this.#stage.steps[this.#next]?.atMs ?? Infinity, this.#notices[0]?.atMs ?? Infinity);
+    else this.#carryOut(this.#steps[this.#next++], nowMs);
+    this.nextAtMs = Math.min(this.#steps[this.#next]?.atMs ?? Infinity, this.#notices[0]?.atMs ?? Infinity);
   }
 
   #evict(nowMs: number): void {
-    const { fleet, reroute } = this.#stage;
+    const { fleet, dispatcher } = this.#stage;
     const { instance } = this.#notices.shift()!;
-    if (fleet.awaitsEviction(instance)) reroute(fleet.lose(instance, nowMs), nowMs);
+    if (fleet.awaitsEviction(instance)) dispatcher.lost(fleet.lose(instance, nowMs), nowMs);
   }
 
   #carryOut(step: IncidentStep, nowMs: number): void {
-    const { topology, engine, fleet, telemetry, requests, poolQueues, reroute } = this.#stage;
+    const { topology, engine, fleet, telemetry, requests, poolQueues, dispatcher } = this.#stage;
     switch (step.kind) {
       case 'region-down': {
         const homeless = fleet.loseRegion(step.region, nowMs);
@@ -69,7 +52,7 @@ export class IncidentHost {
           const queue = poolQueues[pool];
           while (queue.size > 0) homeless.push(queue.pop());
         }
-        reroute(
+        dispatcher.lost(
           homeless.sort((a, b) => requests.sequence[a] - requests.sequence[b]),
           nowMs,
         );
@@ -92,7 +75,7 @@ export class IncidentHost {
             if (fleet.awaitsEviction(instance)) this.#notices.push({ instance, atMs: step.endsAtMs });
           this.#notices.sort((a, b) => a.atMs - b.atMs);
           for (const instance of victims)
-            if (fleet.awaitsEviction(instance)) reroute(engine.takeWaiting(instance), nowMs);
+            if (fleet.awaitsEviction(instance)) dispatcher.lost(engine.takeWaiting(instance), nowMs);
         }
         break;
     }

@@ -75,10 +75,12 @@ export class LaggedInstanceView extends SimInstanceView {
 /** The load of a pool as it was read, with what was sent since. */
 export class LaggedLoadView extends SimLoadView {
   readonly #lag: LaggedTelemetry;
+  readonly #pool: number;
 
   constructor(lag: LaggedTelemetry, ...given: ConstructorOf<typeof SimLoadView>) {
     super(...given);
     this.#lag = lag;
+    this.#pool = given[0];
   }
 
   override get kvCacheUtilization(): number | undefined {
@@ -98,7 +100,7 @@ export class LaggedLoadView extends SimLoadView {
   }
 
   #load(): ReturnType<LaggedTelemetry['views']['loadOf']> {
-    this.#lag.tell(this.pool, this.nowMs);
+    this.#lag.tell(this.#pool, this.nowMs);
     return this.#lag.views.loadOf(this.key, this.nowMs);
   }
 }

@@ -188,52 +188,42 @@ export class SimHeldView implements HeldQueueView {
   }
 }
 
+/** The load of one pool. */
 export class SimLoadView implements EndpointLoadView {
-  pool = 0;
   nowMs = 0;
-  readonly #names: readonly string[];
-  /** By pool. */
-  readonly #models: readonly ModelId[];
-  readonly #regions: readonly RegionId[];
+  readonly key: string;
+  readonly modelId: ModelId;
+  readonly regionId: RegionId;
+  readonly #pool: number;
   readonly #engine: InstanceEngine;
   readonly #fleet: Fleet;
 
   constructor(
+    pool: number,
     { models, regions }: Pick<ResolvedConfig, 'models' | 'regions'>,
     topology: Topology,
     engine: InstanceEngine,
     fleet: Fleet,
   ) {
-    this.#names = topology.names;
-    this.#models = Array.from(topology.modelOfPool, (model) => models[model]);
-    this.#regions = Array.from(topology.regionOfPool, (region) => regions[region]);
+    this.#pool = pool;
+    this.key = topology.names[pool];
+    this.modelId = models[topology.modelOfPool[pool]];
+    this.regionId = regions[topology.regionOfPool[pool]];
     this.#engine = engine;
     this.#fleet = fleet;
   }
 
-  get key(): string {
-    return this.#names[this.pool];
-  }
-
-  get modelId(): ModelId {
-    return this.#models[this.pool];
-  }
-
-  get regionId(): RegionId {
-    return this.#regions[this.pool];
-  }
-
   get readyInstances(): number {
-    return this.#fleet.members[this.pool].length;
+    return this.#fleet.members[this.#pool].length;
   }
 
   get kvCacheUtilization(): number | undefined {
-    const capacity = this.#fleet.poolKvCapacity[this.pool];
-    return capacity > 0 ? this.#engine.poolKvTokens(this.pool, this.nowMs) / capacity : undefined;
+    const capacity = this.#fleet.poolKvCapacity[this.#pool];
+    return capacity > 0 ? this.#engine.poolKvTokens(this.#pool, this.nowMs) / capacity : undefined;
   }
 
   get queuedTokens(): number | undefined {
-    return this.#engine.poolQueuedTokens[this.pool];
+    return this.#engine.poolQueuedTokens[this.#pool];
   }
 
   /** What is seen is what is: all that was released shows in it. */

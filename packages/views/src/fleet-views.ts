@@ -59,19 +59,32 @@ export interface FleetViews {
   readonly inFlight: number;
   /**
    * The regions as one request sees them: borrowed until the next call. `allowed` are those it may
-   * go to, all unless given.
+   * go to, all unless given; `from` is where it is sent from, its origin unless given.
    */
-  regionsFor(request: RequestView, nowMs: number, allowed?: ReadonlySet<RegionIndex>): RegionPoolView;
+  regionsFor(
+    request: RequestView,
+    nowMs: number,
+    allowed?: ReadonlySet<RegionIndex>,
+    from?: RegionIndex,
+  ): RegionPoolView;
+  /** The regions in the order of their indices. */
+  readonly regions: readonly RegionId[];
+  /** The keys of the pools that are set. */
+  readonly poolKeys: readonly string[];
+  /** A pool as it was set; `undefined` for one that is not. */
+  pool(poolKey: string): PoolSpec | undefined;
   /** The pool that serves a request in a region; `undefined` where none does. */
   poolFor(request: Pick<RequestView, 'modelId' | 'tier'>, region: RegionIndex): string | undefined;
+  /** A second pool there that serves it too, and takes what the first passes on. */
+  otherPoolFor(request: Pick<RequestView, 'modelId' | 'tier'>, region: RegionIndex): string | undefined;
   /**
    * The instances of a pool: borrowed until the next call. Throws `ConfigError` for a pool that is
    * not set.
    */
   instancesOf(poolKey: string, nowMs: number): InstancePoolView;
   /**
-   * The load of a pool: borrowed until the next call. Throws `ConfigError` for a pool that is not
-   * set.
+   * The load of a pool: borrowed, and beside those of other pools, until the next call for another
+   * time. Throws `ConfigError` for a pool that is not set.
    */
   loadOf(poolKey: string, nowMs: number): EndpointLoadView;
   /** Held requests were released to a pool. */
@@ -130,32 +143,34 @@ export function createFleetViews(options: FleetViewsOptions): FleetViews {
     outstandingTokens: (i) => instances.outstandingTokens(members[i]!, nowMs),
     ageMs: (i) => instances.ageMs(members[i]!, nowMs),
   };
-  const loadView: EndpointLoadView = {
+  /** By pool: those of two may be looked at side by side. */
+  const loadViews: EndpointLoadView[] = [];
+  const loadViewOf = (p: number): EndpointLoadView => ({
     get key() {
-      return pools.keys[pool]!;
+      return pools.keys[p]!;
     },
     get modelId() {
-      return pools.specs[pool]!.modelId;
+      return pools.specs[p]!.modelId;
     },
     get regionId() {
-      return pools.specs[pool]!.regionId;
+      return pools.specs[p]!.regionId;
     },
     get readyInstances() {
-      return pools.readyInstances(pool);
+      return pools.readyInstances(p);
     },
     get kvCacheUtilization() {
-      return pools.isKnown(pool, nowMs) ? pools.kvCacheUtilization(pool, nowMs) : undefined;
+      return pools.isKnown(p, nowMs) ? pools.kvCacheUtilization(p, nowMs) : undefined;
     },
     get queuedTokens() {
-      return pools.outstandingTokens(pool, nowMs);
+      return pools.outstandingTokens(p, nowMs);
     },
     get ageMs() {
-      return pools.ageMs(pool, nowMs);
+      return pools.ageMs(p, nowMs);
     },
     get releasedSinceReading() {
-      return pools.released[pool]!;
+      return pools.released[p]!;
     },
-  };
+  });
   const poolOf = (key: string): number => {
     const found = pools.indexOf(key);
     if (found !== undefined) return found;
@@ -183,16 +198,28 @@ export function createFleetViews(options: FleetViewsOptions): FleetViews {
     get inFlight() {
       return instances.ledger.open;
     },
-    regionsFor(request, atMs, allowed) {
+    regions,
+    get poolKeys() {
+      return pools.keys;
+    },
+    pool(key) {
+      const found = pools.indexOf(key);
+      return found === undefined ? undefined : pools.specs[found];
+    },
+    regionsFor(request, atMs, allowed, from = request.originRegion) {
       nowMs = atMs;
       row = pools.rowOf(request.modelId, request.tier);
       may = allowed;
-      const order = byDistance[request.originRegion]!;
+      const order = byDistance[from]!;
       preference = allowed === undefined ? order : order.filter((r) => allowed.has(r));
       return regionView;
     },
     poolFor({ modelId, tier }, region) {
       const found = pools.rowOf(modelId, tier)[region]!;
+      return found >= 0 ? pools.keys[found] : undefined;
+    },
+    otherPoolFor({ modelId, tier }, region) {
+      const found = pools.otherRowOf(modelId, tier)[region]!;
       return found >= 0 ? pools.keys[found] : undefined;
     },
     instancesOf(key, atMs) {
@@ -202,8 +229,8 @@ export function createFleetViews(options: FleetViewsOptions): FleetViews {
     },
     loadOf(key, atMs) {
       nowMs = atMs;
-      pool = poolOf(key);
-      return loadView;
+      const p = poolOf(key);
+      return (loadViews[p] ??= loadViewOf(p));
     },
     released(key, count) {
       pools.released[poolOf(key)]! += count;

@@ -15,6 +15,8 @@ export class PoolTable {
   #byKey = new Map<string, number>();
   /** By model and tier: the pool in each region, −1 for none. */
   #rows = new Map<string, number[]>();
+  /** The same for a second pool that serves it too. */
+  #otherRows = new Map<string, number[]>();
   readonly #none: readonly number[];
   /** Pool of each instance. */
   readonly #poolOf: number[] = [];
@@ -53,14 +55,19 @@ export class PoolTable {
     this.released = this.keys.map((key) => released[kept(key) ?? -1] ?? 0);
     this.#unread = this.keys.map(() => new Set());
     this.#rows = new Map();
+    this.#otherRows = new Map();
     for (const [p, { modelId, regionId, tiers }] of specs.entries()) {
       for (const i of this.members[p]!) this.#poolOf[i] = p;
       for (const tier of tiers) {
         const key = `${tier}/${modelId}`;
-        let row = this.#rows.get(key);
-        if (row === undefined) this.#rows.set(key, (row = [...this.#none]));
         const r = this.#regions.indexOf(regionId);
-        if (row[r] === -1) row[r] = p;
+        for (const rows of [this.#rows, this.#otherRows]) {
+          let row = rows.get(key);
+          if (row === undefined) rows.set(key, (row = [...this.#none]));
+          if (row[r] !== -1) continue;
+          row[r] = p;
+          break;
+        }
       }
     }
   }
@@ -100,6 +107,10 @@ export class PoolTable {
 
   rowOf(modelId: ModelId, tier: WorkloadTier): readonly number[] {
     return this.#rows.get(`${tier}/${modelId}`) ?? this.#none;
+  }
+
+  otherRowOf(modelId: ModelId, tier: WorkloadTier): readonly number[] {
+    return this.#otherRows.get(`${tier}/${modelId}`) ?? this.#none;
   }
 
   readyInstances(pool: number): number {

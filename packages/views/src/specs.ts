@@ -7,8 +7,8 @@ export interface PoolSpec {
   readonly modelId: ModelId;
   readonly regionId: RegionId;
   /**
-   * What it serves; of two pools that serve one tier of a model in a region, the first that was
-   * set.
+   * What it serves. Of two pools that serve one tier of a model in a region, requests go to the
+   * first that was set, which may pass them on to the second.
    */
   readonly tiers: readonly WorkloadTier[];
 }
