@@ -1,5 +1,20 @@
 export { type AcquisitionIndex, type AcquisitionPolicy, type AcquisitionView } from './acquisition.js';
 export { oddArithmetic } from './arithmetic.js';
+export {
+  type BatchBacklog,
+  type BatchClaim,
+  type BatchCounts,
+  type BatchItem,
+  type BatchListing,
+  type BatchStore,
+  heldQueueOf,
+  type ItemLease,
+  type ItemOutcome,
+  type ItemResult,
+  type LeasedItem,
+  type NewBatch,
+  type StoredBatch,
+} from './batch-store.js';
 export { boundedPriority, type PriorityScale } from './bounded-priority.js';
 export { type Clock } from './clock.js';
 export {

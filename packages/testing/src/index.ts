@@ -1,4 +1,5 @@
 export { acquisitionPolicyConformance, victimPolicyConformance } from './acts-suites.js';
+export { batchStoreConformance } from './batch-suite.js';
 export { type ConformanceCase, ConformanceError } from './conformance-case.js';
 export {
   actuatorConformance,

@@ -1,0 +1,1 @@
+export { createMemoryBatchStore } from './batch/memory-batch.js';
