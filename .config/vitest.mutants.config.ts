@@ -8,7 +8,8 @@ const tests = [
   'routing/src/**',
   'sim/src/fleet',
   'fleet/src/fleet-problem',
-  'metrics/src/mean-mix',
+  'core/src/mean-mix',
+  'views/src/**',
 ];
 
 export default {

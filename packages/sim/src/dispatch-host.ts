@@ -189,7 +189,7 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
   /** The request that has been longest on its way is there. */
   land(nowMs: number): void {
     const slot = this.transit.pop();
-    this.dispatcher.reach(slot, this.poolIn(slot, this.requests.ints[slot + SERVED]), nowMs);
+    this.#reach(slot, this.requests.ints[slot + SERVED], nowMs);
   }
 
   request(slot: number): RequestView {
@@ -234,11 +234,6 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
       view.residency = allowed;
     }
     return view;
-  }
-
-  poolIn(slot: number, region: number): number {
-    const { ints } = this.requests;
-    return this.#poolOf(ints[slot + MODEL], ints[slot + TIER], region);
   }
 
   otherPool(slot: number, home: number): number | undefined {
@@ -329,7 +324,7 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
     if (region !== origin) this.account.servedAway++;
     const delayMs = this.#delayMs[origin * this.#regionCount + region];
     if (delayMs > 0) this.transit.push(nowMs + delayMs, doubles[slot + SEQUENCE], slot);
-    else this.dispatcher.reach(slot, this.poolIn(slot, region), nowMs);
+    else this.#reach(slot, region, nowMs);
   }
 
   reached(slot: number, pool: number): void {
@@ -390,6 +385,11 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
       throw new InvariantError(`${live} requests are live, ${inInstances} in instances and ${waiting} waiting`);
     if (sequence !== ended + live)
       throw new InvariantError(`${sequence} requests arrived, ${ended} ended and ${live} are live`);
+  }
+
+  #reach(slot: number, region: number, nowMs: number): void {
+    const { ints } = this.requests;
+    this.dispatcher.reach(slot, this.#poolOf(ints[slot + MODEL], ints[slot + TIER], region), nowMs);
   }
 
   #poolOf(model: number, tier: number, region: number): number {

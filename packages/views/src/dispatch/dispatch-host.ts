@@ -47,8 +47,6 @@ export interface DispatchHost<R, P> {
    * released to `from`, with the region of that pool first.
    */
   regions(request: R, from: P | undefined, nowMs: number): RegionPoolView;
-  /** The pool of a request in a region that hosts it. */
-  poolIn(request: R, region: RegionIndex): P;
   /** A second pool in the region of `home` that serves the request too. */
   otherPool(request: R, home: P): P | undefined;
   /** Whether what reaches a pool can stay there: not where its region has gone meanwhile. */

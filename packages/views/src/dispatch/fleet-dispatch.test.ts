@@ -73,6 +73,9 @@ function fleet(pools = REGIONS.flatMap((region) => MODELS.map((model) => poolOf(
       0,
     );
   for (const { key } of pools) setInstances(key, ['0']);
+  /** Requests that the routers were asked about, and pools that the release policy was. */
+  const routed: number[] = [];
+  const askedFor: string[] = [];
   const broken = { region: false, instance: false, release: false, overflow: false };
   const running = new Map<Asked, string>();
   const rejected: [Asked, string][] = [];
@@ -80,9 +83,21 @@ function fleet(pools = REGIONS.flatMap((region) => MODELS.map((model) => poolOf(
   const dispatch = createFleetDispatch<Asked>({
     views,
     policies: {
-      regionRouter: { name: 'r', route: (...given) => (broken.region ? NaN : nearest.route(...given)) },
+      regionRouter: {
+        name: 'r',
+        route(...given) {
+          routed.push(given[0].requestId);
+          return broken.region ? NaN : nearest.route(...given);
+        },
+      },
       instanceRouter: { name: 'i', route: (...given) => (broken.instance ? NaN : roomy.route(...given)) },
-      release: { name: 'h', release: (...given) => (broken.release ? NaN : gentle.release(...given)) },
+      release: {
+        name: 'h',
+        release: (...given) => {
+          askedFor.push(given[1].key);
+          return broken.release ? NaN : gentle.release(...given);
+        },
+      },
       overflow: {
         name: 'o',
         overflows: (_request, home, other) =>
@@ -109,7 +124,7 @@ function fleet(pools = REGIONS.flatMap((region) => MODELS.map((model) => poolOf(
     running.delete(request);
     return dispatch.ended(request, nowMs);
   };
-  return { views, dispatch, setInstances, broken, running, rejected, started, ask, end };
+  return { views, dispatch, setInstances, askedFor, routed, broken, running, rejected, started, ask, end };
 }
 const mayWait = (deadlineAtMs: number, fields: Partial<RequestView> = {}) => ({
   tier: 'non-interactive' as const,
@@ -179,7 +194,10 @@ describe('the steps over views of a fleet', () => {
   });
 
   it('pass a request on to the second pool of its region where the policy says so', () => {
-    const { ask, started, dispatch } = fleet([poolOf(REGIONS[0]!, 'large', INTERACTIVE), poolOf(REGIONS[0]!, 'large')]);
+    const { ask, started, dispatch, askedFor } = fleet([
+      poolOf(REGIONS[0]!, 'large', INTERACTIVE),
+      poolOf(REGIONS[0]!, 'large'),
+    ]);
     for (let i = 0; i < 5; i++) ask();
     expect(started).toEqual(['0 eastus/large/fast#0', '1 eastus/large/fast#0', '2 eastus/large#0', '3 eastus/large#0']);
     expect(dispatch.waitingCount('eastus/large/fast')).toBe(1);
@@ -187,6 +205,31 @@ describe('the steps over views of a fleet', () => {
     expect(dispatch.heldCount(MODELS[0]!)).toBe(1);
     dispatch.tick(9_000);
     expect(dispatch.waitingCount('eastus/large')).toBe(1);
+    // The pool that serves interactive requests only is not asked about others.
+    expect(new Set(askedFor)).toEqual(new Set(['eastus/large']));
+  });
+
+  it('send what is let go to the region that has room first, and count it there', () => {
+    const { ask, end, dispatch, started, views } = fleet();
+    const busy = [ask(), ask(), ask({ originRegion: 1 }), ask({ originRegion: 1 })];
+    ask(mayWait(9_000, { originRegion: 1 }));
+    expect(dispatch.heldCount(MODELS[0]!)).toBe(1);
+    end(busy[0]!);
+    expect(started.at(-1)).toBe('4 eastus/large#0');
+    const released = (key: string) => views.loadOf(key, 1).releasedSinceReading;
+    expect([released('eastus/large'), released('westus/large')]).toEqual([1, 0]);
+    dispatch.tick(1);
+    expect(released('eastus/large')).toBe(1);
+  });
+
+  it('know nothing of a request that is not here', () => {
+    const { dispatch } = fleet();
+    const request = { view: fakeRequest() };
+    expect([dispatch.ended(request, 0), dispatch.retry(request, 0), dispatch.leave(request, 0)]).toEqual([
+      false,
+      false,
+      false,
+    ]);
   });
 
   it('let a client leave from wherever its request is', () => {
@@ -219,17 +262,22 @@ describe('the steps over views of a fleet', () => {
   });
 
   it('look again at who waits once there are instances', () => {
-    const { ask, dispatch, started, setInstances } = fleet();
+    const { ask, dispatch, end, started, setInstances, routed, views } = fleet();
     setInstances('eastus/large', []);
     ask();
-    expect([started, dispatch.waitingCount('eastus/large')]).toEqual([[], 1]);
+    const other = ask({ originRegion: 1 });
+    expect([started, dispatch.waitingCount('eastus/large')]).toEqual([['1 westus/large#0'], 1]);
     setInstances('eastus/large', ['1']);
     dispatch.refresh(1);
-    expect(started).toEqual(['0 eastus/large#1']);
+    expect(started.slice(1)).toEqual(['0 eastus/large#1']);
+    expect(routed).toEqual([0, 1]);
+    // One whose pool has gone meanwhile ends all the same.
+    views.setPools([poolOf(REGIONS[0]!, 'large')], 2);
+    expect(end(other)).toBe(true);
   });
 
   it('name the policy that breaks its contract, and lose nobody else’s request by it', () => {
-    const { ask, dispatch, broken, started } = fleet();
+    const { ask, dispatch, broken, started, views } = fleet();
     const two = [ask(), ask()];
     ask();
     for (const at of [5_000, 6_000]) ask(mayWait(at), [0]);
@@ -248,6 +296,16 @@ describe('the steps over views of a fleet', () => {
     dispatch.refresh(5_000);
     dispatch.tick(5_000);
     expect(started.length).toBe(3);
+    const before = dispatch.waitingCount('eastus/large');
+    expect(before).toBeGreaterThan(0);
+    // What waited for a pool that is gone waits on where it can't be routed.
+    broken.region = true;
+    views.setPools([poolOf(REGIONS[1]!, 'large')], 5_000);
+    expect(() => dispatch.refresh(5_000)).toThrow('region router "r" answered with NaN');
+    expect(dispatch.waitingCount('eastus/large')).toBe(before);
+    broken.region = false;
+    dispatch.refresh(5_000);
+    expect(dispatch.waitingCount('eastus/large')).toBe(0);
     const { ask: askTwo, broken: alsoBroken } = fleet([
       poolOf(REGIONS[0]!, 'large', INTERACTIVE),
       poolOf(REGIONS[0]!, 'large'),

@@ -96,7 +96,6 @@ export function createFleetDispatch<R extends FleetRequest>(options: FleetDispat
   const takeWaiting = (key: string, request: R): void => {
     const queue = waiting.get(key)!;
     queue.splice(queue.indexOf(request), 1);
-    if (queue.length === 0) waiting.delete(key);
   };
 
   const host: DispatchHost<R, string> = {
@@ -110,9 +109,9 @@ export function createFleetDispatch<R extends FleetRequest>(options: FleetDispat
     tokensNeeded: ({ view }) => view.promptTokens,
     regions: ({ view, allowed }, from, nowMs) =>
       views.regionsFor(view, nowMs, allowed, from === undefined ? undefined : regionOf(from)),
-    poolIn: ({ view }, region) => views.poolFor(view, region)!,
     otherPool: ({ view }, home) => views.otherPoolFor(view, regionOf(home)),
-    isOpen: (key) => views.pool(key) !== undefined,
+    // What is sent is there at once, and a pool that is gone is none of the views'.
+    isOpen: () => true,
     instances: (key, nowMs) => (lent = views.instancesOf(key, nowMs)),
     load: (key, nowMs) => views.loadOf(key, nowMs),
     holders(request) {
@@ -127,14 +126,10 @@ export function createFleetDispatch<R extends FleetRequest>(options: FleetDispat
     },
     heldCount(key) {
       const count = held.get(views.pool(key)!.modelId)?.count ?? 0;
-      return count > 0 && holds(key) ? count : 0;
+      return holds(key) ? count : 0;
     },
     held: (key) => heldOf(views.pool(key)!.modelId).seenFrom(regionOf(key)),
-    takeHeld(key) {
-      const request = heldOf(views.pool(key)!.modelId).take(regionOf(key));
-      if (request !== undefined) places.delete(request);
-      return request;
-    },
+    takeHeld: (key) => heldOf(views.pool(key)!.modelId).take(regionOf(key)),
     firstWaiting: (key) => waiting.get(key)?.[0],
     wait(request, key) {
       places.set(request, { at: 'pool', poolKey: key });
@@ -223,6 +218,7 @@ export function createFleetDispatch<R extends FleetRequest>(options: FleetDispat
             throw error;
           }
         }
+        waiting.delete(key);
       }
     },
     tick(nowMs) {

@@ -66,7 +66,7 @@ export class HeldList<R extends Holdable> {
 }
 
 function keyOf(allowed: ReadonlySet<RegionIndex> | undefined): string {
-  return allowed === undefined ? '' : [...allowed].sort((a, b) => a - b).join();
+  return allowed === undefined ? 'all' : [...allowed].sort((a, b) => a - b).join();
 }
 
 /** How many have a deadline at or before `atMs`: also where one with that deadline joins. */
