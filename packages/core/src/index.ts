@@ -43,6 +43,7 @@ export {
   type DemandSnapshot,
   type EndpointSnapshot,
   type FleetSnapshot,
+  indexOfEndpoint,
   isCounted,
   withoutFigures,
   type ProvisioningDelay,
