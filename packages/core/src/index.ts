@@ -70,6 +70,7 @@ export {
 export { IndexedMinHeap } from './indexed-heap.js';
 export { type Lease, type LeaseKeeper } from './lease.js';
 export { meanMix } from './mean-mix.js';
+export { orAborted } from './or-aborted.js';
 export { type Deployment, type DeploymentPerformance, type PerformanceModel, type TokenMix } from './performance.js';
 export {
   type BindingConstraint,
