@@ -129,4 +129,5 @@ export {
 } from './tiers.js';
 export { type VictimPolicy, type VictimState, type VictimView } from './victim.js';
 export { Pacer } from './wall-clock.js';
+export { withDeadline } from './with-deadline.js';
 export { type Awaitable, isThenable, MS_PER_DAY, MS_PER_HOUR, MS_PER_MIN, MS_PER_S, MS_PER_WEEK } from './units.js';
