@@ -104,8 +104,8 @@ describe('a policy that is content', () => {
       const second = policy.decide(fleet, undefined, 1_000);
       expect(second.every((decision, i) => decision === first[i])).toBe(true);
       const [one, ...rest] = fleet.endpoints;
-      const third = policy.decide(fakeFleet([{ ...one, provisioningInstances: 1 }, ...rest]), undefined, 2_000);
-      expect([third[0].targetInstances, third[1] === first[1]]).toEqual([one.readyInstances! + 1, true]);
+      const third = policy.decide(fakeFleet([{ ...one!, provisioningInstances: 1 }, ...rest]), undefined, 2_000);
+      expect([third[0]!.targetInstances, third[1] === first[1]]).toEqual([one!.readyInstances! + 1, true]);
     },
   );
 });
