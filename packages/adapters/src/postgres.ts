@@ -1,4 +1,4 @@
-import { ConfigError, messageOf, MissingDependencyError, SageServeError } from '@sageserve/core';
+import { ConfigError, messageOf, MissingDependencyError, orAborted, SageServeError } from '@sageserve/core';
 import type { Pool } from 'pg';
 
 /** As much of a connection pool of `pg` as is used here. */
@@ -34,13 +34,17 @@ export class Database {
 
   /**
    * Rejects with `SageServeError` (ERR_STATE), which has no address in it, where it does not
-   * answer.
+   * answer, or not before the signal aborts.
    */
-  async ask<T>(text: string, values: unknown[]): Promise<readonly T[]> {
+  async ask<T>(text: string, values: unknown[], signal?: AbortSignal): Promise<readonly T[]> {
+    const opening = (this.#ready ??= this.#open());
+    let database: Queryable | undefined;
     try {
-      const database = await (this.#ready ??= this.#open());
-      return (await database.query(text, values)).rows as readonly T[];
+      database = await orAborted(opening, signal);
+      return (await orAborted(database.query(text, values), signal)).rows as readonly T[];
     } catch (cause) {
+      // Tables that may never be made are not waited for again.
+      if (database === undefined && this.#ready === opening) this.#ready = undefined;
       if (cause instanceof SageServeError) throw cause;
       throw new SageServeError('ERR_STATE', `the database does not answer: ${messageOf(cause)}`);
     }

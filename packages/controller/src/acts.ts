@@ -4,14 +4,17 @@ import {
   type EndpointId,
   type EndpointSnapshot,
   type FleetSnapshot,
+  indexOfEndpoint,
   messageOf,
   MS_PER_MIN,
+  orAborted,
   type ScalingDecision,
 } from '@sageserve/core';
 import type { ApprovalQueue, Proposal } from './approvals.js';
 import { type DecisionEntry, decisionEntry, type SeenEndpoint } from './journal.js';
 import type { JournalWriter } from './journal-writer.js';
-import { orAborted } from './or-aborted.js';
+import { byId, heldBy, type Seen, seenOf } from './seen.js';
+import { Unanswered } from './unanswered.js';
 
 /**
  * `act` carries decisions out; `advise` only writes them down; `approve` carries out those that a
@@ -73,11 +76,17 @@ export class Acts {
   readonly #journal: JournalWriter;
   /** What was written down last of each endpoint. */
   readonly #lastTold = new Map<EndpointId, string>();
-  /** Endpoints of which an act was not answered in time: how many are under way. */
-  readonly #unanswered = new Map<EndpointId, number>();
+  readonly #unanswered: Unanswered;
   #degradations: string[] = [];
 
-  constructor(actuator: Actuator, mode: ControlMode, approvals: ApprovalQueue | undefined, journal: JournalWriter) {
+  constructor(
+    actuator: Actuator,
+    mode: ControlMode,
+    approvals: ApprovalQueue | undefined,
+    journal: JournalWriter,
+    actDeadlineMs: number,
+  ) {
+    this.#unanswered = new Unanswered(actDeadlineMs);
     this.#actuator = actuator;
     this.#mode = mode;
     this.#approvals = approvals;
@@ -101,18 +110,20 @@ export class Acts {
 
   /** Carries out what the policy decided, in the way of the loop's mode. */
   async carryOut(decisions: readonly ScalingDecision[], context: ActContext): Promise<readonly ActuationResult[]> {
-    this.#degradations = [];
-    if (decisions.length === 0 && this.#mode !== 'approve') return NO_RESULTS;
+    this.#begin(context);
     const { fleet } = context;
-    const seen = byId(fleet);
     // A repeated decision is no news: only what changes an endpoint's target is carried out and
     // written down.
+    let at = -1;
     const changes = decisions.filter(({ endpointId, targetInstances }) => {
-      const isChange = heldBy(seen.get(endpointId)) !== targetInstances;
+      at = indexOfEndpoint(fleet, endpointId, at + 1);
+      const isChange = heldBy(fleet.endpoints[at]) !== targetInstances;
       // What was told of it is over: the same again is news.
       if (!isChange) this.#lastTold.delete(endpointId);
       return isChange;
     });
+    if (changes.length === 0 && this.#mode !== 'approve') return NO_RESULTS;
+    const seen = byId(fleet);
     if (this.#mode === 'advise') {
       for (const decision of changes) this.#tellOnce({ decision }, seen, context, 'advised', undefined);
       return NO_RESULTS;
@@ -130,7 +141,7 @@ export class Acts {
    * Takes up what a loop before this one was about to do, or did without saying what came of it.
    */
   async resume({ atMs, due }: Acting, context: ActContext): Promise<readonly ActuationResult[]> {
-    this.#degradations = [];
+    this.#begin(context);
     const seen = byId(context.fleet);
     const open: Due[] = [];
     for (const one of due) {
@@ -156,12 +167,13 @@ export class Acts {
     return this.#act(open, seen, context);
   }
 
+  #begin({ fleet, nowMs }: ActContext): void {
+    const late = this.#unanswered.look(fleet, nowMs);
+    this.#degradations = late === undefined ? [] : [late];
+  }
+
   /** Proposes what the policy decided; returns what people have approved. */
-  #approved(
-    decisions: readonly ScalingDecision[],
-    seen: ReadonlyMap<EndpointId, EndpointSnapshot>,
-    context: ActContext,
-  ): Due[] {
+  #approved(decisions: readonly ScalingDecision[], seen: Seen, context: ActContext): Due[] {
     const approvals = this.#approvals!;
     const held = (id: EndpointId): number | undefined => heldBy(seen.get(id));
     for (const { proposal, outcome, detail } of approvals.propose(decisions, held, context.nowMs))
@@ -178,11 +190,7 @@ export class Acts {
     return due;
   }
 
-  async #act(
-    wanted: readonly Due[],
-    seen: ReadonlyMap<EndpointId, EndpointSnapshot>,
-    context: ActContext,
-  ): Promise<readonly ActuationResult[]> {
+  async #act(wanted: readonly Due[], seen: Seen, context: ActContext): Promise<readonly ActuationResult[]> {
     if (wanted.length === 0) return NO_RESULTS;
     const { nowMs, signal, fence, isLost } = context;
     if (isLost()) {
@@ -223,29 +231,27 @@ export class Acts {
       this.#degradations.push('journal or state took the whole time of a tick: what is due is done with the next');
       return NO_RESULTS;
     }
-    const results = await this.#apply(due, context);
+    const results = await this.#apply(due, seen, context);
     this.#conclude(due, results, before, seen, context);
     return results;
   }
 
   /** Whether a decision is carried out: where it is not, that is written down once. */
-  #unlessHeld(
-    one: Due,
-    seen: ReadonlyMap<EndpointId, EndpointSnapshot>,
-    context: ActContext,
-    why: string | undefined,
-  ): boolean {
+  #unlessHeld(one: Due, seen: Seen, context: ActContext, why: string | undefined): boolean {
     if (why !== undefined) this.#tellOnce(one, seen, context, 'held', why);
     return why === undefined;
   }
 
   /** Why a decision must wait, in words; `undefined` where it need not. */
-  #whyHeld(one: Due, seen: ReadonlyMap<EndpointId, EndpointSnapshot>, context: ActContext): string | undefined {
+  #whyHeld(one: Due, seen: Seen, context: ActContext): string | undefined {
     const { endpointId } = one.decision;
     const endpoint = seen.get(endpointId);
-    if (this.#unanswered.has(endpointId)) return 'an act before it was not answered yet';
-    if (endpoint === undefined) return undefined;
-    if (heldBy(endpoint) === undefined) return 'how many instances it has is not known';
+    // A person may have approved it when it could be seen.
+    if (endpoint === undefined) return 'it can’t be seen';
+    const held = heldBy(endpoint);
+    const why = this.#unanswered.whyHeld(one.decision, held, context.nowMs, context.fence);
+    if (why !== undefined) return why;
+    if (held === undefined) return 'how many instances it has is not known';
     if (!isScaleIn(one, seen)) return undefined;
     // What a person approved may have grown old meanwhile.
     if (one.proposal !== undefined && endpoint.kvCacheUtilization === undefined) return 'what it does is not known';
@@ -269,25 +275,20 @@ export class Acts {
     });
   }
 
-  async #apply(due: readonly Due[], context: ActContext): Promise<readonly ActuationResult[]> {
-    const { signal, fence, ended } = context;
+  async #apply(due: readonly Due[], seen: Seen, context: ActContext): Promise<readonly ActuationResult[]> {
+    const { nowMs, signal, fence, ended } = context;
     const decisions = due.map(({ decision }) => decision);
     let answered = false;
-    const finish = (): void => {
-      answered = true;
-      for (const { endpointId } of decisions) {
-        const left = (this.#unanswered.get(endpointId) ?? 0) - 1;
-        if (left > 0) this.#unanswered.set(endpointId, left);
-        else this.#unanswered.delete(endpointId);
-      }
-    };
     try {
       const acting = this.#actuator.apply(decisions, {
         ...(signal === undefined ? {} : { signal }),
         ...(fence === undefined ? {} : { fence }),
       });
-      for (const { endpointId } of decisions)
-        this.#unanswered.set(endpointId, (this.#unanswered.get(endpointId) ?? 0) + 1);
+      const settle = this.#unanswered.begin(decisions, seen, nowMs, fence);
+      const finish = (): void => {
+        answered = true;
+        settle();
+      };
       const settled = Promise.resolve(acting);
       settled.then(finish, finish);
       const results: unknown = await orAborted(settled, signal);
@@ -309,7 +310,7 @@ export class Acts {
     due: readonly Due[],
     results: readonly ActuationResult[],
     before: ReadonlyMap<EndpointId, SeenEndpoint>,
-    seen: ReadonlyMap<EndpointId, EndpointSnapshot>,
+    seen: Seen,
     context: ActContext,
   ): void {
     const byEndpoint = new Map(results.map((result) => [result.endpointId, result]));
@@ -355,7 +356,7 @@ export class Acts {
   /** Writes down what is not carried out, once for as long as it stays so. */
   #tellOnce(
     one: Due,
-    seen: ReadonlyMap<EndpointId, EndpointSnapshot>,
+    seen: Seen,
     context: ActContext,
     outcome: DecisionEntry['outcome'],
     detail: string | undefined,
@@ -369,7 +370,7 @@ export class Acts {
 
   #write(
     { decision, proposal }: Due,
-    seen: ReadonlyMap<EndpointId, EndpointSnapshot>,
+    seen: Seen,
     { nowMs, plannedOf }: ActContext,
     outcome: DecisionEntry['outcome'],
     reached: number | undefined,
@@ -381,29 +382,6 @@ export class Acts {
   }
 }
 
-function byId(fleet: FleetSnapshot): Map<EndpointId, EndpointSnapshot> {
-  const seen = new Map<EndpointId, EndpointSnapshot>();
-  for (const endpoint of fleet.endpoints) seen.set(endpoint.endpointId, endpoint);
-  return seen;
-}
-
-/** What an endpoint has or is getting; `undefined` where that is not known. */
-function heldBy(endpoint: EndpointSnapshot | undefined): number | undefined {
-  if (endpoint?.readyInstances === undefined || endpoint.provisioningInstances === undefined) return undefined;
-  return endpoint.readyInstances + endpoint.provisioningInstances;
-}
-
-function isScaleIn({ decision }: Due, seen: ReadonlyMap<EndpointId, EndpointSnapshot>): boolean {
+function isScaleIn({ decision }: Due, seen: Seen): boolean {
   return decision.targetInstances < (heldBy(seen.get(decision.endpointId)) ?? Infinity);
-}
-
-function seenOf(endpoint: EndpointSnapshot | undefined): SeenEndpoint {
-  return {
-    readyInstances: endpoint?.readyInstances,
-    provisioningInstances: endpoint?.provisioningInstances,
-    drainingInstances: endpoint?.drainingInstances,
-    kvCacheUtilization: endpoint?.kvCacheUtilization,
-    queuedTokens: endpoint?.queuedTokens,
-    demandTokensPerS: endpoint?.demandTokensPerS,
-  };
 }

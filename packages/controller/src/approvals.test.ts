@@ -1,6 +1,11 @@
 import type { EndpointId, StateStore } from '@sageserve/core';
+import { createReactiveScaling } from '@sageserve/scaling';
+import { createDryRunActuator } from './dry-run.js';
+import { fakeEndpoint, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
 import { createApprovalQueue } from './approvals.js';
+import { createControlLoop } from './control-loop.js';
+import type { JournalEntry } from './journal.js';
 
 const [A, B] = ['a', 'b'] as EndpointId[];
 const wants = (endpointId: EndpointId, targetInstances: number) => ({ endpointId, targetInstances, reason: 'x' });
@@ -145,6 +150,37 @@ describe('an approval queue', () => {
     expect(queue.pending.map(({ proposalId }) => proposalId).sort()).toEqual(['p1', 'p2']);
     expect(await queue.approve('p1')).toBe(true);
     expect(queue.approved).toMatchObject([{ proposalId: 'p1' }]);
+  });
+
+  it('withdraws what a built-in policy asked for under a load that is gone', async () => {
+    const approvals = createApprovalQueue();
+    const journal: JournalEntry[] = [];
+    let [nowMs, kvCacheUtilization]: [number, number | undefined] = [0, 0.9];
+    const loop = createControlLoop({
+      telemetry: {
+        snapshot: () => fakeFleet([fakeEndpoint({ readyInstances: 4, kvCacheUtilization })], nowMs),
+        demand: () => [],
+      },
+      actuator: createDryRunActuator(),
+      scalingPolicy: createReactiveScaling(),
+      mode: 'approve',
+      approvals,
+      journal: { append: (entry) => void journal.push(entry) },
+    });
+    const tick = async (atMs: number, load: number | undefined) => {
+      [nowMs, kvCacheUtilization] = [atMs, load];
+      await loop.tick(atMs);
+      return approvals.pending.map(({ decision }) => decision.targetInstances);
+    };
+    expect(await tick(0, 0.9)).toEqual([5]);
+    // What is not known takes nothing back.
+    expect(await tick(1_000, undefined)).toEqual([5]);
+    expect(await tick(2_000, 0.5)).toEqual([]);
+    for (let atMs = 3_000; atMs < 60_000; atMs += 1_000) await tick(atMs, 0.5);
+    expect(journal).toMatchObject([
+      { kind: 'decision', atMs: 0, targetInstances: 5, outcome: 'awaits-approval' },
+      { kind: 'decision', atMs: 2_000, targetInstances: 5, outcome: 'withdrawn', detail: 'what is held is wanted: 4' },
+    ]);
   });
 
   it('has an expiry above 0', () => {

@@ -7,9 +7,9 @@ import {
   DEFAULT_CADENCES,
   type EndpointSnapshot,
   type FleetSnapshot,
-  type Lease,
   messageOf,
   MS_PER_MIN,
+  orAborted,
   type PlacementPlan,
   PolicyContractError,
   SCALING_CONTRACT,
@@ -30,10 +30,11 @@ import { freshOnly } from './freshness.js';
 import type { Journal } from './journal.js';
 import { JournalWriter } from './journal-writer.js';
 import { LoopMemory } from './loop-memory.js';
-import { orAborted } from './or-aborted.js';
 import { PlanJob } from './plan-job.js';
 import { unlimitedSteps } from './plan-steps.js';
 import { MAX_PLAN_AGE_MS, Planning, type PlanningOptions, type PlanOutcome } from './planning.js';
+import { SoundDecisions } from './sound-decisions.js';
+import { storeOptions, type Tenure, tenure } from './tenure.js';
 
 export interface Cadences {
   /** How often the fleet is looked at and judged fresh or stale (ms, default as `reactMs`). */
@@ -64,6 +65,12 @@ export interface ControlLoopOptions {
   readonly onPlan?: (plan: PlacementPlan | undefined) => void;
   /** A snapshot older than this is stale (ms, default 2 min): the loop holds. */
   readonly staleAfterMs?: number;
+  /**
+   * An act that the actuator has not answered for this long, by the times of the ticks, is told as
+   * a degradation, and its endpoints may grow again (ms, default 1 min). How long a tick waits for
+   * one is for the tick's signal to say, which the actuator is handed.
+   */
+  readonly actDeadlineMs?: number;
   /** Time of the first tick (default 0); later ones follow at multiples of the cadences. */
   readonly firstTickAtMs?: number;
   /**
@@ -131,6 +138,7 @@ class Loop implements MultiTimescaleLoop {
   readonly #degraded: Degradations;
   readonly #acts: Acts;
   readonly #memory: LoopMemory;
+  readonly #sound = new SoundDecisions();
   #plan: PlacementPlan | undefined;
   #job: PlanJob | undefined;
   #nextTickAtMs: number;
@@ -145,7 +153,8 @@ class Loop implements MultiTimescaleLoop {
   #amnesia: string | undefined;
 
   constructor(options: ControlLoopOptions) {
-    const { mode = 'act', approvals, staleAfterMs = 2 * MS_PER_MIN, firstTickAtMs = 0, onBreach = 'degrade' } = options;
+    const { mode = 'act', approvals, firstTickAtMs = 0, onBreach = 'degrade' } = options;
+    const { staleAfterMs = 2 * MS_PER_MIN, actDeadlineMs = MS_PER_MIN } = options;
     const {
       reactMs = DEFAULT_CADENCES.reactMs,
       observeMs = reactMs,
@@ -158,7 +167,8 @@ class Loop implements MultiTimescaleLoop {
     // Of lengths that are no sums of halves the quotient is rounded.
     if (Math.abs(looks - Math.round(looks)) > ROUNDING * looks)
       throw new ConfigError('cadences.reactMs', `must be a multiple of observeMs (${observeMs}), not ${reactMs}`);
-    if (!(staleAfterMs > 0)) throw new ConfigError('staleAfterMs', `must be above 0, not ${staleAfterMs}`);
+    for (const [name, value] of Object.entries({ staleAfterMs, actDeadlineMs }))
+      if (!(value > 0)) throw new ConfigError(name, `must be above 0, not ${value}`);
     if (mode === 'approve' && approvals === undefined)
       throw new ConfigError('approvals', 'is needed for the mode "approve"', {
         hint: 'Make one with createApprovalQueue().',
@@ -173,7 +183,7 @@ class Loop implements MultiTimescaleLoop {
     this.#planning = options.planning === undefined ? undefined : new Planning(options.planning, this.#isStrict);
     this.#journal = new JournalWriter(options.journal);
     this.#degraded = new Degradations(this.#journal);
-    this.#acts = new Acts(options.actuator, mode, approvals, this.#journal);
+    this.#acts = new Acts(options.actuator, mode, approvals, this.#journal, actDeadlineMs);
     this.#memory = new LoopMemory(options.state);
     this.#nextTickAtMs = this.#nextReactAtMs = this.#nextPlanAtMs = firstTickAtMs;
     const { signal } = options;
@@ -333,30 +343,25 @@ class Loop implements MultiTimescaleLoop {
     this.#degraded.update('plan', now, nowMs);
   }
 
-  /** What the policy decides: nothing where it throws, and nothing that is no count. */
+  /** What the policy decides: nothing where it throws, and nothing that can't be acted on. */
   #ask(fleet: FleetSnapshot, nowMs: number): readonly ScalingDecision[] {
     const { scalingPolicy } = this.#options;
-    const isCount = ({ targetInstances }: ScalingDecision): boolean =>
-      Number.isInteger(targetInstances) && targetInstances >= 0;
-    const told = (what: string): readonly string[] => [what];
     try {
       const decisions = scalingPolicy.decide(fleet, this.#plan, nowMs);
       if (this.#isStrict) {
         const breach = scalingBreach(decisions, fleet);
         if (breach !== undefined)
           throw new PolicyContractError(`scaling policy "${scalingPolicy.name}"`, breach, SCALING_CONTRACT);
+        this.#degraded.update('policy', NONE, nowMs);
+        return decisions;
       }
-      const odd = decisions.find((decision) => !isCount(decision));
-      const what = `${scalingPolicy.name} asks for ${odd?.targetInstances} instances: that is ignored`;
-      this.#degraded.update('policy', odd === undefined ? NONE : told(what), nowMs);
-      return odd === undefined ? decisions : decisions.filter(isCount);
+      const judged = this.#sound.judge(scalingPolicy.name, decisions, fleet);
+      this.#degraded.update('policy', judged.told, nowMs);
+      return judged.decisions;
     } catch (error) {
       if (this.#isStrict && error instanceof PolicyContractError) throw error;
-      this.#degraded.update(
-        'policy',
-        told(`${scalingPolicy.name} failed (${messageOf(error)}): nothing is decided`),
-        nowMs,
-      );
+      const what = `${scalingPolicy.name} failed (${messageOf(error)}): nothing is decided`;
+      this.#degraded.update('policy', [what], nowMs);
       return NO_DECISIONS;
     }
   }
@@ -437,18 +442,6 @@ class Loop implements MultiTimescaleLoop {
     await this.#keep(kept);
     this.#degraded.update('state', [...lost, ...this.#memory.degradations], nowMs);
   }
-}
-
-/** Under which fence a tick runs, and whether that is over. */
-type Tenure = Pick<ActContext, 'fence' | 'isLost'>;
-
-function tenure(lease: Lease | undefined): Tenure {
-  const fence = lease?.fence;
-  return { fence, isLost: () => lease !== undefined && (!lease.held || lease.fence !== fence) };
-}
-
-function storeOptions(signal: AbortSignal | undefined, fence: number | undefined): StateStoreOptions {
-  return { ...(signal === undefined ? {} : { signal }), ...(fence === undefined ? {} : { fence }) };
 }
 
 /** The first multiple of a cadence after `nowMs`, counted from the first tick. */

@@ -1,7 +1,5 @@
 import { type EndpointSnapshot, type FleetSnapshot, type RegionId, withoutFigures } from '@sageserve/core';
-
-/** Endpoints that are named one by one; of more their number. */
-const MOST_NAMED = 3;
+import { named } from './seen.js';
 
 /**
  * A snapshot in which endpoints whose figures are older than `staleAfterMs` have none, and what is
@@ -20,9 +18,8 @@ export function freshOnly(
   const lit = new Set(fleet.endpoints.filter((one) => !isStale(one)).map((one) => one.regionId));
   const regions = new Set<RegionId>(dark.map((one) => one.regionId).filter((region) => !lit.has(region)));
   const names = [...regions, ...dark.filter((one) => lit.has(one.regionId)).map((one) => one.endpointId)];
-  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
   return {
     fleet: { ...fleet, endpoints: fleet.endpoints.map((one) => (isStale(one) ? withoutFigures(one) : one)) },
-    stale: `telemetry of ${names.slice(0, MOST_NAMED).join(', ')}${more} is stale: what is there is held as it is`,
+    stale: `telemetry of ${named(names)} is stale: what is there is held as it is`,
   };
 }

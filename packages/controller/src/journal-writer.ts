@@ -1,6 +1,5 @@
-import { isThenable, messageOf } from '@sageserve/core';
+import { isThenable, messageOf, orAborted } from '@sageserve/core';
 import type { Journal, JournalEntry } from './journal.js';
-import { orAborted } from './or-aborted.js';
 
 /** Entries that wait for a journal that takes none; the oldest give way. */
 const MOST_WAITING = 10_000;

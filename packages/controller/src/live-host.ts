@@ -1,4 +1,12 @@
-import { type Clock, ConfigError, type ControlLoop, type Lease, MS_PER_S, type TickReport } from '@sageserve/core';
+import {
+  type Clock,
+  ConfigError,
+  type ControlLoop,
+  type Lease,
+  MS_PER_S,
+  type TickReport,
+  withDeadline,
+} from '@sageserve/core';
 
 export interface ControlHostOptions {
   /** Ends the loop; one that is in a tick ends it first. */
@@ -53,22 +61,6 @@ export async function runControlLoop(loop: ControlLoop, clock: Clock, options: C
       loop.tick(nowMs, { signal: limit, ...(lease === undefined ? {} : { lease }) }),
     );
     onTick?.(report);
-  }
-}
-
-/** Runs `work` with a signal that aborts when it has taken too long. */
-async function withDeadline<T>(clock: Clock, limitMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const limit = new AbortController();
-  const done = new AbortController();
-  clock.sleepUntilMs(clock.nowMs() + limitMs, done.signal).then(
-    () => limit.abort(new Error(`there was no answer within ${limitMs / MS_PER_S} s`)),
-    // It was over before.
-    () => undefined,
-  );
-  try {
-    return await work(limit.signal);
-  } finally {
-    done.abort();
   }
 }
 

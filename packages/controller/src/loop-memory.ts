@@ -1,5 +1,6 @@
 import {
   messageOf,
+  orAborted,
   type PlacementPlan,
   SageServeError,
   type SavedState,
@@ -12,7 +13,6 @@ import {
 } from '@sageserve/core';
 import type { Acting } from './acts.js';
 import type { Ground } from './degradations.js';
-import { orAborted } from './or-aborted.js';
 
 /** What a loop remembers between two ticks, but for its plans. */
 export interface LoopState {

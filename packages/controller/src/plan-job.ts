@@ -1,5 +1,4 @@
-import type { Awaitable } from '@sageserve/core';
-import { orAborted } from './or-aborted.js';
+import { type Awaitable, orAborted } from '@sageserve/core';
 import type { PlanSteps } from './plan-steps.js';
 import type { PlanOutcome } from './planning.js';
 

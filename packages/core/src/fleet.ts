@@ -95,6 +95,16 @@ export function isCounted(endpoint: EndpointSnapshot): endpoint is CountedEndpoi
 }
 
 /**
+ * Where an endpoint stands in a snapshot, or −1. It is looked for from `from` on, and then before
+ * it: of decisions in the snapshot's order each is found at once, from behind the one before it.
+ */
+export function indexOfEndpoint({ endpoints }: FleetSnapshot, id: EndpointId, from = 0): number {
+  for (let i = Math.max(0, from); i < endpoints.length; i++) if (endpoints[i]!.endpointId === id) return i;
+  for (let i = Math.min(from, endpoints.length) - 1; i >= 0; i--) if (endpoints[i]!.endpointId === id) return i;
+  return -1;
+}
+
+/**
  * An endpoint of which nothing is known but what it is: how many instances it has and what they do
  * is not.
  */

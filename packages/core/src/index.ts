@@ -58,6 +58,7 @@ export {
   type DemandSnapshot,
   type EndpointSnapshot,
   type FleetSnapshot,
+  indexOfEndpoint,
   isCounted,
   withoutFigures,
   type ProvisioningDelay,
@@ -85,6 +86,7 @@ export { IndexedMinHeap } from './indexed-heap.js';
 export { type Lease, type LeaseKeeper } from './lease.js';
 export { meanMix } from './mean-mix.js';
 export { type OverflowPolicy } from './overflow.js';
+export { orAborted } from './or-aborted.js';
 export { type Deployment, type DeploymentPerformance, type PerformanceModel, type TokenMix } from './performance.js';
 export {
   type BindingConstraint,
@@ -145,4 +147,5 @@ export {
 } from './tiers.js';
 export { type VictimPolicy, type VictimState, type VictimView } from './victim.js';
 export { Pacer } from './wall-clock.js';
+export { withDeadline } from './with-deadline.js';
 export { type Awaitable, isThenable, MS_PER_DAY, MS_PER_HOUR, MS_PER_MIN, MS_PER_S, MS_PER_WEEK } from './units.js';

@@ -18,7 +18,9 @@ export interface Lease {
  * Asks for a lease, renews it while it can, and asks again once it was lost.
  *
  * Contract: of all that ask for one lease at most one holds it at any moment, each with a fence
- * above all that came before; one that is not renewed any more comes free by itself.
+ * above all that came before; one that is not renewed any more comes free by itself. A question
+ * that is never answered makes no difference to that: the lease is held to its end at most, is
+ * asked for again meanwhile, and `close` resolves.
  */
 export interface LeaseKeeper {
   /** What it has now. */

@@ -37,6 +37,24 @@ describe('scalingBreach', () => {
     expect(of({ ...one, reason: undefined })).toBe('gives no reason for a');
   });
 
+  it('finds what is decided twice, in whatever order', () => {
+    const breachOf = (...ids: string[]) =>
+      scalingBreach(
+        ids.map((endpointId) => ({ endpointId, targetInstances: 3, reason: 'x' })),
+        { ...fleet, endpoints: [...fleet.endpoints, { ...fleet.endpoints[0]!, endpointId: 'c' as EndpointId }] },
+      );
+    expect([
+      breachOf('a', 'b', 'c'),
+      breachOf('c', 'b', 'a'),
+      breachOf('b', 'c', 'a'),
+      breachOf('c', 'a', 'b'),
+    ]).toEqual(Array(4).fill(undefined));
+    expect([breachOf('a', 'b', 'a'), breachOf('c', 'a', 'a'), breachOf('c', 'a', 'b', 'a')]).toEqual(
+      Array(3).fill('decided twice for a'),
+    );
+    expect(breachOf('b', 'a', 'c', 'b')).toBe('decided twice for b');
+  });
+
   it('has words for every kind of answer', () => {
     expect([undefined, null, NaN, 'x'.repeat(100), [], {}, () => 1, { then: () => undefined }].map(answered)).toEqual([
       'nothing',

@@ -1,5 +1,5 @@
 import type { AcquisitionView } from './acquisition.js';
-import type { FleetSnapshot } from './fleet.js';
+import { type FleetSnapshot, indexOfEndpoint } from './fleet.js';
 import type { ScalingDecision } from './scaling.js';
 import type { EndpointLoadView } from './scheduling.js';
 import { isThenable } from './units.js';
@@ -26,14 +26,22 @@ export const SCALING_CONTRACT =
  */
 export function scalingBreach(decisions: unknown, fleet: FleetSnapshot): string | undefined {
   if (!Array.isArray(decisions)) return `answered with ${answered(decisions)}`;
-  const seen = new Set<unknown>();
-  for (const decision of decisions as readonly (Partial<ScalingDecision> | null | undefined)[]) {
+  // Decisions come in the snapshot's order, of each endpoint once; where they do not, what was seen
+  // is written down.
+  let last = -1;
+  let seen: Set<unknown> | undefined;
+  const list = decisions as readonly (Partial<ScalingDecision> | null | undefined)[];
+  for (let d = 0; d < list.length; d++) {
+    const decision = list[d];
     if (typeof decision !== 'object' || decision === null) return `decided ${answered(decision)}`;
     const { endpointId, targetInstances, reason } = decision;
-    const endpoint = fleet.endpoints.find((one) => one.endpointId === endpointId);
+    const at = indexOfEndpoint(fleet, endpointId!, last + 1);
+    const endpoint = fleet.endpoints[at];
     if (endpoint === undefined) return `decided for ${answered(endpointId)}, which is no endpoint of the fleet`;
-    if (seen.has(endpointId)) return `decided twice for ${endpointId}`;
-    seen.add(endpointId);
+    if (at <= last) seen ??= new Set(list.slice(0, d).map((one) => one?.endpointId));
+    if (seen?.has(endpointId) === true) return `decided twice for ${endpointId}`;
+    seen?.add(endpointId);
+    last = at;
     const { minInstances, maxInstances } = endpoint;
     if (!(Number.isInteger(targetInstances) && targetInstances! >= minInstances && targetInstances! <= maxInstances))
       return (

@@ -32,6 +32,7 @@ export {
   regionFields,
   regionsOf,
 } from './fleet-schema.js';
+export { createLivePlanners, type LivePlanners } from './live-planners.js';
 export { deploymentKey, type MeasuredCapacities, type MeasuredCapacity } from './measured-capacity.js';
 export { measuringPolicies } from './measuring-policies.js';
 export { heldInstances, type PlacementInput, placementProblem, type PlannedFleet } from './placement-problem.js';

@@ -2,6 +2,7 @@ import type { BacklogSnapshot } from '@sageserve/core';
 import { fakeEndpoint, fakeEndpoints, fakeFleet, scalingPolicyConformance } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
 import { CHIRON_POOLS, createChironScaling } from './chiron.js';
+import { changes } from './fixtures.js';
 
 describe('createChironScaling', () => {
   for (const check of scalingPolicyConformance(() => createChironScaling())) it(check.name, check.run);
@@ -17,8 +18,7 @@ describe('createChironScaling', () => {
       arrivedTokensPerS: 0,
       ...backlog,
     };
-    return createChironScaling().decide({ ...fakeFleet([endpoint]), backlog: [queue] }, undefined, 0)[0]
-      ?.targetInstances;
+    return changes.chiron().decide({ ...fakeFleet([endpoint]), backlog: [queue] }, undefined, 0)[0]?.targetInstances;
   };
 
   it('scales interactive pools on the share that is busy', () => {
@@ -61,7 +61,7 @@ describe('createChironScaling', () => {
       2,
     ]);
     const reason = (kvCacheUtilization: number) =>
-      createChironScaling().decide(fakeFleet([fakeEndpoint({ ...pool, kvCacheUtilization })]), undefined, 0)[0]?.reason;
+      changes.chiron().decide(fakeFleet([fakeEndpoint({ ...pool, kvCacheUtilization })]), undefined, 0)[0]?.reason;
     expect(reason(0.75)).toBe('75 % of the interactive pool is busy, above 60 %');
     expect(reason(0.604)).toBe('60.4 % of the interactive pool is busy, above 60 %');
     expect(reason(0.25)).toBe('25 % of the interactive pool is busy: one less leaves it under 40 %');
@@ -89,7 +89,7 @@ describe('createChironScaling', () => {
       ...fields,
     });
     const targets = (backlog: readonly BacklogSnapshot[], nowMs = 0, endpoints = batch) => {
-      const decisions = createChironScaling().decide({ ...fakeFleet(endpoints, nowMs), backlog }, undefined, nowMs);
+      const decisions = changes.chiron().decide({ ...fakeFleet(endpoints, nowMs), backlog }, undefined, nowMs);
       return one.map(
         ({ endpointId }) => decisions.find((decision) => decision.endpointId === endpointId)?.targetInstances,
       );
@@ -101,7 +101,8 @@ describe('createChironScaling', () => {
       queue(1, {}),
     ];
     expect(targets(backlog, 10 * hour)).toEqual([6, 6, 4, 4]);
-    const reasons = createChironScaling()
+    const reasons = changes
+      .chiron()
       .decide({ ...fakeFleet(batch, 10 * hour), backlog }, undefined, 10 * hour)
       .map((decision) => decision.reason);
     expect([reasons[0], reasons[2]]).toEqual(
@@ -124,11 +125,12 @@ describe('createChironScaling', () => {
     expect(need(0, 1)).toBe(9);
     // Of a model without a backlog nothing is known.
     expect(
-      createChironScaling()
+      changes
+        .chiron()
         .decide({ ...fakeFleet(batch), backlog: [queue(0, {})] }, undefined, 0)
         .map(({ endpointId }) => endpointId.includes('model-b')),
     ).not.toContain(true);
-    expect(createChironScaling().decide(fakeFleet(batch), undefined, 0)).toEqual([]);
+    expect(changes.chiron().decide(fakeFleet(batch), undefined, 0)).toEqual([]);
   });
 
   it('lays out pools of which interactive and batch have the mixed one to fall back on', () => {

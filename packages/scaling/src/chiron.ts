@@ -9,6 +9,7 @@ import {
   type CountedEndpoint,
 } from '@sageserve/core';
 import { bounded, plannedInstances, withCooldown } from './decorators.js';
+import { keeping } from './kept.js';
 import { ABANDONED, isAbandoned } from './last-instance.js';
 import type { PoolLayout } from './siloed.js';
 import { told } from './told.js';
@@ -89,6 +90,8 @@ export function createChironScaling(options: ChironScalingOptions = {}): Scaling
     };
   }
 
+  const kept = keeping('what is busy or waits asks for no other count');
+
   function step(endpoint: CountedEndpoint, fleet: FleetSnapshot, nowMs: number): ScalingDecision | undefined {
     const planned = plannedInstances(endpoint);
     const to = (count: number, reason: string): ScalingDecision => ({
@@ -100,7 +103,8 @@ export function createChironScaling(options: ChironScalingOptions = {}): Scaling
       return to(endpoint.minInstances, `${planned} instances are under the minimum of ${endpoint.minInstances}`);
     if (isAbandoned(endpoint, fleet)) return to(1, ABANDONED);
     const utilization = endpoint.kvCacheUtilization;
-    if (utilization === undefined) return undefined;
+    // Where there is no instance, what waits is all that can be read.
+    if (utilization === undefined) return planned === 0 ? kept(endpoint) : undefined;
     if (!endpoint.tiers.includes('interactive-fast')) {
       const need = batchNeed(endpoint, fleet, nowMs);
       // What runs already must be served too: a busy pool is not taken apart.
@@ -108,7 +112,7 @@ export function createChironScaling(options: ChironScalingOptions = {}): Scaling
       if (need === undefined) return undefined;
       const target = Math.min(endpoint.maxInstances, Math.max(endpoint.minInstances, need.instances, busy));
       if (target > planned) return to(planned + 1, need.why);
-      return target < planned ? to(planned - 1, need.why) : undefined;
+      return target < planned ? to(planned - 1, need.why) : kept(endpoint);
     }
     const busyShare = (limit: number): string =>
       `${told(100 * utilization, 100 * limit, 0)} % of the ${endpoint.pool} pool is busy`;
@@ -116,7 +120,7 @@ export function createChironScaling(options: ChironScalingOptions = {}): Scaling
       return to(planned + 1, `${busyShare(busyAbove)}, above ${100 * busyAbove} %`);
     if (planned > endpoint.minInstances && (utilization * planned) / (planned - 1) < idleBelow)
       return to(planned - 1, `${busyShare(idleBelow)}: one less leaves it under ${100 * idleBelow} %`);
-    return undefined;
+    return kept(endpoint);
   }
 
   const policy: ScalingPolicy = {

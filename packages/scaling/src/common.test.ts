@@ -9,29 +9,20 @@ import {
 } from '@sageserve/core';
 import { fakeEndpoint, fakeEndpoints, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
-import { createChironScaling } from './chiron.js';
 import { withBounds, withCooldown } from './decorators.js';
-import { fakePlan } from './fixtures.js';
-import { createLtImmediateScaling } from './lt-i.js';
-import { createLtUtilizationScaling } from './lt-u.js';
-import { createLtUtilizationAwareScaling } from './lt-ua.js';
-import { createOracleScaling } from './oracle.js';
+import { changes, fakePlan } from './fixtures.js';
 import { cellOf, isUnknown, observedTokensPerS, plannedCount, windowAt } from './planned.js';
-import { createReactiveScaling } from './reactive.js';
-import { createSageScaling } from './sage.js';
-import { createSiloedScaling } from './siloed.js';
-import { createStaticScaling } from './static.js';
 
 const MINUTE = 60_000;
 const ALL: readonly (readonly [string, () => ScalingPolicy])[] = [
-  ['reactive', createReactiveScaling],
-  ['siloed', createSiloedScaling],
-  ['chiron', createChironScaling],
-  ['lt-i', createLtImmediateScaling],
-  ['lt-u', createLtUtilizationScaling],
-  ['lt-ua', createLtUtilizationAwareScaling],
-  ['oracle', createOracleScaling],
-  ['sage', createSageScaling],
+  ['reactive', changes.reactive],
+  ['siloed', changes.siloed],
+  ['chiron', changes.chiron],
+  ['lt-i', changes.ltI],
+  ['lt-u', changes.ltU],
+  ['lt-ua', changes.ltUa],
+  ['oracle', changes.oracle],
+  ['sage', changes.sage],
 ];
 const decide = (policy: ScalingPolicy, endpoint: EndpointSnapshot, plan?: PlacementPlan, nowMs = 0) =>
   policy.decide(fakeFleet([endpoint], nowMs), plan, nowMs)[0]?.targetInstances;
@@ -67,13 +58,7 @@ describe('what a plan says of an endpoint', () => {
     for (const other of others) {
       expect(cellOf(plan, other)).toBeUndefined();
       expect(plannedCount(plan, other)).toBeUndefined();
-      for (const create of [
-        createLtImmediateScaling,
-        createLtUtilizationScaling,
-        createLtUtilizationAwareScaling,
-        createOracleScaling,
-        createSageScaling,
-      ])
+      for (const create of [changes.ltI, changes.ltU, changes.ltUa, changes.oracle, changes.sage])
         expect(create().decide(fakeFleet([{ ...other, kvCacheUtilization: 0.95 }]), plan, 50 * MINUTE)).toEqual([]);
     }
     expect(plannedCount(plan, fakeEndpoint())).toBe(9);
@@ -112,7 +97,7 @@ describe('thresholds', () => {
       fields: Partial<EndpointSnapshot> = {},
       plan = 6,
     ) => decide(policy, fakeEndpoint({ readyInstances: 6, kvCacheUtilization, ...fields }), fakePlan(plan));
-    for (const create of [createReactiveScaling, createSiloedScaling]) {
+    for (const create of [changes.reactive, changes.siloed]) {
       expect([
         at(create(), 0.7),
         at(create(), 0.71),
@@ -131,20 +116,20 @@ describe('thresholds', () => {
       ]).toEqual([10, undefined]);
     }
     expect([
-      at(createLtUtilizationScaling(), 0.7, {}, 8),
-      at(createLtUtilizationScaling(), 0.71, {}, 8),
-      at(createLtUtilizationScaling(), 0.9),
-      at(createLtUtilizationScaling(), 0.91),
+      at(changes.ltU(), 0.7, {}, 8),
+      at(changes.ltU(), 0.71, {}, 8),
+      at(changes.ltU(), 0.9),
+      at(changes.ltU(), 0.91),
     ]).toEqual([undefined, 7, undefined, 7]);
     expect([
-      at(createLtUtilizationScaling(), 0.3, {}, 4),
-      at(createLtUtilizationScaling(), 0.29, {}, 4),
-      at(createLtUtilizationScaling(), undefined, {}, 4),
+      at(changes.ltU(), 0.3, {}, 4),
+      at(changes.ltU(), 0.29, {}, 4),
+      at(changes.ltU(), undefined, {}, 4),
     ]).toEqual([undefined, 5, undefined]);
-    expect([
-      at(createLtUtilizationScaling(), 0.71, { maxInstances: 6 }, 8),
-      at(createLtUtilizationScaling(), 0.29, { minInstances: 6 }, 4),
-    ]).toEqual([undefined, undefined]);
+    expect([at(changes.ltU(), 0.71, { maxInstances: 6 }, 8), at(changes.ltU(), 0.29, { minInstances: 6 }, 4)]).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
 
   it('of lt-ua need what was seen, a forecast, and its age', () => {
@@ -155,7 +140,7 @@ describe('thresholds', () => {
       minute = 45,
       kvCacheUtilization = 0.8,
     ) =>
-      createLtUtilizationAwareScaling().decide(
+      changes.ltUa().decide(
         {
           ...fakeFleet([{ ...endpoint, kvCacheUtilization }], minute * MINUTE),
           demand: [{ modelId: endpoint.modelId, regionId: endpoint.regionId, interactiveTokensPerS: observed }],
@@ -206,9 +191,9 @@ describe('a cooldown', () => {
   });
 
   it.each([
-    ['reactive', createReactiveScaling, 15_000],
-    ['lt-u', createLtUtilizationScaling, 15_000],
-    ['chiron', createChironScaling, 60_000],
+    ['reactive', changes.reactive, 15_000],
+    ['lt-u', changes.ltU, 15_000],
+    ['chiron', changes.chiron, 60_000],
   ] as const)('of %s is as long as it says, and may be none', (_, create, cooldownMs) => {
     const busy = fakeEndpoint({ readyInstances: 4, kvCacheUtilization: 0.8 });
     const times = (policy: ScalingPolicy) =>
@@ -244,7 +229,7 @@ describe('bounds', () => {
 
 describe('static', () => {
   it('asks for what was there first, when some of it is gone, and for nothing else', () => {
-    const policy = createStaticScaling();
+    const policy = changes.static();
     const [a, b] = fakeEndpoints();
     const at = (readyA: number, readyB: number, provisioningA = 0, bounds: Partial<EndpointSnapshot> = {}) =>
       policy
@@ -268,10 +253,10 @@ describe('static', () => {
 
 describe('without a plan', () => {
   it.each([
-    ['lt-i', createLtImmediateScaling],
-    ['lt-u', createLtUtilizationScaling],
-    ['lt-ua', createLtUtilizationAwareScaling],
-    ['sage', createSageScaling],
+    ['lt-i', changes.ltI],
+    ['lt-u', changes.ltU],
+    ['lt-ua', changes.ltUa],
+    ['sage', changes.sage],
   ] as const)('%s is reactive, or what it is given', (_, create) => {
     const busy = fakeEndpoint({ readyInstances: 4, kvCacheUtilization: 0.8 });
     expect(decide(create(), busy)).toBe(5);
@@ -283,9 +268,9 @@ describe('without a plan', () => {
   });
 
   it('oracle changes nothing', () => {
-    expect(decide(createOracleScaling(), fakeEndpoint())).toBeUndefined();
+    expect(decide(changes.oracle(), fakeEndpoint())).toBeUndefined();
     const { demand: _, ...blind } = fakePlan(7);
-    expect(decide(createOracleScaling(), fakeEndpoint(), blind)).toBeUndefined();
+    expect(decide(changes.oracle(), fakeEndpoint(), blind)).toBeUndefined();
   });
 });
 
@@ -295,7 +280,7 @@ describe('oracle', () => {
     const schedule = counts.map((n) => new PlacementGrid(1, 1, 1, Float64Array.of(n)));
     const at = (minutes: number, fields: Partial<EndpointSnapshot> = {}, leadMs?: number) =>
       decide(
-        createOracleScaling(leadMs === undefined ? {} : { leadMs }),
+        changes.oracle(leadMs === undefined ? {} : { leadMs }),
         fakeEndpoint({ readyInstances: 6, ...fields }),
         fakePlan(4, { schedule }),
         minutes * MINUTE,

@@ -2,7 +2,7 @@ import {
   ConfigError,
   type EndpointId,
   type EndpointSnapshot,
-  type FleetSnapshot,
+  indexOfEndpoint,
   type ScalingDecision,
   type ScalingPolicy,
   type CountedEndpoint,
@@ -33,7 +33,10 @@ export interface CooldownOptions {
   readonly cooldownMs: number;
 }
 
-/** Leaves an endpoint alone for a while after each change that `policy` made to it. */
+/**
+ * Leaves an endpoint alone for a while after each change that `policy` made to it. That what it
+ * holds is wanted is said meanwhile too.
+ */
 export function withCooldown(policy: ScalingPolicy, options: CooldownOptions): ScalingPolicy {
   const { cooldownMs } = options;
   if (!(cooldownMs >= 0)) throw new ConfigError('cooldownMs', `must be 0 or more milliseconds, not ${cooldownMs}`);
@@ -47,14 +50,21 @@ export function withCooldown(policy: ScalingPolicy, options: CooldownOptions): S
       lastChangeAtMs = new Map(state.lastChangeAtMs);
     },
     decide(fleet, plan, nowMs) {
-      const cooling = (id: EndpointId): boolean => nowMs - (lastChangeAtMs.get(id) ?? -Infinity) < cooldownMs;
-      const kept = policy.decide(fleet, plan, nowMs).filter((decision) => !cooling(decision.endpointId));
-      for (const decision of kept) {
-        const endpoint = fleet.endpoints.find((e) => e.endpointId === decision.endpointId);
-        if (endpoint !== undefined && isCounted(endpoint) && plannedInstances(endpoint) !== decision.targetInstances)
-          lastChangeAtMs.set(decision.endpointId, nowMs);
+      const passed: ScalingDecision[] = [];
+      let at = -1;
+      for (const decision of policy.decide(fleet, plan, nowMs)) {
+        const { endpointId, targetInstances } = decision;
+        at = indexOfEndpoint(fleet, endpointId, at + 1);
+        const endpoint = fleet.endpoints[at];
+        const held = endpoint !== undefined && isCounted(endpoint) ? plannedInstances(endpoint) : undefined;
+        // That an endpoint is to stay as it is changes nothing, whether it is at rest or not.
+        if (held !== targetInstances) {
+          if (nowMs - (lastChangeAtMs.get(endpointId) ?? -Infinity) < cooldownMs) continue;
+          if (held !== undefined) lastChangeAtMs.set(endpointId, nowMs);
+        }
+        passed.push(decision);
       }
-      return kept;
+      return passed;
     },
   };
 }
@@ -71,18 +81,22 @@ export function withBounds(policy: ScalingPolicy, options: BoundsOptions): Scali
     throw new ConfigError('minInstances', `must be from 0 to maxInstances (${maxInstances}), not ${minInstances}`);
   return {
     ...policy,
-    decide: (fleet, plan, nowMs) =>
-      policy.decide(fleet, plan, nowMs).map((decision) => boundedDecision(decision, fleet, minInstances, maxInstances)),
+    decide(fleet, plan, nowMs) {
+      let at = -1;
+      return policy.decide(fleet, plan, nowMs).map((decision) => {
+        at = indexOfEndpoint(fleet, decision.endpointId, at + 1);
+        return boundedDecision(decision, fleet.endpoints[at], minInstances, maxInstances);
+      });
+    },
   };
 }
 
 function boundedDecision(
   decision: ScalingDecision,
-  fleet: FleetSnapshot,
+  endpoint: EndpointSnapshot | undefined,
   minInstances: number,
   maxInstances: number,
 ): ScalingDecision {
-  const endpoint = fleet.endpoints.find((e) => e.endpointId === decision.endpointId);
   const low = Math.max(minInstances, endpoint?.minInstances ?? 0);
   const high = Math.max(low, Math.min(maxInstances, endpoint?.maxInstances ?? Infinity));
   const target = Math.min(high, Math.max(low, decision.targetInstances));

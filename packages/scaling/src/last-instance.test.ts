@@ -9,14 +9,8 @@ import {
 } from '@sageserve/core';
 import { fakeEndpoint, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
-import { fakePlan } from './fixtures.js';
+import { changes, fakePlan } from './fixtures.js';
 import { boundedByWork, isAbandoned, isLastForBacklog } from './last-instance.js';
-import { createLtImmediateScaling } from './lt-i.js';
-import { createLtUtilizationScaling } from './lt-u.js';
-import { createLtUtilizationAwareScaling } from './lt-ua.js';
-import { createOracleScaling } from './oracle.js';
-import { createReactiveScaling } from './reactive.js';
-import { createSageScaling } from './sage.js';
 
 /** Endpoints of one pool on two SKUs; more fields by position. */
 function pair(...fields: readonly Partial<EndpointSnapshot>[]): EndpointSnapshot[] {
@@ -184,7 +178,8 @@ describe('the last instance of a model', () => {
     expect(last(backlog(1), [...endpoints, stranger])).toEqual([true, false, false]);
     const idle = { kvCacheUtilization: 0.01 };
     const reactive = (held: number) =>
-      createReactiveScaling()
+      changes
+        .reactive()
         .decide({ ...fakeFleet(endpoints.map((one) => ({ ...one, ...idle }))), backlog: backlog(held) }, undefined, 0)
         .map(({ endpointId, targetInstances }) => [endpointId, targetInstances]);
     expect(reactive(1)).toEqual([['other', 0]]);
@@ -200,9 +195,9 @@ describe('the last instance of a pool', () => {
   };
   const late = { doubtAfterMs: 0, cooldownMs: 0 };
   it.each<readonly [string, () => ScalingPolicy]>([
-    ['lt-ua', () => createLtUtilizationAwareScaling(late)],
-    ['lt-u', () => createLtUtilizationScaling({ cooldownMs: 0 })],
-    ['reactive', () => createReactiveScaling({ cooldownMs: 0 })],
+    ['lt-ua', () => changes.ltUa(late)],
+    ['lt-u', () => changes.ltU({ cooldownMs: 0 })],
+    ['reactive', () => changes.reactive({ cooldownMs: 0 })],
   ])('stays while requests run or wait, whatever demand is: %s', (_, create) => {
     const fleet = (endpoint: EndpointSnapshot) => ({
       ...fakeFleet([endpoint]),
@@ -221,7 +216,7 @@ describe('the last instance of a pool', () => {
 
   it('of reactive stays while requests have come within a minute, though none is there at the moment', () => {
     const target = (demandTokensPerS: number | undefined) =>
-      createReactiveScaling().decide(fakeFleet([{ ...busy, runningRequests: 0, demandTokensPerS }]), undefined, 0)[0]
+      changes.reactive().decide(fakeFleet([{ ...busy, runningRequests: 0, demandTokensPerS }]), undefined, 0)[0]
         ?.targetInstances;
     expect([target(5), target(0), target(undefined)]).toEqual([undefined, 0, 0]);
   });
@@ -238,10 +233,10 @@ describe('of two SKUs of which the plan wants the second', () => {
   });
   const seen = { modelId: m, regionId: r, readyInstances: 1, runningRequests: 2, kvCacheUtilization: 0.1 };
   it.each<readonly [string, () => ScalingPolicy]>([
-    ['lt-i', () => createLtImmediateScaling()],
-    ['lt-u', () => createLtUtilizationScaling({ cooldownMs: 0 })],
-    ['oracle', () => createOracleScaling()],
-    ['sage', () => createSageScaling({ everyMs: 0, settleMs: 0, holdDelays: 0, marginMs: 0, assumedDelayMs: 0 })],
+    ['lt-i', () => changes.ltI()],
+    ['lt-u', () => changes.ltU({ cooldownMs: 0 })],
+    ['oracle', () => changes.oracle()],
+    ['sage', () => changes.sage({ everyMs: 0, settleMs: 0, holdDelays: 0, marginMs: 0, assumedDelayMs: 0 })],
   ])('the first goes, though there is work, and the second stays: %s', (_, create) => {
     const decided = create().decide(fakeFleet(pair(seen, seen)), plan, 60_000);
     expect(decided.map(({ endpointId, targetInstances }) => [endpointId, targetInstances])).toEqual([['r/m/sku-0', 0]]);
@@ -257,14 +252,14 @@ describe('two SKUs of one pool', () => {
   // What a pool does is told of each of its endpoints.
   const seen = { runningRequests: 2, queuedRequests: 0, kvCacheUtilization: 0.1 };
   it.each<readonly [string, () => ScalingPolicy, string]>([
-    ['lt-i', () => createLtImmediateScaling(), 'the plan says 0, held to 1'],
-    ['oracle', () => createOracleScaling(), '0 are needed in the time that comes, held to 1'],
-    ['reactive', () => createReactiveScaling({ cooldownMs: 0 }), ''],
-    ['lt-u', () => createLtUtilizationScaling({ cooldownMs: 0 }), ''],
+    ['lt-i', () => changes.ltI(), 'the plan says 0, held to 1'],
+    ['oracle', () => changes.oracle(), '0 are needed in the time that comes, held to 1'],
+    ['reactive', () => changes.reactive({ cooldownMs: 0 }), ''],
+    ['lt-u', () => changes.ltU({ cooldownMs: 0 }), ''],
   ])('do not both go while there is work, nor does one come and go: %s', (name, create, words) => {
     const policy = create();
     const ready = [3, 1];
-    let changes = 0;
+    let moves = 0;
     for (let tick = 0; tick < 60; tick++) {
       const decisions = policy.decide(
         fakeFleet(pair(...ready.map((readyInstances) => ({ ...seen, readyInstances }))), tick * 1_000),
@@ -275,13 +270,13 @@ describe('two SKUs of one pool', () => {
       );
       for (const { endpointId, targetInstances, reason } of decisions) {
         const i = Number(endpointId.at(-1));
-        if (ready[i] !== targetInstances) changes++;
+        if (ready[i] !== targetInstances) moves++;
         ready[i] = targetInstances;
         if (targetInstances === 1 && words !== '') expect(reason).toContain(words);
       }
       expect(ready[0]! + ready[1]!).toBeGreaterThan(0);
     }
     expect(ready[0]! + ready[1]!).toBe(1);
-    expect(changes).toBeLessThan(5);
+    expect(moves).toBeLessThan(5);
   });
 });

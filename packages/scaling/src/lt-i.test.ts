@@ -1,17 +1,13 @@
 import { fakeEndpoint, fakeFleet, scalingPolicyConformance } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
-import { fakePlan } from './fixtures.js';
+import { changes, fakePlan } from './fixtures.js';
 import { createLtImmediateScaling } from './lt-i.js';
 
 describe('createLtImmediateScaling', () => {
   for (const check of scalingPolicyConformance(() => createLtImmediateScaling())) it(check.name, check.run);
 
   const decide = (fields: Parameters<typeof fakeEndpoint>[0], target: number | undefined) =>
-    createLtImmediateScaling().decide(
-      fakeFleet([fakeEndpoint(fields)]),
-      target === undefined ? undefined : fakePlan(target),
-      0,
-    );
+    changes.ltI().decide(fakeFleet([fakeEndpoint(fields)]), target === undefined ? undefined : fakePlan(target), 0);
 
   it('applies the whole plan at once, within bounds, whatever the utilisation', () => {
     expect(decide({ readyInstances: 4, kvCacheUtilization: 0.1 }, 9)).toMatchObject([

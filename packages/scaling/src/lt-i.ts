@@ -1,5 +1,6 @@
 import { type ScalingDecision, type ScalingPolicy, isCounted } from '@sageserve/core';
 import { plannedInstances } from './decorators.js';
+import { keeping } from './kept.js';
 import { boundedByWork } from './last-instance.js';
 import { memoryOf } from './memory.js';
 import { heldTo, isUnknown, plannedCount } from './planned.js';
@@ -16,6 +17,7 @@ export interface LtImmediateScalingOptions {
  */
 export function createLtImmediateScaling(options: LtImmediateScalingOptions = {}): ScalingPolicy {
   const { withoutPlan = createReactiveScaling() } = options;
+  const kept = keeping('the plan says so');
   return {
     name: 'lt-i',
     ...memoryOf(withoutPlan),
@@ -28,12 +30,16 @@ export function createLtImmediateScaling(options: LtImmediateScalingOptions = {}
         if (count === undefined) continue;
         const target = boundedByWork(count, endpoint, fleet, (other) => plannedCount(plan, other));
         const planned = plannedInstances(endpoint);
-        if (target === planned || (target < planned && isUnknown(endpoint))) continue;
-        decisions.push({
-          endpointId: endpoint.endpointId,
-          targetInstances: target,
-          reason: `the plan says ${count}${heldTo(count, target)}`,
-        });
+        if (target <= planned && isUnknown(endpoint)) continue;
+        const decision =
+          target === planned
+            ? kept(endpoint)
+            : {
+                endpointId: endpoint.endpointId,
+                targetInstances: target,
+                reason: `the plan says ${count}${heldTo(count, target)}`,
+              };
+        if (decision !== undefined) decisions.push(decision);
       }
       return decisions;
     },

@@ -1,13 +1,13 @@
 import { fakeEndpoint, fakeFleet, scalingPolicyConformance } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
-import { fakePlan } from './fixtures.js';
+import { changes, fakePlan } from './fixtures.js';
 import { createLtUtilizationScaling } from './lt-u.js';
 
 describe('createLtUtilizationScaling', () => {
   for (const check of scalingPolicyConformance(() => createLtUtilizationScaling())) it(check.name, check.run);
 
   const target = (fields: Parameters<typeof fakeEndpoint>[0], plan: number) =>
-    createLtUtilizationScaling().decide(fakeFleet([fakeEndpoint(fields)]), fakePlan(plan), 0)[0]?.targetInstances;
+    changes.ltU().decide(fakeFleet([fakeEndpoint(fields)]), fakePlan(plan), 0)[0]?.targetInstances;
 
   it('steps towards the plan when utilisation asks for it, and no further', () => {
     expect(target({ readyInstances: 4, kvCacheUtilization: 0.71 }, 6)).toBe(5);
@@ -26,10 +26,8 @@ describe('createLtUtilizationScaling', () => {
 
   it('restores a minimum that was lost, and refuses thresholds that cross', () => {
     expect(target({ readyInstances: 0, kvCacheUtilization: undefined }, 4)).toBe(2);
-    expect(() => createLtUtilizationScaling({ passAbove: 0.5 })).toThrow(
-      'passAbove: must be at least scaleOutAbove (0.7), not 0.5',
-    );
-    expect(() => createLtUtilizationScaling({ scaleInBelow: 0.8 })).toThrow(
+    expect(() => changes.ltU({ passAbove: 0.5 })).toThrow('passAbove: must be at least scaleOutAbove (0.7), not 0.5');
+    expect(() => changes.ltU({ scaleInBelow: 0.8 })).toThrow(
       'scaleInBelow: must be from 0 to under scaleOutAbove (0.7), not 0.8',
     );
   });

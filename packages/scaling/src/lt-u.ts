@@ -9,6 +9,7 @@ import {
   type CountedEndpoint,
 } from '@sageserve/core';
 import { bounded, plannedInstances, withCooldown } from './decorators.js';
+import { keeping } from './kept.js';
 import { ABANDONED, boundedByWork, isAbandoned } from './last-instance.js';
 import { memoryOf } from './memory.js';
 import { heldTo, plannedCount } from './planned.js';
@@ -75,6 +76,8 @@ export function createBoundedByPlan(
   if (!(passAbove >= scaleOutAbove))
     throw new ConfigError('passAbove', `must be at least scaleOutAbove (${scaleOutAbove}), not ${passAbove}`);
 
+  const kept = keeping('utilisation asks for no other count within the plan');
+
   function step(
     endpoint: CountedEndpoint,
     fleet: FleetSnapshot,
@@ -96,7 +99,8 @@ export function createBoundedByPlan(
       return to(endpoint.minInstances, `${planned} instances are under the minimum of ${endpoint.minInstances}`);
     if (isAbandoned(endpoint, fleet, wanted)) return to(1, ABANDONED);
     const utilization = endpoint.kvCacheUtilization;
-    if (utilization === undefined) return undefined;
+    // Where there is no instance, what waits is all that can be read.
+    if (utilization === undefined) return planned === 0 ? kept(endpoint) : undefined;
     const { least, most, why } = boundsOf(target, endpoint, fleet, plan, nowMs);
     const seen = (limit: number): string => `utilisation ${told(utilization, limit)}`;
     if (utilization > scaleOutAbove && planned < Math.min(most, endpoint.maxInstances))
@@ -106,7 +110,7 @@ export function createBoundedByPlan(
     const less = boundedByWork(planned - 1, endpoint, fleet, wanted);
     if (utilization < scaleInBelow && planned > Math.max(least, endpoint.minInstances) && less < planned)
       return to(less, `${seen(scaleInBelow)} is below ${scaleInBelow}; ${said}${why}`);
-    return undefined;
+    return kept(endpoint);
   }
 
   const policy: ScalingPolicy = {

@@ -1,6 +1,6 @@
 import { fakeEndpoint, fakeFleet, scalingPolicyConformance } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
-import { fakePlan } from './fixtures.js';
+import { changes, fakePlan } from './fixtures.js';
 import { createLtUtilizationAwareScaling } from './lt-ua.js';
 
 describe('createLtUtilizationAwareScaling', () => {
@@ -13,7 +13,7 @@ describe('createLtUtilizationAwareScaling', () => {
       ...fakeFleet([endpoint], minute * 60_000),
       demand: [{ modelId, regionId, interactiveTokensPerS: seen }],
     };
-    return createLtUtilizationAwareScaling().decide(fleet, fakePlan(plan), minute * 60_000)[0];
+    return changes.ltUa().decide(fleet, fakePlan(plan), minute * 60_000)[0];
   };
 
   it('passes the plan late in the hour when demand is five times its forecast', () => {
@@ -34,6 +34,6 @@ describe('createLtUtilizationAwareScaling', () => {
   it('is LT-U otherwise', () => {
     expect(target(10, 1_000, 0.8, 6)?.targetInstances).toBe(5);
     expect(target(45, 1_000, 0.95)?.targetInstances).toBe(5);
-    expect(() => createLtUtilizationAwareScaling({ growFrom: 0.5 })).toThrow('growFrom: must be 1 or more, not 0.5');
+    expect(() => changes.ltUa({ growFrom: 0.5 })).toThrow('growFrom: must be 1 or more, not 0.5');
   });
 });

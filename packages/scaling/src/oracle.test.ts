@@ -1,7 +1,7 @@
 import { PlacementGrid } from '@sageserve/core';
 import { fakeEndpoint, fakeFleet, scalingPolicyConformance } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
-import { fakePlan } from './fixtures.js';
+import { changes, fakePlan } from './fixtures.js';
 import { createOracleScaling } from './oracle.js';
 
 describe('createOracleScaling', () => {
@@ -9,11 +9,13 @@ describe('createOracleScaling', () => {
 
   const schedule = [4, 4, 8, 3].map((n) => new PlacementGrid(1, 1, 1, Float64Array.of(n)));
   const target = (minute: number, provisioningDelayMs?: number) =>
-    createOracleScaling().decide(
-      fakeFleet([fakeEndpoint({ readyInstances: 4, provisioningDelayMs })]),
-      fakePlan(4, { schedule }),
-      minute * 60_000,
-    )[0]?.targetInstances;
+    changes
+      .oracle()
+      .decide(
+        fakeFleet([fakeEndpoint({ readyInstances: 4, provisioningDelayMs })]),
+        fakePlan(4, { schedule }),
+        minute * 60_000,
+      )[0]?.targetInstances;
 
   it('asks for a window’s instances ahead of it, by its lead or the measured delay, and lets go when it ends', () => {
     expect(target(17)).toBeUndefined();
@@ -24,7 +26,7 @@ describe('createOracleScaling', () => {
   });
 
   it('keeps the fleet as it began without a plan, and asks for what was lost', () => {
-    const oracle = createOracleScaling();
+    const oracle = changes.oracle();
     expect(
       oracle.decide(fakeFleet([fakeEndpoint({ readyInstances: 4, kvCacheUtilization: 0.99 })]), undefined, 0),
     ).toEqual([]);
@@ -36,7 +38,7 @@ describe('createOracleScaling', () => {
   });
 
   it('may be told what decides then', () => {
-    const other = createOracleScaling({
+    const other = changes.oracle({
       withoutPlan: {
         name: 'other',
         decide: (fleet) => [{ endpointId: fleet.endpoints[0]!.endpointId, targetInstances: 7, reason: 'x' }],

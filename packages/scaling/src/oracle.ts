@@ -7,6 +7,7 @@ import {
   isCounted,
 } from '@sageserve/core';
 import { plannedInstances } from './decorators.js';
+import { keeping } from './kept.js';
 import { boundedByWork } from './last-instance.js';
 import { memoryOf } from './memory.js';
 import { cellOf, heldTo, isUnknown, windowAt } from './planned.js';
@@ -30,6 +31,7 @@ export interface OracleScalingOptions {
 export function createOracleScaling(options: OracleScalingOptions = {}): ScalingPolicy {
   const { leadMs = 2 * MS_PER_MIN, withoutPlan = createStaticScaling() } = options;
   if (!(leadMs >= 0)) throw new ConfigError('leadMs', `must be 0 or more milliseconds, not ${leadMs}`);
+  const kept = keeping('as many are needed in the time that comes');
   return {
     name: 'oracle',
     ...memoryOf(withoutPlan),
@@ -53,12 +55,16 @@ export function createOracleScaling(options: OracleScalingOptions = {}): Scaling
         if (needed === undefined) continue;
         const target = boundedByWork(needed, endpoint, fleet, neededBy);
         const planned = plannedInstances(endpoint);
-        if (target !== planned && !(target < planned && isUnknown(endpoint)))
-          decisions.push({
-            endpointId: endpoint.endpointId,
-            targetInstances: target,
-            reason: `${needed} are needed in the time that comes${heldTo(needed, target)}`,
-          });
+        if (target <= planned && isUnknown(endpoint)) continue;
+        const decision =
+          target === planned
+            ? kept(endpoint)
+            : {
+                endpointId: endpoint.endpointId,
+                targetInstances: target,
+                reason: `${needed} are needed in the time that comes${heldTo(needed, target)}`,
+              };
+        if (decision !== undefined) decisions.push(decision);
       }
       return decisions;
     },

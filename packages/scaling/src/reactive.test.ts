@@ -1,12 +1,13 @@
 import { fakeEndpoint, fakeFleet, scalingPolicyConformance } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
 import { createReactiveScaling } from './reactive.js';
+import { changes } from './fixtures.js';
 
 describe('createReactiveScaling', () => {
   for (const check of scalingPolicyConformance(() => createReactiveScaling())) it(check.name, check.run);
 
   const target = (fields: Parameters<typeof fakeEndpoint>[0]) =>
-    createReactiveScaling().decide(fakeFleet([fakeEndpoint(fields)]), undefined, 0)[0]?.targetInstances;
+    changes.reactive().decide(fakeFleet([fakeEndpoint(fields)]), undefined, 0)[0]?.targetInstances;
 
   it('adds one above 0.7, removes one below 0.3, and rests in between', () => {
     expect(target({ readyInstances: 4, kvCacheUtilization: 0.71 })).toBe(5);
@@ -29,14 +30,14 @@ describe('createReactiveScaling', () => {
   });
 
   it('rests for fifteen seconds after each step', () => {
-    const policy = createReactiveScaling();
+    const policy = changes.reactive();
     const hot = fakeFleet([fakeEndpoint({ kvCacheUtilization: 0.9 })]);
     const steps = Array.from({ length: 46 }, (_, s) => policy.decide(hot, undefined, s * 1_000).length);
     expect(steps.flatMap((n, s) => (n > 0 ? [s] : []))).toEqual([0, 15, 30, 45]);
   });
 
   it('refuses thresholds that cross', () => {
-    expect(() => createReactiveScaling({ scaleOutAbove: 0.4, scaleInBelow: 0.5 })).toThrow(
+    expect(() => changes.reactive({ scaleOutAbove: 0.4, scaleInBelow: 0.5 })).toThrow(
       'scaleInBelow: must be from 0 to under scaleOutAbove (0.4), not 0.5',
     );
   });

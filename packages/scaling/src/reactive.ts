@@ -7,6 +7,7 @@ import {
   type CountedEndpoint,
 } from '@sageserve/core';
 import { plannedInstances, withCooldown } from './decorators.js';
+import { keeping } from './kept.js';
 import { ABANDONED, boundedByWork, isAbandoned, isLastForBacklog } from './last-instance.js';
 import { told } from './told.js';
 
@@ -33,6 +34,8 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
       `must be from 0 to under scaleOutAbove (${scaleOutAbove}), not ${scaleInBelow}`,
     );
 
+  const kept = keeping('utilisation asks for no other count');
+
   function step(endpoint: CountedEndpoint, fleet: FleetSnapshot): ScalingDecision | undefined {
     const utilization = endpoint.kvCacheUtilization;
     const planned = plannedInstances(endpoint);
@@ -45,7 +48,8 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
         reason: `${planned} instances are under the minimum of ${endpoint.minInstances}`,
       };
     if (isAbandoned(endpoint, fleet)) return { endpointId: endpoint.endpointId, targetInstances: 1, reason: ABANDONED };
-    if (utilization === undefined) return undefined;
+    // Where there is no instance, what waits is all that can be read.
+    if (utilization === undefined) return planned === 0 ? kept(endpoint) : undefined;
     if (utilization > scaleOutAbove && planned < endpoint.maxInstances) {
       return {
         endpointId: endpoint.endpointId,
@@ -58,14 +62,14 @@ export function createReactiveScaling(options: ReactiveScalingOptions = {}): Sca
       // Requests that come one by one leave moments without any: the last instance goes when none
       // has come for a while.
       const isWanted = (endpoint.demandTokensPerS ?? 0) > 0 || isLastForBacklog(endpoint, fleet);
-      if (target === planned || (target === 0 && isWanted)) return undefined;
+      if (target === planned || (target === 0 && isWanted)) return kept(endpoint);
       return {
         endpointId: endpoint.endpointId,
         targetInstances: target,
         reason: `utilisation ${told(utilization, scaleInBelow)} is below ${scaleInBelow}`,
       };
     }
-    return undefined;
+    return kept(endpoint);
   }
 
   const policy: ScalingPolicy = {

@@ -10,9 +10,8 @@ import {
 import { fakeEndpoint, fakeEndpoints, fakeFleet, scalingPolicyConformance } from '@sageserve/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createLtImmediateScaling } from './lt-i.js';
-import { createOracleScaling } from './oracle.js';
 import { createSageScaling, type SageScalingOptions } from './sage.js';
+import { changes } from './fixtures.js';
 
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
@@ -86,7 +85,7 @@ function follow(
   kv: (nowMs: number, ready: number) => number,
   seen: (nowMs: number) => number | undefined = () => undefined,
 ) {
-  const policy = createSageScaling(options);
+  const policy = changes.sage(options);
   const delayMs = MINUTE;
   let ready = 4;
   let coming: number[] = [];
@@ -123,7 +122,7 @@ describe('createSageScaling', () => {
 
   it('reaches further ahead where instances were measured to take longer', () => {
     const first = (provisioningDelayMs: number) => {
-      const policy = createSageScaling();
+      const policy = changes.sage();
       for (let nowMs = 0; nowMs < HOUR; nowMs += 15_000)
         for (const d of policy.decide(
           fleet({ readyInstances: 4, provisioningDelayMs }, nowMs),
@@ -169,11 +168,13 @@ describe('createSageScaling', () => {
 
   it('gives the backlog what its size and its deadlines ask for', () => {
     const decide = (backlog: Partial<BacklogSnapshot>) =>
-      createSageScaling({ drainHours: 4 }).decide(
-        fleet({ readyInstances: 3, maxInstances: 20 }, 0, undefined, backlog),
-        plan(Array<number>(12).fill(3)),
-        0,
-      )[0]?.targetInstances ?? 3;
+      changes
+        .sage({ drainHours: 4 })
+        .decide(
+          fleet({ readyInstances: 3, maxInstances: 20 }, 0, undefined, backlog),
+          plan(Array<number>(12).fill(3)),
+          0,
+        )[0]?.targetInstances ?? 3;
     expect(decide({})).toBe(3);
     // 4 h × 200 tokens/s, four fifths of them prompts.
     expect(decide({ requests: 1_000, promptTokens: 0.8 * 200 * 4 * 3_600 })).toBe(5);
@@ -210,7 +211,7 @@ describe('createSageScaling', () => {
   });
 
   it('adds nothing for a burst while what it asked for is on its way, and one at a time', () => {
-    const policy = createSageScaling({ maxOvershoot: 0.5 });
+    const policy = changes.sage({ maxOvershoot: 0.5 });
     const flat = plan(Array<number>(12).fill(6));
     const asks = (fields: Partial<EndpointSnapshot>, fromMs: number, untilMs: number) => {
       let asked = 0;
@@ -232,7 +233,7 @@ describe('createSageScaling', () => {
   it('sees a burst in prompts that wait, too: more than two seconds of the endpoint’s work', () => {
     const flat = plan(Array<number>(12).fill(6));
     const asked = (queuedTokens: number) => {
-      const policy = createSageScaling();
+      const policy = changes.sage();
       let most = 6;
       for (let nowMs = 0; nowMs <= 2 * MINUTE; nowMs += 15_000)
         for (const { targetInstances } of policy.decide(fleet({ readyInstances: 6, queuedTokens }, nowMs), flat, nowMs))
@@ -244,7 +245,7 @@ describe('createSageScaling', () => {
   });
 
   it('is asked every fifteen seconds, and knows a burst by its model’s own limit', () => {
-    const policy = createSageScaling({
+    const policy = changes.sage({
       burstAbove: (model) => (model === A.modelId ? 0.5 : 0.95),
       burstLastsMs: 0,
       maxOvershoot: 0.5,
@@ -264,7 +265,7 @@ describe('createSageScaling', () => {
   });
 
   it('lets go of what a burst added one by one, five minutes after its last sign each', () => {
-    const policy = createSageScaling({ burstLastsMs: 0, maxOvershoot: 0.5, settleMs: 0, holdDelays: 0 });
+    const policy = changes.sage({ burstLastsMs: 0, maxOvershoot: 0.5, settleMs: 0, holdDelays: 0 });
     const flat = plan(Array<number>(12).fill(6));
     const counts: [number, number][] = [];
     let ready = 6;
@@ -287,11 +288,9 @@ describe('createSageScaling', () => {
   it('reads a plan by its own clock', () => {
     const schedule = [4, 4, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8];
     const at = (nowMs: number) =>
-      createSageScaling({ settleMs: 0, holdDelays: 0 }).decide(
-        fleet({ readyInstances: 6 }, nowMs),
-        plan(schedule, 5 * HOUR),
-        nowMs,
-      )[0]?.targetInstances;
+      changes
+        .sage({ settleMs: 0, holdDelays: 0 })
+        .decide(fleet({ readyInstances: 6 }, nowMs), plan(schedule, 5 * HOUR), nowMs)[0]?.targetInstances;
     expect([at(5 * HOUR), at(5 * HOUR + 17.4 * MINUTE), at(5 * HOUR + 17.5 * MINUTE), at(8 * HOUR)]).toEqual([
       4, 4, 8, 8,
     ]);
@@ -299,7 +298,7 @@ describe('createSageScaling', () => {
 
   it('says what is needed, for how long, and what of it is for a burst', () => {
     const reason = (fields: Partial<EndpointSnapshot>, schedule: readonly number[]) =>
-      createSageScaling({ burstLastsMs: 0, settleMs: 0 }).decide(fleet(fields, 0), plan(schedule), 0)[0]?.reason;
+      changes.sage({ burstLastsMs: 0, settleMs: 0 }).decide(fleet(fields, 0), plan(schedule), 0)[0]?.reason;
     const flat = Array<number>(12).fill(6);
     expect(reason({ readyInstances: 4, provisioningDelayMs: 2.5 * MINUTE }, flat)).toBe('6 are needed within 4 min');
     expect(reason({ readyInstances: 6, kvCacheUtilization: 0.95, provisioningDelayMs: undefined }, flat)).toBe(
@@ -313,11 +312,9 @@ describe('createSageScaling', () => {
   it('takes an endpoint without speed or instances for one without a queue', () => {
     const flat = plan(Array<number>(12).fill(6));
     const asked = (made: PlacementPlan, fields: Partial<EndpointSnapshot>) =>
-      createSageScaling({ burstLastsMs: 0 }).decide(
-        fleet({ kvCacheUtilization: 0.5, queuedTokens: 1e6, ...fields }, 0),
-        made,
-        0,
-      )[0]?.targetInstances;
+      changes
+        .sage({ burstLastsMs: 0 })
+        .decide(fleet({ kvCacheUtilization: 0.5, queuedTokens: 1e6, ...fields }, 0), made, 0)[0]?.targetInstances;
     expect(asked(flat, { readyInstances: 6 })).toBe(7);
     expect(asked(flat, { readyInstances: 0, provisioningInstances: 6, kvCacheUtilization: undefined })).toBeUndefined();
     const { tokensPerSPerInstance: _, ...slow } = flat;
@@ -350,29 +347,32 @@ describe('createSageScaling', () => {
         mix: [undefined, undefined],
       },
     };
-    const decisions = createSageScaling().decide(fakeFleet(endpoints), made, 0);
+    const decisions = changes.sage().decide(fakeFleet(endpoints), made, 0);
     expect(decisions.map(({ endpointId, targetInstances }) => [endpointId, targetInstances])).toEqual(
       endpoints.map(({ endpointId }, i) => [endpointId, counts[i]]),
     );
     const unknown = endpoints.map((endpoint) => ({ ...endpoint, kvCacheUtilization: undefined }));
     expect(
-      createSageScaling()
+      changes
+        .sage()
         .decide(fakeFleet(unknown), made, 0)
         .map(({ targetInstances }) => targetInstances),
     ).toEqual([6, 7, 8, 9]);
     expect(
-      createOracleScaling()
+      changes
+        .oracle()
         .decide(fakeFleet(unknown), made, 0)
         .map(({ targetInstances }) => targetInstances),
     ).toEqual([6, 7, 8, 9]);
     expect(
-      createLtImmediateScaling()
+      changes
+        .ltI()
         .decide(fakeFleet(unknown), made, 0)
         .map(({ targetInstances }) => targetInstances),
     ).toEqual([6, 7, 8, 9]);
     // What is on its way counts as held: five and three of it are eight.
     const coming = endpoints.map((endpoint) => ({ ...endpoint, provisioningInstances: 3 }));
-    for (const policy of [createSageScaling({ settleMs: 0 }), createOracleScaling(), createLtImmediateScaling()])
+    for (const policy of [changes.sage({ settleMs: 0 }), changes.oracle(), changes.ltI()])
       expect(
         policy.decide(fakeFleet(coming), made, 0).map(({ targetInstances }) => targetInstances),
         policy.name,
@@ -402,7 +402,7 @@ describe('createSageScaling', () => {
   });
 
   it('is reactive without a plan, and leaves endpoints alone of which a plan says nothing', () => {
-    const policy = createSageScaling();
+    const policy = changes.sage();
     expect(
       policy.decide(fakeFleet([fakeEndpoint({ readyInstances: 4, kvCacheUtilization: 0.8 })]), undefined, 0)[0]
         ?.targetInstances,
@@ -412,6 +412,6 @@ describe('createSageScaling', () => {
       fakeEndpoint({ regionId: regionId('elsewhere') }),
     ]);
     expect(policy.decide(other, plan([9]), 20_000)).toEqual([]);
-    expect(() => createSageScaling({ burstAbove: 2 })).toThrow('burstAbove: must be above 0 and at most 1, not 2');
+    expect(() => changes.sage({ burstAbove: 2 })).toThrow('burstAbove: must be above 0 and at most 1, not 2');
   });
 });

@@ -15,6 +15,7 @@ import {
   stateOfVersion,
 } from '@sageserve/core';
 import { bounded, plannedInstances } from './decorators.js';
+import { keeping } from './kept.js';
 import { boundedByWork } from './last-instance.js';
 import { cellOf, isUnknown, type PlanCell, windowAt } from './planned.js';
 import { createReactiveScaling } from './reactive.js';
@@ -136,6 +137,7 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
 
   let states = new Map<EndpointId, EndpointState>();
   const correction = new DemandCorrection();
+  const kept = keeping('as many are needed, or will be again soon');
   let nextAtMs = -Infinity;
 
   const stateOf = (id: EndpointId): EndpointState => {
@@ -206,7 +208,8 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
       `${base} are needed within ` +
       `${minutes(delayMs + marginMs)}${burst > 0 ? `, and ${burst} more for a burst` : ''}`;
     if (wanted > planned) return { endpointId: endpoint.endpointId, targetInstances: wanted, reason: because };
-    if (wanted === planned || isUnknown(endpoint)) return undefined;
+    if (isUnknown(endpoint)) return undefined;
+    if (wanted === planned) return kept(endpoint);
     // The next rise: what will be needed again so soon that letting go costs more than keeping.
     let again = wanted;
     const held = windowAt(demand, leadEndMs + holdDelays * delayMs, windows);
@@ -215,7 +218,7 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
     for (const { count } of state.needs) settled = Math.max(settled, count);
     // What was needed a while ago may be more than there may be now.
     settled = bounded(settled, endpoint);
-    if (settled >= planned) return undefined;
+    if (settled >= planned) return kept(endpoint);
     return {
       endpointId: endpoint.endpointId,
       targetInstances: settled,

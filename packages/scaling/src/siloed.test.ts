@@ -2,6 +2,7 @@ import { WORKLOAD_TIERS } from '@sageserve/core';
 import { fakeEndpoint, fakeFleet, scalingPolicyConformance } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
 import { createSiloedScaling, SILOED_POOLS } from './siloed.js';
+import { changes } from './fixtures.js';
 
 describe('createSiloedScaling', () => {
   for (const check of scalingPolicyConformance(() => createSiloedScaling())) it(check.name, check.run);
@@ -12,7 +13,8 @@ describe('createSiloedScaling', () => {
       fakeEndpoint({ pool: 'batch', readyInstances: 4, kvCacheUtilization: 0.1 }),
     ]);
     expect(
-      createSiloedScaling()
+      changes
+        .siloed()
         .decide(fleet, undefined, 0)
         .map((d) => d.targetInstances),
     ).toEqual([5, 3]);

@@ -1,14 +1,13 @@
 import { fakeEndpoint, fakeFleet, scalingPolicyConformance } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
 import { createStaticScaling } from './static.js';
+import { changes } from './fixtures.js';
 
 describe('createStaticScaling', () => {
   for (const check of scalingPolicyConformance(createStaticScaling)) it(check.name, check.run);
 
   it('leaves a burning fleet alone', () => {
-    expect(createStaticScaling().decide(fakeFleet([fakeEndpoint({ kvCacheUtilization: 1 })]), undefined, 0)).toEqual(
-      [],
-    );
+    expect(changes.static().decide(fakeFleet([fakeEndpoint({ kvCacheUtilization: 1 })]), undefined, 0)).toEqual([]);
   });
 
   it(
@@ -21,7 +20,7 @@ describe('createStaticScaling', () => {
         ...fakeFleet([endpoint]),
         capacity: [{ regionId, skuId, gpuCapacity, gpusInUse: 0, spotInstances: new Map(), ...of }],
       });
-      const policy = createStaticScaling();
+      const policy = changes.static();
       expect(policy.decide(fleet(0), undefined, 0)).toEqual([]);
       expect(policy.decide(fleet(8), undefined, 1)).toMatchObject([
         { endpointId: endpoint.endpointId, targetInstances: 4, reason: '0 are left of 4' },
@@ -31,7 +30,7 @@ describe('createStaticScaling', () => {
       expect(policy.decide(fleet(0, { regionId: 'other' as typeof regionId }), undefined, 2)).toHaveLength(1);
       // A host that does not say what there was at first.
       const { initialInstances: _, ...unsaid } = endpoint;
-      expect(createStaticScaling().decide(fakeFleet([unsaid]), undefined, 0)).toMatchObject([{ targetInstances: 1 }]);
+      expect(changes.static().decide(fakeFleet([unsaid]), undefined, 0)).toMatchObject([{ targetInstances: 1 }]);
     },
   );
 });

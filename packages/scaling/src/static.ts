@@ -1,5 +1,6 @@
 import { type EndpointId, type ScalingDecision, type ScalingPolicy, isCounted, stateOfVersion } from '@sageserve/core';
 import { plannedInstances } from './decorators.js';
+import { keeping } from './kept.js';
 
 const VERSION = 1;
 
@@ -9,6 +10,7 @@ const VERSION = 1;
  * GPUs.
  */
 export function createStaticScaling(): ScalingPolicy {
+  const kept = keeping('the fleet is kept as it is');
   let counts = new Map<EndpointId, number>();
   return {
     name: 'static',
@@ -29,8 +31,13 @@ export function createStaticScaling(): ScalingPolicy {
           fleet.capacity?.some(
             (one) => one.regionId === endpoint.regionId && one.skuId === endpoint.skuId && one.gpuCapacity === 0,
           ) === true;
-        if (planned < count && !isDown())
-          decisions.push({ endpointId, targetInstances: count, reason: `${planned} are left of ${count}` });
+        if (planned < count) {
+          if (!isDown())
+            decisions.push({ endpointId, targetInstances: count, reason: `${planned} are left of ${count}` });
+          continue;
+        }
+        const decision = kept(endpoint);
+        if (decision !== undefined) decisions.push(decision);
       }
       return decisions;
     },

@@ -2,6 +2,7 @@ import {
   type ActuationResult,
   type ControlLoop,
   type FleetSnapshot,
+  indexOfEndpoint,
   InvariantError,
   PolicyContractError,
   SCALING_CONTRACT,
@@ -59,7 +60,13 @@ export class ControlHost {
     const breach = scalingBreach(decisions, fleet);
     if (breach !== undefined)
       throw new PolicyContractError(`scaling policy "${scaling.name}"`, breach, SCALING_CONTRACT);
-    for (const decision of decisions) this.#apply(decision);
+    let at = -1;
+    for (const decision of decisions) {
+      at = indexOfEndpoint(fleet, decision.endpointId, at + 1);
+      const { readyInstances = NaN, provisioningInstances = NaN } = fleet.endpoints[at];
+      // Where it is seen late, what is wanted kept is what was there before the last acts.
+      if (decision.targetInstances !== readyInstances + provisioningInstances) this.#apply(decision);
+    }
   }
 
   /** The simulated fleet through the interfaces that a live one has. */

@@ -1,4 +1,4 @@
-import { type Clock, ConfigError, type LeaseKeeper, messageOf, MS_PER_S } from '@sageserve/core';
+import { type Clock, ConfigError, type LeaseKeeper, messageOf, MS_PER_S, withDeadline } from '@sageserve/core';
 import { Database, type PostgresPlace } from '../postgres.js';
 
 export interface PostgresLeaseOptions extends PostgresPlace {
@@ -48,6 +48,8 @@ const GIVE_BACK = `
  * A lease in a row of `sageserve.leases`, kept by the database's clock: renewed for as long as this
  * process can, and taken by another once it was not for `ttlMs`. Here it counts as held from the
  * moment that it was asked for, which is before the database's, so that two never hold it at once.
+ * A renewal that is not answered in a third of `ttlMs` is given up, and another made while there is
+ * time; so is a question for a lease that would be over by its answer.
  * Throws `ConfigError` for options that do not fit.
  */
 export function createPostgresLease(options: PostgresLeaseOptions): LeaseKeeper {
@@ -60,9 +62,15 @@ export function createPostgresLease(options: PostgresLeaseOptions): LeaseKeeper 
   let fence: number | undefined;
   let heldUntilMs = -Infinity;
 
+  const everyMs = ttlMs / 3;
+  const isHeld = (): boolean => clock.nowMs() < heldUntilMs;
+
+  /** What is given up may have been done all the same: under a fence that nobody here acts with. */
   async function take(): Promise<void> {
     const askedAtMs = clock.nowMs();
-    const [row] = await database.ask<{ fence: string }>(TAKE, [name, holder, ttlMs, fence ?? 0]);
+    const [row] = await withDeadline(clock, isHeld() ? everyMs : ttlMs, (signal) =>
+      database.ask<{ fence: string }>(TAKE, [name, holder, ttlMs, fence ?? 0], signal),
+    );
     if (row === undefined) heldUntilMs = -Infinity;
     else {
       fence = Number(row.fence);
@@ -72,12 +80,16 @@ export function createPostgresLease(options: PostgresLeaseOptions): LeaseKeeper 
 
   async function keep(): Promise<void> {
     while (!ended.signal.aborted) {
+      const askedAtMs = clock.nowMs();
+      let nextAtMs: number | undefined;
       try {
         await take();
       } catch (error) {
         onError?.(`lease ${name}: ${messageOf(error)}`);
+        // What was waited for long enough is tried again at once.
+        nextAtMs = askedAtMs + everyMs;
       }
-      await clock.sleepUntilMs(clock.nowMs() + ttlMs / 3, ended.signal).catch(() => undefined);
+      await clock.sleepUntilMs(nextAtMs ?? clock.nowMs() + everyMs, ended.signal).catch(() => undefined);
     }
   }
 
@@ -85,7 +97,7 @@ export function createPostgresLease(options: PostgresLeaseOptions): LeaseKeeper 
   return {
     lease: {
       get held() {
-        return !ended.signal.aborted && clock.nowMs() < heldUntilMs;
+        return !ended.signal.aborted && isHeld();
       },
       get fence() {
         return fence;
@@ -93,11 +105,12 @@ export function createPostgresLease(options: PostgresLeaseOptions): LeaseKeeper 
     },
     async close() {
       if (ended.signal.aborted) return;
-      const given = clock.nowMs() < heldUntilMs ? fence : undefined;
+      const given = isHeld() ? fence : undefined;
       ended.abort();
       await keeping;
       try {
-        if (given !== undefined) await database.ask(GIVE_BACK, [name, holder, given]);
+        if (given !== undefined)
+          await withDeadline(clock, everyMs, (signal) => database.ask(GIVE_BACK, [name, holder, given], signal));
       } catch (error) {
         onError?.(`lease ${name}: ${messageOf(error)}`);
       }

@@ -42,15 +42,16 @@ export function createPostgresStateStore(
   const { namespace = 'default' } = options;
   const database = new Database(options, SETUP, 'state in PostgreSQL');
   return {
-    async load(key) {
+    async load(key, given) {
       const [row] = await database.ask<{ text: string }>(
         'select text from sageserve.state where namespace = $1 and key = $2',
         [namespace, key],
+        given?.signal,
       );
       return row?.text;
     },
     async save(key, text, given) {
-      const saved = await database.ask(SAVE, [namespace, key, text, given?.fence ?? null]);
+      const saved = await database.ask(SAVE, [namespace, key, text, given?.fence ?? null], given?.signal);
       if (saved.length === 0) throw fencedError(key, given?.fence, undefined);
     },
     close: () => database.close(),

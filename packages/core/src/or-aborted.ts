@@ -1,4 +1,4 @@
-import type { Awaitable } from '@sageserve/core';
+import type { Awaitable } from './units.js';
 
 /**
  * What `work` comes to, or the signal's reason as soon as it aborts, whether the work listens to it

@@ -1,0 +1,185 @@
+import type { ActuationOptions, ActuationResult, EndpointSnapshot, Lease, ScalingDecision } from '@sageserve/core';
+import { createVirtualClock, fakeEndpoints, fakeFleet } from '@sageserve/testing';
+import { describe, expect, it } from 'vitest';
+import { type ControlLoopOptions, createControlLoop } from './control-loop.js';
+import type { JournalEntry } from './journal.js';
+import { runControlLoop } from './live-host.js';
+
+const SECOND = 1_000;
+const [A, B] = fakeEndpoints();
+const NAMES = `${A.endpointId}, ${B.endpointId}`;
+const LATE = `the actuator has not answered for 60 s: ${NAMES}`;
+
+interface Call {
+  readonly atMs: number;
+  readonly targets: readonly number[];
+  readonly signal: AbortSignal | undefined;
+  readonly answer: () => void;
+}
+
+/** Two endpoints of four instances, and an actuator that never answers unless it is told to. */
+function hanging(options: Partial<ControlLoopOptions> = {}) {
+  const counts = new Map([A, B].map(({ endpointId }) => [endpointId, 4]));
+  const calls: Call[] = [];
+  const journal: JournalEntry[] = [];
+  let nowMs = 0;
+  let seenAtMs: number | undefined;
+  let wanted: readonly [number, number] | undefined;
+  const endpoints = (): EndpointSnapshot[] =>
+    [A, B].map((one) => ({
+      ...one,
+      readyInstances: counts.get(one.endpointId),
+      kvCacheUtilization: 0.5,
+      ...(seenAtMs === undefined ? {} : { observedAtMs: seenAtMs }),
+    }));
+  const loop = createControlLoop({
+    telemetry: { snapshot: () => fakeFleet(endpoints(), nowMs), demand: () => [] },
+    actuator: {
+      apply: (decisions: readonly ScalingDecision[], given?: ActuationOptions) =>
+        new Promise<ActuationResult[]>((resolve) =>
+          calls.push({
+            atMs: nowMs,
+            targets: decisions.map(({ targetInstances }) => targetInstances),
+            signal: given?.signal,
+            answer: () => resolve([]),
+          }),
+        ),
+    },
+    scalingPolicy: {
+      name: 'x',
+      decide: () =>
+        wanted === undefined
+          ? []
+          : [A, B].map(({ endpointId }, i) => ({ endpointId, targetInstances: wanted![i], reason: 'x' })),
+    },
+    journal: { append: (entry) => void journal.push(entry) },
+    ...options,
+  });
+  return {
+    calls,
+    counts,
+    journal,
+    loop,
+    /** A tick whose host gives up what it waits for. */
+    async tick(atMs: number, want: readonly [number, number] | undefined, lease?: Lease) {
+      [nowMs, wanted] = [atMs, want];
+      const limit = new AbortController();
+      const report = loop.tick(atMs, { signal: limit.signal, ...(lease === undefined ? {} : { lease }) });
+      await new Promise((resolve) => setImmediate(resolve));
+      limit.abort(new Error('late'));
+      return report;
+    },
+    want: (targets: readonly [number, number]) => (wanted = targets),
+    seenAt: (ms: number) => (seenAtMs = ms),
+    held: () =>
+      journal.flatMap((entry) => (entry.kind === 'decision' && entry.outcome === 'held' ? [entry.detail] : [])),
+  };
+}
+
+describe('an act that is never answered', () => {
+  it('is told after a minute, its signal aborted, and what came of it unknown', async () => {
+    const { tick, calls, journal } = hanging();
+    expect(await tick(0, [6, 6])).toMatchObject({
+      degradations: [],
+      results: Array(2).fill({ status: 'failed', reachedInstances: undefined }),
+    });
+    expect([calls[0].targets, calls[0].signal?.aborted]).toEqual([[6, 6], true]);
+    expect((await tick(60 * SECOND - 1, undefined)).degradations).toEqual([]);
+    // Nothing need be decided for that.
+    expect((await tick(60 * SECOND, undefined)).degradations).toEqual([LATE]);
+    expect(journal.filter(({ kind }) => kind === 'decision')).toMatchObject(
+      Array(2).fill({ outcome: 'failed', reachedInstances: undefined }),
+    );
+    calls[0].answer();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect((await tick(62 * SECOND, undefined)).degradations).toEqual([]);
+  });
+
+  it('lets its endpoints grow again then, to no less than it asked for, and not shrink', async () => {
+    const { tick, calls, held } = hanging();
+    await tick(0, [6, 6]);
+    await tick(59 * SECOND, [7, 7]);
+    expect(calls).toHaveLength(1);
+    // Less than the act asked for could come before it, or after it.
+    await tick(60 * SECOND, [5, 3]);
+    expect(calls).toHaveLength(1);
+    await tick(61 * SECOND, [6, 7]);
+    expect(calls.map(({ atMs, targets }) => [atMs, targets])).toEqual([
+      [0, [6, 6]],
+      [61 * SECOND, [6, 7]],
+    ]);
+    // The one that was tried again has its own minute.
+    await tick(120 * SECOND, [8, 8]);
+    expect(calls).toHaveLength(2);
+    await tick(121 * SECOND, [8, 8]);
+    expect(calls).toHaveLength(3);
+    const only = 'an act before it was never answered: until it is known what came of it, it may only grow';
+    expect(held()).toEqual([
+      ...Array<string>(2).fill('an act before it was not answered yet'),
+      ...Array<string>(2).fill(only),
+      ...Array<string>(2).fill('an act before it was not answered yet'),
+    ]);
+  });
+
+  it('and was a scale-in lets nothing follow that it might undo', async () => {
+    const { tick, calls, held, counts } = hanging();
+    await tick(0, [3, 3]);
+    await tick(60 * SECOND, [8, 2]);
+    expect(calls).toHaveLength(1);
+    expect(held()).toEqual(Array(2).fill('a scale-in before it was never answered, and may still come'));
+    // One of them has come.
+    counts.set(A.endpointId, 3);
+    await tick(61 * SECOND, [8, 8]);
+    expect(calls.map(({ targets }) => targets)).toEqual([[3, 3], [8]]);
+  });
+
+  it('is over for an endpoint that is seen to have what was asked for, after it was asked', async () => {
+    const { tick, calls, counts, seenAt } = hanging();
+    await tick(60 * SECOND, [6, 6]);
+    counts.set(A.endpointId, 6);
+    // Not before the deadline, nor by a reading from before the act.
+    await tick(119 * SECOND, [4, 4]);
+    seenAt(60 * SECOND);
+    expect((await tick(120 * SECOND, [4, 4])).degradations).toEqual([LATE]);
+    expect(calls).toHaveLength(1);
+    seenAt(60 * SECOND + 1);
+    const report = await tick(121 * SECOND, [4, 4]);
+    expect(report.degradations).toEqual([`the actuator has not answered for 60 s: ${B.endpointId}`]);
+    expect(calls.map(({ targets }) => targets)).toEqual([[6, 6], [4]]);
+  });
+
+  it('is void once there is a newer fence', async () => {
+    const { tick, calls } = hanging();
+    await tick(0, [3, 3], { held: true, fence: 4 });
+    await tick(SECOND, [8, 8], { held: true, fence: 4 });
+    expect(calls).toHaveLength(1);
+    await tick(2 * SECOND, [8, 8], { held: true, fence: 5 });
+    expect(calls.map(({ targets }) => targets)).toEqual([
+      [3, 3],
+      [8, 8],
+    ]);
+  });
+
+  it('holds up a host for the deadline of a tick, and its own may be set', async () => {
+    const clock = createVirtualClock();
+    const end = new AbortController();
+    const told = new Map<number, readonly string[]>();
+    const { loop, calls, want } = hanging({ actDeadlineMs: 30 * SECOND });
+    want([6, 6]);
+    const running = runControlLoop(loop, clock, {
+      signal: end.signal,
+      tickDeadlineMs: 5 * SECOND,
+      onTick: ({ atMs, degradations }) => told.set(atMs, degradations),
+    });
+    for (let s = 0; s < 40; s++) await clock.advanceMs(SECOND);
+    // The tick at 0 was over at 5 s, that at 30 s tried again.
+    expect([...told.keys()].slice(0, 3)).toEqual([0, 5 * SECOND, 6 * SECOND]);
+    expect(told.get(29 * SECOND)).toEqual([]);
+    expect(told.get(30 * SECOND)).toEqual([`the actuator has not answered for 30 s: ${NAMES}`]);
+    expect(calls.map(({ signal }) => signal?.aborted)).toEqual([true, true]);
+    end.abort();
+    await running;
+    for (const actDeadlineMs of [0, -1, NaN])
+      expect(() => hanging({ actDeadlineMs })).toThrow('actDeadlineMs: must be above 0');
+  });
+});
