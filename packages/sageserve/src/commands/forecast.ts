@@ -15,9 +15,9 @@ import {
   table,
   time,
 } from '@sageserve/experiments';
+import { wallClockMs, yieldToEventLoop } from '@sageserve/experiments/console';
 import { type Catalogue, DEFAULT_CATALOGUE, loadPluginFiles, parseDurationMs } from '@sageserve/fleet';
 import { buildTraffic, demandOfTrace, parseScenario, preset, readDemandCsv } from '@sageserve/scenario';
-import { wallClockMs, yieldToEventLoop } from '../wall-clock.js';
 import { forecasterOf, stepOf, stepsOf } from './forecast-options.js';
 import { replaceFile } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';
