@@ -10,15 +10,19 @@ const packages = packageFolders().map((folder) => ({
   folder,
   manifest: JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')),
 }));
+// A new minor of what a package has as a peer would be a major of the package, and so of all.
+for (const { manifest } of packages)
+  for (const [name, range] of Object.entries(manifest.peerDependencies ?? {}))
+    if (/^@?sageserve/.test(name) && !/^>=\d+\.\d+\.\d+ <\d+$/.test(range))
+      throw new Error(`${manifest.name}: its peer ${name} must be of a range up to a major, not "${range}"`);
 const work = mkdtempSync(join(tmpdir(), 'sageserve-packages-'));
 try {
-  const tarballs = packages.map(({ folder, manifest }) => {
-    const [packed] = JSON.parse(
-      run('npm', ['pack', '--json', '--ignore-scripts', '--loglevel=error', '--pack-destination', work], {
-        cwd: join(root, folder),
-        quiet: true,
-      }),
-    );
+  const pack = ['pack', '--json', '--ignore-scripts', '--loglevel=error', '--pack-destination', work];
+  const archives = JSON.parse(
+    run('npm', [...pack, ...packages.map(({ folder }) => `--workspace=${folder}`)], { quiet: true }),
+  );
+  const tarballs = packages.map(({ manifest }) => {
+    const packed = archives.find(({ name }) => name === manifest.name);
     const tarball = join(work, packed.filename);
     run('publint', ['run', tarball, '--strict'], { quiet: true });
     run(

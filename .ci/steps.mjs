@@ -1,5 +1,5 @@
 // Shared by the scripts of this folder: running commands, and saying which one failed.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,13 +37,31 @@ export function run(command, args, { cwd = root, quiet = false } = {}) {
   return result.stdout ?? '';
 }
 
-/** Runs `work` under a headline, with the seconds it took. */
-export function step(name, work) {
+/**
+ * Runs a command while others run too. Says how long it took when it has ended, after what it said:
+ * that comes as it comes where it is `shown`, and otherwise where it fails. Returns whether it
+ * succeeded.
+ */
+export async function beside(name, command, args, { shown = false } = {}) {
   const start = Date.now();
-  console.log(`\n── ${name}`);
-  const result = work();
-  console.log(`   ${name}: ${((Date.now() - start) / 1_000).toFixed(1)} s`);
-  return result;
+  const child = spawn(command, args, {
+    cwd: root,
+    env,
+    stdio: shown ? 'inherit' : ['ignore', 'pipe', 'pipe'],
+    shell: process.platform === 'win32',
+  });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding('utf8').on('data', (text) => {
+      said += text;
+    });
+  const failed = await new Promise((resolve) => {
+    child.on('error', ({ message }) => resolve(message));
+    child.on('close', (code, signal) => resolve(code === 0 ? undefined : `ended with ${signal ?? code}`));
+  });
+  if (failed !== undefined) process.stderr.write(said);
+  console.log(`── ${name}: ${((Date.now() - start) / 1_000).toFixed(1)} s${failed === undefined ? '' : `, ${failed}`}`);
+  return failed === undefined;
 }
 
 /** Folders of the packages, from the root. */

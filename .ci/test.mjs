@@ -1,6 +1,6 @@
 // Everything that must hold before a change lands: `npm test`. Arguments are handed to vitest, and
 // then only the tests are run.
-import { packageFolders, run, step } from './steps.mjs';
+import { beside, packageFolders, run } from './steps.mjs';
 
 run(process.execPath, ['.ci/setup.mjs', 'build']);
 const vitest = ['run', '--config', '.config/vitest.config.ts'];
@@ -8,16 +8,15 @@ const filters = process.argv.slice(2);
 if (filters.length > 0) {
   run('vitest', [...vitest, ...filters]);
 } else {
-  step('types', () => run('turbo', ['run', 'typecheck', '--output-logs=errors-only'], { quiet: true }));
-  step('lint', () =>
-    run(
+  const checks = [
+    ['types', 'turbo', ['run', 'typecheck', '--output-logs=errors-only']],
+    [
+      'lint',
       'eslint',
       ['--config', '.config/eslint.config.mjs', '--max-warnings', '0', 'packages', 'apps', 'benchmarks', 'examples'],
-      { quiet: true },
-    ),
-  );
-  step('format', () =>
-    run(
+    ],
+    [
+      'format',
       'prettier',
       [
         '--config',
@@ -32,13 +31,9 @@ if (filters.length > 0) {
         '.ci/*.mjs',
         '.config/*',
       ],
-      {
-        quiet: true,
-      },
-    ),
-  );
-  step('who imports whom', () =>
-    run(
+    ],
+    [
+      'who imports whom',
       'depcruise',
       [
         '--config',
@@ -47,15 +42,24 @@ if (filters.length > 0) {
         'apps/demo/src',
         'benchmarks/src',
       ],
-      {
-        quiet: true,
-      },
-    ),
-  );
-  step('the picture of who imports whom', () =>
-    run(process.execPath, ['.ci/import-picture.mjs', '--check'], { quiet: true }),
-  );
-  step('unused files, exports and dependencies', () => run('knip', ['--config', '.config/knip.json'], { quiet: true }));
-  step('packages as they are published', () => run(process.execPath, ['.ci/check-packages.mjs']));
-  step('tests', () => run('vitest', vitest));
+    ],
+    ['the picture of who imports whom', process.execPath, ['.ci/import-picture.mjs', '--check']],
+    ['unused files, exports and dependencies', 'knip', ['--config', '.config/knip.json']],
+    ['packages as they are published', process.execPath, ['.ci/check-packages.mjs'], { shown: true }],
+  ];
+  const failed = [];
+  const check = async (...given) => {
+    if (!(await beside(...given))) failed.push(given[0]);
+  };
+  // Tests wait for half of their time: for commands, databases and clocks.
+  await Promise.all([
+    check('tests', 'vitest', vitest, { shown: true }),
+    (async () => {
+      for (const one of checks) await check(...one);
+    })(),
+  ]);
+  if (failed.length > 0) {
+    console.error(`failed: ${failed.join('; ')}`);
+    process.exitCode = 1;
+  }
 }

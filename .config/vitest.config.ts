@@ -24,9 +24,11 @@ export default defineConfig({
       'benchmarks/src/**/*.test.ts',
       'examples/**/*.test.ts',
     ],
-    // Many tests wait for a command that they run: one at a time leaves a core idle.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Many tests wait for a command, a database or a clock: as many as there are cores leave some
+    // of them idle.
+    maxWorkers: availableParallelism() + 1,
+    // A busy machine makes nothing wrong: what takes ten seconds alone may take a minute there.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

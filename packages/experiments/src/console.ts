@@ -2,6 +2,7 @@ import { format } from 'node:util';
 import { withoutGiven } from './queue/shown-url.js';
 
 export { secretArguments } from './queue/shown-url.js';
+export { later, pause, repeatedly, wallClockMs, yieldToEventLoop } from './wall-clock.js';
 
 /**
  * Control characters but for line breaks and tabs, and those that turn the direction of text: names

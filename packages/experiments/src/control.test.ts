@@ -8,7 +8,7 @@ import {
   runControlLoop,
 } from '@sageserve/controller';
 import { simulate } from '@sageserve/sim';
-import { cutTrace } from '@sageserve/trace';
+import { cutTrace, type RequestBatch } from '@sageserve/trace';
 import { describe, expect, it } from 'vitest';
 import {
   buildSimulation,
@@ -50,9 +50,17 @@ const scenario = parseScenario({
   ],
 });
 
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+}
+// What several tests need of the scenario is made once.
+const beforeRun = once(() => demandAround(scenario, false));
+const carried = once(() => measureCapacity(scenario, buildSimulation(scenario, 'static')));
+
 describe('history', () => {
   it('ends where the run begins, and is of the same process', async () => {
-    const { history } = await demandAround(scenario, false);
+    const { history } = await beforeRun();
     expect(history).toHaveLength(2);
     const trace = await runTraffic(scenario);
     for (const series of history) {
@@ -136,20 +144,25 @@ describe('foresight', () => {
 
 describe('no strategy but the oracle sees the future', () => {
   it('decides the same up to a time, whatever comes after it', async () => {
-    const { history } = await demandAround(scenario, false);
+    const { history } = await beforeRun();
+    const capacity = await carried();
     const cutMs = 100 * 60_000;
+    const durationMs = cutMs + 600_000;
+    const trace = await buildTraffic({ ...scenario, traffic: { ...scenario.traffic, warmup: scenario.history } });
+    const read: RequestBatch[] = [];
+    for await (const batch of cutTrace(trace, durationMs).batches()) read.push(structuredClone(batch));
     const run = async (strategy: string, tripled: boolean): Promise<string> => {
       const journal: JournalEntry[] = [];
       const { config } = await prepareRun(scenario, strategy, {
         demand: { history, foresight: undefined },
+        capacity,
         journal: (entry) => journal.push(entry),
       });
-      const trace = await buildTraffic({ ...scenario, traffic: { ...scenario.traffic, warmup: scenario.history } });
       const changed = {
         ...trace,
         dictionaries: trace.dictionaries,
         async *batches() {
-          for await (const batch of trace.batches()) {
+          for (const batch of structuredClone(read)) {
             // From the cut on every prompt is three times as long.
             if (tripled)
               for (let i = 0; i < batch.length; i++) if (batch.arrivedAtMs[i]! >= cutMs) batch.promptTokens[i]! *= 3;
@@ -157,7 +170,7 @@ describe('no strategy but the oracle sees the future', () => {
           }
         },
       };
-      await simulate({ ...config, durationMs: cutMs + 600_000 }, cutTrace(changed, cutMs + 600_000));
+      await simulate({ ...config, durationMs }, changed);
       return journal
         .filter(({ atMs }) => atMs < cutMs)
         .map(journalLine)
@@ -176,8 +189,8 @@ describe('one loop, two hosts', () => {
     const journal: JournalEntry[] = [];
     const snapshots = new Map<number, FleetSnapshot>();
     const demand = new Map<string, DemandSeries>();
-    const around = await demandAround(scenario, false);
-    const capacity = await measureCapacity(scenario, buildSimulation(scenario, 'static'));
+    const around = await beforeRun();
+    const capacity = await carried();
     const prepared = await prepareRun(scenario, 'sage', {
       demand: around,
       capacity,

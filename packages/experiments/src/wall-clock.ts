@@ -1,7 +1,8 @@
 import { performance } from 'node:perf_hooks';
+import { setTimeout as setTimer } from 'node:timers';
 import { setTimeout } from 'node:timers/promises';
 
-/** For how long a database is waited for, never for a decision. */
+/** For rates, times left and how long something is waited for, never for a decision. */
 export function wallClockMs(): number {
   return performance.now();
 }
@@ -9,6 +10,11 @@ export function wallClockMs(): number {
 /** How long this thread has been at work: Node 20 has no processor time by thread. */
 export function busyMs(): number {
   return performance.eventLoopUtilization().active;
+}
+
+/** Calls something after a while, unless the process has ended by then. */
+export function later(ms: number, action: () => void): void {
+  setTimer(action, ms).unref();
 }
 
 /** Calls something again and again; returns how to end that. */

@@ -66,7 +66,7 @@ export type { PolicyOptions } from './policy-options.js';
 /** What a factory may use beside its own options. */
 export interface FactoryContext {
   readonly rng: Rng;
-  /** Names of the scenario's regions, in the order of their indices. */
+  /** Names of the fleet's regions, in the order of their indices. */
   readonly regions: readonly string[];
   /** The plan in force, for policies that follow it. */
   readonly plan: () => PlacementPlan | undefined;
@@ -91,7 +91,7 @@ export interface StrategyPlanning {
    * plan; below 0 it is planned fuller than that, up to its full throughput.
    */
   readonly headroom: number;
-  /** Quantile of the forecast that capacity must carry; the scenario's unless given. */
+  /** Quantile of the forecast that capacity must carry; the fleet's unless given. */
   readonly demandQuantile?: number;
   /** How often a plan is made (ms); every hour unless given. */
   readonly everyMs?: number;
@@ -107,9 +107,9 @@ export interface Strategy {
   readonly scaling: ScalingPolicy;
   /** Pools that each endpoint is split into; one shared pool where it is undefined. */
   readonly pools?: readonly PoolLayout[];
-  /** Takes the place of the scenario's release policy. */
+  /** Takes the place of the fleet's release policy. */
   readonly release?: ReleasePolicy;
-  /** Takes the place of the scenario's region router, given that. */
+  /** Takes the place of the fleet's region router, given that. */
   readonly regionRouter?: (otherwise: RegionRouter) => RegionRouter;
   /** Forecasts and plans; without it the strategy is reactive only. */
   readonly planning?: StrategyPlanning;
@@ -227,7 +227,7 @@ export const DEFAULT_CATALOGUE: Catalogue = {
 
 /**
  * The hourly plan of the paper: the peak of the hour, a tenth of the last hour's non-interactive
- * work, the scenario's quantile and utilisation.
+ * work, the fleet's quantile and utilisation.
  */
 function paperPlanning({ headroom = 0.1, demandQuantile }: PlannedOptions): StrategyPlanning {
   return {
@@ -329,7 +329,7 @@ function split<K extends string, A extends K>(
   return [mine as { [P in A]?: number }, rest];
 }
 
-/** A policy as a scenario names it: a name, or a name with options. */
+/** A policy as a fleet names it: a name, or a name with options. */
 export type PolicyChoice = string | ({ readonly name: string } & PolicyOptions);
 
 /** Puts `path` before the path of a `ConfigError` that `make` throws. */
@@ -378,13 +378,13 @@ function weightedRouter(options: PolicyOptions, { rng, regions }: FactoryContext
   for (const [origin, row] of Object.entries(weights as Record<string, unknown>)) {
     const o = regions.indexOf(origin);
     if (o === -1)
-      throw new ConfigError(`weights.${origin}`, 'is not a region of the scenario', {
+      throw new ConfigError(`weights.${origin}`, 'is not a region of the fleet', {
         hint: `It has ${regions.join(', ')}.`,
       });
     for (const [region, weight] of Object.entries((row ?? {}) as Record<string, unknown>)) {
       const r = regions.indexOf(region);
       if (r === -1)
-        throw new ConfigError(`weights.${origin}.${region}`, 'is not a region of the scenario', {
+        throw new ConfigError(`weights.${origin}.${region}`, 'is not a region of the fleet', {
           hint: `It has ${regions.join(', ')}.`,
         });
       if (!(typeof weight === 'number' && weight >= 0))

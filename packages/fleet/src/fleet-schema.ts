@@ -156,7 +156,7 @@ export const fleetFields = {
     .array(filePath)
     .max(100)
     .default([])
-    .describe('Modules with policies of your own, relative to the scenario file; each exports a catalogue by default.'),
+    .describe('Modules with policies of your own, relative to this file; each exports a catalogue by default.'),
   objectives: z
     .partialRecord(
       z.enum(WORKLOAD_TIERS),

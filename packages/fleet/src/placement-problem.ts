@@ -32,7 +32,7 @@ export interface PlacementInput {
   readonly forecasts: readonly { readonly key: DemandKey; readonly forecast: DemandForecast }[];
   /** Mean shape of each model's requests, on which the speed of an instance depends. */
   readonly mix: ReadonlyMap<ModelId, TokenMix>;
-  /** Instances that are held now; the scenario's initial ones unless given. */
+  /** Instances that are held now; the fleet's initial ones unless given. */
   readonly current?: PlacementGrid;
   readonly deferrable?: readonly DeferrableWork[];
 }
@@ -41,7 +41,7 @@ export interface PlacementInput {
  * The placement problem of a fleet for forecast demand. An instance carries the share
  * `placement.targetUtilization` of its throughput at the mix of tokens; starting one costs what it
  * is paid while it is redeployed. Throws `ConfigError` for a model without a mix, a deployment that
- * stands twice, or names that the scenario does not have.
+ * stands twice, or names that the fleet does not have.
  */
 export function placementProblem(
   described: PlannedFleet,
@@ -117,7 +117,7 @@ export function placementProblem(
 }
 
 /**
- * What is held must be of a deployment that the scenario knows: nothing else has GPUs or a price.
+ * What is held must be of a deployment that the fleet knows: nothing else has GPUs or a price.
  */
 function checkDeployed(
   current: PlacementGrid,
@@ -130,9 +130,9 @@ function checkDeployed(
         if (current.at(m, r, k) > 0 && gpus.at(m, 0, k) === 0)
           throw new ConfigError(
             'current',
-            `holds ${current.at(m, r, k)} ${model} on ${sku} in ${region}, which the scenario does not deploy there`,
+            `holds ${current.at(m, r, k)} ${model} on ${sku} in ${region}, which the fleet does not deploy there`,
             {
-              hint: 'Add the deployment to the scenario, with its GPUs for each instance.',
+              hint: 'Add the deployment to the fleet, with its GPUs for each instance.',
             },
           );
 }
@@ -143,7 +143,7 @@ function flowPrices({ regions, networkRttMs, placement }: Fleet, models: number)
   for (const [from, allowed] of Object.entries(placement.residency)) {
     const unknown = [from, ...allowed].find((name) => !names.includes(name));
     if (unknown !== undefined)
-      throw new ConfigError(`placement.residency.${from}`, `"${unknown}" is not a region of the scenario`, {
+      throw new ConfigError(`placement.residency.${from}`, `"${unknown}" is not a region of the fleet`, {
         hint: `It has ${names.join(', ')}.`,
       });
   }
@@ -191,15 +191,15 @@ export function heldInstances(
       problem.skus.indexOf(skuId(sku)),
     ];
     if (m === -1)
-      throw new ConfigError(at, `"${model}" is not a model of the scenario`, {
+      throw new ConfigError(at, `"${model}" is not a model of the fleet`, {
         hint: `It has ${problem.models.join(', ')}.`,
       });
     if (r === -1)
-      throw new ConfigError(at, `"${region}" is not a region of the scenario`, {
+      throw new ConfigError(at, `"${region}" is not a region of the fleet`, {
         hint: `It has ${problem.regions.join(', ')}.`,
       });
     if (k === -1)
-      throw new ConfigError(at, `"${sku}" is not a SKU of the scenario`, {
+      throw new ConfigError(at, `"${sku}" is not a SKU of the fleet`, {
         hint: `It has ${problem.skus.join(', ')}.`,
       });
     const count = Number(instances);

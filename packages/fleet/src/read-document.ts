@@ -70,19 +70,21 @@ export interface ReadDocumentOptions {
   /** All of a file of so many megabytes at most: a host that has pipes brings a reader for them. */
   readonly read?: (file: string, mostMb: number) => Promise<Uint8Array>;
   readonly hintOf?: UnknownFieldHint;
+  /** Of the error for a file that can't be read; ERR_SCENARIO_FILE unless given. */
+  readonly code?: string;
 }
 
 /**
- * Reads a file, YAML or JSON, and checks it. Throws `SageServeError` (ERR_SCENARIO_FILE) for one
- * that can't be read, `ConfigError` with file, line and column for what is wrong in it.
+ * Reads a file, YAML or JSON, and checks it. Throws `SageServeError` with that code for one that
+ * can't be read, `ConfigError` with file, line and column for what is wrong in it.
  */
 export async function readDocument<S extends z.ZodType>(
   file: string,
   schema: S,
   what: string,
-  { read = readFile, hintOf }: ReadDocumentOptions = {},
+  { read = readFile, hintOf, code = 'ERR_SCENARIO_FILE' }: ReadDocumentOptions = {},
 ): Promise<z.output<S>> {
-  const text = await readText(file, what, read);
+  const text = await readText(file, what, code, read);
   const lines = new LineCounter();
   const { document, value } = parse(file, text, lines);
   const where = (path: readonly PropertyKey[]): string => {
@@ -97,11 +99,16 @@ export async function readDocument<S extends z.ZodType>(
   return checkDocument(schema, value, what, where, hintOf);
 }
 
-async function readText(file: string, what: string, read: NonNullable<ReadDocumentOptions['read']>): Promise<string> {
+async function readText(
+  file: string,
+  what: string,
+  code: string,
+  read: NonNullable<ReadDocumentOptions['read']>,
+): Promise<string> {
   try {
     return Buffer.from(await read(file, MOST_MB)).toString('utf8');
   } catch (cause) {
-    throw new SageServeError('ERR_SCENARIO_FILE', `can't read the ${what} ${file}: ${readFailure(cause)}`, { cause });
+    throw new SageServeError(code, `can't read the ${what} ${file}: ${readFailure(cause)}`, { cause });
   }
 }
 

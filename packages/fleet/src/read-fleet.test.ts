@@ -131,8 +131,14 @@ describe('a fleet file', () => {
   });
 
   it('that is not there, or is a folder, is an error that says so', async () => {
-    await expect(readFleet(join(dir, 'nothing.yaml'))).rejects.toThrow('there is no such file');
-    await expect(readFleet(dir)).rejects.toThrow('it is a folder');
+    for (const [file, reason] of [
+      [join(dir, 'nothing.yaml'), 'there is no such file'],
+      [dir, 'it is a folder'],
+    ] as const)
+      await expect(readFleet(file)).rejects.toMatchObject({
+        code: 'ERR_FLEET_FILE',
+        message: `can't read the fleet ${file}: ${reason}`,
+      });
   });
 
   it('has a schema for editors, without traffic', () => {

@@ -34,9 +34,9 @@ export function parseFleet(input: FleetInput): Fleet {
 /**
  * Reads a fleet file, YAML or JSON. Plug-ins that it names are taken relative to it. Throws
  * `ConfigError` with file, line and column, or the field's path, and `SageServeError`
- * (ERR_SCENARIO_FILE) for a file that can't be read.
+ * (ERR_FLEET_FILE) for a file that can't be read.
  */
 export async function readFleet(file: string): Promise<Fleet> {
-  const fleet = await readDocument(file, fleetSchema, 'fleet', { hintOf });
+  const fleet = await readDocument(file, fleetSchema, 'fleet', { hintOf, code: 'ERR_FLEET_FILE' });
   return { ...fleet, plugins: fleet.plugins.map((plugin) => resolve(dirname(file), plugin)) };
 }

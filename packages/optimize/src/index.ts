@@ -9,9 +9,9 @@ export {
   type PlacementOptimizerOptions,
 } from './placement-optimizer.js';
 export { placementProgram } from './placement-program.js';
+export { createTask } from './create-task.js';
 export { type PlacementSolver, PlacementSolverError, type SolverAnswer, type SolveRequest } from './solver.js';
 export {
-  createTask,
   type Cover,
   type PlacementFormulation,
   type PlacementTask,

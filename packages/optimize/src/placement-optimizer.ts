@@ -10,7 +10,8 @@ import { createProgramSolver } from './solvers/program-solver.js';
 import { PlanSearch } from './structured/plan-search.js';
 import { indexCovers } from './structured/prices.js';
 import { nowMs } from './wall-clock.js';
-import { createTask, type PlacementFormulation, type PlacementTask } from './task.js';
+import { createTask } from './create-task.js';
+import type { PlacementFormulation, PlacementTask } from './task.js';
 
 export const PLACEMENT_SOLVERS = ['auto', 'highs', 'javascript-lp-solver', 'heuristic'] as const;
 

@@ -2,7 +2,8 @@ import type { PlacementProblem } from '@sageserve/core';
 import { buildLeadTimeModel } from './formulations/lead-time-model.js';
 import { buildStaticModel } from './formulations/static-model.js';
 import type { IntegerModel } from './integer-model.js';
-import { createTask, type PlacementFormulation } from './task.js';
+import { createTask } from './create-task.js';
+import type { PlacementFormulation } from './task.js';
 
 /**
  * The integer program of a problem, with explicit flows where the variant has them, to be written

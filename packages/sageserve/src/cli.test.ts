@@ -450,12 +450,12 @@ placement: { residency: { eastus: [eastus, centralus] } }
       [['--at', '5s'], /--at: must be a time within the demand, a bucket of which has passed/],
       [
         ['--current', stray],
-        /current: holds 7 llama-2-70b on a100-80gb in eastus, which the scenario does not deploy there/,
+        /current: holds 7 llama-2-70b on a100-80gb in eastus, which the fleet does not deploy there/,
       ],
       [['--current', twice], /twice\.csv:3: llama-2-70b on h100-80gb in eastus stands twice/],
       [['--skip-bad-rows'], /--skip-bad-rows: is for a trace, and there is none/],
       [['--hysteresis', 'Infinity'], /--hysteresis: must be a number from 0/],
-      [['--current', held], /wrong\.csv:2: "mars" is not a region of the scenario\nhint: It has eastus/],
+      [['--current', held], /wrong\.csv:2: "mars" is not a region of the fleet\nhint: It has eastus/],
       [['--gap', 'x'], /--gap: must be a number from 0/],
       [['--trace', 'nowhere.csv'], /nowhere\.csv/],
     ] as const) {

@@ -1,7 +1,7 @@
 import { finished } from 'node:stream/promises';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { messageOf } from '@sageserve/core';
-import { guardErrors, secretArguments, terminals } from '@sageserve/experiments/console';
+import { guardErrors, later, repeatedly, secretArguments, terminals } from '@sageserve/experiments/console';
 import {
   type EndingMessage,
   FAILED,
@@ -13,7 +13,6 @@ import {
   removeUnfinished,
   WRONG_USE,
 } from './ending.js';
-import { later, repeatedly } from './wall-clock.js';
 
 // The command itself runs in a thread. This one does no work, so that it hears signals whatever
 // that is at, and outlives a thread that has no memory left.

@@ -9,7 +9,8 @@ import { DEFAULT_CATALOGUE, leftBehind, leftovers, tellOnce } from '@sageserve/f
 import { PRESET_NAMES, scenarioJsonSchema } from '@sageserve/scenario';
 import { compareCommand } from './commands/compare.js';
 import { explainCommand } from './commands/explain.js';
-import { forecastBacktestCommand, forecastRunCommand } from './commands/forecast.js';
+import { forecastBacktestCommand } from './commands/forecast-backtest.js';
+import { forecastRunCommand } from './commands/forecast-run.js';
 import { planCommand } from './commands/plan.js';
 import { queueCancelCommand, queueRetryCommand, queueStatusCommand, workerCommand } from './commands/queue.js';
 import { replaceFile } from './commands/output-file.js';
@@ -33,6 +34,7 @@ const WRONG_USE_CODES = new Set([
   'ERR_CONFIG',
   'ERR_UNKNOWN_POLICY',
   'ERR_SCENARIO_FILE',
+  'ERR_FLEET_FILE',
   'ERR_TRACE_FILE',
   'ERR_PLUGIN',
   'ERR_POLICY_CONTRACT',

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { preset } from '@sageserve/scenario';
+import { wallClockMs } from '@sageserve/experiments/console';
 import { runCommand as run } from './fixtures.js';
-import { wallClockMs } from './wall-clock.js';
 
 let dir: string;
 beforeAll(async () => {

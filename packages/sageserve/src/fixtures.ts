@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { later, repeatedly } from '@sageserve/experiments/console';
 
 // What a user runs is the built command: `npm test` builds it first.
 const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
@@ -29,6 +30,30 @@ export function runCommand(
     );
     during?.(child);
   });
+}
+
+/**
+ * Sends Ctrl-C to a command that has worked for so long. Where Linux tells it, by its own time: a
+ * busy machine may not even have started it by the wall clock's.
+ */
+export function interruptAfter(workMs: number, child: ChildProcess): void {
+  if (process.platform !== 'linux') {
+    later(workMs, () => child.kill('SIGINT'));
+    return;
+  }
+  const end = repeatedly(20, () => {
+    if (workedMs(child.pid!) < workMs) return;
+    end();
+    child.kill('SIGINT');
+  });
+  child.on('exit', end);
+}
+
+const MS_PER_TICK = 10;
+
+function workedMs(pid: number): number {
+  const [user, system] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ').slice(13, 15).map(Number);
+  return (user! + system!) * MS_PER_TICK;
 }
 
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];

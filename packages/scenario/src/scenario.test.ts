@@ -134,7 +134,7 @@ describe('buildSimulation', () => {
       'regionRouter.threshold: must be above 0 and at most 1, not 7',
     );
     expect(() => build({ regionRouter: { name: 'weighted', weights: { eastus: { mars: 1 } } } })).toThrow(
-      'regionRouter.weights.eastus.mars: is not a region of the scenario',
+      'regionRouter.weights.eastus.mars: is not a region of the fleet',
     );
     expect(() => build({ regionRouter: { name: 'weighted', weights: { eastus: { eastus: 0 } } } })).toThrow(
       'regionRouter.weights.eastus: needs at least one weight above 0',

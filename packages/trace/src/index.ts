@@ -8,14 +8,14 @@ export {
   SERVEGEN_CLIENTS,
   SERVEGEN_RATE_NOISE,
 } from './generators/calibration.js';
+export { generateO365Trace } from './generators/o365.js';
 export {
   type BurstShape,
   DEFAULT_TIER_SHARES,
   type GeneratedModel,
   type GeneratedRegion,
-  generateO365Trace,
   type O365TraceOptions,
-} from './generators/o365.js';
+} from './generators/o365-options.js';
 export { type Quantiles } from './generators/quantile-sampler.js';
 export { cutTrace, sortTrace, traceFrom, traceFromRequests, type TraceRequest } from './in-memory.js';
 export { type Shares, type TraceMapping, UNSPECIFIED } from './mapping.js';

@@ -4,7 +4,8 @@ import { gpuConstraint } from '../formulations/static-model.js';
 import type { PlacementSolver, SolverAnswer } from '../solver.js';
 import { searchPlans } from '../structured/heuristic.js';
 import { planApart } from '../structured/plan-apart.js';
-import { type PlacementTask, withCover } from '../task.js';
+import { withCover } from '../covers.js';
+import type { PlacementTask } from '../task.js';
 import { nowMs } from '../wall-clock.js';
 
 /**

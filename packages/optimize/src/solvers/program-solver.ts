@@ -2,7 +2,8 @@ import { evaluate } from '../evaluate.js';
 import { buildLeadTimeModel } from '../formulations/lead-time-model.js';
 import { buildStaticModel, type PlacementModel } from '../formulations/static-model.js';
 import { type PlacementSolver, PlacementSolverError, type SolverAnswer, type SolveRequest } from '../solver.js';
-import { type PlacementTask, withCover } from '../task.js';
+import { withCover } from '../covers.js';
+import type { PlacementTask } from '../task.js';
 import { nowMs } from '../wall-clock.js';
 import type { IntegerSolver } from './integer-solver.js';
 

@@ -1,7 +1,7 @@
 import { createRng } from '@sageserve/core';
 import { describe, expect, it } from 'vitest';
 import { randomProblem } from '../fixtures.js';
-import { createTask } from '../task.js';
+import { createTask } from '../create-task.js';
 import { createModelOptimum } from './model-optimum.js';
 import { createRelaxation, firstPrices, indexCovers } from './prices.js';
 import { RegionalCover } from './regional-cover.js';

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { estimate } from '@sageserve/experiments';
-import { BROWSER_ARGS, browserPath as browser, runCommand as run } from '../fixtures.js';
+import { BROWSER_ARGS, browserPath as browser, interruptAfter, runCommand as run } from '../fixtures.js';
 
 /**
  * What a test needs of the browser's canvas: the types of the DOM are not those of this package.
@@ -233,7 +233,7 @@ describe('sageserve compare', () => {
     const { code, stderr } = await run(
       ['compare', '--preset', 'paper-day', '--strategy', 'reactive', '--out', out],
       (child) => {
-        setTimeout(() => child.kill('SIGINT'), 1_500);
+        interruptAfter(1_500, child);
       },
     );
     expect(stderr).toContain('interrupted');

@@ -17,6 +17,7 @@ import {
   strategyLabels,
   time,
 } from '@sageserve/experiments';
+import { wallClockMs } from '@sageserve/experiments/console';
 import { DEFAULT_CATALOGUE, loadPlugins, parseDurationMs, type PolicyChoice } from '@sageserve/fleet';
 import {
   buildSimulation,
@@ -28,7 +29,6 @@ import {
   refusePipe,
   type Scenario,
 } from '@sageserve/scenario';
-import { wallClockMs } from '../wall-clock.js';
 import { JournalFile } from './journal-file.js';
 import { notComplete } from '../ending.js';
 import { refuseShared, replaceFile, takePlace } from './output-file.js';

@@ -22,6 +22,7 @@ import {
   type PlacementVariant,
 } from '@sageserve/optimize';
 import type { SkippedRows } from '@sageserve/trace';
+import { wallClockMs } from '@sageserve/experiments/console';
 import {
   type Catalogue,
   DEFAULT_CATALOGUE,
@@ -45,7 +46,6 @@ import {
   scenarioMix,
   sideBySide,
 } from '@sageserve/scenario';
-import { wallClockMs } from '../wall-clock.js';
 import { type Forecasts, type Observed, planJson, printPlan } from './plan-report.js';
 import { forecasterOf, stepOf, stepsOf } from './forecast-options.js';
 import { replaceFile } from './output-file.js';

@@ -1,8 +1,7 @@
 import type { SkippedRows } from '@sageserve/trace';
 import cliProgress from 'cli-progress';
 import { count } from '@sageserve/experiments';
-import { visible } from '@sageserve/experiments/console';
-import { wallClockMs, yieldToEventLoop } from '../wall-clock.js';
+import { visible, wallClockMs, yieldToEventLoop } from '@sageserve/experiments/console';
 
 /** Batches between two turns of the event loop: often enough for Ctrl-C, too seldom to cost. */
 const BATCHES_PER_TURN = 32;

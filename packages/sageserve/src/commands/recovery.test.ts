@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { preset } from '@sageserve/scenario';
-import { runCommand as run } from '../fixtures.js';
+import { interruptAfter, runCommand as run } from '../fixtures.js';
 
 let dir: string;
 beforeAll(async () => {
@@ -173,7 +173,7 @@ describe('a strategy that plans', () => {
 
   it('hears Ctrl-C while it measures what an instance carries', async () => {
     const { code, stdout } = await run(['simulate', '--preset', 'paper-day', '--strategy', 'sage', '--json'], (child) =>
-      setTimeout(() => child.kill('SIGINT'), 3_000),
+      interruptAfter(3_000, child),
     );
     expect([code, stdout]).toEqual([130, '']);
   });

@@ -3,6 +3,7 @@ import { ConfigError, maxOf, minOf } from '@sageserve/core';
 import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import { type SkippedRows, writeTarget } from '@sageserve/trace';
 import { count, decimal, FileNames, sparkline, time } from '@sageserve/experiments';
+import { wallClockMs } from '@sageserve/experiments/console';
 import { type Catalogue, DEFAULT_CATALOGUE, loadPlugins, parseDurationMs, type PolicyChoice } from '@sageserve/fleet';
 import {
   buildSimulation,
@@ -19,7 +20,6 @@ import {
   type RunDemand,
   type Scenario,
 } from '@sageserve/scenario';
-import { wallClockMs } from '../wall-clock.js';
 import { comparisonTable, detailTables, type StrategyResult } from './result-text.js';
 import { refuseShared, replaceFile } from './output-file.js';
 import { Progress, reportSkippedRows } from './progress.js';

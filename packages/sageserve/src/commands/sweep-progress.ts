@@ -1,7 +1,6 @@
 import cliProgress from 'cli-progress';
 import { count, decimal, parametersText, type SweepRun, type ThreadState } from '@sageserve/experiments';
-import { visible } from '@sageserve/experiments/console';
-import { repeatedly, wallClockMs } from '../wall-clock.js';
+import { repeatedly, visible, wallClockMs } from '@sageserve/experiments/console';
 
 const REDRAW_MS = 250;
 

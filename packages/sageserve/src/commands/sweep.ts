@@ -20,9 +20,9 @@ import {
   type SweepRun,
   sweepText,
 } from '@sageserve/experiments';
+import { pause, wallClockMs } from '@sageserve/experiments/console';
 import { leftovers } from '@sageserve/fleet';
 import { notComplete, noteMade } from '../ending.js';
-import { pause, wallClockMs } from '../wall-clock.js';
 import { urlOf } from './queue-url.js';
 import { SweepProgress } from './sweep-progress.js';
 

@@ -5,19 +5,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { preset } from '@sageserve/scenario';
+import { postgresForTests } from '../../../adapters/src/fixtures.js';
 import { type CommandRun, runCommand as run } from '../fixtures.js';
-import { slowLine, type TestDatabase, testDatabase } from './fixtures.js';
+import { slowLine } from './fixtures.js';
 
+const database = await postgresForTests();
 let dir: string;
-let database: TestDatabase | undefined;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sageserve-queue-'));
-  database = await testDatabase();
 });
-afterAll(async () => {
-  await database?.drop();
-  await rm(dir, { recursive: true });
-});
+afterAll(() => rm(dir, { recursive: true }));
 
 async function sweepFile(name: string, text: string): Promise<string> {
   const file = join(dir, `${name}.yaml`);

@@ -11,7 +11,8 @@ import {
   HOUR_OF_WEEK_SHAPE,
   SERVEGEN_CLIENTS,
 } from './calibration.js';
-import { generateO365Trace, type O365TraceOptions } from './o365.js';
+import { generateO365Trace } from './o365.js';
+import type { O365TraceOptions } from './o365-options.js';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
