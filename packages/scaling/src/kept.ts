@@ -12,10 +12,11 @@ import { plannedInstances } from './decorators.js';
 export function keeping(reason: string): (endpoint: CountedEndpoint) => ScalingDecision | undefined {
   const last = new Map<EndpointId, ScalingDecision>();
   return (endpoint) => {
-    const { endpointId, minInstances, maxInstances, queuedRequests } = endpoint;
+    const { endpointId } = endpoint;
     const targetInstances = plannedInstances(endpoint);
-    if (targetInstances < minInstances || targetInstances > maxInstances) return undefined;
-    if (targetInstances === 0 && queuedRequests === undefined) return undefined;
+    if (targetInstances < endpoint.minInstances || targetInstances > endpoint.maxInstances) return undefined;
+    // Some hosts count those only where they are asked for.
+    if (targetInstances === 0 && endpoint.queuedRequests === undefined) return undefined;
     let decision = last.get(endpointId);
     if (decision?.targetInstances !== targetInstances) {
       decision = Object.freeze({ endpointId, targetInstances, reason });

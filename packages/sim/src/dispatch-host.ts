@@ -70,7 +70,7 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
   readonly #config: ResolvedConfig;
   readonly #names: TraceNames;
   readonly #observer: SimulationObserver;
-  readonly #requestView = new MutableRequestView();
+  readonly #requestView: MutableRequestView;
   readonly #regionView: SimRegionView;
   readonly #instanceView: SimInstanceView;
   readonly #laggedView: LaggedInstanceView | undefined;
@@ -82,6 +82,8 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
   /** Time from origin to the queue of a serving region, by origin × region. */
   readonly #delayMs: Float64Array;
   readonly #defaultDeadlineMs: Float64Array;
+  /** Whether any pool has a second one beside it. */
+  readonly #hasOther: boolean;
   /** Model whose held requests a pool takes, −1 for none. */
   readonly #heldModel: Int32Array;
   /** Pools for a held request: by model × origin, and by residency set × model. */
@@ -98,6 +100,7 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
     this.topology = topology;
     this.#config = config;
     this.#observer = observer;
+    this.#requestView = new MutableRequestView(config.maxOutputTokens);
     this.#names = new TraceNames(config, dictionaries);
     this.#regionCount = config.regions.length;
     this.#poolAt = topology.poolAt;
@@ -111,6 +114,7 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
       const model = topology.modelOfPool[pool];
       return this.#poolOf(model, TIER_NON_INTERACTIVE, topology.regionOfPool[pool]) === pool ? model : -1;
     });
+    this.#hasOther = topology.overflowAt.some((other) => other !== -1);
     const limit = instanceSlots(config);
     this.engine = new InstanceEngine({
       instances: limit,
@@ -166,11 +170,7 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
     const tier = batch.tier[i];
     const prompt = batch.promptTokens[i];
     const output = batch.outputTokens[i];
-    if (prompt < 1 || output < 1 || prompt > MAX_TOKENS || output > MAX_TOKENS)
-      throw new InvariantError(
-        `request ${batch.requestId[i]} has ${prompt} prompt and ${output} output tokens; both must be from 1 to ` +
-          `${MAX_TOKENS}`,
-      );
+    if (prompt < 1 || output < 1 || prompt > MAX_TOKENS || output > MAX_TOKENS) throw tokensError(batch, i);
     const deadline = batch.deadlineAtMs[i];
     doubles[slot + REQUEST_ID] = batch.requestId[i];
     doubles[slot + SEQUENCE] = this.sequence++;
@@ -193,21 +193,9 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
   }
 
   request(slot: number): RequestView {
-    const { doubles, ints } = this.requests;
-    const view = this.#requestView;
-    const sequence = doubles[slot + SEQUENCE];
     // One request is asked about several times in a row: by region, by instance, by queue.
-    if (view.sequence === sequence) return view;
-    view.sequence = sequence;
-    view.requestId = doubles[slot + REQUEST_ID];
-    view.modelId = this.#config.models[ints[slot + MODEL]];
-    view.tier = WORKLOAD_TIERS[ints[slot + TIER]];
-    view.originRegion = ints[slot + ORIGIN];
-    view.arrivedAtMs = doubles[slot + ARRIVED_AT];
-    view.deadlineAtMs = doubles[slot + DEADLINE_AT];
-    view.promptTokens = doubles[slot + PROMPT];
-    view.maxOutputTokens = this.#config.maxOutputTokens;
-    return view;
+    const view = this.#requestView;
+    return view.sequence === this.requests.doubles[slot + SEQUENCE] ? view : this.#show(slot);
   }
 
   mayWait(slot: number): boolean {
@@ -225,18 +213,15 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
     const list = ints[slot + REGION_LIST];
     view.nowMs = nowMs;
     view.poolBase = (ints[slot + MODEL] * TIERS + ints[slot + TIER]) * this.#regionCount;
-    if (list === -1) {
-      view.preference = this.#orderFrom[from === undefined ? ints[slot + ORIGIN] : this.topology.regionOfPool[from]];
-      view.residency = undefined;
-    } else {
-      const { allowed, order, orderFrom } = this.#names.residency(list);
-      view.preference = from === undefined ? order : orderFrom[this.topology.regionOfPool[from]];
-      view.residency = allowed;
-    }
+    const first = from === undefined ? ints[slot + ORIGIN] : this.topology.regionOfPool[from];
+    view.preference = this.#orderFrom[first];
+    view.residency = undefined;
+    if (list !== -1) this.#restrict(view, list, from === undefined ? undefined : first);
     return view;
   }
 
   otherPool(slot: number, home: number): number | undefined {
+    if (!this.#hasOther) return undefined;
     const { ints } = this.requests;
     const other =
       this.topology.overflowAt[
@@ -387,9 +372,29 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
       throw new InvariantError(`${sequence} requests arrived, ${ended} ended and ${live} are live`);
   }
 
+  #show(slot: number): RequestView {
+    const { doubles, ints } = this.requests;
+    const view = this.#requestView;
+    view.sequence = doubles[slot + SEQUENCE];
+    view.requestId = doubles[slot + REQUEST_ID];
+    view.modelId = this.#config.models[ints[slot + MODEL]];
+    view.tier = WORKLOAD_TIERS[ints[slot + TIER]];
+    view.originRegion = ints[slot + ORIGIN];
+    view.arrivedAtMs = doubles[slot + ARRIVED_AT];
+    view.deadlineAtMs = doubles[slot + DEADLINE_AT];
+    view.promptTokens = doubles[slot + PROMPT];
+    return view;
+  }
+
   #reach(slot: number, region: number, nowMs: number): void {
     const { ints } = this.requests;
     this.dispatcher.reach(slot, this.#poolOf(ints[slot + MODEL], ints[slot + TIER], region), nowMs);
+  }
+
+  #restrict(view: SimRegionView, list: number, first: number | undefined): void {
+    const { allowed, order, orderFrom } = this.#names.residency(list);
+    view.preference = first === undefined ? order : orderFrom[first];
+    view.residency = allowed;
   }
 
   #poolOf(model: number, tier: number, region: number): number {
@@ -404,4 +409,11 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
     const pools = Array.from(order, (r) => this.#poolOf(model, TIER_NON_INTERACTIVE, r)).filter((pool) => pool >= 0);
     return pools.length === 0 ? NO_POOLS : pools;
   }
+}
+
+function tokensError({ requestId, promptTokens, outputTokens }: RequestBatch, i: number): InvariantError {
+  return new InvariantError(
+    `request ${requestId[i]} has ${promptTokens[i]} prompt and ${outputTokens[i]} output tokens; both must be from 1 ` +
+      `to ${MAX_TOKENS}`,
+  );
 }

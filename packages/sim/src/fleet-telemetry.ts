@@ -21,6 +21,20 @@ import type { Topology } from './topology.js';
 /** Times ahead at which a snapshot counts what is due. */
 const DUE_HOURS = [1, 2, 4, 8, 12, 16, 20, 24];
 
+/** Fields of an endpoint that change from one snapshot to the next. */
+const FIGURES: readonly (keyof EndpointSnapshot)[] = [
+  'readyInstances',
+  'provisioningInstances',
+  'drainingInstances',
+  'kvCacheUtilization',
+  'queuedTokens',
+  'queuedRequests',
+  'runningRequests',
+  'demandTokensPerS',
+  'provisioningDelayMs',
+  'provisioningDelays',
+];
+
 /**
  * The simulated fleet as scaling policies see it: one snapshot, refreshed in place and lent out.
  */
@@ -30,6 +44,7 @@ export class FleetTelemetry {
   readonly #fleet: Fleet;
   readonly #snapshot: FleetSnapshot;
   readonly #index = new Map<EndpointId, number>();
+  readonly #queues: readonly SlotHeap[];
   readonly #tokensPerS: Float64Array;
 
   /**
@@ -49,20 +64,16 @@ export class FleetTelemetry {
     this.#topology = topology;
     this.#engine = engine;
     this.#fleet = fleet;
+    this.#queues = queues;
     this.#tokensPerS = new Float64Array(topology.pools).fill(NaN);
     const { endpoints, models, regions, skus } = config;
-    const sumOverPool = (pool: number, count: (instance: number) => number): number =>
-      fleet.members[pool].reduce((sum, instance) => sum + count(instance), 0);
-    const queuedInPool = (pool: number): number =>
-      queues[pool].size + sumOverPool(pool, (instance) => engine.queuedRequests(instance));
-    const runningInPool = (pool: number): number => sumOverPool(pool, (instance) => engine.runningRequests(instance));
     for (const [e, spec] of endpoints.entries())
       this.#index.set(endpointId(spec.region, spec.model, spec.sku, spec.pool), e);
     if (this.#index.size !== endpoints.length)
       throw new ConfigError('endpoints', 'two endpoints have the same region, model, SKU and pool');
     this.#snapshot = {
       takenAtMs: 0,
-      endpoints: endpoints.map((spec, e) => ({
+      endpoints: endpoints.map((spec) => ({
         endpointId: endpointId(spec.region, spec.model, spec.sku, spec.pool),
         modelId: spec.model,
         regionId: spec.region,
@@ -73,25 +84,16 @@ export class FleetTelemetry {
         minInstances: spec.minInstances,
         maxInstances: spec.maxInstances,
         initialInstances: spec.initialInstances,
-        readyInstances: 0,
-        provisioningInstances: 0,
-        drainingInstances: 0,
+        readyInstances: undefined,
+        provisioningInstances: undefined,
+        drainingInstances: undefined,
         kvCacheUtilization: undefined,
         queuedTokens: undefined,
+        queuedRequests: undefined,
+        runningRequests: undefined,
         demandTokensPerS: undefined,
-        get provisioningDelayMs() {
-          return fleet.measuredDelayMs(e);
-        },
-        get provisioningDelays() {
-          return fleet.measuredDelays(e);
-        },
-        // Counted when a policy asks: most do not, and the fleet is looked at every second.
-        get queuedRequests() {
-          return queuedInPool(topology.poolOfEndpoint[e]);
-        },
-        get runningRequests() {
-          return runningInPool(topology.poolOfEndpoint[e]);
-        },
+        provisioningDelayMs: undefined,
+        provisioningDelays: undefined,
       })),
       capacity: regions.flatMap((region, r) =>
         skus.map((sku, k) => ({
@@ -141,6 +143,9 @@ export class FleetTelemetry {
         },
       })),
     };
+    // What is now a number and now nothing is so from the start: what reads it is compiled once.
+    for (const endpoint of this.#snapshot.endpoints)
+      for (const value of [0, 0.5, undefined]) for (const field of FIGURES) Object.assign(endpoint, { [field]: value });
   }
 
   /** Position of an endpoint in the configuration. */
@@ -168,6 +173,16 @@ export class FleetTelemetry {
       endpoint.drainingInstances = fleet.draining[e];
       endpoint.kvCacheUtilization = capacity > 0 ? engine.poolKvTokens(pool, nowMs) / capacity : undefined;
       endpoint.queuedTokens = engine.poolQueuedTokens[pool];
+      endpoint.provisioningDelayMs = fleet.measuredDelayMs(e);
+      endpoint.provisioningDelays = fleet.measuredDelays(e);
+      let queued = this.#queues[pool].size;
+      let running = 0;
+      for (const instance of fleet.members[pool]) {
+        queued += engine.queuedRequests(instance);
+        running += engine.runningRequests(instance);
+      }
+      endpoint.queuedRequests = queued;
+      endpoint.runningRequests = running;
       const tokensPerS = this.#tokensPerS[pool];
       endpoint.demandTokensPerS = tokensPerS >= 0 ? tokensPerS : undefined;
     }

@@ -185,7 +185,7 @@ export class Fleet {
   }
 
   /** An endpoint's last provisioning delays, apart for each way that was gone. */
-  measuredDelays(endpoint: number): ProvisioningDelay[] {
+  measuredDelays(endpoint: number): readonly ProvisioningDelay[] {
     return this.#delays.byWay(endpoint);
   }
 

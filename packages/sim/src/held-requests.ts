@@ -132,8 +132,11 @@ export class HeldRequests {
    */
   take(requests: RequestTable, model: number, region: number): number {
     let best: ResidencyQueue | undefined;
-    for (const held of this.queues(model, region))
+    const queues = this.queues(model, region);
+    for (let q = 0; q < queues.length; q++) {
+      const held = queues[q];
       if (held.queue.size > 0 && (best === undefined || held.queue.topKey() < best.queue.topKey())) best = held;
+    }
     if (best === undefined) return -1;
     const slot = best.queue.pop(requests);
     const { doubles, ints } = requests;

@@ -13,26 +13,36 @@ export class ProvisioningDelays {
   readonly #all: number[][];
   /** By endpoint × way. */
   readonly #byWay: number[][];
+  /** What is said of each endpoint, as long as nothing is added. */
+  readonly #longestMs: (number | undefined)[];
+  readonly #said: (readonly ProvisioningDelay[])[];
 
   constructor(endpoints: number) {
     this.#all = Array.from({ length: endpoints }, () => []);
     this.#byWay = Array.from({ length: endpoints * WAYS }, () => []);
+    this.#longestMs = Array.from({ length: endpoints }, () => undefined);
+    this.#said = Array.from({ length: endpoints }, () => []);
   }
 
   /** `way` is a position in `ACQUISITION_WAYS`. */
   add(endpoint: number, way: number, delayMs: number): void {
     remember(this.#all[endpoint], delayMs, REMEMBERED_DELAYS);
     remember(this.#byWay[endpoint * WAYS + way], delayMs, REMEMBERED_BY_WAY);
+    this.#longestMs[endpoint] = maxOf(this.#all[endpoint]);
+    this.#said[endpoint] = this.#sayByWay(endpoint);
   }
 
   /** The longest of an endpoint's last few; undefined before the first. */
   longestMs(endpoint: number): number | undefined {
-    const delays = this.#all[endpoint];
-    return delays.length === 0 ? undefined : maxOf(delays);
+    return this.#longestMs[endpoint];
   }
 
   /** The last ones apart for each way that was gone. */
-  byWay(endpoint: number): ProvisioningDelay[] {
+  byWay(endpoint: number): readonly ProvisioningDelay[] {
+    return this.#said[endpoint];
+  }
+
+  #sayByWay(endpoint: number): ProvisioningDelay[] {
     return ACQUISITION_WAYS.flatMap((way, w): ProvisioningDelay[] => {
       const delays = this.#byWay[endpoint * WAYS + w];
       if (way === 'initial' || delays.length === 0) return [];

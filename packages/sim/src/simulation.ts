@@ -61,6 +61,8 @@ class Simulation {
   #nextScalingAtMs: number;
   #nextReadingAtMs: number;
   #nextSampleAtMs = MS_PER_MIN;
+  /** The earliest of what comes by the clock. */
+  #nextTickAtMs: number;
   #lastArrivalMs = 0;
   #counted: (CountedCapacity & { inFlight: number; durationMs: number; actions: FleetActions }) | undefined;
 
@@ -82,6 +84,7 @@ class Simulation {
       stage,
     );
     this.#control = new ControlHost(config, stage, this.#incidents, () => this.#nowMs);
+    this.#nextTickAtMs = this.#earliestTick();
   }
 
   /**
@@ -95,6 +98,7 @@ class Simulation {
     if (!this.#controlDue) return;
     this.#controlDue = false;
     await this.#control.tick();
+    this.#nextTickAtMs = this.#earliestTick();
   }
 
   progress(): SimulationProgress {
@@ -170,49 +174,57 @@ class Simulation {
 
   /**
    * Carries out the next event before `limitMs`, in the order (time, transit, provisioning,
-   * iteration, scaling, sample, incident, control). Returns whether there was one that could be
-   * carried out here: a tick of the control loop is left to who called, and `#controlDue` says so.
+   * iteration, tick). Returns whether there was one that could be carried out here: a tick of the
+   * control loop is left to who called, and `#controlDue` says so.
    */
   #step(limitMs: number): boolean {
     const stage = this.#stage;
     const iterationAtMs = this.#events.peekKey();
     const transitAtMs = stage.transit.topKey();
     const readyAtMs = stage.fleet.becomingReady.peekKey();
-    const incidentAtMs = this.#incidents.nextAtMs;
-    const tickAtMs = Math.min(
-      this.#nextScalingAtMs,
-      this.#nextSampleAtMs,
-      this.#nextReadingAtMs,
-      incidentAtMs,
-      this.#control.nextAtMs,
-    );
-    const nextMs = Math.min(iterationAtMs, transitAtMs, readyAtMs, tickAtMs);
+    const nextMs = Math.min(iterationAtMs, transitAtMs, readyAtMs, this.#nextTickAtMs);
     if (nextMs >= limitMs) return false;
     if (nextMs < this.#nowMs) throw new InvariantError(`time went back from ${this.#nowMs} to ${nextMs} ms`);
     this.#nowMs = nextMs;
-    if (transitAtMs === nextMs) {
-      stage.land(nextMs);
-    } else if (readyAtMs === nextMs) {
+    if (transitAtMs === nextMs) stage.land(nextMs);
+    else if (readyAtMs === nextMs)
       stage.dispatcher.drain(stage.fleet.finishProvisioning(stage.fleet.becomingReady.peek(), nextMs), nextMs);
-    } else if (iterationAtMs === nextMs) {
-      stage.engine.advance(this.#events.peek(), nextMs);
-    } else if (this.#nextReadingAtMs === nextMs) {
-      stage.lag!.read(nextMs);
-      this.#nextReadingAtMs = stage.lag!.nextAtMs;
-    } else if (this.#nextScalingAtMs === nextMs) {
+    else if (iterationAtMs === nextMs) stage.engine.advance(this.#events.peek(), nextMs);
+    else return this.#tick(nextMs);
+    return true;
+  }
+
+  /** What comes by the clock, in the order (reading, scaling, sample, incident, control). */
+  #tick(nowMs: number): boolean {
+    const { lag, dispatcher } = this.#stage;
+    if (this.#nextReadingAtMs === nowMs) {
+      lag!.read(nowMs);
+      this.#nextReadingAtMs = lag!.nextAtMs;
+    } else if (this.#nextScalingAtMs === nowMs) {
       this.#nextScalingAtMs += this.#config.scalingIntervalMs;
-      stage.dispatcher.releaseAll(nextMs);
-      this.#control.scale(nextMs);
-    } else if (this.#nextSampleAtMs === nextMs) {
+      dispatcher.releaseAll(nowMs);
+      this.#control.scale(nowMs);
+    } else if (this.#nextSampleAtMs === nowMs) {
       this.#nextSampleAtMs += MS_PER_MIN;
-      this.#sample(nextMs);
-    } else if (incidentAtMs === nextMs) {
-      this.#incidents.happen(nextMs);
+      this.#sample(nowMs);
+    } else if (this.#incidents.nextAtMs === nowMs) {
+      this.#incidents.happen(nowMs);
     } else {
       this.#controlDue = true;
       return false;
     }
+    this.#nextTickAtMs = this.#earliestTick();
     return true;
+  }
+
+  #earliestTick(): number {
+    return Math.min(
+      this.#nextScalingAtMs,
+      this.#nextSampleAtMs,
+      this.#nextReadingAtMs,
+      this.#incidents.nextAtMs,
+      this.#control.nextAtMs,
+    );
   }
 
   #sample(nowMs: number): void {

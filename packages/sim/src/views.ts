@@ -27,9 +27,13 @@ export class MutableRequestView implements RequestView {
   deadlineAtMs = 0;
   promptTokens = 0;
   readonly isPromptEstimated = false;
-  maxOutputTokens: number | undefined = 0;
   readonly affinityKey = undefined;
   readonly attempt = 0;
+  readonly maxOutputTokens: number;
+
+  constructor(maxOutputTokens: number) {
+    this.maxOutputTokens = maxOutputTokens;
+  }
 }
 
 /**
@@ -165,25 +169,25 @@ export class SimInstanceView implements InstancePoolView {
   }
 }
 
-/** Held requests that one region may take. */
+/** Held requests that one region may take: asked about for every request, so by index. */
 export class SimHeldView implements HeldQueueView {
   queues: readonly ResidencyQueue[] = [];
 
   get count(): number {
     let count = 0;
-    for (const { queue } of this.queues) count += queue.size;
+    for (let q = 0; q < this.queues.length; q++) count += this.queues[q].queue.size;
     return count;
   }
 
   get earliestDeadlineAtMs(): number {
     let earliest = Infinity;
-    for (const { queue } of this.queues) earliest = Math.min(earliest, queue.topKey());
+    for (let q = 0; q < this.queues.length; q++) earliest = Math.min(earliest, this.queues[q].queue.topKey());
     return earliest;
   }
 
   countDueBy(atMs: number): number {
     let due = 0;
-    for (const { queue } of this.queues) due += queue.countUpTo(atMs);
+    for (let q = 0; q < this.queues.length; q++) due += this.queues[q].queue.countUpTo(atMs);
     return due;
   }
 }

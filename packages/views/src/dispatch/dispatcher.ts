@@ -71,7 +71,7 @@ export class Dispatcher<R, P> {
 
   /** An instance of a pool is done with so many requests. */
   completed(pool: P, requests: number, nowMs: number): void {
-    this.drain(pool, nowMs);
+    if (this.#host.firstWaiting(pool) !== undefined) this.drain(pool, nowMs);
     for (let n = 0; n < requests && this.#host.heldCount(pool) > 0; n++) this.release(pool, nowMs);
   }
 
@@ -87,10 +87,15 @@ export class Dispatcher<R, P> {
   release(pool: P, nowMs: number): void {
     const host = this.#host;
     if (!host.isOpen(pool)) return;
-    let count = this.#release.release(host.held(pool), host.load(pool, nowMs), nowMs);
+    const count = this.#release.release(host.held(pool), host.load(pool, nowMs), nowMs);
     if (!(Number.isInteger(count) && count >= 0)) throw releaseBreach(this.#release, count);
-    if (count > 0) host.released(pool, count);
-    for (; count > 0; count--) {
+    if (count > 0) this.#letGo(pool, count, nowMs);
+  }
+
+  #letGo(pool: P, most: number, nowMs: number): void {
+    const host = this.#host;
+    host.released(pool, most);
+    for (let n = 0; n < most; n++) {
       const request = host.takeHeld(pool);
       if (request === undefined) return;
       try {
@@ -114,7 +119,7 @@ export class Dispatcher<R, P> {
     const pools = host.holders(request);
     if (pools.length === 0) return false;
     host.hold(request);
-    for (const pool of pools) if (host.heldCount(pool) > 0) this.release(pool, nowMs);
+    for (let p = 0; p < pools.length; p++) if (host.heldCount(pools[p]!) > 0) this.release(pools[p]!, nowMs);
     return true;
   }
 
