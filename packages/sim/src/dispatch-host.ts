@@ -342,6 +342,11 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
     this.requests.free(slot);
   }
 
+  /** A simulation of a policy that breaks its contract says nothing of the policy. */
+  breach(error: Error): never {
+    throw error;
+  }
+
   onComplete(slot: number, instance: number, nowMs: number): void {
     this.lag?.end(slot, nowMs);
     this.account.completed(slot, this.#poolOfInstance(instance), nowMs);

@@ -5,6 +5,7 @@ import type {
   InstancePoolView,
   InstanceRouter,
   OverflowPolicy,
+  PolicyContractError,
   RegionIndex,
   RegionPoolView,
   RegionRouter,
@@ -92,4 +93,11 @@ export interface DispatchHost<R, P> {
   restart(request: R, nowMs: number): void;
   /** A request ends without being served. */
   reject(request: R, why: Rejection, nowMs: number): void;
+  /**
+   * A policy has broken its contract: a host that can't go on throws the error. One that goes on
+   * ends the request that the policy was asked about, where it is given; where it is not, what is
+   * due is let go in the place of a release policy, and a request stays in its own pool in that of
+   * an overflow policy.
+   */
+  breach(error: PolicyContractError, request: R | undefined, nowMs: number): void;
 }

@@ -15,6 +15,7 @@ import { Dispatcher } from './dispatcher.js';
 const POOLS = ['p0', 'p1'];
 let heard: string[];
 let held: string[];
+let due: number;
 let waiting: Record<string, string[]>;
 let closed: Set<string>;
 let holders: readonly string[];
@@ -31,6 +32,8 @@ let asked: string;
 let dispatcher: Dispatcher<string, string>;
 /** How late a request reaches a region: at once, or when the test says so. */
 let isFar: boolean;
+/** Whether the host can't go on when a policy breaks its contract. */
+let isStrict: boolean;
 
 const host: DispatchHost<string, string> = {
   pools: POOLS,
@@ -51,7 +54,7 @@ const host: DispatchHost<string, string> = {
   holders: () => holders,
   hold: (request) => held.push(request),
   heldCount: () => held.length,
-  held: () => fakeHeldQueue([]),
+  held: () => ({ ...fakeHeldQueue([]), count: held.length, countDueBy: () => due }),
   takeHeld: () => held.shift(),
   firstWaiting: (pool) => waiting[pool]?.[0],
   wait: (request, pool) => (waiting[pool] ??= []).push(request),
@@ -65,6 +68,10 @@ const host: DispatchHost<string, string> = {
   released: (pool, count) => heard.push(`${count} for ${pool}`),
   restart: (request) => heard.push(`${request} anew`),
   reject: (request, why) => heard.push(`${request} ${why}`),
+  breach(error, request) {
+    if (isStrict) throw error;
+    heard.push(`${request ?? 'nobody'} ended by ${error.message.split(' answered')[0]}`);
+  },
 };
 const policies: DispatchPolicies = {
   regionRouter: { name: 'r', route: () => answers.region(asked) },
@@ -82,6 +89,7 @@ const policies: DispatchPolicies = {
 beforeEach(() => {
   heard = [];
   held = [];
+  due = 0;
   waiting = {};
   closed = new Set();
   holders = POOLS;
@@ -89,6 +97,7 @@ beforeEach(() => {
   tokens = 10;
   instances = [{}, {}];
   isFar = false;
+  isStrict = true;
   answers = { region: () => 0, overflow: false, instance: () => 1, release: 0 };
   dispatcher = new Dispatcher(host, policies);
 });
@@ -161,7 +170,7 @@ describe('the steps', () => {
     answers.release = 3;
     heard = [];
     dispatcher.release('p1', 0);
-    expect(heard.slice(0, 3)).toEqual(['asked for p1', '3 for p1', 'from p1']);
+    expect(heard.slice(0, 3)).toEqual(['asked for p1', '1 for p1', 'from p1']);
     expect(held).toEqual([]);
   });
 
@@ -253,11 +262,35 @@ describe('the steps', () => {
     expect(refused(arrive)).toMatch('overflow policy "o" answered with 1');
   });
 
-  it('hold again what was let go and could not be routed', () => {
-    held = ['w1', 'w2'];
-    answers.release = 2;
+  it('go on with others where a policy breaks its contract', () => {
+    isStrict = false;
+    held = ['w1', 'w2', 'w3'];
+    answers.release = 5;
     answers.region = (request) => (request === 'w2' ? NaN : 0);
-    expect(() => dispatcher.release('p0', 0)).toThrow('region router "r"');
-    expect(held).toEqual(['w2']);
+    dispatcher.release('p0', 0);
+    expect(heard.filter((one) => !one.startsWith('from'))).toEqual([
+      ...['asked for p0', '3 for p0', 'w1 to 0', 'w1 at p0', 'w1 on p0/1'],
+      ...['w2 ended by region router "r"', 'w3 to 0', 'w3 at p0', 'w3 on p0/1'],
+    ]);
+    waiting = { p0: ['x', 'y'] };
+    answers.instance = (request) => (request === 'x' ? NaN : 0);
+    heard = [];
+    dispatcher.drain('p0', 0);
+    expect([heard, waiting['p0']]).toEqual([['x ended by instance router "i"', 'y on p0/0'], []]);
+    // In the place of a release policy: what is due.
+    answers.release = NaN;
+    held = ['w4', 'w5'];
+    due = 1;
+    heard = [];
+    dispatcher.release('p0', 0);
+    expect([heard.slice(0, 3), held]).toEqual([
+      ['asked for p0', 'nobody ended by release policy "h"', '1 for p0'],
+      ['w5'],
+    ]);
+    otherPool = 'spare';
+    answers.overflow = NaN;
+    heard = [];
+    dispatcher.arrive('a', 0);
+    expect(heard).toEqual(['a to 0', 'nobody ended by overflow policy "o"', 'a at p0', 'a on p0/0']);
   });
 });

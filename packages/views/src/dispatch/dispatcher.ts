@@ -16,8 +16,8 @@ import type { DispatchHost, DispatchPolicies } from './dispatch-host.js';
 /**
  * The steps that a request takes from its arrival to its instance, one code for every host: arrive,
  * hold, route to a region, reach a pool, be given to an instance, release what was held, and again
- * where an instance is lost. Asks the policies and holds them to their contracts: throws
- * `PolicyContractError` for an answer that breaks one. Nothing is allocated for a request.
+ * where an instance is lost. Asks the policies and holds them to their contracts: the host is told
+ * of an answer that breaks one. Nothing is allocated for a request.
  */
 export class Dispatcher<R, P> {
   readonly #host: DispatchHost<R, P>;
@@ -87,9 +87,12 @@ export class Dispatcher<R, P> {
   release(pool: P, nowMs: number): void {
     const host = this.#host;
     if (!host.isOpen(pool)) return;
-    const count = this.#release.release(host.held(pool), host.load(pool, nowMs), nowMs);
-    if (!(Number.isInteger(count) && count >= 0)) throw releaseBreach(this.#release, count);
-    if (count > 0) this.#letGo(pool, count, nowMs);
+    let count = this.#release.release(host.held(pool), host.load(pool, nowMs), nowMs);
+    if (!(Number.isInteger(count) && count >= 0)) {
+      host.breach(releaseBreach(this.#release, count), undefined, nowMs);
+      count = host.held(pool).countDueBy(nowMs);
+    }
+    if (count > 0) this.#letGo(pool, Math.min(count, host.held(pool).count), nowMs);
   }
 
   #letGo(pool: P, most: number, nowMs: number): void {
@@ -98,15 +101,9 @@ export class Dispatcher<R, P> {
     for (let n = 0; n < most; n++) {
       const request = host.takeHeld(pool);
       if (request === undefined) return;
-      try {
-        // Routed as if it came from the region that has room, so that a full region still passes
-        // it on.
-        this.#route(request, pool, nowMs);
-      } catch (error) {
-        // Whoever called had another request in mind: this one is held as before.
-        host.hold(request);
-        throw error;
-      }
+      // Routed as if it came from the region that has room, so that a full region still passes it
+      // on.
+      this.#route(request, pool, nowMs);
     }
   }
 
@@ -132,9 +129,9 @@ export class Dispatcher<R, P> {
       host.reject(request, 'no-region', nowMs);
       return;
     }
-    if (!(isIndex(region, regions.count) && regions.hosts(region) && regions.allowed(region)))
-      throw regionBreach(router, region, regions);
-    host.send(request, region, nowMs);
+    if (isIndex(region, regions.count) && regions.hosts(region) && regions.allowed(region))
+      host.send(request, region, nowMs);
+    else host.breach(regionBreach(router, region, regions), request, nowMs);
   }
 
   /** The pool of a request, or the second one of its region that takes what the first passes on. */
@@ -147,9 +144,10 @@ export class Dispatcher<R, P> {
     const there = host.load(other, nowMs);
     const passesOn = overflow.overflows(host.request(request), here, there, nowMs);
     const breach = overflowBreach(passesOn, here, there);
-    if (breach !== undefined)
-      throw new PolicyContractError(`overflow policy "${overflow.name}"`, breach, OVERFLOW_CONTRACT);
-    return passesOn ? other : home;
+    if (breach === undefined) return passesOn ? other : home;
+    const error = new PolicyContractError(`overflow policy "${overflow.name}"`, breach, OVERFLOW_CONTRACT);
+    host.breach(error, undefined, nowMs);
+    return home;
   }
 
   /** Gives a request to an instance of its pool; false where it has to wait. */
@@ -159,8 +157,11 @@ export class Dispatcher<R, P> {
     const instances = host.instances(pool, nowMs);
     let choice = router.route(host.request(request), instances, nowMs);
     if (choice === -1) return false;
-    if (!(isIndex(choice, instances.count) && instances.isReady(choice)))
-      throw instanceBreach(router, choice, instances);
+    if (!(isIndex(choice, instances.count) && instances.isReady(choice))) {
+      if (waits) host.stopWaiting(pool);
+      host.breach(instanceBreach(router, choice, instances), request, nowMs);
+      return true;
+    }
     const tokens = host.tokensNeeded(request);
     if (!instances.fits(choice, tokens)) {
       choice = leastLoadedThatFits(instances, tokens);

@@ -2,7 +2,6 @@ import {
   type InstancePoolView,
   type InstanceRouter,
   modelId,
-  PolicyContractError,
   type RegionId,
   regionId,
   type RegionRouter,
@@ -80,6 +79,9 @@ function fleet(pools = REGIONS.flatMap((region) => MODELS.map((model) => poolOf(
   const running = new Map<Asked, string>();
   const rejected: [Asked, string][] = [];
   const started: string[] = [];
+  const breaches: string[] = [];
+  /** What the host does as a request is started, one for each. */
+  const onStart: (() => void)[] = [];
   const dispatch = createFleetDispatch<Asked>({
     views,
     policies: {
@@ -107,9 +109,14 @@ function fleet(pools = REGIONS.flatMap((region) => MODELS.map((model) => poolOf(
     start(request, { instanceId }) {
       expect(running.has(request)).toBe(false);
       running.set(request, instanceId);
+      onStart.shift()?.();
       started.push(`${request.view.requestId} ${instanceId}`);
     },
-    reject: (request, why) => rejected.push([request, why]),
+    reject(request, why, _nowMs, error) {
+      rejected.push([request, why]);
+      if (error !== undefined) breaches.push(error.message.replace(/: .*/s, ''));
+    },
+    breach: (error) => breaches.push(error.message.replace(/: .*/s, '')),
   });
   let made = 0;
   const ask = (fields: Partial<RequestView> = {}, allowed?: readonly number[], nowMs = 0): Asked => {
@@ -124,7 +131,21 @@ function fleet(pools = REGIONS.flatMap((region) => MODELS.map((model) => poolOf(
     running.delete(request);
     return dispatch.ended(request, nowMs);
   };
-  return { views, dispatch, setInstances, askedFor, routed, broken, running, rejected, started, ask, end };
+  return {
+    views,
+    dispatch,
+    setInstances,
+    askedFor,
+    routed,
+    breaches,
+    onStart,
+    broken,
+    running,
+    rejected,
+    started,
+    ask,
+    end,
+  };
 }
 const mayWait = (deadlineAtMs: number, fields: Partial<RequestView> = {}) => ({
   tier: 'non-interactive' as const,
@@ -276,42 +297,119 @@ describe('the steps over views of a fleet', () => {
     expect(end(other)).toBe(true);
   });
 
-  it('name the policy that breaks its contract, and lose nobody else’s request by it', () => {
-    const { ask, dispatch, broken, started, views } = fleet();
+  it('end the request that a policy broke its contract over, by name, and go on with others', () => {
+    const { ask, dispatch, end, broken, breaches, rejected, started, views } = fleet();
     const two = [ask(), ask()];
-    ask();
+    const [waits, next] = [ask(), ask()];
     for (const at of [5_000, 6_000]) ask(mayWait(at), [0]);
+    const mine = () => rejected.splice(0).map(([{ view }, why]) => `${view.requestId} ${why}`);
     broken.instance = true;
-    expect(() => ask({ originRegion: 1 })).toThrow(PolicyContractError);
-    expect(() => dispatch.ended(two[0]!, 1)).toThrow('instance router "i" answered with NaN');
+    ask({ originRegion: 1 });
+    expect(mine()).toEqual(['6 breach']);
+    end(two[0]!);
+    expect(mine()).toEqual(['2 breach', '3 breach', '4 breach']);
+    expect([waits, next].map((one) => dispatch.leave(one, 1))).toEqual([false, false]);
     broken.instance = false;
     broken.region = true;
-    expect(() => ask()).toThrow('region router "r" answered with NaN');
-    expect(() => dispatch.tick(5_000)).toThrow(PolicyContractError);
+    dispatch.tick(5_000);
+    expect(mine()).toEqual(['5 breach']);
     broken.region = false;
     broken.release = true;
-    expect(() => dispatch.tick(5_000)).toThrow('release policy "h" answered with NaN');
-    broken.release = false;
-    expect([dispatch.waitingCount('eastus/large'), dispatch.heldCount(MODELS[0]!)]).toEqual([1, 2]);
-    dispatch.refresh(5_000);
-    dispatch.tick(5_000);
-    expect(started.length).toBe(3);
-    const before = dispatch.waitingCount('eastus/large');
-    expect(before).toBeGreaterThan(0);
-    // What waited for a pool that is gone waits on where it can't be routed.
+    // What is due goes all the same, and nothing else.
+    for (const at of [8_000, 9_000]) ask(mayWait(at), [0], 5_000);
+    dispatch.tick(8_000);
+    expect([started.at(-1), dispatch.heldCount(MODELS[0]!), mine()]).toEqual(['7 eastus/large#0', 1, []]);
+    expect(new Set(breaches.map((told) => told.replace(/NaN.*/, 'NaN')))).toEqual(
+      new Set(
+        ['instance router "i"', 'region router "r"', 'release policy "h"'].map((who) => `${who} answered with NaN`),
+      ),
+    );
+    expect(views.inFlight).toBe(2);
+    const pair = fleet([poolOf(REGIONS[0]!, 'large', INTERACTIVE), poolOf(REGIONS[0]!, 'large')]);
+    pair.broken.overflow = true;
+    pair.ask();
+    expect(pair.started).toEqual(['0 eastus/large/fast#0']);
+    expect(pair.breaches.join()).toMatch('overflow policy "o" answered with NaN where eastus/large/fast');
+  });
+
+  it('take what a policy throws for a breach, and say what it was', () => {
+    const views = fleet().views;
+    const heard: unknown[] = [];
+    const dispatch = createFleetDispatch<Asked>({
+      views,
+      policies: {
+        regionRouter: nearest,
+        overflow: { name: 'o', overflows: () => false },
+        instanceRouter: {
+          name: 'i',
+          route: () => {
+            throw new RangeError('mine');
+          },
+        },
+        release: gentle,
+      },
+      start: () => undefined,
+      reject: (...given) => heard.push(given.slice(1)),
+    });
+    dispatch.arrive({ view: fakeRequest({ modelId: MODELS[0]! }) }, 7);
+    expect(heard).toEqual([['breach', 7, new RangeError('mine')]]);
+  });
+
+  it('keep the order of those that wait, and do not bring back who has left', () => {
+    const { ask, dispatch, broken, started, views, setInstances, rejected } = fleet();
+    setInstances('eastus/large', []);
+    const four = [ask(), ask(), ask(), ask()];
     broken.region = true;
-    views.setPools([poolOf(REGIONS[1]!, 'large')], 5_000);
-    expect(() => dispatch.refresh(5_000)).toThrow('region router "r" answered with NaN');
-    expect(dispatch.waitingCount('eastus/large')).toBe(before);
-    broken.region = false;
-    dispatch.refresh(5_000);
-    expect(dispatch.waitingCount('eastus/large')).toBe(0);
-    const { ask: askTwo, broken: alsoBroken } = fleet([
-      poolOf(REGIONS[0]!, 'large', INTERACTIVE),
-      poolOf(REGIONS[0]!, 'large'),
-    ]);
-    alsoBroken.overflow = true;
-    expect(() => askTwo()).toThrow('overflow policy "o" answered with NaN');
+    views.setPools([poolOf(REGIONS[1]!, 'large')], 1);
+    dispatch.refresh(1);
+    expect(rejected.length).toBe(4);
+    expect(four.map((one) => dispatch.leave(one, 1))).toEqual([false, false, false, false]);
+    expect(started).toEqual([]);
+    const other = fleet();
+    other.setInstances('eastus/large', []);
+    const [, leaves] = [other.ask(), other.ask(), other.ask()];
+    other.onStart.push(() => expect(other.dispatch.leave(leaves, 2)).toBe(true));
+    other.views.setPools([poolOf(REGIONS[1]!, 'large')], 2);
+    other.dispatch.refresh(2);
+    expect(other.started).toEqual(['0 westus/large#0', '2 westus/large#0']);
+  });
+
+  it('route anew who waits for a pool that serves them no more', () => {
+    const { ask, dispatch, started, views, setInstances } = fleet();
+    setInstances('eastus/large', []);
+    ask({}, [0]);
+    ask({}, [1, 0]);
+    expect(dispatch.waitingCount('eastus/large')).toBe(2);
+    // The pool moves; the first may not follow it.
+    views.setPools([{ ...poolOf(REGIONS[0]!, 'large'), regionId: REGIONS[1]! }, poolOf(REGIONS[0]!, 'small')], 1);
+    setInstances('eastus/large', ['9']);
+    dispatch.refresh(1);
+    expect([started, dispatch.waitingCount('eastus/large')]).toEqual([['1 eastus/large#9'], 0]);
+  });
+
+  it('ask who waits once a request moves on or leaves', () => {
+    const { ask, dispatch, running, setInstances, started } = fleet();
+    const [first] = [ask(), ask(), ask()];
+    setInstances('westus/large', []);
+    running.delete(first);
+    first.view = { ...first.view, originRegion: 1 };
+    expect(dispatch.retry(first, 1)).toBe(true);
+    expect([started.at(-1), dispatch.waitingCount('westus/large')]).toEqual(['2 eastus/large#0', 1]);
+    const other = fleet();
+    other.ask();
+    const big = other.ask({ promptTokens: 150 });
+    const bigger = other.ask();
+    other.ask();
+    expect([other.dispatch.waitingCount('eastus/large'), bigger.view.requestId]).toEqual([2, 2]);
+    other.running.delete(big);
+    other.dispatch.leave(big, 1);
+    expect(other.started.at(-1)).toBe('2 eastus/large#0');
+  });
+
+  it('refuse what is no request', () => {
+    const { ask } = fleet();
+    expect(() => ask({ originRegion: 2 })).toThrow('request 0 is from region 2 of 2');
+    expect(() => ask({ deadlineAtMs: NaN })).toThrow('request 1 has no deadline');
   });
 
   it('keep every request in one place until it ends once, whatever happens in whatever order', () => {
@@ -326,45 +424,33 @@ describe('the steps over views of a fleet', () => {
         const { ask, end, dispatch, broken, running, rejected, views, setInstances } = fleet();
         const here = new Set<Asked>();
         const all = REGIONS.flatMap((region) => MODELS.map((model) => poolOf(region, model)));
-        const quietly = (act: () => void): void => {
-          try {
-            act();
-          } catch (error) {
-            if (!(error instanceof PolicyContractError)) throw error;
-            expect(Object.values(broken)).toContain(true);
-          }
-        };
         for (const [at, { kind, pick, region, model }] of happenings.entries()) {
           const nowMs = 100 * at;
           const some = <T>(of: readonly T[]): T | undefined => of[pick % Math.max(1, of.length)];
           const fields = { originRegion: region, modelId: MODELS[model]!, arrivedAtMs: nowMs };
           const allowed = pick % 4 === 0 ? [pick % 3 === 0 ? 0 : 1] : undefined;
           if (kind === 'ask' || kind === 'wait')
-            quietly(() => here.add(ask(kind === 'ask' ? fields : mayWait(nowMs + pick, fields), allowed, nowMs)));
+            here.add(ask(kind === 'ask' ? fields : mayWait(nowMs + pick, fields), allowed, nowMs));
           else if (kind === 'end') {
             const one = some([...running.keys()]);
             if (one !== undefined) {
               here.delete(one);
-              quietly(() => end(one, nowMs));
+              end(one, nowMs);
             }
           } else if (kind === 'retry') {
             const one = some([...running.keys()]);
             if (one !== undefined) {
               running.delete(one);
-              here.delete(one);
-              quietly(() => {
-                dispatch.retry(one, nowMs);
-                here.add(one);
-              });
+              dispatch.retry(one, nowMs);
             }
           } else if (kind === 'leave') {
             const one = some([...here]);
             if (one !== undefined) {
               running.delete(one);
               here.delete(one);
-              quietly(() => dispatch.leave(one, nowMs));
+              dispatch.leave(one, nowMs);
             }
-          } else if (kind === 'tick') quietly(() => dispatch.tick(nowMs));
+          } else if (kind === 'tick') dispatch.tick(nowMs);
           else if (kind === 'break') {
             const which = (['region', 'instance', 'release'] as const)[pick % 3]!;
             broken[which] = !broken[which];
@@ -373,11 +459,11 @@ describe('the steps over views of a fleet', () => {
               all.filter((_, p) => (pick >> p) % 2 === 0),
               nowMs,
             );
-            quietly(() => dispatch.refresh(nowMs));
+            dispatch.refresh(nowMs);
           } else {
             const key = some(views.poolKeys);
             if (key !== undefined) setInstances(key, ['0', '1', '2'].slice(0, pick % 4));
-            quietly(() => dispatch.refresh(nowMs));
+            dispatch.refresh(nowMs);
           }
           for (const [one] of rejected.splice(0)) here.delete(one);
           const waiting = all.reduce((sum, { key }) => sum + dispatch.waitingCount(key), 0);

@@ -33,19 +33,30 @@ export interface FleetDispatchOptions<R extends FleetRequest> {
    * {@link FleetDispatch.retry} or {@link FleetDispatch.leave} of it, later. It does not throw.
    */
   readonly start: (request: R, placement: Placement, nowMs: number) => void;
-  /** A request ends without being served. It does not throw. */
-  readonly reject: (request: R, why: Rejection, nowMs: number) => void;
+  /**
+   * A request ends without being served: for `breach` because a policy that was asked about it
+   * broke its contract or threw, with the error. It does not throw.
+   */
+  readonly reject: (request: R, why: Rejection | 'breach', nowMs: number, error?: Error) => void;
+  /**
+   * A release or an overflow policy broke its contract or threw: what is due is let go, and a
+   * request stays in its own pool. Nothing unless given; it does not throw.
+   */
+  readonly breach?: (error: Error) => void;
 }
 
 /**
  * The steps of a {@link Dispatcher} over {@link FleetViews}, for hosts whose requests are objects
  * and whose time is real: a request that may wait is held in memory, one that no instance takes
- * waits for its pool, and both are there until they are sent or leave. What is called throws
- * `PolicyContractError` where a policy breaks its contract; no request that was here before is lost
- * by that, and the one that was passed in has left.
+ * waits for its pool, and both are there until they are sent or leave: also where no pool serves
+ * their model for a while. A policy that breaks its contract ends the request that it was asked
+ * about, and holds up no other.
  */
 export interface FleetDispatch<R> {
-  /** A request has come. Throws `RangeError` for one that is here already. */
+  /**
+   * A request has come. Throws `RangeError` for one that is here already, from a region that there
+   * is not, or without a deadline.
+   */
   arrive(request: R, nowMs: number): void;
   /**
    * Its instance is done with it, well or not. False where the request was not with an instance.
@@ -60,7 +71,7 @@ export interface FleetDispatch<R> {
   leave(request: R, nowMs: number): boolean;
   /**
    * The pools or instances of the views have changed, or were read: what waits for a pool is asked
-   * about again, and what waited for one that is gone is routed anew.
+   * about again, and what waited for one that is gone or serves it no more is routed anew.
    */
   refresh(nowMs: number): void;
   /** Asks what held requests may go now: at least once a minute, for those that are due. */
@@ -81,6 +92,8 @@ export function createFleetDispatch<R extends FleetRequest>(options: FleetDispat
   const places = new Map<R, Place>();
   const held = new Map<ModelId, HeldList<R>>();
   const waiting = new Map<string, R[]>();
+  /** The pools that those that wait were looked at with last. */
+  let { poolKeys } = views;
   /** The instance of the view that was lent last is looked up in it. */
   let lent: ReturnType<FleetViews['instancesOf']>;
 
@@ -156,8 +169,34 @@ export function createFleetDispatch<R extends FleetRequest>(options: FleetDispat
       places.delete(request);
       options.reject(request, why, nowMs);
     },
+    breach(contract, request, nowMs) {
+      const error = thrown ?? contract;
+      if (request === undefined) {
+        options.breach?.(error);
+        return;
+      }
+      places.delete(request);
+      options.reject(request, 'breach', nowMs, error);
+    },
   };
-  const dispatcher = new Dispatcher(host, policies);
+  /** What a policy threw: to its host it is an answer that breaks the contract. */
+  let thrown: Error | undefined;
+  const asked = <T>(ask: () => T): T => {
+    thrown = undefined;
+    try {
+      return ask();
+    } catch (error) {
+      thrown = error instanceof Error ? error : new Error(String(error));
+      return NaN as T;
+    }
+  };
+  const { regionRouter, overflow, instanceRouter, release } = policies;
+  const dispatcher = new Dispatcher(host, {
+    regionRouter: { name: regionRouter.name, route: (...given) => asked(() => regionRouter.route(...given)) },
+    overflow: { name: overflow.name, overflows: (...given) => asked(() => overflow.overflows(...given)) },
+    instanceRouter: { name: instanceRouter.name, route: (...given) => asked(() => instanceRouter.route(...given)) },
+    release: { name: release.name, release: (...given) => asked(() => release.release(...given)) },
+  });
 
   /** Takes a request out of its place, and says which that was. */
   function remove(request: R, nowMs: number): Place | undefined {
@@ -168,13 +207,12 @@ export function createFleetDispatch<R extends FleetRequest>(options: FleetDispat
     else if (place?.at === 'instance') views.end(place.lease, nowMs);
     return place;
   }
-  const begin = (request: R, nowMs: number): void => {
-    try {
-      dispatcher.arrive(request, nowMs);
-    } catch (error) {
-      remove(request, nowMs);
-      throw error;
-    }
+  /** Whether a request that waits for a pool is served there still. */
+  const serves = (key: string, { view, allowed }: R): boolean => {
+    if (views.pool(key) === undefined) return false;
+    const region = regionOf(key);
+    const pools = [views.poolFor(view, region), views.otherPoolFor(view, region)];
+    return (allowed?.has(region) ?? true) && pools.includes(key);
   };
   const settled = (poolKey: string, nowMs: number): void => {
     if (views.pool(poolKey) !== undefined) dispatcher.completed(poolKey, 1, nowMs);
@@ -182,8 +220,12 @@ export function createFleetDispatch<R extends FleetRequest>(options: FleetDispat
 
   return {
     arrive(request, nowMs) {
-      if (places.has(request)) throw new RangeError(`request ${request.view.requestId} is here already`);
-      begin(request, nowMs);
+      const { requestId, originRegion, deadlineAtMs } = request.view;
+      if (places.has(request)) throw new RangeError(`request ${requestId} is here already`);
+      if (views.regions[originRegion] === undefined)
+        throw new RangeError(`request ${requestId} is from region ${originRegion} of ${views.regions.length}`);
+      if (Number.isNaN(deadlineAtMs)) throw new RangeError(`request ${requestId} has no deadline`);
+      dispatcher.arrive(request, nowMs);
     },
     ended(request, nowMs) {
       const place = places.get(request);
@@ -193,32 +235,32 @@ export function createFleetDispatch<R extends FleetRequest>(options: FleetDispat
       return true;
     },
     retry(request, nowMs) {
-      if (places.get(request)?.at !== 'instance') return false;
+      const place = places.get(request);
+      if (place?.at !== 'instance') return false;
       remove(request, nowMs);
-      begin(request, nowMs);
+      dispatcher.arrive(request, nowMs);
+      settled(place.poolKey, nowMs);
       return true;
     },
     leave(request, nowMs) {
       const place = remove(request, nowMs);
       if (place?.at === 'instance') settled(place.poolKey, nowMs);
+      else if (place?.at === 'pool' && views.pool(place.poolKey) !== undefined) dispatcher.drain(place.poolKey, nowMs);
       return place !== undefined;
     },
     refresh(nowMs) {
+      const arePoolsNew = poolKeys !== views.poolKeys;
+      poolKeys = views.poolKeys;
       for (const [key, queue] of [...waiting]) {
-        if (views.pool(key) !== undefined) {
-          dispatcher.drain(key, nowMs);
-          continue;
-        }
-        for (const request of [...queue]) {
+        for (const request of arePoolsNew ? queue.filter((one) => !serves(key, one)) : []) {
+          const place = places.get(request);
+          // It may have left while one before it was sent.
+          if (place?.at !== 'pool' || place.poolKey !== key) continue;
           remove(request, nowMs);
-          try {
-            dispatcher.arrive(request, nowMs);
-          } catch (error) {
-            host.wait(request, key);
-            throw error;
-          }
+          dispatcher.arrive(request, nowMs);
         }
-        waiting.delete(key);
+        if (views.pool(key) !== undefined) dispatcher.drain(key, nowMs);
+        else if (queue.length === 0) waiting.delete(key);
       }
     },
     tick(nowMs) {
