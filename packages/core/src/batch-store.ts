@@ -88,7 +88,10 @@ export interface ItemLease {
   readonly batchId: string;
   /** Names the item in it. */
   readonly itemId: string;
-  /** A whole number, 1 or more, that rises each time that the item is claimed. */
+  /**
+   * A whole number, 1 or more, that rises each time that the item is claimed, and is none that an
+   * item of its name had in a batch of that name which was removed.
+   */
   readonly epoch: number;
 }
 

@@ -58,13 +58,30 @@ export function keepingCases(
         await refuses('a second batch of one name', batch('one'), items(3), 0);
         await refuses('a batch without items', batch('two'), [], 0);
         await refuses('two items of one name', batch('two'), [...items(3), item('item-1')], 0);
-        for (const deadlineAtMs of [NaN, Infinity])
+        for (const deadlineAtMs of [NaN, Infinity, -Infinity])
           await refuses(`${deadlineAtMs} for a deadline`, batch('two', { deadlineAtMs }), items(1), 0);
         for (const promptTokens of [NaN, -1, Infinity])
           await refuses(`${promptTokens} tokens`, batch('two'), [item('x', { promptTokens })], 0);
         expect((await store.get('two')) === undefined, 'keeps a batch that it refused');
         await expectCounts(store, 'one', '2 total, 2 queued');
         expect((await claim(store, 10, 1)).length === 2, 'has items of a batch that it refused');
+      },
+    },
+    {
+      name: 'shows nothing of a batch whose items are being read, and takes one of two of a name',
+      async run() {
+        const [store, other] = [await open(), await reopen()];
+        let seen = '';
+        async function* slow(): AsyncGenerator<BatchItem> {
+          yield item('first');
+          seen = `${names(await claim(other, 5, 1))}${(await other.get('one')) === undefined ? '' : 'one'}`;
+          yield item('second');
+        }
+        const both = await Promise.allSettled([store.put(batch('one'), slow(), 0), other.put(batch('one'), slow(), 0)]);
+        expect(seen === '', `shows ${seen} while its items are read`);
+        const taken = both.filter(({ status }) => status === 'fulfilled').length;
+        expect(taken === 1, `took ${taken} batches of one name that came at once`);
+        await expectCounts(store, 'one', '2 total, 2 queued');
       },
     },
     {
@@ -95,7 +112,11 @@ export function keepingCases(
         expect(other.batchId === 'five', 'took the key of another tenant for its own');
         const plain = await store.put(batch('six'), items(1), 0);
         expect(plain.batchId === 'six', 'took a batch without a key for another');
-        expect((await claim(store, 100, 1)).length === 4, 'has items of a batch that was put again');
+        const leased = await claim(store, 100, 1);
+        expect(leased.length === 4, 'has items of a batch that was put again');
+        for (const one of leased) await complete(store, one, 2);
+        const ended = await store.put(keyed('seven', 'same'), items(1), 3);
+        expect(ended.batchId === both[0].batchId, 'made another batch under the key of one that has ended');
       },
     },
     {
@@ -167,6 +188,8 @@ export function keepingCases(
         await store.giveBack(second!, 4);
         const anew = await store.put({ ...keyed, idempotency: { key: 'key', fingerprint: 'y' } }, items(1), 5);
         expect(countsOf(anew) === '1 total, 1 queued', `has ${countsOf(anew)} where a name is used again`);
+        await claim(store, 1, 6);
+        expect((await complete(store, first!, 7)) === 'refused', 'settled an item by a lease of a batch that is gone');
       },
     },
     {

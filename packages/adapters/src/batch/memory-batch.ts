@@ -36,6 +36,8 @@ interface KeptBatch {
 export function createMemoryBatchStore(): BatchStore {
   /** In the order in which they were put. */
   const batches = new Map<string, KeptBatch>();
+  /** Of all items: a lease of one that was removed is none of another of its name. */
+  let lastEpoch = 0;
 
   /** What was put under the same key before; throws where something else was. */
   function sameAs({ tenant, idempotency }: NewBatch): KeptBatch | undefined {
@@ -86,7 +88,7 @@ export function createMemoryBatchStore(): BatchStore {
       requireFree(batch);
       const none = { leased: 0, completed: 0, failed: 0, cancelled: 0, expired: 0 };
       const kept: KeptBatch = {
-        batch: { ...batch },
+        batch: structuredClone(batch),
         createdAtMs: nowMs,
         items: read,
         counts: { total: read.size, queued: read.size, ...none },
@@ -120,7 +122,7 @@ export function createMemoryBatchStore(): BatchStore {
           if (!modelIds.includes(item.modelId) || !isFree(item, nowMs)) continue;
           if (item.state === 'leased') item.attempt++;
           move(kept, item, 'leased');
-          item.epoch++;
+          item.epoch = ++lastEpoch;
           item.leasedUntilMs = nowMs + leaseMs;
           const { itemId, modelId, promptTokens, body, epoch, leasedUntilMs, attempt } = item;
           const { batchId, deadlineAtMs } = kept.batch;

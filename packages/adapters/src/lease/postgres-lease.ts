@@ -94,6 +94,19 @@ export function createPostgresLease(options: PostgresLeaseOptions): LeaseKeeper 
   }
 
   const keeping = keep();
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    ended.abort();
+    // A question that is under way may have the lease yet.
+    await keeping;
+    try {
+      if (fence !== undefined && isHeld())
+        await withDeadline(clock, everyMs, (signal) => database.ask(GIVE_BACK, [name, holder, fence], signal));
+    } catch (error) {
+      onError?.(`lease ${name}: ${messageOf(error)}`);
+    }
+    await database.close();
+  }
   return {
     lease: {
       get held() {
@@ -103,18 +116,6 @@ export function createPostgresLease(options: PostgresLeaseOptions): LeaseKeeper 
         return fence;
       },
     },
-    async close() {
-      if (ended.signal.aborted) return;
-      const given = isHeld() ? fence : undefined;
-      ended.abort();
-      await keeping;
-      try {
-        if (given !== undefined)
-          await withDeadline(clock, everyMs, (signal) => database.ask(GIVE_BACK, [name, holder, given], signal));
-      } catch (error) {
-        onError?.(`lease ${name}: ${messageOf(error)}`);
-      }
-      await database.close();
-    },
+    close: () => (closing ??= close()),
   };
 }
