@@ -530,7 +530,7 @@ describe('createControlLoop', () => {
 
   it('ignores what is no count, and carries out the rest', async () => {
     for (const odd of [-1, 2.5, NaN]) {
-      const endpoints = fakeEndpoints(() => ({ readyInstances: 4 })).slice(0, 3);
+      const endpoints = fakeEndpoints(() => ({ readyInstances: 4, minInstances: 0 })).slice(0, 3);
       const applied: number[] = [];
       const loop = createControlLoop({
         telemetry: { snapshot: () => fakeFleet(endpoints, 0), demand: fakeFleetPorts().telemetry.demand },
