@@ -293,7 +293,8 @@ export class Acts {
       settled.then(finish, finish);
       const results: unknown = await orAborted(settled, signal);
       if (!Array.isArray(results)) throw new Error('the actuator answered with no list');
-      return results as readonly ActuationResult[];
+      // What is no result says nothing of any endpoint.
+      return results.filter((result) => typeof result === 'object' && result !== null) as readonly ActuationResult[];
     } catch (error) {
       ended?.throwIfAborted();
       const detail = answered || signal?.aborted !== true ? messageOf(error) : 'the actuator did not answer in time';

@@ -484,6 +484,15 @@ describe('createControlLoop', () => {
     ]);
   });
 
+  it.each([null, undefined, 'x', 3])('takes what is no result for silence: %j', async (odd) => {
+    const apply = (): never => [odd] as never;
+    const { journal, loop } = drive({ scalingPolicy: target(() => 3), actuator: { apply } });
+    expect((await loop.tick(0, AWAITED)).results).toEqual([]);
+    expect(journal).toMatchObject([
+      { seen: { readyInstances: 4 }, outcome: 'failed', detail: 'the actuator did not answer' },
+    ]);
+  });
+
   it('says of a recovery what is no longer so', async () => {
     const { journal, drive: go } = drive(
       { scalingPolicy: target(() => 4) },
