@@ -290,7 +290,10 @@ export class Acts {
         settle();
       };
       const settled = Promise.resolve(acting);
-      settled.then(finish, finish);
+      settled.then(finish, () => {
+        // A call that is given up rejects with the signal's reason, and may still take effect.
+        if (signal?.aborted !== true) finish();
+      });
       const results: unknown = await orAborted(settled, signal);
       if (!Array.isArray(results)) throw new Error('the actuator answered with no list');
       // What is no result says nothing of any endpoint.

@@ -15,6 +15,7 @@ interface Call {
   readonly targets: readonly number[];
   readonly signal: AbortSignal | undefined;
   readonly answer: () => void;
+  readonly fail: (error: Error) => void;
 }
 
 /** Two endpoints of four instances, and an actuator that never answers unless it is told to. */
@@ -24,6 +25,7 @@ function hanging(options: Partial<ControlLoopOptions> = {}) {
   const journal: JournalEntry[] = [];
   let nowMs = 0;
   let seenAtMs: number | undefined;
+  let onCall: (call: Call) => void = () => undefined;
   let wanted: readonly [number, number] | undefined;
   const endpoints = (): EndpointSnapshot[] =>
     [A, B].map((one) => ({
@@ -36,14 +38,17 @@ function hanging(options: Partial<ControlLoopOptions> = {}) {
     telemetry: { snapshot: () => fakeFleet(endpoints(), nowMs), demand: () => [] },
     actuator: {
       apply: (decisions: readonly ScalingDecision[], given?: ActuationOptions) =>
-        new Promise<ActuationResult[]>((resolve) =>
-          calls.push({
+        new Promise<ActuationResult[]>((resolve, reject) => {
+          const call: Call = {
             atMs: nowMs,
             targets: decisions.map(({ targetInstances }) => targetInstances),
             signal: given?.signal,
             answer: () => resolve([]),
-          }),
-        ),
+            fail: reject,
+          };
+          calls.push(call);
+          onCall(call);
+        }),
     },
     scalingPolicy: {
       name: 'x',
@@ -69,12 +74,17 @@ function hanging(options: Partial<ControlLoopOptions> = {}) {
       limit.abort(new Error('late'));
       return report;
     },
+    on: (then: (call: Call) => void) => (onCall = then),
     want: (targets: readonly [number, number]) => (wanted = targets),
     seenAt: (ms: number) => (seenAtMs = ms),
     held: () =>
       journal.flatMap((entry) => (entry.kind === 'decision' && entry.outcome === 'held' ? [entry.detail] : [])),
   };
 }
+
+/** What an actuator does that listens to its signal. */
+const givesUp = ({ signal, fail }: Call): void =>
+  signal?.addEventListener('abort', () => fail(signal.reason as Error), { once: true });
 
 describe('an act that is never answered', () => {
   it('is told after a minute, its signal aborted, and what came of it unknown', async () => {
@@ -146,6 +156,41 @@ describe('an act that is never answered', () => {
     const report = await tick(121 * SECOND, [4, 4]);
     expect(report.degradations).toEqual([`the actuator has not answered for 60 s: ${B.endpointId}`]);
     expect(calls.map(({ targets }) => targets)).toEqual([[6, 6], [4]]);
+  });
+
+  it('is one that rejects when it is given up, since it may still come', async () => {
+    const { tick, on, calls, counts, held, journal } = hanging();
+    on(givesUp);
+    expect((await tick(0, [2, 2])).results).toMatchObject(
+      Array(2).fill({ detail: 'the actuator did not answer in time' }),
+    );
+    await tick(SECOND, [8, 8]);
+    await tick(60 * SECOND, [8, 8]);
+    expect(calls).toHaveLength(1);
+    expect(held()).toEqual([
+      ...Array<string>(2).fill('an act before it was not answered yet'),
+      ...Array<string>(2).fill('a scale-in before it was never answered, and may still come'),
+    ]);
+    expect(journal).toContainEqual({ kind: 'degradation', atMs: 60 * SECOND, what: LATE });
+    // A reading shows that one of them has come.
+    counts.set(A.endpointId, 2);
+    await tick(61 * SECOND, [8, 8]);
+    expect(calls.map(({ targets }) => targets)).toEqual([[2, 2], [8]]);
+  });
+
+  it('is void by a newer fence where it was given up; one that rejects before that is answered', async () => {
+    const { tick, on, calls } = hanging();
+    on(givesUp);
+    await tick(0, [2, 2], { held: true, fence: 1 });
+    on(({ fail }) => fail(new Error('no quota')));
+    const second = await tick(SECOND, [8, 8], { held: true, fence: 2 });
+    expect(second.results).toMatchObject(Array(2).fill({ detail: 'no quota' }));
+    await tick(2 * SECOND, [3, 3], { held: true, fence: 2 });
+    expect(calls.map(({ targets }) => targets)).toEqual([
+      [2, 2],
+      [8, 8],
+      [3, 3],
+    ]);
   });
 
   it('is void once there is a newer fence', async () => {
