@@ -1,6 +1,14 @@
-import type { ActuationOptions, ActuationResult, EndpointSnapshot, Lease, ScalingDecision } from '@sageserve/core';
+import type {
+  ActuationOptions,
+  ActuationResult,
+  EndpointSnapshot,
+  Lease,
+  ScalingDecision,
+  StateStore,
+} from '@sageserve/core';
 import { createVirtualClock, fakeEndpoints, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
+import { createApprovalQueue } from './approvals.js';
 import { type ControlLoopOptions, createControlLoop } from './control-loop.js';
 import type { JournalEntry } from './journal.js';
 import { runControlLoop } from './live-host.js';
@@ -226,5 +234,29 @@ describe('an act that is never answered', () => {
     await running;
     for (const actDeadlineMs of [0, -1, NaN])
       expect(() => hanging({ actDeadlineMs })).toThrow('actDeadlineMs: must be above 0');
+  });
+
+  it('has no proposals forgotten where there is nothing to keep of them', async () => {
+    const storeOf = (): StateStore => {
+      const texts = new Map<string, string>();
+      return { load: (key) => texts.get(key), save: (key, text) => void texts.set(key, text) };
+    };
+    const state = storeOf();
+    const queued = createApprovalQueue({ store: storeOf() });
+    await queued.open();
+    for (const approvals of [undefined, createApprovalQueue(), queued]) {
+      const { tick, calls } = hanging({ state, ...(approvals === undefined ? {} : { approvals }) });
+      const { degradations } = await tick(0, [6, 6]);
+      expect(calls).toHaveLength(1);
+      expect(degradations.filter((what) => what.includes('proposals'))).toEqual([]);
+    }
+  });
+
+  it('has those told that are not kept within its tick', async () => {
+    const save = (): Promise<void> => new Promise<void>(() => undefined);
+    const approvals = createApprovalQueue({ store: { load: () => undefined, save } });
+    await approvals.open();
+    const { tick } = hanging({ mode: 'approve', approvals });
+    expect((await tick(0, [6, 6])).degradations).toEqual(["proposals can't be kept (late): a restart forgets them"]);
   });
 });
