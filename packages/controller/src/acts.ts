@@ -290,10 +290,14 @@ export class Acts {
         settle();
       };
       const settled = Promise.resolve(acting);
-      settled.then(finish, finish);
+      settled.then(finish, () => {
+        // A call that is given up rejects with the signal's reason, and may still take effect.
+        if (signal?.aborted !== true) finish();
+      });
       const results: unknown = await orAborted(settled, signal);
       if (!Array.isArray(results)) throw new Error('the actuator answered with no list');
-      return results as readonly ActuationResult[];
+      // What is no result says nothing of any endpoint.
+      return results.filter((result) => typeof result === 'object' && result !== null) as readonly ActuationResult[];
     } catch (error) {
       ended?.throwIfAborted();
       const detail = answered || signal?.aborted !== true ? messageOf(error) : 'the actuator did not answer in time';

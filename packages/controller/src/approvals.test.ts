@@ -152,6 +152,24 @@ describe('an approval queue', () => {
     expect(queue.approved).toMatchObject([{ proposalId: 'p1' }]);
   });
 
+  it('says whether anything would be forgotten', async () => {
+    const queue = createApprovalQueue({ store: { load: () => undefined, save: () => undefined } });
+    // What the store has is not known yet.
+    expect(queue.isKept).toBe(false);
+    await queue.open();
+    expect(queue.isKept).toBe(true);
+    queue.propose([wants(A, 5)], two, 0);
+    expect(queue.isKept).toBe(false);
+    await queue.keep();
+    expect(queue.isKept).toBe(true);
+    queue.propose([wants(A, 2)], two, 1);
+    expect(queue.isKept).toBe(false);
+    // Without a store nothing is promised.
+    const forgetful = createApprovalQueue();
+    forgetful.propose([wants(A, 5)], two, 0);
+    expect(forgetful.isKept).toBe(true);
+  });
+
   it('withdraws what a built-in policy asked for under a load that is gone', async () => {
     const approvals = createApprovalQueue();
     const journal: JournalEntry[] = [];

@@ -60,6 +60,8 @@ export interface ApprovalQueue extends Stateful {
   ): readonly ProposalChange[];
   /** For the loop: a proposal that was approved has been carried out, or needs it no longer. */
   settle(proposalId: string): void;
+  /** For the loop: whether nothing would be forgotten that a store is to keep. */
+  readonly isKept: boolean;
   /** For the loop: keeps what was proposed where a store keeps it. */
   keep(options?: StateStoreOptions): Promise<void>;
   /** For the loop: takes up what was kept. */
@@ -132,6 +134,12 @@ class Approvals implements ApprovalQueue {
   get approved(): readonly Proposal[] {
     // What is not kept yet was not answered yet.
     return [...this.#approved.values()].filter(({ proposalId }) => !this.#answering.has(proposalId));
+  }
+
+  get isKept(): boolean {
+    if (this.#store === undefined) return true;
+    if (!this.#isOpen) return false;
+    return (this.#kept === undefined && this.#made === 0) || stateText(this.save()) === this.#kept;
   }
 
   async approve(proposalId: string, by?: string): Promise<boolean> {

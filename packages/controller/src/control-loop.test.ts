@@ -484,6 +484,15 @@ describe('createControlLoop', () => {
     ]);
   });
 
+  it.each([null, undefined, 'x', 3])('takes what is no result for silence: %j', async (odd) => {
+    const apply = (): never => [odd] as never;
+    const { journal, loop } = drive({ scalingPolicy: target(() => 3), actuator: { apply } });
+    expect((await loop.tick(0, AWAITED)).results).toEqual([]);
+    expect(journal).toMatchObject([
+      { seen: { readyInstances: 4 }, outcome: 'failed', detail: 'the actuator did not answer' },
+    ]);
+  });
+
   it('says of a recovery what is no longer so', async () => {
     const { journal, drive: go } = drive(
       { scalingPolicy: target(() => 4) },
@@ -530,7 +539,7 @@ describe('createControlLoop', () => {
 
   it('ignores what is no count, and carries out the rest', async () => {
     for (const odd of [-1, 2.5, NaN]) {
-      const endpoints = fakeEndpoints(() => ({ readyInstances: 4 })).slice(0, 3);
+      const endpoints = fakeEndpoints(() => ({ readyInstances: 4, minInstances: 0 })).slice(0, 3);
       const applied: number[] = [];
       const loop = createControlLoop({
         telemetry: { snapshot: () => fakeFleet(endpoints, 0), demand: fakeFleetPorts().telemetry.demand },

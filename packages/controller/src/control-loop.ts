@@ -437,7 +437,9 @@ class Loop implements MultiTimescaleLoop {
     try {
       await orAborted(approvals?.keep(kept), kept.signal);
     } catch (error) {
-      lost.push(`proposals can't be kept (${messageOf(error)}): a restart forgets them`);
+      // A tick whose time is over waits for no answer, even where there is nothing to write.
+      if (approvals?.isKept === false)
+        lost.push(`proposals can't be kept (${messageOf(error)}): a restart forgets them`);
     }
     await this.#keep(kept);
     this.#degraded.update('state', [...lost, ...this.#memory.degradations], nowMs);

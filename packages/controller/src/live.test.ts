@@ -383,7 +383,7 @@ describe('the journal', () => {
     let n = 4;
     const loop = createControlLoop({
       ...fleet,
-      scalingPolicy: all(() => (n = n === 4 ? 6 : n + 1)),
+      scalingPolicy: all(() => (n = n === 10 ? 5 : n + 1)),
       journal: {
         append(entry) {
           if (full) throw new Error('full');

@@ -108,3 +108,67 @@ describe('a decision for an endpoint that the snapshot does not have', () => {
     expect(applied.at(-1)).toEqual([B.endpointId, 6]);
   });
 });
+
+describe('a decision that breaks the contract', () => {
+  const whole = (endpoint: EndpointSnapshot): EndpointSnapshot => ({ ...endpoint, minInstances: 2, maxInstances: 10 });
+  const [low, other] = [whole(A), whole(B)];
+
+  it('of an endpoint decided twice none is acted on, wherever they stand; the others are', async () => {
+    const { tick, applied, journal } = scripted();
+    const what = `mine decided twice for ${A.endpointId}: what is there is held as it is`;
+    for (const decisions of [
+      [wants(low, 6), wants(low, 2)],
+      [wants(low, 6), wants(low, 6)],
+      [wants(low, 6), wants(other, 4), wants(low, 2)],
+      [wants(other, 4), wants(low, 6), wants(low, 2)],
+    ])
+      expect(await tick([low, other], decisions)).toMatchObject({
+        decisions: decisions.filter(({ endpointId }) => endpointId === B.endpointId),
+        degradations: [what],
+      });
+    expect(applied).toEqual([]);
+    expect(journal).toEqual([{ kind: 'degradation', atMs: 0, what }]);
+    // Out of order is no breach.
+    expect((await tick([low, other], [wants(other, 6), wants(low, 5)])).degradations).toEqual([]);
+    expect(applied).toEqual([
+      [B.endpointId, 6],
+      [A.endpointId, 5],
+    ]);
+  });
+
+  it('is held where one of the two is nothing that could be done anyway', async () => {
+    for (const [targets, what] of [
+      [[6, NaN], 'mine asks for NaN instances'],
+      [[11, 12], `mine goes out of the bounds of ${A.endpointId}`],
+    ] as const) {
+      const { tick, applied } = scripted();
+      const report = await tick(
+        [low],
+        targets.map((target) => wants(low, target)),
+      );
+      expect(report.degradations).toEqual([
+        `${what}: that is ignored`,
+        `mine decided twice for ${A.endpointId}: what is there is held as it is`,
+      ]);
+      expect(applied).toEqual([]);
+    }
+  });
+
+  it('out of the bounds of its endpoint is ignored, and up to them it is acted on', async () => {
+    const { tick, applied, journal } = scripted();
+    const what = `mine goes out of the bounds of ${A.endpointId}: that is ignored`;
+    for (const target of [1, 0, 11, 1e6])
+      expect((await tick([low, other], [wants(low, target), wants(other, 4)])).degradations).toEqual([what]);
+    expect(applied).toEqual([]);
+    expect(journal).toEqual([{ kind: 'degradation', atMs: 0, what }]);
+    for (const target of [2, 10]) expect((await tick([low], [wants(low, target)])).degradations).toEqual([]);
+    expect(applied.map(([, target]) => target)).toEqual([2, 10]);
+  });
+
+  it.each([undefined, '', 3])('without a reason is ignored: %j', async (reason) => {
+    const { tick, applied } = scripted();
+    const report = await tick([low, other], [{ ...wants(low, 6), reason: reason as string }, wants(other, 6)]);
+    expect(report.degradations).toEqual([`mine gives no reason for ${A.endpointId}: that is ignored`]);
+    expect(applied).toEqual([[B.endpointId, 6]]);
+  });
+});

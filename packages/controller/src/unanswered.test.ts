@@ -1,6 +1,14 @@
-import type { ActuationOptions, ActuationResult, EndpointSnapshot, Lease, ScalingDecision } from '@sageserve/core';
+import type {
+  ActuationOptions,
+  ActuationResult,
+  EndpointSnapshot,
+  Lease,
+  ScalingDecision,
+  StateStore,
+} from '@sageserve/core';
 import { createVirtualClock, fakeEndpoints, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
+import { createApprovalQueue } from './approvals.js';
 import { type ControlLoopOptions, createControlLoop } from './control-loop.js';
 import type { JournalEntry } from './journal.js';
 import { runControlLoop } from './live-host.js';
@@ -15,6 +23,7 @@ interface Call {
   readonly targets: readonly number[];
   readonly signal: AbortSignal | undefined;
   readonly answer: () => void;
+  readonly fail: (error: Error) => void;
 }
 
 /** Two endpoints of four instances, and an actuator that never answers unless it is told to. */
@@ -24,6 +33,7 @@ function hanging(options: Partial<ControlLoopOptions> = {}) {
   const journal: JournalEntry[] = [];
   let nowMs = 0;
   let seenAtMs: number | undefined;
+  let onCall: (call: Call) => void = () => undefined;
   let wanted: readonly [number, number] | undefined;
   const endpoints = (): EndpointSnapshot[] =>
     [A, B].map((one) => ({
@@ -36,14 +46,17 @@ function hanging(options: Partial<ControlLoopOptions> = {}) {
     telemetry: { snapshot: () => fakeFleet(endpoints(), nowMs), demand: () => [] },
     actuator: {
       apply: (decisions: readonly ScalingDecision[], given?: ActuationOptions) =>
-        new Promise<ActuationResult[]>((resolve) =>
-          calls.push({
+        new Promise<ActuationResult[]>((resolve, reject) => {
+          const call: Call = {
             atMs: nowMs,
             targets: decisions.map(({ targetInstances }) => targetInstances),
             signal: given?.signal,
             answer: () => resolve([]),
-          }),
-        ),
+            fail: reject,
+          };
+          calls.push(call);
+          onCall(call);
+        }),
     },
     scalingPolicy: {
       name: 'x',
@@ -69,12 +82,17 @@ function hanging(options: Partial<ControlLoopOptions> = {}) {
       limit.abort(new Error('late'));
       return report;
     },
+    on: (then: (call: Call) => void) => (onCall = then),
     want: (targets: readonly [number, number]) => (wanted = targets),
     seenAt: (ms: number) => (seenAtMs = ms),
     held: () =>
       journal.flatMap((entry) => (entry.kind === 'decision' && entry.outcome === 'held' ? [entry.detail] : [])),
   };
 }
+
+/** What an actuator does that listens to its signal. */
+const givesUp = ({ signal, fail }: Call): void =>
+  signal?.addEventListener('abort', () => fail(signal.reason as Error), { once: true });
 
 describe('an act that is never answered', () => {
   it('is told after a minute, its signal aborted, and what came of it unknown', async () => {
@@ -148,6 +166,41 @@ describe('an act that is never answered', () => {
     expect(calls.map(({ targets }) => targets)).toEqual([[6, 6], [4]]);
   });
 
+  it('is one that rejects when it is given up, since it may still come', async () => {
+    const { tick, on, calls, counts, held, journal } = hanging();
+    on(givesUp);
+    expect((await tick(0, [2, 2])).results).toMatchObject(
+      Array(2).fill({ detail: 'the actuator did not answer in time' }),
+    );
+    await tick(SECOND, [8, 8]);
+    await tick(60 * SECOND, [8, 8]);
+    expect(calls).toHaveLength(1);
+    expect(held()).toEqual([
+      ...Array<string>(2).fill('an act before it was not answered yet'),
+      ...Array<string>(2).fill('a scale-in before it was never answered, and may still come'),
+    ]);
+    expect(journal).toContainEqual({ kind: 'degradation', atMs: 60 * SECOND, what: LATE });
+    // A reading shows that one of them has come.
+    counts.set(A.endpointId, 2);
+    await tick(61 * SECOND, [8, 8]);
+    expect(calls.map(({ targets }) => targets)).toEqual([[2, 2], [8]]);
+  });
+
+  it('is void by a newer fence where it was given up; one that rejects before that is answered', async () => {
+    const { tick, on, calls } = hanging();
+    on(givesUp);
+    await tick(0, [2, 2], { held: true, fence: 1 });
+    on(({ fail }) => fail(new Error('no quota')));
+    const second = await tick(SECOND, [8, 8], { held: true, fence: 2 });
+    expect(second.results).toMatchObject(Array(2).fill({ detail: 'no quota' }));
+    await tick(2 * SECOND, [3, 3], { held: true, fence: 2 });
+    expect(calls.map(({ targets }) => targets)).toEqual([
+      [2, 2],
+      [8, 8],
+      [3, 3],
+    ]);
+  });
+
   it('is void once there is a newer fence', async () => {
     const { tick, calls } = hanging();
     await tick(0, [3, 3], { held: true, fence: 4 });
@@ -181,5 +234,29 @@ describe('an act that is never answered', () => {
     await running;
     for (const actDeadlineMs of [0, -1, NaN])
       expect(() => hanging({ actDeadlineMs })).toThrow('actDeadlineMs: must be above 0');
+  });
+
+  it('has no proposals forgotten where there is nothing to keep of them', async () => {
+    const storeOf = (): StateStore => {
+      const texts = new Map<string, string>();
+      return { load: (key) => texts.get(key), save: (key, text) => void texts.set(key, text) };
+    };
+    const state = storeOf();
+    const queued = createApprovalQueue({ store: storeOf() });
+    await queued.open();
+    for (const approvals of [undefined, createApprovalQueue(), queued]) {
+      const { tick, calls } = hanging({ state, ...(approvals === undefined ? {} : { approvals }) });
+      const { degradations } = await tick(0, [6, 6]);
+      expect(calls).toHaveLength(1);
+      expect(degradations.filter((what) => what.includes('proposals'))).toEqual([]);
+    }
+  });
+
+  it('has those told that are not kept within its tick', async () => {
+    const save = (): Promise<void> => new Promise<void>(() => undefined);
+    const approvals = createApprovalQueue({ store: { load: () => undefined, save } });
+    await approvals.open();
+    const { tick } = hanging({ mode: 'approve', approvals });
+    expect((await tick(0, [6, 6])).degradations).toEqual(["proposals can't be kept (late): a restart forgets them"]);
   });
 });

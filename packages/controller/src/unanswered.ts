@@ -16,11 +16,11 @@ interface OpenAct {
 }
 
 /**
- * Acts that are under way. One that is not answered may still take effect at any time, so that its
- * endpoints wait for it. After the deadline it is told as a degradation, and growth may follow that
- * takes nothing of it back: no less than it asked for, and nothing after a scale-in, which would
- * take that back if it came second. A newer fence makes it void, and a snapshot that shows what it
- * asked for settles it.
+ * Acts that are under way. One that is not answered, or rejects after it was given up, may still
+ * take effect at any time, so that its endpoints wait for it. After the deadline it is told as a
+ * degradation, and growth may follow that takes nothing of it back: no less than it asked for, and
+ * nothing after a scale-in, which would take that back if it came second. A newer fence makes it
+ * void, and a snapshot that shows what it asked for settles it.
  */
 export class Unanswered {
   readonly #deadlineMs: number;

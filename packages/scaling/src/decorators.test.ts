@@ -3,6 +3,7 @@ import { fakeEndpoint, fakeFleet, scalingPolicyConformance } from '@sageserve/te
 import { describe, expect, it } from 'vitest';
 import { withBounds, withCooldown } from './decorators.js';
 import { createReactiveScaling } from './reactive.js';
+import { createStaticScaling } from './static.js';
 
 const always = (targetInstances: number): ScalingPolicy => ({
   name: 'always',
@@ -45,5 +46,25 @@ describe('withBounds', () => {
       reason: 'because',
     });
     expect(() => withBounds(always(1), { minInstances: 5, maxInstances: 2 })).toThrow('minInstances');
+  });
+
+  it('makes no move of what is content with what is held, whatever the bounds', () => {
+    const holding = (fields: Parameters<typeof fakeEndpoint>[0]) =>
+      fakeFleet([fakeEndpoint({ minInstances: 0, maxInstances: 100, ...fields })]);
+    const many = holding({ readyInstances: 17, provisioningInstances: 3, kvCacheUtilization: undefined });
+    expect(withBounds(always(20), { maxInstances: 4 }).decide(many, undefined, 0)).toEqual([]);
+    expect(withBounds(always(20), { minInstances: 30 }).decide(many, undefined, 0)).toEqual([]);
+    expect(withBounds(always(20), { maxInstances: 20 }).decide(many, undefined, 0)).toHaveLength(1);
+    expect(withBounds(createStaticScaling(), { maxInstances: 4 }).decide(many, undefined, 0)).toEqual([]);
+    const busy = holding({ readyInstances: 20, kvCacheUtilization: 0.69 });
+    expect(withBounds(createReactiveScaling(), { maxInstances: 4 }).decide(busy, undefined, 0)).toEqual([]);
+    // What it asks for is held to the bounds, whichever way it goes.
+    for (const target of [19, 21])
+      expect(withBounds(always(target), { maxInstances: 4 }).decide(many, undefined, 0)).toMatchObject([
+        { targetInstances: 4 },
+      ]);
+    // Where nothing is counted it can't be told what is held.
+    const uncounted = holding({ readyInstances: undefined });
+    expect(withBounds(always(20), { maxInstances: 4 }).decide(uncounted, undefined, 0)).toHaveLength(1);
   });
 });

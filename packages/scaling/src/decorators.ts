@@ -74,7 +74,11 @@ export interface BoundsOptions {
   readonly maxInstances?: number;
 }
 
-/** Keeps the targets of `policy` within bounds that are tighter than the endpoint's own. */
+/**
+ * Keeps the targets of `policy` within bounds that are tighter than the endpoint's own. Where it
+ * is content with what an endpoint holds, and the bounds do not allow that, nothing is said:
+ * being content is no reason to scale, least of all in, where the load may not even be known.
+ */
 export function withBounds(policy: ScalingPolicy, options: BoundsOptions): ScalingPolicy {
   const { minInstances = 0, maxInstances = Infinity } = options;
   if (!(minInstances >= 0 && minInstances <= maxInstances))
@@ -83,10 +87,13 @@ export function withBounds(policy: ScalingPolicy, options: BoundsOptions): Scali
     ...policy,
     decide(fleet, plan, nowMs) {
       let at = -1;
-      return policy.decide(fleet, plan, nowMs).map((decision) => {
+      const within: ScalingDecision[] = [];
+      for (const decision of policy.decide(fleet, plan, nowMs)) {
         at = indexOfEndpoint(fleet, decision.endpointId, at + 1);
-        return boundedDecision(decision, fleet.endpoints[at], minInstances, maxInstances);
-      });
+        const bound = boundedDecision(decision, fleet.endpoints[at], minInstances, maxInstances);
+        if (bound !== undefined) within.push(bound);
+      }
+      return within;
     },
   };
 }
@@ -96,11 +103,12 @@ function boundedDecision(
   endpoint: EndpointSnapshot | undefined,
   minInstances: number,
   maxInstances: number,
-): ScalingDecision {
+): ScalingDecision | undefined {
   const low = Math.max(minInstances, endpoint?.minInstances ?? 0);
   const high = Math.max(low, Math.min(maxInstances, endpoint?.maxInstances ?? Infinity));
   const target = Math.min(high, Math.max(low, decision.targetInstances));
-  return target === decision.targetInstances
-    ? decision
-    : { ...decision, targetInstances: target, reason: `${decision.reason}; held to ${low}–${high}` };
+  if (target === decision.targetInstances) return decision;
+  const held = endpoint !== undefined && isCounted(endpoint) ? plannedInstances(endpoint) : undefined;
+  if (held === decision.targetInstances) return undefined;
+  return { ...decision, targetInstances: target, reason: `${decision.reason}; held to ${low}–${high}` };
 }
