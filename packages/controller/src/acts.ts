@@ -167,8 +167,8 @@ export class Acts {
     return this.#act(open, seen, context);
   }
 
-  #begin({ fleet, nowMs }: ActContext): void {
-    const late = this.#unanswered.look(fleet, nowMs);
+  #begin({ fleet, nowMs, fence }: ActContext): void {
+    const late = this.#unanswered.look(fleet, nowMs, fence);
     this.#degradations = late === undefined ? [] : [late];
   }
 

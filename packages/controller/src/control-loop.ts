@@ -67,8 +67,9 @@ export interface ControlLoopOptions {
   readonly staleAfterMs?: number;
   /**
    * An act that the actuator has not answered for this long, by the times of the ticks, is told as
-   * a degradation, and its endpoints may grow again (ms, default 1 min). How long a tick waits for
-   * one is for the tick's signal to say, which the actuator is handed.
+   * a degradation, and its endpoints may grow again where it was no scale-in; after five times as
+   * long without effect it is taken for lost (ms, default 1 min). How long a tick waits for one is
+   * for the tick's signal to say, which the actuator is handed.
    */
   readonly actDeadlineMs?: number;
   /** Time of the first tick (default 0); later ones follow at multiples of the cadences. */

@@ -201,7 +201,34 @@ describe('an act that is never answered', () => {
     ]);
   });
 
-  it('is void once there is a newer fence', async () => {
+  it('is taken for lost where nothing of it is seen for five minutes, and holds up nothing any more', async () => {
+    const { tick, calls, counts, seenAt } = hanging();
+    await tick(0, [3, 6]);
+    expect((await tick(299 * SECOND, [8, 2])).degradations).toEqual([LATE]);
+    expect(calls).toHaveLength(1);
+    // A reading from before says nothing, and neither does an endpoint that can't be counted.
+    seenAt(299 * SECOND);
+    expect((await tick(300 * SECOND, [8, 2])).degradations).toEqual([LATE]);
+    seenAt(300 * SECOND);
+    counts.delete(B.endpointId);
+    const lost = `the actuator has not answered for 300 s, and what was asked for is taken for lost: ${A.endpointId}`;
+    expect((await tick(301 * SECOND, [8, 2])).degradations).toContain(
+      `the actuator has not answered for 60 s: ${B.endpointId}; ${lost}`,
+    );
+    expect(calls.map(({ targets }) => targets)).toEqual([[3, 6], [8]]);
+    counts.set(B.endpointId, 4);
+    await tick(302 * SECOND, [8, 2]);
+    expect(calls.at(-1)!.targets).toEqual([2]);
+  });
+
+  it('is void once there is a newer fence, and told of no more', async () => {
+    const { tick, calls } = hanging();
+    await tick(0, [9, 9], { held: true, fence: 3 });
+    expect(calls).toHaveLength(1);
+    expect((await tick(70 * SECOND, undefined, { held: true, fence: 4 })).degradations).toEqual([]);
+  });
+
+  it('gives way to one of a newer fence', async () => {
     const { tick, calls } = hanging();
     await tick(0, [3, 3], { held: true, fence: 4 });
     await tick(SECOND, [8, 8], { held: true, fence: 4 });

@@ -1,6 +1,9 @@
 import { type EndpointId, type FleetSnapshot, MS_PER_S, type ScalingDecision } from '@sageserve/core';
 import { heldBy, named, type Seen } from './seen.js';
 
+/** An act that was never answered is taken for lost after so many deadlines without effect. */
+const LOST_AFTER = 5;
+
 /** What an act asked for of one endpoint. */
 interface Asked {
   readonly targetInstances: number;
@@ -20,7 +23,8 @@ interface OpenAct {
  * take effect at any time, so that its endpoints wait for it. After the deadline it is told as a
  * degradation, and growth may follow that takes nothing of it back: no less than it asked for, and
  * nothing after a scale-in, which would take that back if it came second. A newer fence makes it
- * void, and a snapshot that shows what it asked for settles it.
+ * void, a snapshot that shows what it asked for settles it, and one that does not show it after
+ * several deadlines means that it is lost: an endpoint is not held up for ever.
  */
 export class Unanswered {
   readonly #deadlineMs: number;
@@ -44,24 +48,37 @@ export class Unanswered {
   }
 
   /**
-   * Takes what a snapshot shows to be done for answered, of acts that are past their deadline.
-   * Returns what is to be said of the others, if there are any.
+   * Takes what a snapshot shows to be done for answered, of acts that are past their deadline, and
+   * what it does not show long after for lost. Forgets acts before `fence`. Returns what is to be
+   * said of acts that are late or lost, if there are any.
    */
-  look({ endpoints, takenAtMs }: FleetSnapshot, nowMs: number): string | undefined {
+  look({ endpoints, takenAtMs }: FleetSnapshot, nowMs: number, fence: number | undefined): string | undefined {
     if (this.#acts.size === 0) return undefined;
     const late = new Set<EndpointId>();
+    const lost = new Set<EndpointId>();
     for (const act of this.#acts) {
-      if (!this.#isLate(act, nowMs)) continue;
-      for (const endpoint of endpoints) {
-        const isLater = (endpoint.observedAtMs ?? takenAtMs) > act.atMs;
-        if (isLater && heldBy(endpoint) === act.asked.get(endpoint.endpointId)?.targetInstances)
-          act.asked.delete(endpoint.endpointId);
+      if (fence !== undefined && act.fence !== undefined && act.fence < fence) this.#acts.delete(act);
+      else if (this.#isLate(act, nowMs)) {
+        for (const endpoint of endpoints) {
+          const id = endpoint.endpointId;
+          const ageMs = (endpoint.observedAtMs ?? takenAtMs) - act.atMs;
+          const held = heldBy(endpoint);
+          if (!(ageMs > 0) || !act.asked.has(id) || held === undefined) continue;
+          const isDone = held === act.asked.get(id)!.targetInstances;
+          if (!isDone && ageMs >= LOST_AFTER * this.#deadlineMs) lost.add(id);
+          if (isDone || lost.has(id)) act.asked.delete(id);
+        }
+        for (const id of act.asked.keys()) late.add(id);
+        if (act.asked.size === 0) this.#acts.delete(act);
       }
-      for (const id of act.asked.keys()) late.add(id);
-      if (act.asked.size === 0) this.#acts.delete(act);
     }
-    if (late.size === 0) return undefined;
-    return `the actuator has not answered for ${this.#deadlineMs / MS_PER_S} s: ${named([...late])}`;
+    const of = (deadlines: number): string =>
+      `the actuator has not answered for ${(deadlines * this.#deadlineMs) / MS_PER_S} s`;
+    const told = [
+      ...(late.size === 0 ? [] : [`${of(1)}: ${named([...late])}`]),
+      ...(lost.size === 0 ? [] : [`${of(LOST_AFTER)}, and what was asked for is taken for lost: ${named([...lost])}`]),
+    ];
+    return told.length === 0 ? undefined : told.join('; ');
   }
 
   /** Why a decision must wait for an act before it, in words; `undefined` where it need not. */
