@@ -82,7 +82,7 @@ export interface BatchClaim {
   readonly leaseMs: number;
 }
 
-/** The right to settle an item, which nobody has any more once it was claimed anew. */
+/** The right to settle an item: void once the item was claimed anew. */
 export interface ItemLease {
   /** Names the batch. */
   readonly batchId: string;

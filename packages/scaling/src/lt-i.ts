@@ -1,10 +1,9 @@
-import { type ScalingDecision, type ScalingPolicy, isCounted } from '@sageserve/core';
-import { plannedInstances } from './decorators.js';
+import type { ScalingPolicy } from '@sageserve/core';
 import { keeping } from './kept.js';
-import { boundedByWork } from './last-instance.js';
 import { memoryOf } from './memory.js';
-import { heldTo, isUnknown, plannedCount } from './planned.js';
+import { plannedCount } from './planned.js';
 import { createReactiveScaling } from './reactive.js';
+import { decideBySchedule } from './scheduled.js';
 
 export interface LtImmediateScalingOptions {
   /** Decides while there is no plan; reactive by default. */
@@ -23,25 +22,12 @@ export function createLtImmediateScaling(options: LtImmediateScalingOptions = {}
     ...memoryOf(withoutPlan),
     decide(fleet, plan, nowMs) {
       if (plan === undefined) return withoutPlan.decide(fleet, plan, nowMs);
-      const decisions: ScalingDecision[] = [];
-      for (const endpoint of fleet.endpoints) {
-        if (!isCounted(endpoint)) continue;
-        const count = plannedCount(plan, endpoint);
-        if (count === undefined) continue;
-        const target = boundedByWork(count, endpoint, fleet, (other) => plannedCount(plan, other));
-        const planned = plannedInstances(endpoint);
-        if (target <= planned && isUnknown(endpoint)) continue;
-        const decision =
-          target === planned
-            ? kept(endpoint)
-            : {
-                endpointId: endpoint.endpointId,
-                targetInstances: target,
-                reason: `the plan says ${count}${heldTo(count, target)}`,
-              };
-        if (decision !== undefined) decisions.push(decision);
-      }
-      return decisions;
+      return decideBySchedule(
+        fleet,
+        (endpoint) => plannedCount(plan, endpoint),
+        kept,
+        (count) => `the plan says ${count}`,
+      );
     },
   };
 }

@@ -1,16 +1,8 @@
-import {
-  ConfigError,
-  type EndpointSnapshot,
-  MS_PER_MIN,
-  type ScalingDecision,
-  type ScalingPolicy,
-  isCounted,
-} from '@sageserve/core';
-import { plannedInstances } from './decorators.js';
+import { ConfigError, type EndpointSnapshot, MS_PER_MIN, type ScalingPolicy } from '@sageserve/core';
 import { keeping } from './kept.js';
-import { boundedByWork } from './last-instance.js';
 import { memoryOf } from './memory.js';
-import { cellOf, heldTo, isUnknown, windowAt } from './planned.js';
+import { cellOf, windowAt } from './planned.js';
+import { decideBySchedule } from './scheduled.js';
 import { createStaticScaling } from './static.js';
 
 export interface OracleScalingOptions {
@@ -39,7 +31,6 @@ export function createOracleScaling(options: OracleScalingOptions = {}): Scaling
       const demand = plan?.demand;
       if (plan === undefined || demand === undefined) return withoutPlan.decide(fleet, plan, nowMs);
       const schedule = plan.schedule ?? [plan.target];
-      const decisions: ScalingDecision[] = [];
       const neededBy = (endpoint: EndpointSnapshot): number | undefined => {
         const cell = cellOf(plan, endpoint);
         if (cell === undefined) return undefined;
@@ -49,24 +40,7 @@ export function createOracleScaling(options: OracleScalingOptions = {}): Scaling
           most = Math.max(most, schedule[w]!.at(cell.m, cell.r, cell.k));
         return most;
       };
-      for (const endpoint of fleet.endpoints) {
-        if (!isCounted(endpoint)) continue;
-        const needed = neededBy(endpoint);
-        if (needed === undefined) continue;
-        const target = boundedByWork(needed, endpoint, fleet, neededBy);
-        const planned = plannedInstances(endpoint);
-        if (target <= planned && isUnknown(endpoint)) continue;
-        const decision =
-          target === planned
-            ? kept(endpoint)
-            : {
-                endpointId: endpoint.endpointId,
-                targetInstances: target,
-                reason: `${needed} are needed in the time that comes${heldTo(needed, target)}`,
-              };
-        if (decision !== undefined) decisions.push(decision);
-      }
-      return decisions;
+      return decideBySchedule(fleet, neededBy, kept, (needed) => `${needed} are needed in the time that comes`);
     },
   };
 }

@@ -11,6 +11,7 @@ import { auditInstances } from './audit-instances.js';
 import { instanceSlots, type ResolvedConfig } from './config.js';
 import { Fleet } from './fleet.js';
 import { FleetTelemetry } from './fleet-telemetry.js';
+import { HeldPools } from './held-pools.js';
 import { HeldRequests } from './held-requests.js';
 import { type EngineListener, InstanceEngine } from './instance-engine.js';
 import { LaggedTelemetry } from './lagged-telemetry.js';
@@ -39,7 +40,6 @@ import { MutableRequestView, SimHeldView, SimInstanceView, SimLoadView, SimRegio
 const TIERS = WORKLOAD_TIERS.length;
 /** Columns hold tokens as 32-bit integers. */
 const MAX_TOKENS = 0x7fffffff;
-const NO_POOLS: readonly number[] = [];
 
 /**
  * The simulated fleet as what a dispatcher stands on: requests are slots of the table, pools are
@@ -86,9 +86,7 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
   readonly #hasOther: boolean;
   /** Model whose held requests a pool takes, −1 for none. */
   readonly #heldModel: Int32Array;
-  /** Pools for a held request: by model × origin, and by residency set × model. */
-  readonly #holdersFrom: (readonly number[] | undefined)[] = [];
-  readonly #holdersIn: (readonly number[] | undefined)[] = [];
+  readonly #heldPools: HeldPools;
 
   constructor(
     config: ResolvedConfig,
@@ -102,6 +100,7 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
     this.#observer = observer;
     this.#requestView = new MutableRequestView(config.maxOutputTokens);
     this.#names = new TraceNames(config, dictionaries);
+    this.#heldPools = new HeldPools(topology, this.#names, config.models.length, config.regions.length);
     this.#regionCount = config.regions.length;
     this.#poolAt = topology.poolAt;
     this.#orderFrom = topology.byDistance;
@@ -251,18 +250,7 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
 
   holders(slot: number): readonly number[] {
     const { ints } = this.requests;
-    const model = ints[slot + MODEL];
-    const list = ints[slot + REGION_LIST];
-    const origin = ints[slot + ORIGIN];
-    if (list === -1)
-      return (this.#holdersFrom[model * this.#regionCount + origin] ??= this.#holdersOf(
-        model,
-        this.#orderFrom[origin],
-      ));
-    return (this.#holdersIn[list * this.#config.models.length + model] ??= this.#holdersOf(
-      model,
-      this.#names.residency(list).order,
-    ));
+    return this.#heldPools.of(ints[slot + MODEL], ints[slot + ORIGIN], ints[slot + REGION_LIST]);
   }
 
   hold(slot: number): void {
@@ -408,11 +396,6 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
 
   #poolOfInstance(instance: number): number {
     return this.topology.poolOfEndpoint[this.fleet.endpointOf[instance]];
-  }
-
-  #holdersOf(model: number, order: Int32Array): readonly number[] {
-    const pools = Array.from(order, (r) => this.#poolOf(model, TIER_NON_INTERACTIVE, r)).filter((pool) => pool >= 0);
-    return pools.length === 0 ? NO_POOLS : pools;
   }
 }
 

@@ -160,7 +160,7 @@ export function workingCases(
         await store.giveBack(second!, 15);
         await expectCounts(store, 'one', '5 total, 1 leased, 1 completed, 3 cancelled');
         expect(names(await claim(store, 5, LEASE_MS)) === '', 'gave an item of a cancelled batch');
-        expect((await store.sweep(LEASE_MS)) === 1, 'does not end what nobody has any more');
+        expect((await store.sweep(LEASE_MS)) === 1, 'does not end what no lease runs of');
         await expectCounts(store, 'one', '5 total, 1 completed, 4 cancelled');
         const again = await store.cancel('one', 5_000);
         expect(again?.cancelledAtMs === 10 && again.endedAtMs === LEASE_MS, 'changed a batch that has ended');
@@ -184,7 +184,7 @@ export function workingCases(
         expect((await complete(store, first!, 600)) === 'settled', 'lost a result that came after the deadline');
         await store.giveBack(second!, 700);
         await expectCounts(store, 'one', '4 total, 1 leased, 1 completed, 2 expired');
-        expect((await store.sweep(LEASE_MS)) === 1, 'does not expire what nobody has any more');
+        expect((await store.sweep(LEASE_MS)) === 1, 'does not expire what no lease runs of');
         expect((await complete(store, third!, LEASE_MS + 1)) === 'refused', 'settled what has expired');
         await expectCounts(store, 'one', '4 total, 1 completed, 3 expired');
         expect((await store.get('one'))!.endedAtMs === LEASE_MS, 'does not say when a batch ended');
