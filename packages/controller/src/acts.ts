@@ -14,7 +14,7 @@ import type { ApprovalQueue, Proposal } from './approvals.js';
 import { type DecisionEntry, decisionEntry, type SeenEndpoint } from './journal.js';
 import type { JournalWriter } from './journal-writer.js';
 import { byId, heldBy, type Seen, seenOf } from './seen.js';
-import { Unanswered } from './unanswered.js';
+import { type OpenAct, Unanswered } from './unanswered.js';
 
 /**
  * `act` carries decisions out; `advise` only writes them down; `approve` carries out those that a
@@ -37,6 +37,12 @@ export interface Due {
 export interface Acting {
   readonly atMs: number;
   readonly due: readonly Due[];
+}
+
+/** What acts remember: what was written down last of each endpoint, and what was never answered. */
+export interface ActsState {
+  readonly told: ReadonlyMap<EndpointId, string>;
+  readonly unanswered: readonly OpenAct[];
 }
 
 /** What one round of acts runs with. */
@@ -98,14 +104,14 @@ export class Acts {
     return this.#degradations;
   }
 
-  /** What to remember of what was written down. */
-  save(): ReadonlyMap<EndpointId, string> {
-    return new Map(this.#lastTold);
+  save(): ActsState {
+    return { told: new Map(this.#lastTold), unanswered: this.#unanswered.save() };
   }
 
-  restore(lastTold: ReadonlyMap<EndpointId, string>): void {
+  restore({ told, unanswered }: ActsState): void {
     this.#lastTold.clear();
-    for (const [id, told] of lastTold) this.#lastTold.set(id, told);
+    for (const [id, what] of told) this.#lastTold.set(id, what);
+    this.#unanswered.restore(unanswered);
   }
 
   /** Carries out what the policy decided, in the way of the loop's mode. */
@@ -285,15 +291,19 @@ export class Acts {
         ...(fence === undefined ? {} : { fence }),
       });
       const settle = this.#unanswered.begin(decisions, seen, nowMs, fence);
-      const finish = (): void => {
+      const finish = (unknown?: readonly EndpointId[]): void => {
         answered = true;
-        settle();
+        settle(unknown);
       };
       const settled = Promise.resolve(acting);
-      settled.then(finish, () => {
-        // A call that is given up rejects with the signal's reason, and may still take effect.
-        if (signal?.aborted !== true) finish();
-      });
+      // A call that is given up rejects with the signal's reason, or says that it failed, and may
+      // still take effect.
+      settled.then(
+        (answer) => finish(signal?.aborted === true ? unknownIn(answer, decisions) : undefined),
+        () => {
+          if (signal?.aborted !== true) finish();
+        },
+      );
       const results: unknown = await orAborted(settled, signal);
       if (!Array.isArray(results)) throw new Error('the actuator answered with no list');
       // What is no result says nothing of any endpoint.
@@ -384,6 +394,15 @@ export class Acts {
     const planned = endpoint === undefined ? undefined : plannedOf(endpoint);
     this.#journal.write(decisionEntry(nowMs, decision, seenOf(endpoint), planned, outcome, reached, detail, proposal));
   }
+}
+
+/** The endpoints of which an answer does not say what came of the act. */
+function unknownIn(answer: unknown, decisions: readonly ScalingDecision[]): EndpointId[] {
+  const results = (Array.isArray(answer) ? answer : []) as readonly (Partial<ActuationResult> | null | undefined)[];
+  const known = new Set(
+    results.flatMap((one) => (one?.status === 'failed' && one.reachedInstances === undefined ? [] : [one?.endpointId])),
+  );
+  return decisions.map(({ endpointId }) => endpointId).filter((id) => !known.has(id));
 }
 
 function isScaleIn({ decision }: Due, seen: Seen): boolean {

@@ -214,7 +214,7 @@ class Loop implements MultiTimescaleLoop {
       this.#nextTickAtMs = loop.nextTickAtMs;
       this.#nextReactAtMs = loop.nextReactAtMs;
       this.#nextPlanAtMs = loop.nextPlanAtMs;
-      this.#acts.restore(loop.told as ReturnType<Acts['save']>);
+      this.#acts.restore(loop.acts);
       this.#degraded.restore(loop.open);
       this.#noScaleInBeforeMs = loop.noScaleInBeforeMs;
       this.#acting = loop.acting;
@@ -408,7 +408,7 @@ class Loop implements MultiTimescaleLoop {
         nextReactAtMs: this.#nextReactAtMs,
         // A plan that is under way would be lost with the process.
         nextPlanAtMs: this.#job?.startedAtMs ?? this.#nextPlanAtMs,
-        told: this.#acts.save(),
+        acts: this.#acts.save(),
         open: this.#degraded.save(),
         noScaleInBeforeMs: this.#noScaleInBeforeMs,
         policy: () => scalingPolicy.save?.(),

@@ -11,7 +11,7 @@ import {
   type StateStoreOptions,
   stateText,
 } from '@sageserve/core';
-import type { Acting } from './acts.js';
+import type { Acting, ActsState } from './acts.js';
 import type { Ground } from './degradations.js';
 
 /** What a loop remembers between two ticks, but for its plans. */
@@ -19,7 +19,7 @@ export interface LoopState {
   readonly nextTickAtMs: number;
   readonly nextReactAtMs: number;
   readonly nextPlanAtMs: number;
-  readonly told: ReadonlyMap<string, string>;
+  readonly acts: ActsState;
   readonly open: ReadonlyMap<string, Ground>;
   /** Until when nothing is scaled in after a memory was lost; −Infinity where none was. */
   readonly noScaleInBeforeMs: number;

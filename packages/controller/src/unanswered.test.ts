@@ -22,7 +22,8 @@ interface Call {
   readonly atMs: number;
   readonly targets: readonly number[];
   readonly signal: AbortSignal | undefined;
-  readonly answer: () => void;
+  /** All alike. */
+  readonly answer: (status?: ActuationResult['status']) => void;
   readonly fail: (error: Error) => void;
 }
 
@@ -51,7 +52,15 @@ function hanging(options: Partial<ControlLoopOptions> = {}) {
             atMs: nowMs,
             targets: decisions.map(({ targetInstances }) => targetInstances),
             signal: given?.signal,
-            answer: () => resolve([]),
+            answer: (status = 'applied') =>
+              resolve(
+                decisions.map(({ endpointId, targetInstances }) => ({
+                  endpointId,
+                  status,
+                  reachedInstances: status === 'failed' ? undefined : targetInstances,
+                  detail: undefined,
+                })),
+              ),
             fail: reject,
           };
           calls.push(call);
@@ -184,6 +193,37 @@ describe('an act that is never answered', () => {
     counts.set(A.endpointId, 2);
     await tick(61 * SECOND, [8, 8]);
     expect(calls.map(({ targets }) => targets)).toEqual([[2, 2], [8]]);
+  });
+
+  it('or says then that it failed, of those of which it says so', async () => {
+    const { tick, on, calls, held } = hanging();
+    on(({ signal, answer }) => signal?.addEventListener('abort', () => answer('failed'), { once: true }));
+    await tick(0, [2, 2]);
+    await tick(SECOND, [8, 8]);
+    expect(calls).toHaveLength(1);
+    expect(held()).toEqual(Array<string>(2).fill('an act before it was not answered yet'));
+    const other = hanging();
+    other.on(({ signal, answer }) => signal?.addEventListener('abort', () => answer('partial'), { once: true }));
+    await other.tick(0, [6, 6]);
+    await other.tick(SECOND, [8, 8]);
+    expect(other.calls).toHaveLength(2);
+  });
+
+  it('holds up what takes the place of the loop that began it', async () => {
+    const texts = new Map<string, string>();
+    const state: StateStore = { load: (key) => texts.get(key), save: (key, text) => void texts.set(key, text) };
+    const first = hanging({ state });
+    await first.tick(0, [2, 6]);
+    const second = hanging({ state });
+    await second.loop.restore();
+    await second.tick(SECOND, [8, 8]);
+    expect(second.calls).toHaveLength(0);
+    await second.tick(60 * SECOND, [8, 8]);
+    expect(second.calls.map(({ targets }) => targets)).toEqual([[8]]);
+    expect(second.held()).toEqual([
+      ...Array<string>(2).fill('an act before it was not answered yet'),
+      'a scale-in before it was never answered, and may still come',
+    ]);
   });
 
   it('is void by a newer fence where it was given up; one that rejects before that is answered', async () => {

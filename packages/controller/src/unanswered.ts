@@ -11,10 +11,15 @@ interface Asked {
   readonly isScaleIn: boolean;
 }
 
-/** Acts of which the actuator has not said what came of them. */
-interface OpenAct {
+/** An act of which the actuator has not said what came of it. */
+export interface OpenAct {
   readonly atMs: number;
   readonly fence: number | undefined;
+  readonly asked: ReadonlyMap<EndpointId, Asked>;
+}
+
+/** The same with what is left of it. */
+interface Act extends OpenAct {
   readonly asked: Map<EndpointId, Asked>;
 }
 
@@ -24,18 +29,37 @@ interface OpenAct {
  * degradation, and growth may follow that takes nothing of it back: no less than it asked for, and
  * nothing after a scale-in, which would take that back if it came second. A newer fence makes it
  * void, a snapshot that shows what it asked for settles it, and one that does not show it after
- * several deadlines means that it is lost: an endpoint is not held up for ever.
+ * several deadlines means that it is lost: an endpoint is not held up for ever. All of that holds
+ * for a loop that takes the place of the one that began it.
  */
 export class Unanswered {
   readonly #deadlineMs: number;
-  readonly #acts = new Set<OpenAct>();
+  readonly #acts = new Set<Act>();
 
   constructor(deadlineMs: number) {
     this.#deadlineMs = deadlineMs;
   }
 
-  /** Notes an act that begins; what is returned is to be called when it was answered. */
-  begin(decisions: readonly ScalingDecision[], seen: Seen, atMs: number, fence: number | undefined): () => void {
+  save(): readonly OpenAct[] {
+    return [...this.#acts].map((act) => ({ ...act, asked: new Map(act.asked) }));
+  }
+
+  /** Takes up acts that nobody will answer any more: whoever asked for them is gone. */
+  restore(acts: readonly OpenAct[]): void {
+    this.#acts.clear();
+    for (const act of acts) this.#acts.add({ ...act, asked: new Map(act.asked) });
+  }
+
+  /**
+   * Notes an act that begins; what is returned is to be called when it was answered, with the
+   * endpoints of which the answer says nothing.
+   */
+  begin(
+    decisions: readonly ScalingDecision[],
+    seen: Seen,
+    atMs: number,
+    fence: number | undefined,
+  ): (unknown?: readonly EndpointId[]) => void {
     const asked = new Map<EndpointId, Asked>();
     for (const { endpointId, targetInstances } of decisions)
       asked.set(endpointId, {
@@ -44,7 +68,10 @@ export class Unanswered {
       });
     const act = { atMs, fence, asked };
     this.#acts.add(act);
-    return () => this.#acts.delete(act);
+    return (unknown = []) => {
+      for (const id of [...asked.keys()]) if (!unknown.includes(id)) asked.delete(id);
+      if (asked.size === 0) this.#acts.delete(act);
+    };
   }
 
   /**
@@ -100,7 +127,7 @@ export class Unanswered {
     return undefined;
   }
 
-  #isLate({ atMs }: OpenAct, nowMs: number): boolean {
+  #isLate({ atMs }: Act, nowMs: number): boolean {
     return nowMs - atMs >= this.#deadlineMs;
   }
 }
