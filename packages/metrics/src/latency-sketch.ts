@@ -22,6 +22,8 @@ const MIDDLE = 1 + 1 / (2 << BIN_BITS);
 const SHIFT = 20 - BIN_BITS;
 const BASE = (LOWEST_EXPONENT + 1_023) << BIN_BITS;
 const BINS = (HIGHEST_EXPONENT - LOWEST_EXPONENT) << BIN_BITS;
+/** A bin that has counted so many is emptied: the most that its 32 bits hold. */
+const FULL = 0xffffffff;
 
 const float = new Float64Array(1);
 const words = new Uint32Array(float.buffer);
@@ -62,7 +64,8 @@ export interface LatencySummary {
  * path.
  */
 export class LatencySketch {
-  readonly #sketch = createSketch();
+  /** Of what is in no bin, and of all once it has been read; there is none before. */
+  #sketch: DDSketch | undefined;
   readonly #bins = new Uint32Array(BINS);
   #count = 0;
   #sum = 0;
@@ -77,8 +80,7 @@ export class LatencySketch {
     if (value > this.#max) this.#max = value;
     float[0] = value;
     const bin = (words[HIGH]! >>> SHIFT) - BASE;
-    // A bin is emptied long before its 32 bits are full.
-    if (bin < 0 || bin >= BINS || ++this.#bins[bin]! === 0xffffffff) this.#spill(bin, value);
+    if (bin < 0 || bin >= BINS || ++this.#bins[bin]! === FULL) this.#spill(bin, value);
   }
 
   get count(): number {
@@ -91,15 +93,19 @@ export class LatencySketch {
    */
   quantile(q: number): number | undefined {
     if (this.#count === 0) return undefined;
-    this.#flush();
-    return Math.min(this.#max, Math.max(this.#min, this.#sketch.getValueAtQuantile(q)));
+    return Math.min(this.#max, Math.max(this.#min, this.#flush().getValueAtQuantile(q)));
   }
 
-  /** Adds everything that `other` recorded. */
+  /** Adds everything that `other` recorded, and leaves it as it is. */
   merge(other: LatencySketch): void {
     if (other.#count === 0) return;
-    other.#flush();
-    this.#sketch.merge(other.#sketch);
+    for (let bin = 0; bin < BINS; bin++) {
+      const count = other.#bins[bin]!;
+      if (count === 0) continue;
+      if (this.#bins[bin]! + count >= FULL) this.#flush();
+      this.#bins[bin]! += count;
+    }
+    if (other.#sketch !== undefined) (this.#sketch ??= createSketch()).merge(other.#sketch);
     this.#count += other.#count;
     this.#sum += other.#sum;
     this.#min = Math.min(this.#min, other.#min);
@@ -127,18 +133,21 @@ export class LatencySketch {
 
   #spill(bin: number, value: number): void {
     if (bin >= 0 && bin < BINS) this.#flush();
-    else this.#sketch.accept(value);
+    else (this.#sketch ??= createSketch()).accept(value);
   }
 
-  #flush(): void {
+  /** Hands the bins to the sketch. */
+  #flush(): DDSketch {
     const bins = this.#bins;
+    const sketch = (this.#sketch ??= createSketch());
     for (let bin = 0; bin < BINS; bin++) {
       const count = bins[bin]!;
       if (count === 0) continue;
       bins[bin] = 0;
       words[HIGH] = (bin + BASE) << SHIFT;
       words[1 - HIGH] = 0;
-      this.#sketch.accept(float[0]! * MIDDLE, count);
+      sketch.accept(float[0]! * MIDDLE, count);
     }
+    return sketch;
   }
 }

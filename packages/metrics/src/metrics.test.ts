@@ -31,6 +31,37 @@ describe('LatencySketch', () => {
     );
   });
 
+  it('says the same of parts merged as of the whole, and leaves the parts as they were', () => {
+    const value = fc.oneof(fc.double({ min: 0.01, max: 1e8, noNaN: true }), fc.constantFrom(0, 1e-7, 1e12));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(value, fc.nat(2)), { minLength: 1, maxLength: 100 }), (values) => {
+        const parts = Array.from({ length: 3 }, () => new LatencySketch());
+        const whole = new LatencySketch();
+        for (const [each, part] of values) {
+          whole.record(each);
+          parts[part]!.record(each);
+        }
+        const { mean, ...rest } = whole.summary();
+        const before = parts.map((part) => part.count);
+        for (let again = 0; again < 2; again++) {
+          const merged = LatencySketch.merged(parts).summary();
+          expect(merged).toMatchObject(rest);
+          expect(Math.abs(merged.mean! - mean!)).toBeLessThanOrEqual(1e-12 * mean!);
+        }
+        expect(parts.map((part) => part.count)).toEqual(before);
+      }),
+    );
+  });
+
+  it('counts more than the 32 bits of a bin', () => {
+    let sketch = new LatencySketch();
+    for (const value of [10, 20, 20]) sketch.record(value);
+    for (let doubled = 0; doubled < 34; doubled++) sketch = LatencySketch.merged([sketch, sketch]);
+    expect(sketch.count).toBe(3 * 2 ** 34);
+    expect(sketch.quantile(0.3)).toBeCloseTo(10, 0);
+    expect(sketch.quantile(0.4)).toBeCloseTo(20, 0);
+  });
+
   it('says nothing of nothing', () => {
     expect(new LatencySketch().summary()).toEqual({
       count: 0,
