@@ -1,7 +1,7 @@
 /** A computation may keep the thread for so long at a time. */
 const TURN_MS = 50;
-/** Questions between two looks at the clock, less one: a power of two less one. */
-const QUESTIONS = 31;
+/** Questions between two looks at the clock. */
+const QUESTIONS = 32;
 
 /**
  * Lets signals, files and the terminal have their turn while a long computation goes on: a loop
@@ -11,13 +11,22 @@ const QUESTIONS = 31;
 export class Pacer {
   #sinceMs = performance.now();
   #questions = 0;
+  readonly #mask: number;
+
+  /**
+   * `questions` between two looks at the clock, a power of two: more for a loop whose steps take
+   * less than a microsecond.
+   */
+  constructor(questions = QUESTIONS) {
+    this.#mask = questions - 1;
+  }
 
   /**
    * Whether this thread has been kept for a while. Cheap enough to be asked at every step of a
    * loop.
    */
   get due(): boolean {
-    return (++this.#questions & QUESTIONS) === 0 && this.late;
+    return (++this.#questions & this.#mask) === 0 && this.late;
   }
 
   /** The same with a look at the clock at every question, for steps that are long themselves. */

@@ -181,7 +181,7 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
     ints[slot + MODEL] = model;
     ints[slot + ORIGIN] = origin;
     ints[slot + REGION_LIST] = batch.regionList[i];
-    this.account.arrived(slot);
+    this.account.arrived(model, origin, tier, prompt);
     this.dispatcher.arrive(slot, nowMs);
   }
 

@@ -1,12 +1,15 @@
-import { DEADLINE_AT, ORIGIN, OUTPUT, type RequestTable, SEQUENCE } from './request-table.js';
+import { DEADLINE_AT, ORIGIN, OUTPUT, REQUEST_ID, type RequestTable, SEQUENCE } from './request-table.js';
 import { SlotHeap } from './slot-heap.js';
 
 /**
- * Numbers kept of a request, a cache line: the first ones of its record in the table, in the same
- * places, and where it comes from.
+ * Numbers kept of a request, a cache line: those of its record in the table that it has before it
+ * is served, in the same order, and where it comes from.
  */
 const FIELDS = 8;
-const HELD_ORIGIN = OUTPUT + 1;
+const FIRST = REQUEST_ID;
+const HELD_DEADLINE = DEADLINE_AT - FIRST;
+const HELD_SEQUENCE = SEQUENCE - FIRST;
+const HELD_ORIGIN = OUTPUT - FIRST + 1;
 /**
  * A block is 16 kB: little beside a backlog, and little where many residency sets hold a few
  * requests each.
@@ -22,6 +25,7 @@ const BLOCK = 1 << BLOCK_BITS;
  */
 export class HeldQueue {
   size = 0;
+  #top = Infinity;
   readonly #blocks: Float64Array[] = [];
   /** A block that was read to its end, for the next one that is needed. */
   #spare: Float64Array | undefined;
@@ -36,10 +40,7 @@ export class HeldQueue {
 
   /** Earliest deadline, `Infinity` where nothing waits. */
   topKey(): number {
-    return Math.min(
-      this.#inOrder > 0 ? this.#blocks[0][this.#head * FIELDS + DEADLINE_AT] : Infinity,
-      this.#late.topKey(),
-    );
+    return this.#top;
   }
 
   /** How many have a deadline ≤ `atMs`: looks at those only. */
@@ -47,7 +48,7 @@ export class HeldQueue {
     let n = 0;
     while (
       n < this.#inOrder &&
-      this.#blocks[(this.#head + n) >> BLOCK_BITS][((this.#head + n) & (BLOCK - 1)) * FIELDS + DEADLINE_AT] <= atMs
+      this.#blocks[(this.#head + n) >> BLOCK_BITS][((this.#head + n) & (BLOCK - 1)) * FIELDS + HELD_DEADLINE] <= atMs
     )
       n++;
     return n + this.#late.countUpTo(atMs);
@@ -57,14 +58,13 @@ export class HeldQueue {
   push(requests: RequestTable, slot: number): void {
     this.size++;
     const deadline = requests.doubles[slot + DEADLINE_AT];
+    if (deadline < this.#top) this.#top = deadline;
     const sequence = requests.doubles[slot + SEQUENCE];
     if (
       this.#inOrder > 0 &&
       (deadline < this.#lastDeadline || (deadline === this.#lastDeadline && sequence < this.#lastSequence))
     ) {
-      const at = this.#lateFree.pop() ?? this.#growLate();
-      write(this.#lateRecords, at * FIELDS, requests, slot);
-      this.#late.push(deadline, sequence, at);
+      this.#pushLate(requests, slot, deadline, sequence);
       return;
     }
     const end = this.#head + this.#inOrder++;
@@ -77,20 +77,35 @@ export class HeldQueue {
     this.#lastSequence = sequence;
   }
 
+  #pushLate(requests: RequestTable, slot: number, deadline: number, sequence: number): void {
+    const at = this.#lateFree.pop() ?? this.#growLate();
+    write(this.#lateRecords, at * FIELDS, requests, slot);
+    this.#late.push(deadline, sequence, at);
+  }
+
   /**
    * Copies the request with the earliest deadline into a slot of the table and returns the slot;
    * call only where one waits.
    */
   pop(requests: RequestTable): number {
-    this.size--;
     const slot = requests.allocate();
+    this.#take(requests, slot);
+    this.size--;
+    this.#top = Math.min(
+      this.#inOrder > 0 ? this.#blocks[0][this.#head * FIELDS + HELD_DEADLINE] : Infinity,
+      this.#late.topKey(),
+    );
+    return slot;
+  }
+
+  #take(requests: RequestTable, slot: number): void {
     const lateKey = this.#late.topKey();
     if (this.#inOrder > 0) {
       const first = this.#blocks[0];
       const at = this.#head * FIELDS;
       if (!(
-        lateKey < first[at + DEADLINE_AT] ||
-        (lateKey === first[at + DEADLINE_AT] && this.#lateSequence() < first[at + SEQUENCE])
+        lateKey < first[at + HELD_DEADLINE] ||
+        (lateKey === first[at + HELD_DEADLINE] && this.#lateSequence() < first[at + HELD_SEQUENCE])
       )) {
         read(first, at, requests, slot);
         this.#inOrder--;
@@ -98,17 +113,16 @@ export class HeldQueue {
           this.#head = 0;
           this.#spare = this.#blocks.shift();
         }
-        return slot;
+        return;
       }
     }
     const late = this.#late.pop();
     read(this.#lateRecords, late * FIELDS, requests, slot);
     this.#lateFree.push(late);
-    return slot;
   }
 
   #lateSequence(): number {
-    return this.#lateRecords[this.#late.topSlot() * FIELDS + SEQUENCE];
+    return this.#lateRecords[this.#late.topSlot() * FIELDS + HELD_SEQUENCE];
   }
 
   /** Makes room for as many again and returns the first place of it. */
@@ -124,12 +138,12 @@ export class HeldQueue {
 }
 
 function write(records: Float64Array, at: number, { doubles, ints }: RequestTable, slot: number): void {
-  for (let field = 0; field < HELD_ORIGIN; field++) records[at + field] = doubles[slot + field];
+  for (let field = 0; field < HELD_ORIGIN; field++) records[at + field] = doubles[slot + FIRST + field];
   records[at + HELD_ORIGIN] = ints[slot + ORIGIN];
 }
 
 /** All but what the queue's requests have in common. */
 function read(records: Float64Array, at: number, { doubles, ints }: RequestTable, slot: number): void {
-  for (let field = 0; field < HELD_ORIGIN; field++) doubles[slot + field] = records[at + field];
+  for (let field = 0; field < HELD_ORIGIN; field++) doubles[slot + FIRST + field] = records[at + field];
   ints[slot + ORIGIN] = records[at + HELD_ORIGIN];
 }

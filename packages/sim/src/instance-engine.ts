@@ -213,12 +213,7 @@ export class InstanceEngine {
   /** Hands a request to an instance. */
   assign(instance: number, slot: number, nowMs: number): void {
     const key = this.#scheduler.priority(this.#view(slot), nowMs);
-    if (!Number.isFinite(key))
-      throw new PolicyContractError(
-        `batch scheduler "${this.#scheduler.name}"`,
-        `answered with ${answered(key)}`,
-        'priority() returns a finite number.',
-      );
+    if (!Number.isFinite(key)) throw schedulerBreach(this.#scheduler, key);
     const doubles = this.#requests.doubles;
     const state = this.#state;
     const at = instance * STRIDE;
@@ -389,13 +384,7 @@ export class InstanceEngine {
       const slot = waiting.topSlot();
       const prompt = doubles[slot + PROMPT] + doubles[slot + RECOMPUTE];
       if (this.#requests.ints[slot + AWAITS_DECODE] === 1) {
-        waiting.pop();
-        state[at + QUEUED_REQUESTS]--;
-        this.#requests.ints[slot + AWAITS_DECODE] = 0;
-        const left = doubles[slot + OUTPUT] - doubles[slot + RECOMPUTE] - 1;
-        state[at + KV_USED] += left;
-        state[at + CONTEXT] += prompt + 1;
-        running.push(state[at + ITERATION], left, slot);
+        this.#beginDecode(at, batch, slot, prompt);
         continue;
       }
       if (budget <= 0 || (!chunked && batch.prefillCount > 0 && prompt > budget)) break;
@@ -424,11 +413,25 @@ export class InstanceEngine {
     } else if (decoding > 0) {
       this.#beginRun(instance, batch, nowMs);
     } else {
-      if (waiting.size > 0)
-        throw new InvariantError(`instance ${instance} has ${waiting.size} requests waiting and runs none`);
+      if (waiting.size > 0) throw stuck(instance, waiting.size);
       state[at + PHASE] = IDLE;
       this.#events.set(instance, Infinity);
     }
+  }
+
+  /**
+   * Under `reserve`: a request goes on whose prompt is done, and which waited for memory to decode.
+   */
+  #beginDecode(at: number, { waiting, running }: Batch, slot: number, prompt: number): void {
+    const { doubles, ints } = this.#requests;
+    const state = this.#state;
+    waiting.pop();
+    state[at + QUEUED_REQUESTS]--;
+    ints[slot + AWAITS_DECODE] = 0;
+    const left = doubles[slot + OUTPUT] - doubles[slot + RECOMPUTE] - 1;
+    state[at + KV_USED] += left;
+    state[at + CONTEXT] += prompt + 1;
+    running.push(state[at + ITERATION], left, slot);
   }
 
   /** A run of decode iterations up to the next completion, or until KV memory is full. */
@@ -606,4 +609,18 @@ export class InstanceEngine {
 
 function runMs(first: number, slope: number, m: number): number {
   return m * first + (slope * m * (m - 1)) / 2;
+}
+
+// Apart from the steps: what is inlined into them is what they do every time.
+
+function schedulerBreach({ name }: BatchScheduler, key: number): PolicyContractError {
+  return new PolicyContractError(
+    `batch scheduler "${name}"`,
+    `answered with ${answered(key)}`,
+    'priority() returns a finite number.',
+  );
+}
+
+function stuck(instance: number, waiting: number): InvariantError {
+  return new InvariantError(`instance ${instance} has ${waiting} requests waiting and runs none`);
 }

@@ -47,12 +47,8 @@ export class RequestAccount {
     this.tokensInPool = new Float64Array(pools);
   }
 
-  arrived(slot: number): void {
-    const { doubles, ints } = this.#requests;
-    const model = ints[slot + MODEL];
-    const tier = ints[slot + TIER];
-    const prompt = doubles[slot + PROMPT];
-    const cell = model * this.#regions + ints[slot + ORIGIN];
+  arrived(model: number, origin: number, tier: number, prompt: number): void {
+    const cell = model * this.#regions + origin;
     this.metrics.arrive(cell, tier, prompt);
     if (tier !== TIER_NON_INTERACTIVE) this.demand.arrive(cell, prompt);
     else this.demand.defer(model, prompt);

@@ -1,19 +1,20 @@
 /**
- * Places of a request in {@link RequestTable.doubles}: those up to `OUTPUT` are what a request has
- * before it is served, and what is held of it.
+ * Places of a request in {@link RequestTable.doubles}, in the order that keeps together what an
+ * iteration reads, wherever a cache line begins. From `REQUEST_ID` to `OUTPUT` is what a request
+ * has before it is served, and what is held of it.
  */
-export const DEADLINE_AT = 0;
-export const SEQUENCE = 1;
-export const REQUEST_ID = 2;
-export const ARRIVED_AT = 3;
-export const PROMPT = 4;
-export const OUTPUT = 5;
-export const STARTED_AT = 6;
-export const FIRST_TOKEN_AT = 7;
-export const PRIORITY = 8;
-export const RECOMPUTE = 9;
+export const REQUEST_ID = 4;
+export const SEQUENCE = 5;
+export const DEADLINE_AT = 6;
+export const ARRIVED_AT = 7;
+export const PROMPT = 8;
+export const OUTPUT = 9;
+export const STARTED_AT = 10;
+export const FIRST_TOKEN_AT = 11;
+export const RECOMPUTE = 12;
 /** Prompt tokens of the current prefill that are done. */
-export const PREFILLED = 10;
+export const PREFILLED = 13;
+export const PRIORITY = 14;
 
 /** Places of a request in {@link RequestTable.ints}. */
 export const MODEL = 0;

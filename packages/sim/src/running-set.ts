@@ -44,7 +44,7 @@ export class RunningSet {
    */
   push(iteration: number, left: number, slot: number): void {
     const key = iteration + left;
-    if (!(key < NEVER)) throw new InvariantError(`iteration ${key} of slot ${slot} does not fit the table`);
+    if (!(key < NEVER)) throw tooFar(key, slot);
     const ints = this.#requests.ints;
     ints[slot + LAST_ITERATION] = key;
     this.size++;
@@ -170,4 +170,8 @@ export class RunningSet {
 
 function lowestBit(bits: number): number {
   return 31 - Math.clz32(bits & -bits);
+}
+
+function tooFar(iteration: number, slot: number): InvariantError {
+  return new InvariantError(`iteration ${iteration} of slot ${slot} does not fit the table`);
 }

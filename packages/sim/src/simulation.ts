@@ -11,6 +11,8 @@ import type { SimulationObserver, SimulationProgress, SimulationResult } from '.
 
 /** Requests that have not ended this long after the last arrival are reported as unfinished. */
 const DRAIN_LIMIT_MS = 2 * MS_PER_DAY;
+/** Events between two looks at the clock of this machine. */
+const EVENTS_PER_LOOK = 256;
 
 export interface SimulateOptions extends SimulationObserver {
   readonly signal?: AbortSignal;
@@ -52,7 +54,7 @@ class Simulation {
   readonly #stage: SimDispatchHost;
   readonly #control: ControlHost;
   readonly #incidents: IncidentHost;
-  readonly #pacer = new Pacer();
+  readonly #pacer = new Pacer(EVENTS_PER_LOOK);
   #nowMs = 0;
   /** A tick of the control loop is what comes next: it is awaited outside of the event loop. */
   #controlDue = false;
@@ -64,12 +66,15 @@ class Simulation {
   /** The earliest of what comes by the clock. */
   #nextTickAtMs: number;
   #lastArrivalMs = 0;
+  /** No arrival comes after it. */
+  readonly #untilMs: number;
   #counted: (CountedCapacity & { inFlight: number; durationMs: number; actions: FleetActions }) | undefined;
 
   constructor(config: ResolvedConfig, trace: TraceStream, options: SimulateOptions) {
     this.#config = config;
     this.#trace = trace;
     this.#options = options;
+    this.#untilMs = config.durationMs ?? Infinity;
     this.#events = new IndexedMinHeap(instanceSlots(config));
     const stage = new SimDispatchHost(config, trace.dictionaries, this.#events, options);
     this.#stage = stage;
@@ -118,10 +123,7 @@ class Simulation {
     for (let i = from; i < batch.length; i++) {
       const atMs = arrivals[i];
       // Written so that NaN fails too.
-      if (!(atMs >= this.#lastArrivalMs))
-        throw new InvariantError(
-          `arrival ${this.#stage.sequence} at ${atMs} ms comes before the one at ${this.#lastArrivalMs} ms`,
-        );
+      if (!(atMs >= this.#lastArrivalMs)) throw tooEarly(this.#stage.sequence, atMs, this.#lastArrivalMs);
       this.#runBefore(atMs);
       if (this.#controlDue || this.#turnDue) return i;
       this.#lastArrivalMs = atMs;
@@ -158,13 +160,7 @@ class Simulation {
    * Runs every event that comes before an arrival at `atMs`: at equal times the arrival goes first.
    */
   #runBefore(atMs: number): void {
-    const durationMs = this.#config.durationMs;
-    if (durationMs !== undefined && this.#counted === undefined && atMs > durationMs) {
-      throw new ConfigError(
-        'durationMs',
-        `the trace has an arrival at ${atMs} ms, after the end of the run at ${durationMs} ms`,
-      );
-    }
+    if (atMs > this.#untilMs) throw tooLate(atMs, this.#untilMs);
     while (this.#step(atMs)) {
       if (!this.#pacer.due) continue;
       this.#turnDue = true;
@@ -184,14 +180,18 @@ class Simulation {
     const readyAtMs = stage.fleet.becomingReady.peekKey();
     const nextMs = Math.min(iterationAtMs, transitAtMs, readyAtMs, this.#nextTickAtMs);
     if (nextMs >= limitMs) return false;
-    if (nextMs < this.#nowMs) throw new InvariantError(`time went back from ${this.#nowMs} to ${nextMs} ms`);
+    if (nextMs < this.#nowMs) throw wentBack(this.#nowMs, nextMs);
     this.#nowMs = nextMs;
     if (transitAtMs === nextMs) stage.land(nextMs);
-    else if (readyAtMs === nextMs)
-      stage.dispatcher.drain(stage.fleet.finishProvisioning(stage.fleet.becomingReady.peek(), nextMs), nextMs);
+    else if (readyAtMs === nextMs) this.#becomeReady(nextMs);
     else if (iterationAtMs === nextMs) stage.engine.advance(this.#events.peek(), nextMs);
     else return this.#tick(nextMs);
     return true;
+  }
+
+  #becomeReady(nowMs: number): void {
+    const { dispatcher, fleet } = this.#stage;
+    dispatcher.drain(fleet.finishProvisioning(fleet.becomingReady.peek(), nowMs), nowMs);
   }
 
   /** What comes by the clock, in the order (reading, scaling, sample, incident, control). */
@@ -274,4 +274,21 @@ class Simulation {
       iterations: engine.iterations,
     };
   }
+}
+
+// Apart from the event loop: what is inlined into it is what it does every time.
+
+function tooEarly(sequence: number, atMs: number, lastMs: number): InvariantError {
+  return new InvariantError(`arrival ${sequence} at ${atMs} ms comes before the one at ${lastMs} ms`);
+}
+
+function tooLate(atMs: number, durationMs: number): ConfigError {
+  return new ConfigError(
+    'durationMs',
+    `the trace has an arrival at ${atMs} ms, after the end of the run at ${durationMs} ms`,
+  );
+}
+
+function wentBack(fromMs: number, toMs: number): InvariantError {
+  return new InvariantError(`time went back from ${fromMs} to ${toMs} ms`);
 }

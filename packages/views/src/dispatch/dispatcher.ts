@@ -87,12 +87,13 @@ export class Dispatcher<R, P> {
   release(pool: P, nowMs: number): void {
     const host = this.#host;
     if (!host.isOpen(pool)) return;
-    let count = this.#release.release(host.held(pool), host.load(pool, nowMs), nowMs);
+    const held = host.held(pool);
+    let count = this.#release.release(held, host.load(pool, nowMs), nowMs);
     if (!(Number.isInteger(count) && count >= 0)) {
       host.breach(releaseBreach(this.#release, count), undefined, nowMs);
-      count = host.held(pool).countDueBy(nowMs);
+      count = held.countDueBy(nowMs);
     }
-    if (count > 0) this.#letGo(pool, Math.min(count, host.held(pool).count), nowMs);
+    if (count > 0) this.#letGo(pool, Math.min(count, held.count), nowMs);
   }
 
   #letGo(pool: P, most: number, nowMs: number): void {
