@@ -14,6 +14,28 @@ const two = () => 2;
 const told = (changes: ReturnType<ReturnType<typeof createApprovalQueue>['propose']>) =>
   changes.map(({ proposal, outcome }) => [proposal.proposalId, proposal.decision.targetInstances, outcome]);
 
+/** A store whose saves, while it is slow, wait to be told what becomes of them. */
+function slowStore() {
+  const waiting: ((error?: Error) => void)[] = [];
+  let isSlow = false;
+  const store: StateStore = {
+    load: () => undefined,
+    save: () =>
+      isSlow
+        ? new Promise<void>((resolve, reject) =>
+            waiting.push((error) => (error === undefined ? resolve() : reject(error))),
+          )
+        : undefined,
+  };
+  return {
+    store,
+    slow: (is: boolean) => (isSlow = is),
+    take: (error?: Error) => waiting.shift()?.(error),
+  };
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
 describe('an approval queue', () => {
   it('lets a proposal expire that has waited for its time, and a rejection be forgotten', async () => {
     const queue = createApprovalQueue({ expireAfterMs: 1_000 });
@@ -124,32 +146,106 @@ describe('an approval queue', () => {
   });
 
   it('counts an answer when it is kept, and undoes one that is not without what was proposed meanwhile', async () => {
-    let take: (error?: Error) => void = () => undefined;
-    let isSlow = false;
-    const store: StateStore = {
-      load: () => undefined,
-      save: () =>
-        isSlow
-          ? new Promise<void>(
-              (resolve, reject) => (take = (error) => (error === undefined ? resolve() : reject(error))),
-            )
-          : undefined,
-    };
+    const { store, slow, take } = slowStore();
     const queue = createApprovalQueue({ store });
     queue.propose([wants(A, 5)], two, 0);
     await queue.keep();
-    isSlow = true;
+    slow(true);
     const answering = queue.approve('p1');
     expect([queue.pending, queue.approved]).toEqual([[], []]);
     queue.propose([wants(B, 6)], two, 1);
     await new Promise((resolve) => setImmediate(resolve));
     take(new Error('no space'));
     await expect(answering).rejects.toThrow('no space');
-    isSlow = false;
+    slow(false);
     await queue.keep();
     expect(queue.pending.map(({ proposalId }) => proposalId).sort()).toEqual(['p1', 'p2']);
     expect(await queue.approve('p1')).toBe(true);
     expect(queue.approved).toMatchObject([{ proposalId: 'p1' }]);
+  });
+
+  it('approves nothing that was withdrawn before it was kept', async () => {
+    const { store, slow, take } = slowStore();
+    const queue = createApprovalQueue({ store });
+    queue.propose([wants(A, 5), wants(B, 6)], two, 0);
+    await queue.keep();
+    slow(true);
+    const [first, second] = [queue.approve('p1'), queue.reject('p2')];
+    await settled();
+    expect(told(queue.propose([wants(A, 2), wants(B, 7)], two, 1))).toEqual([
+      ['p1', 5, 'withdrawn'],
+      ['p3', 7, 'awaits-approval'],
+    ]);
+    take();
+    await settled();
+    take();
+    expect(await Promise.all([first, second])).toEqual([false, true]);
+    expect([queue.approved, told(queue.propose([], two, 2))]).toEqual([[], [['p2', 6, 'rejected']]]);
+  });
+
+  it('tells of a rejection when it is kept, and never of one that could not be', async () => {
+    const { store, slow, take } = slowStore();
+    const queue = createApprovalQueue({ store });
+    queue.propose([wants(A, 5)], two, 0);
+    await queue.keep();
+    slow(true);
+    const rejecting = queue.reject('p1');
+    await settled();
+    expect(queue.propose([wants(A, 5)], two, 1)).toEqual([]);
+    take(new Error('no space'));
+    await expect(rejecting).rejects.toThrow('no space');
+    expect(queue.propose([wants(A, 5)], two, 2)).toEqual([]);
+    expect(queue.pending).toMatchObject([{ proposalId: 'p1' }]);
+  });
+
+  it('gives an answer up that a store does not take in time', async () => {
+    const { store, slow } = slowStore();
+    const queue = createApprovalQueue({ store });
+    queue.propose([wants(A, 5)], two, 0);
+    await queue.keep();
+    slow(true);
+    for (const answer of [queue.approve, queue.reject]) {
+      const limit = new AbortController();
+      const answering = answer.call(queue, 'p1', 'ann', { signal: limit.signal });
+      await settled();
+      limit.abort(new Error('late'));
+      await expect(answering).rejects.toThrow('late');
+      expect([queue.pending, queue.approved]).toMatchObject([[{ proposalId: 'p1' }], []]);
+    }
+  });
+
+  it('leaves it to the loop to say that what was approved is there', async () => {
+    const approvals = createApprovalQueue();
+    const journal: JournalEntry[] = [];
+    const endpoint = fakeEndpoint({ readyInstances: 2, kvCacheUtilization: 0.5 });
+    let ready = 2;
+    let isLate = true;
+    const loop = createControlLoop({
+      telemetry: { snapshot: () => fakeFleet([{ ...endpoint, readyInstances: ready }]), demand: () => [] },
+      // It is done, and nobody hears of it.
+      actuator: {
+        apply: () => {
+          ready = 5;
+          if (isLate) throw new Error('the connection was cut');
+          return [];
+        },
+      },
+      scalingPolicy: { name: 'x', decide: () => [wants(endpoint.endpointId, 5)] },
+      mode: 'approve',
+      approvals,
+      journal: { append: (entry) => void journal.push(entry) },
+    });
+    await loop.tick(0);
+    await approvals.approve('p1');
+    await loop.tick(1_000);
+    isLate = false;
+    await loop.tick(2_000);
+    expect(journal.flatMap((entry) => (entry.kind === 'decision' ? [entry.outcome] : []))).toEqual([
+      'awaits-approval',
+      'failed',
+      'unchanged',
+    ]);
+    expect(approvals.approved).toEqual([]);
   });
 
   it('says whether anything would be forgotten', async () => {

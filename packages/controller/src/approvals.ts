@@ -1,7 +1,9 @@
 import {
+  type CallOptions,
   ConfigError,
   type EndpointId,
   MS_PER_MIN,
+  orAborted,
   type SavedState,
   type ScalingDecision,
   stateFromText,
@@ -11,6 +13,7 @@ import {
   type StateStoreOptions,
   stateText,
 } from '@sageserve/core';
+import { storeOptions } from './tenure.js';
 
 /** A decision that waits for a person, or that a person has approved. */
 export interface Proposal {
@@ -42,13 +45,17 @@ export interface ApprovalQueue extends Stateful {
   readonly pending: readonly Proposal[];
   /** Approved, and not carried out yet. */
   readonly approved: readonly Proposal[];
-  /** Lets a proposal be carried out with the next tick; false where it no longer waits. */
-  approve(proposalId: string, by?: string): Promise<boolean>;
+  /**
+   * Lets a proposal be carried out with the next tick; false where it no longer waits, or was
+   * withdrawn or expired before the answer was kept. Rejects where the answer can't be kept, or the
+   * signal aborts before it is: the proposal then waits again.
+   */
+  approve(proposalId: string, by?: string, options?: CallOptions): Promise<boolean>;
   /**
    * Drops it, and the same target for its endpoint until something else is wanted or it would have
-   * expired; false where it no longer waits.
+   * expired; false where it no longer waits. Rejects as {@link ApprovalQueue.approve} does.
    */
-  reject(proposalId: string, by?: string): Promise<boolean>;
+  reject(proposalId: string, by?: string, options?: CallOptions): Promise<boolean>;
   /**
    * For the loop: what the policy wants now; `held` says what an endpoint has or is getting,
    * `undefined` where that is not known. Returns everything that changed since the last call.
@@ -142,12 +149,17 @@ class Approvals implements ApprovalQueue {
     return (this.#kept === undefined && this.#made === 0) || stateText(this.save()) === this.#kept;
   }
 
-  async approve(proposalId: string, by?: string): Promise<boolean> {
-    return this.#answer(proposalId, by, (proposal) => this.#approved.set(proposal.decision.endpointId, proposal));
+  async approve(proposalId: string, by?: string, options?: CallOptions): Promise<boolean> {
+    const answer = (proposal: Proposal): void => void this.#approved.set(proposal.decision.endpointId, proposal);
+    // Until it was kept, the policy could want something else.
+    return (
+      (await this.#answer(proposalId, by, options, answer)) &&
+      [...this.#approved.values()].some((proposal) => proposal.proposalId === proposalId)
+    );
   }
 
-  async reject(proposalId: string, by?: string): Promise<boolean> {
-    return this.#answer(proposalId, by, (proposal) => {
+  async reject(proposalId: string, by?: string, options?: CallOptions): Promise<boolean> {
+    return this.#answer(proposalId, by, options, (proposal) => {
       this.#rejected.set(proposal.decision.endpointId, proposal);
       this.#news.push({
         proposal,
@@ -157,7 +169,12 @@ class Approvals implements ApprovalQueue {
     });
   }
 
-  async #answer(proposalId: string, by: string | undefined, then: (proposal: Proposal) => void): Promise<boolean> {
+  async #answer(
+    proposalId: string,
+    by: string | undefined,
+    { signal }: CallOptions = {},
+    then: (proposal: Proposal) => void,
+  ): Promise<boolean> {
     const waiting = this.pending.find((one) => one.proposalId === proposalId);
     if (waiting === undefined) return false;
     const { endpointId } = waiting.decision;
@@ -165,7 +182,7 @@ class Approvals implements ApprovalQueue {
     this.#answering.add(proposalId);
     then(by === undefined ? waiting : { ...waiting, by });
     try {
-      await this.keep(this.#fence === undefined ? {} : { fence: this.#fence });
+      await orAborted(this.keep(storeOptions(signal, this.#fence)), signal);
     } catch (error) {
       // An answer that is not kept was not given: it waits again, unless something took its place.
       for (const answered of [this.#approved, this.#rejected])
@@ -186,8 +203,10 @@ class Approvals implements ApprovalQueue {
     held: (endpointId: EndpointId) => number | undefined,
     nowMs: number,
   ): readonly ProposalChange[] {
-    const changes = this.#news;
-    this.#news = [];
+    // What is not kept yet was not answered yet.
+    const isOpen = ({ proposal }: ProposalChange): boolean => this.#answering.has(proposal.proposalId);
+    const changes = this.#news.filter((one) => !isOpen(one));
+    this.#news = this.#news.filter(isOpen);
     for (const waiting of [this.#pending, this.#approved, this.#rejected])
       for (const [id, proposal] of waiting) {
         if (nowMs < proposal.expiresAtMs) continue;
@@ -198,13 +217,14 @@ class Approvals implements ApprovalQueue {
       }
     for (const decision of decisions) {
       const { endpointId, targetInstances } = decision;
-      if (targetInstances === held(endpointId)) {
-        this.#withdraw(endpointId, `what is held is wanted: ${targetInstances}`, changes);
+      const has = held(endpointId);
+      if (targetInstances === has) {
+        this.#withdraw(endpointId, has, `what is held is wanted: ${targetInstances}`, changes);
         continue;
       }
       const known = this.#pending.get(endpointId) ?? this.#approved.get(endpointId) ?? this.#rejected.get(endpointId);
       if (known?.decision.targetInstances === targetInstances) continue;
-      this.#withdraw(endpointId, `${targetInstances} are wanted now`, changes);
+      this.#withdraw(endpointId, has, `${targetInstances} are wanted now`, changes);
       const proposal: Proposal = {
         proposalId: `p${(++this.#made).toString()}`,
         decision: { endpointId, targetInstances, reason: decision.reason },
@@ -217,10 +237,13 @@ class Approvals implements ApprovalQueue {
     return changes;
   }
 
-  #withdraw(endpointId: EndpointId, detail: string, changes: ProposalChange[]): void {
+  #withdraw(endpointId: EndpointId, held: number | undefined, detail: string, changes: ProposalChange[]): void {
     for (const waiting of [this.#pending, this.#approved]) {
       const proposal = waiting.get(endpointId);
-      if (proposal !== undefined) changes.push({ proposal, outcome: 'withdrawn', detail });
+      // What was approved and is there was carried out: that is for the loop to say.
+      if (proposal === undefined || (waiting === this.#approved && proposal.decision.targetInstances === held))
+        continue;
+      changes.push({ proposal, outcome: 'withdrawn', detail });
       waiting.delete(endpointId);
     }
     this.#rejected.delete(endpointId);

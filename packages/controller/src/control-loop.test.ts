@@ -22,11 +22,12 @@ import {
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createApprovalQueue } from './approvals.js';
-import { type ControlLoopOptions, createControlLoop } from './control-loop.js';
+import { createControlLoop } from './control-loop.js';
+import type { ControlLoopOptions } from './control-loop-options.js';
 import { createDryRunActuator } from './dry-run.js';
 import { type JournalEntry, journalLine } from './journal.js';
 import { runControlLoop } from './live-host.js';
-import type { PlanningOptions } from './planning.js';
+import type { PlanningOptions } from './planning-options.js';
 
 /** As a simulation ticks: time stands still while a plan is made. */
 const AWAITED = { awaitPlan: true } as const;

@@ -6,13 +6,8 @@ export {
   type Proposal,
   type ProposalChange,
 } from './approvals.js';
-export {
-  type Cadences,
-  type ControlLoopOptions,
-  type ControlTickReport,
-  createControlLoop,
-  type MultiTimescaleLoop,
-} from './control-loop.js';
+export { createControlLoop } from './control-loop.js';
+export type { Cadences, ControlLoopOptions, ControlTickReport, MultiTimescaleLoop } from './control-loop-options.js';
 export {
   type DecisionEntry,
   type DegradationEntry,
@@ -28,4 +23,4 @@ export {
 } from './journal.js';
 export { createDryRunActuator } from './dry-run.js';
 export { type ControlHostOptions, runControlLoop } from './live-host.js';
-export { type PlanningInput, type PlanningOptions } from './planning.js';
+export type { KeyedForecast, PlanningInput, PlanningOptions } from './planning-options.js';

@@ -13,10 +13,11 @@ import {
 import { createVirtualClock, fakeEndpoint, fakeEndpoints, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
 import { createApprovalQueue } from './approvals.js';
-import { type ControlLoopOptions, createControlLoop } from './control-loop.js';
+import { createControlLoop } from './control-loop.js';
+import type { ControlLoopOptions } from './control-loop-options.js';
 import type { JournalEntry } from './journal.js';
 import { runControlLoop } from './live-host.js';
-import type { PlanningOptions } from './planning.js';
+import type { PlanningOptions } from './planning-options.js';
 
 const SECOND = 1_000;
 const MINUTE = 60_000;

@@ -15,7 +15,8 @@ import {
 import { fakeEndpoints, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
 import { unlimitedSteps } from './plan-steps.js';
-import { Planning, type PlanningInput, type PlanningOptions } from './planning.js';
+import { Planning } from './planning.js';
+import type { PlanningInput, PlanningOptions } from './planning-options.js';
 
 const STEP = 600_000;
 const HOUR = 6 * STEP;

@@ -1,5 +1,4 @@
 import {
-  type BacklogSnapshot,
   ConfigError,
   DEFAULT_CADENCES,
   DEFAULT_DEMAND_QUANTILE,
@@ -8,7 +7,6 @@ import {
   type DemandKey,
   type DemandSeries,
   type FleetSnapshot,
-  type Forecaster,
   messageOf,
   type ModelId,
   MS_PER_DAY,
@@ -16,8 +14,6 @@ import {
   MS_PER_MIN,
   Pacer,
   PlacementGrid,
-  type PlacementOptimizer,
-  PolicyContractError,
   type PlacementPlan,
   type PlacementProblem,
   type PlacementSolution,
@@ -29,71 +25,10 @@ import {
   type TokenMix,
   meanMix,
 } from '@sageserve/core';
+import { DemandForecasts, fromStep, quantileOf } from './demand-forecasts.js';
 import type { JournalForecast, PlanEntry } from './journal.js';
 import type { PlanSteps } from './plan-steps.js';
-
-/** What a placement problem is made from. */
-export interface PlanningInput {
-  readonly nowMs: number;
-  readonly fleet: FleetSnapshot;
-  /** One for each model and region that could be forecast; windows of the plan only. */
-  readonly forecasts: readonly { readonly key: DemandKey; readonly forecast: DemandForecast }[];
-  /** Mean shape of each model's requests over the last day. */
-  readonly mix: ReadonlyMap<ModelId, TokenMix>;
-  readonly backlog: readonly BacklogSnapshot[];
-}
-
-export interface PlanningOptions {
-  readonly forecaster: Forecaster;
-  /**
-   * Whether the forecaster works from what was observed (default true): then a series of which
-   * nothing was is not known. An oracle needs none.
-   */
-  readonly needsHistory?: boolean;
-  /**
-   * Answers where the forecaster fails and no earlier forecast reaches far enough: yesterday's
-   * demand, usually.
-   */
-  readonly fallbackForecaster?: Forecaster;
-  readonly optimizer: PlacementOptimizer;
-  /**
-   * The integer program's data: speeds, prices, bounds and GPUs of the fleet. Throws where it can't
-   * be made.
-   */
-  readonly problem: (input: PlanningInput) => PlacementProblem;
-  /** Length of a forecast bucket (ms, default 10 min). */
-  readonly stepMs?: number;
-  /** Buckets that a plan is made for: those of its validity (default 6). */
-  readonly planSteps?: number;
-  /**
-   * Buckets that are forecast, so that a policy sees past the delay of provisioning (default twice
-   * the plan's).
-   */
-  readonly horizonSteps?: number;
-  /**
-   * One program for the peak of the plan's buckets, as in the paper, or one for each bucket of the
-   * horizon: the plan then has a schedule.
-   */
-  readonly windows?: 'peak' | 'each';
-  /** Quantile of the forecast that policies are told as the upper one (0–1, default 0.9). */
-  readonly demandQuantile?: number;
-  /** How much of the past a forecaster is given (ms, default 14 days). */
-  readonly historyMs?: number;
-  /**
-   * Milliseconds since 1970 at time 0 of the host, where that is not 0: forecasters need the
-   * weekday.
-   */
-  readonly epochMs?: () => number;
-  /** Time that the optimiser has for all windows together (ms, default 10 s). */
-  readonly timeLimitMs?: number;
-  /** (objective − bound) ÷ |objective| that is good enough (default 0: proven optimal). */
-  readonly relativeGap?: number;
-  /**
-   * How long the query for demand, one forecast, or one solve may take where a plan is made beside
-   * the ticks (ms, default 1 min): then the next fallback is taken.
-   */
-  readonly stepDeadlineMs?: number;
-}
+import type { KeyedForecast, PlanningOptions } from './planning-options.js';
 
 /** What came of planning: a plan or none, what is written down, and what did not work. */
 export interface PlanOutcome {
@@ -109,22 +44,11 @@ const DEFAULT_TIME_LIMIT_MS = 10_000;
 const LOW_LEVEL = 0.1;
 const HIGH_LEVEL = 0.9;
 
-/**
- * What it means for a plan that a series can't be forecast. A policy may still let go of what it
- * sees to be idle.
- */
-const NOTHING_PLANNED_AWAY = 'no plan takes anything away there';
-
 const VERSION = 1;
 
 interface PlanningState {
   readonly last: ReadonlyMap<string, DemandForecast>;
   readonly lastPlan: PlacementPlan | undefined;
-}
-
-interface Forecast {
-  readonly key: DemandKey;
-  readonly forecast: DemandForecast;
 }
 
 /**
@@ -139,15 +63,11 @@ export class Planning {
   readonly #planSteps: number;
   readonly #horizonSteps: number;
   readonly #quantile: number;
-  readonly #levels: readonly number[];
-  /** A forecaster that breaks its contract is an error of the tick. */
-  readonly #strict: boolean;
-  readonly #last = new Map<string, DemandForecast>();
+  readonly #forecasts: DemandForecasts;
   #lastPlan: PlacementPlan | undefined;
   readonly stepDeadlineMs: number;
 
   constructor(options: PlanningOptions, strict = false) {
-    this.#strict = strict;
     const {
       stepMs = DEFAULT_DEMAND_STEP_MS,
       planSteps = DEFAULT_CADENCES.planMs / DEFAULT_DEMAND_STEP_MS,
@@ -173,7 +93,8 @@ export class Planning {
     this.#planSteps = planSteps;
     this.#horizonSteps = horizonSteps;
     this.#quantile = demandQuantile;
-    this.#levels = [...new Set([LOW_LEVEL, 0.5, HIGH_LEVEL, demandQuantile])].sort((a, b) => a - b);
+    const levels = [...new Set([LOW_LEVEL, 0.5, HIGH_LEVEL, demandQuantile])].sort((a, b) => a - b);
+    this.#forecasts = new DemandForecasts(options, { stepMs, horizonSteps, levels }, strict);
   }
 
   /** A plan for what comes after `nowMs`. Never throws but for the signal's reason. */
@@ -182,7 +103,8 @@ export class Planning {
     const { signal } = steps;
     const { models, regions } = namesOf(fleet);
     let solved: { plan: PlacementPlan; entry: PlanEntry };
-    const { forecasts, series } = await this.#forecastAll(telemetry, models, regions, nowMs, degradations, steps);
+    const keys = models.flatMap((modelId) => regions.map((regionId): DemandKey => ({ modelId, regionId })));
+    const { forecasts, series } = await this.#forecasts.all(telemetry, keys, nowMs, degradations, steps);
     if (forecasts.length === 0) return this.#without(nowMs, degradations, 'there is no forecast');
     try {
       solved = await this.#solve(fleet, forecasts, series, nowMs, degradations, steps);
@@ -196,14 +118,13 @@ export class Planning {
 
   /** Forecasts and the plan that later ones fall back on. */
   save(): SavedState {
-    const state: PlanningState = { last: new Map(this.#last), lastPlan: this.#lastPlan };
+    const state: PlanningState = { last: this.#forecasts.save(), lastPlan: this.#lastPlan };
     return { version: VERSION, state };
   }
 
   restore(saved: SavedState): void {
     const { last, lastPlan } = stateOfVersion('planning', saved, VERSION) as PlanningState;
-    this.#last.clear();
-    for (const [name, forecast] of last) this.#last.set(name, forecast);
+    this.#forecasts.restore(last);
     this.#lastPlan = lastPlan;
   }
 
@@ -214,132 +135,9 @@ export class Planning {
     return { plan: usable ? last : undefined, entry: undefined, degradations };
   }
 
-  async #forecastAll(
-    telemetry: TelemetrySource,
-    models: readonly ModelId[],
-    regions: readonly RegionId[],
-    nowMs: number,
-    degradations: string[],
-    steps: PlanSteps,
-  ): Promise<{ forecasts: Forecast[]; series: readonly DemandSeries[] }> {
-    const { historyMs = 14 * MS_PER_DAY } = this.#options;
-    const epochMs = this.#options.epochMs?.() ?? 0;
-    const forecasts: Forecast[] = [];
-    const keys = models.flatMap((modelId) => regions.map((regionId): DemandKey => ({ modelId, regionId })));
-    let seen: readonly DemandSeries[] = [];
-    let unknown = 'no series came for it';
-    try {
-      seen = await steps.run((signal) =>
-        telemetry.demand(keys, nowMs - historyMs, this.stepMs, signal === undefined ? {} : { signal }),
-      );
-    } catch (error) {
-      steps.signal?.throwIfAborted();
-      unknown = messageOf(error);
-    }
-    // Forecasters compute for long without a pause.
-    const pacer = new Pacer();
-    for (const [i, key] of keys.entries()) {
-      if (pacer.late) await pacer.turn(steps.signal);
-      const name = `${key.modelId} in ${key.regionId}`;
-      try {
-        const series = seen[i];
-        if (series === undefined) throw new Error(unknown);
-        const { modelId, regionId } = series.key;
-        if (modelId !== key.modelId || regionId !== key.regionId)
-          throw new Error(`the series that came for it is of ${modelId} in ${regionId}`);
-        const dated = { ...series, startMs: series.startMs + epochMs };
-        const made = await this.#forecastOne(dated, nowMs + epochMs, name, degradations, steps);
-        if (made !== undefined) forecasts.push({ key, forecast: { ...made, startMs: made.startMs - epochMs } });
-      } catch (error) {
-        steps.signal?.throwIfAborted();
-        this.#rethrowBreach(error);
-        const kept = this.#kept(name, nowMs + epochMs);
-        degradations.push(
-          `demand of ${name} is not known (${messageOf(error)}); ` +
-            (kept === undefined ? NOTHING_PLANNED_AWAY : 'its last forecast stays'),
-        );
-        if (kept !== undefined) forecasts.push({ key, forecast: { ...kept, startMs: kept.startMs - epochMs } });
-      }
-    }
-    return { forecasts, series: seen };
-  }
-
-  /** In the order: the forecaster, its last forecast, the fallback. Times are since 1970 here. */
-  async #forecastOne(
-    series: DemandSeries,
-    nowMs: number,
-    name: string,
-    degradations: string[],
-    steps: PlanSteps,
-  ): Promise<DemandForecast | undefined> {
-    if (series.stepMs !== this.stepMs)
-      throw new Error(`it comes in buckets of ${series.stepMs} ms, not of ${this.stepMs} ms`);
-    // A forecaster answers "nothing" where nothing was seen, but what is not known is not nothing.
-    if (this.#options.needsHistory !== false && !series.promptTokensPerS.some((tokens) => tokens >= 0))
-      throw new Error('nothing was observed');
-    const endMs = series.startMs + series.promptTokensPerS.length * series.stepMs;
-    // Where the newest buckets are not there yet, the forecast begins before now: it is made long
-    // enough, and cut.
-    const behind = Math.max(0, Math.round((nowMs - endMs) / this.stepMs));
-    const make = async (forecaster: Forecaster): Promise<DemandForecast> => {
-      const forecast = await steps.run((signal) =>
-        forecaster.forecast(series, this.#horizonSteps + behind, {
-          quantileLevels: this.#levels,
-          ...(signal === undefined ? {} : { signal }),
-        }),
-      );
-      return fromStep(forecast, behind);
-    };
-    try {
-      const forecast = await make(this.#options.forecaster);
-      this.#last.set(name, forecast);
-      return forecast;
-    } catch (error) {
-      steps.signal?.throwIfAborted();
-      this.#rethrowBreach(error);
-      const why = `the forecast of ${name} failed (${messageOf(error)})`;
-      const kept = this.#kept(name, nowMs);
-      if (kept !== undefined) {
-        degradations.push(`${why}; its last forecast stays`);
-        return kept;
-      }
-      const { fallbackForecaster } = this.#options;
-      if (fallbackForecaster !== undefined) {
-        try {
-          const forecast = await make(fallbackForecaster);
-          degradations.push(`${why}; ${fallbackForecaster.name} answers`);
-          return forecast;
-        } catch (second) {
-          steps.signal?.throwIfAborted();
-          degradations.push(
-            `${why}, and so did ${fallbackForecaster.name} (${messageOf(second)}); ${NOTHING_PLANNED_AWAY}`,
-          );
-          return undefined;
-        }
-      }
-      degradations.push(`${why}; ${NOTHING_PLANNED_AWAY}`);
-      return undefined;
-    }
-  }
-
-  #rethrowBreach(error: unknown): void {
-    if (this.#strict && error instanceof PolicyContractError) throw error;
-  }
-
-  /**
-   * What the last forecast of a series says from now on, its last bucket held; undefined where it
-   * no longer reaches to now.
-   */
-  #kept(name: string, nowMs: number): DemandForecast | undefined {
-    const last = this.#last.get(name);
-    if (last === undefined) return undefined;
-    const passed = Math.round((nowMs - last.startMs) / this.stepMs);
-    return passed >= 0 && passed < last.mean.length ? fromStep(last, passed, this.#horizonSteps) : undefined;
-  }
-
   async #solve(
     fleet: FleetSnapshot,
-    forecasts: readonly Forecast[],
+    forecasts: readonly KeyedForecast[],
     series: readonly DemandSeries[],
     nowMs: number,
     degradations: string[],
@@ -411,7 +209,7 @@ export class Planning {
 
   #demandOf(
     problem: PlacementProblem,
-    forecasts: readonly Forecast[],
+    forecasts: readonly KeyedForecast[],
     mix: ReadonlyMap<ModelId, TokenMix>,
     nowMs: number,
   ): PlannedDemand {
@@ -440,7 +238,7 @@ export class Planning {
     solution: PlacementSolution,
     solutions: readonly PlacementSolution[],
     plan: PlacementPlan,
-    forecasts: readonly Forecast[],
+    forecasts: readonly KeyedForecast[],
     shortfall: PlanEntry['shortfall'],
   ): PlanEntry {
     const targets: Record<string, { held: number; target: number }> = {};
@@ -473,7 +271,7 @@ export class Planning {
 }
 
 /** Where demand is not known nothing is let go: what is held there is the least. */
-function keepUnknown(problem: PlacementProblem, forecasts: readonly Forecast[]): PlacementProblem {
+function keepUnknown(problem: PlacementProblem, forecasts: readonly KeyedForecast[]): PlacementProblem {
   const { models, regions, skus, current, minInstances } = problem;
   const known = new Set(forecasts.map(({ key }) => `${key.modelId}/${key.regionId}`));
   if (known.size === models.length * regions.length) return problem;
@@ -483,31 +281,6 @@ function keepUnknown(problem: PlacementProblem, forecasts: readonly Forecast[]):
       if (!known.has(`${model}/${region}`))
         for (const [k] of skus.entries()) least.set(m, r, k, Math.max(least.at(m, r, k), current.at(m, r, k)));
   return { ...problem, minInstances: least };
-}
-
-function quantileOf(forecast: DemandForecast, level: number): Float64Array {
-  return forecast.quantiles.find((quantile) => quantile.level === level)?.values ?? forecast.mean;
-}
-
-/**
- * A forecast from its `from`-th bucket on, `steps` long: its last bucket stands for what lies
- * beyond.
- */
-function fromStep(forecast: DemandForecast, from: number, steps = forecast.mean.length - from): DemandForecast {
-  const cut = (values: Float64Array): Float64Array =>
-    Float64Array.from({ length: steps }, (_, h) => values[Math.min(from + h, values.length - 1)]);
-  const column = ({ mean, quantiles }: DemandForecast['promptTokensPerS']): DemandForecast['promptTokensPerS'] => ({
-    mean: cut(mean),
-    quantiles: quantiles.map(({ level, values }) => ({ level, values: cut(values) })),
-  });
-  return {
-    ...column(forecast),
-    startMs: forecast.startMs + from * forecast.stepMs,
-    stepMs: forecast.stepMs,
-    promptTokensPerS: column(forecast.promptTokensPerS),
-    outputTokensPerS: column(forecast.outputTokensPerS),
-    method: forecast.method,
-  };
 }
 
 function namesOf(fleet: FleetSnapshot): { models: ModelId[]; regions: RegionId[] } {

@@ -2,7 +2,8 @@ import { type EndpointSnapshot, PolicyContractError, type ScalingDecision } from
 import { fakeEndpoints, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
 import { createApprovalQueue } from './approvals.js';
-import { type ControlLoopOptions, createControlLoop } from './control-loop.js';
+import { createControlLoop } from './control-loop.js';
+import type { ControlLoopOptions } from './control-loop-options.js';
 import type { JournalEntry } from './journal.js';
 
 const MINUTE = 60_000;

@@ -9,7 +9,8 @@ import type {
 import { createVirtualClock, fakeEndpoints, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
 import { createApprovalQueue } from './approvals.js';
-import { type ControlLoopOptions, createControlLoop } from './control-loop.js';
+import { createControlLoop } from './control-loop.js';
+import type { ControlLoopOptions } from './control-loop-options.js';
 import type { JournalEntry } from './journal.js';
 import { runControlLoop } from './live-host.js';
 

@@ -19,6 +19,7 @@ import { LaggedInstanceView, LaggedLoadView, LaggedRegionView } from './lagged-v
 import { RequestAccount } from './request-account.js';
 import {
   ARRIVED_AT,
+  ATTEMPT,
   DEADLINE_AT,
   MODEL,
   ORIGIN,
@@ -320,6 +321,8 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
     this.account.rerouted++;
     this.lag?.end(slot, nowMs);
     requests.restart(slot);
+    // What the view shows is of the attempt before.
+    this.#requestView.sequence = -1;
     if (requests.servedRegion[slot] !== requests.originRegion[slot]) this.account.servedAway--;
     requests.servedRegion[slot] = -1;
   }
@@ -376,6 +379,7 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
     view.arrivedAtMs = doubles[slot + ARRIVED_AT];
     view.deadlineAtMs = doubles[slot + DEADLINE_AT];
     view.promptTokens = doubles[slot + PROMPT];
+    view.attempt = ints[slot + ATTEMPT];
     return view;
   }
 

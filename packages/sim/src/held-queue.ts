@@ -1,15 +1,16 @@
-import { DEADLINE_AT, ORIGIN, OUTPUT, REQUEST_ID, type RequestTable, SEQUENCE } from './request-table.js';
+import { ATTEMPT, DEADLINE_AT, ORIGIN, OUTPUT, REQUEST_ID, type RequestTable, SEQUENCE } from './request-table.js';
 import { SlotHeap } from './slot-heap.js';
 
 /**
  * Numbers kept of a request, a cache line: those of its record in the table that it has before it
- * is served, in the same order, and where it comes from.
+ * is served, in the same order, where it comes from and how often it began anew.
  */
 const FIELDS = 8;
 const FIRST = REQUEST_ID;
 const HELD_DEADLINE = DEADLINE_AT - FIRST;
 const HELD_SEQUENCE = SEQUENCE - FIRST;
 const HELD_ORIGIN = OUTPUT - FIRST + 1;
+const HELD_ATTEMPT = HELD_ORIGIN + 1;
 /**
  * A block is 16 kB: little beside a backlog, and little where many residency sets hold a few
  * requests each.
@@ -140,10 +141,12 @@ export class HeldQueue {
 function write(records: Float64Array, at: number, { doubles, ints }: RequestTable, slot: number): void {
   for (let field = 0; field < HELD_ORIGIN; field++) records[at + field] = doubles[slot + FIRST + field];
   records[at + HELD_ORIGIN] = ints[slot + ORIGIN];
+  records[at + HELD_ATTEMPT] = ints[slot + ATTEMPT];
 }
 
 /** All but what the queue's requests have in common. */
 function read(records: Float64Array, at: number, { doubles, ints }: RequestTable, slot: number): void {
   for (let field = 0; field < HELD_ORIGIN; field++) doubles[slot + FIRST + field] = records[at + field];
   ints[slot + ORIGIN] = records[at + HELD_ORIGIN];
+  ints[slot + ATTEMPT] = records[at + HELD_ATTEMPT];
 }

@@ -110,6 +110,50 @@ describe('incidents', () => {
     expect(result.actions.lost).toBe(1);
   });
 
+  it('policies are told how often a request began anew, held in between or not', async () => {
+    const routed: [number, number][] = [];
+    const placed: [number, number][] = [];
+    await simulate(
+      testConfig({
+        regions: 2,
+        incidents: [{ kind: 'region-outage', atMs: 1_000, durationMs: HOUR, region: r0 }],
+        durationMs: 2 * HOUR,
+        policies: {
+          scaling: { name: 'none', decide: () => [] },
+          release: createHeadroomRelease(),
+          regionRouter: {
+            name: 'spy',
+            route: ({ requestId, attempt }, regions) => {
+              routed.push([requestId, attempt]);
+              return regions.hosts(0) ? 0 : 1;
+            },
+          },
+          instanceRouter: {
+            name: 'spy',
+            route: ({ requestId, attempt }) => {
+              placed.push([requestId, attempt]);
+              return 0;
+            },
+          },
+        },
+      }),
+      traceFromRequests([
+        request(0, 100, 1_000),
+        request(1, 100, 1_000, { tier: 'non-interactive' }),
+        request(2_000, 100, 10, { tier: 'non-interactive' }),
+      ]),
+      { audit: true },
+    );
+    const told = [
+      [0, 0],
+      [1, 0],
+      [0, 1],
+      [1, 1],
+      [2, 0],
+    ];
+    expect([routed, placed]).toEqual([told, told]);
+  });
+
   it('a request that comes home when it is rerouted is no longer served away', async () => {
     const seen = outcomes();
     const away = { name: 'away', route: (_q: unknown, _regions: unknown, nowMs: number) => (nowMs < 1_000 ? 1 : 0) };

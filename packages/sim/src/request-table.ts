@@ -26,6 +26,8 @@ export const AWAITS_DECODE = 5;
 export const LAST_ITERATION = 6;
 /** The next of the requests that end at the same iteration of the same instance, −1 for none. */
 export const NEXT_RUNNING = 7;
+/** How often it began anew. */
+export const ATTEMPT = 8;
 
 /** Slots are multiples of this. */
 const STRIDE = 16;
@@ -82,7 +84,8 @@ export class RequestTable {
     const slot = this.#free[--this.#freeCount];
     this.live++;
     this.ints[slot + SERVED] = -1;
-    this.restart(slot);
+    this.ints[slot + ATTEMPT] = 0;
+    this.#clear(slot);
     return slot;
   }
 
@@ -91,6 +94,11 @@ export class RequestTable {
    * latency still counts from its arrival.
    */
   restart(slot: number): void {
+    this.ints[slot + ATTEMPT]++;
+    this.#clear(slot);
+  }
+
+  #clear(slot: number): void {
     const doubles = this.doubles;
     doubles[slot + STARTED_AT] = NaN;
     doubles[slot + FIRST_TOKEN_AT] = NaN;

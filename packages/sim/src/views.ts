@@ -28,7 +28,7 @@ export class MutableRequestView implements RequestView {
   promptTokens = 0;
   readonly isPromptEstimated = false;
   readonly affinityKey = undefined;
-  readonly attempt = 0;
+  attempt = 0;
   readonly maxOutputTokens: number;
 
   constructor(maxOutputTokens: number) {

@@ -165,6 +165,8 @@ export function keepingCases(
         expect(own === 'b,a', `lists ${own} as the newest two of a tenant`);
         const next = await list({ most: 2, tenant: 'tenant-a', beforeBatchId: 'a' });
         expect(next === 'c', `lists ${next} before a`);
+        const before = await list({ most: 10, tenant: 'tenant-a', beforeBatchId: 'd' });
+        expect(before === 'a,c', `lists ${before} before the batch of another tenant`);
         // One that is removed while its successors are read is no reason to begin anew.
         expect((await list({ most: 2, beforeBatchId: 'none' })) === '', 'lists what comes before a batch it has not');
         expect((await store.list({ most: 1 }))[0]!.counts.total === 1, 'lists a batch without its counts');

@@ -95,8 +95,12 @@ export function workingCases(
         await store.giveBack(second, 15);
         const [third] = await claim(store, 1, 16);
         expect(third?.attempt === 1, `counts ${third?.attempt} tries after one`);
-        await complete(store, third, 17);
-        await store.giveBack(third, 18);
+        // Nobody took it since its lease ran out: that was one try, not two.
+        await store.giveBack(third, 17 + LEASE_MS);
+        const [fourth] = await claim(store, 1, 18 + LEASE_MS);
+        expect(fourth?.attempt === 2, `counts ${fourth?.attempt} tries after two`);
+        await complete(store, fourth, 19 + LEASE_MS);
+        await store.giveBack(fourth, 20 + LEASE_MS);
         await expectCounts(store, 'one', '1 total, 1 completed');
       },
     },
@@ -155,6 +159,7 @@ export function workingCases(
         expect(countsOf(cancelled) === '5 total, 3 leased, 2 cancelled', `has ${countsOf(cancelled)} once cancelled`);
         expect(names(await claim(store, 5, 11)) === 'two/item-0', 'gave an item of a cancelled batch');
         expect((await store.renew([first!], 9_000, 12)).join() === 'false', 'renewed in a cancelled batch');
+        expect((await store.cancel('one', 13))?.cancelledAtMs === 10, 'changed when a batch was cancelled');
         expect((await store.sweep(13)) === 0, 'ended what is leased');
         expect((await complete(store, first!, 14)) === 'settled', 'lost a result of a cancelled batch');
         await store.giveBack(second!, 15);
@@ -176,7 +181,10 @@ export function workingCases(
         const store = await open();
         await store.put(batch('one', { deadlineAtMs: 500 }), items(4), 0);
         await store.put(batch('two', { deadlineAtMs: 501 }), items(1), 0);
-        const [first, second, third] = await claim(store, 3, 0);
+        await store.put(batch('three', { deadlineAtMs: 502 }), [item('b', { modelId: B })], 0);
+        const [first, second, third] = await store.claim({ modelIds: [A], most: 3, leaseMs: LEASE_MS }, 0);
+        const [unswept] = await store.claim({ modelIds: [B], most: 1, leaseMs: 100 }, 0);
+        expect((await complete(store, unswept!, 600)) === 'settled', 'lost a result of what nobody had ended');
         expect((await store.sweep(499)) === 0, 'expired something before its deadline');
         expect(names(await claim(store, 5, 500)) === 'two/item-0', 'gave what is past its deadline');
         expect((await store.sweep(500)) === 1, 'does not expire what waits past its deadline');
@@ -219,6 +227,10 @@ export function workingCases(
         const back = 'model-a: 1/10 by 5000, 3/30 by 9000; model-b: 1/7 by 5000';
         const after = await due(1 + LEASE_MS);
         expect(after === back, `says ${after} once leases have run out, where it is ${back}`);
+        const [theirs] = await store.claim({ modelIds: [B], most: 1, leaseMs: 10 }, 2_000);
+        await store.cancel(theirs!.batchId, 2_001);
+        const less = 'model-a: 1/10 by 5000, 3/30 by 9000';
+        expect((await due(2_020)) === less, `says ${await due(2_020)} of what is cancelled, where it is ${less}`);
         expect((await due(5_000)) === 'model-a: 3/30 by 9000', 'counts what is past its deadline');
       },
     },
