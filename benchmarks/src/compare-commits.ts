@@ -41,7 +41,9 @@ export function compareCommits(commits: readonly [string, string], names: readon
     const values = new Map<string, [number[], number[]]>();
     for (let round = 0; round < rounds; round++) {
       for (const name of names) {
-        for (const [i, tree] of trees.entries()) {
+        // Turn about: a machine that warms up, or slows down, does so for both.
+        const order = [...trees.entries()];
+        for (const [i, tree] of round % 2 === 0 ? order : order.reverse()) {
           console.error(`round ${round + 1} of ${rounds}: ${name} of ${commits[i]!}`);
           const figures = (
             JSON.parse(run(process.execPath, ['benchmarks/dist/bench.js', name, '--json'], tree)) as Record<

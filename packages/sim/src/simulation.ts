@@ -170,8 +170,10 @@ class Simulation {
 
   /**
    * Carries out the next event before `limitMs`, in the order (time, transit, provisioning,
-   * iteration, tick). Returns whether there was one that could be carried out here: a tick of the
-   * control loop is left to who called, and `#controlDue` says so.
+   * iteration, reading, scaling, sample, incident, control). Returns whether there was one that
+   * could be carried out here: a tick of the control loop is left to who called, and `#controlDue`
+   * says so. One method with all of them: what happens a million times is then inlined into it, and
+   * it into nothing.
    */
   #step(limitMs: number): boolean {
     const stage = this.#stage;
@@ -182,33 +184,30 @@ class Simulation {
     if (nextMs >= limitMs) return false;
     if (nextMs < this.#nowMs) throw wentBack(this.#nowMs, nextMs);
     this.#nowMs = nextMs;
-    if (transitAtMs === nextMs) stage.land(nextMs);
-    else if (readyAtMs === nextMs) this.#becomeReady(nextMs);
-    else if (iterationAtMs === nextMs) stage.engine.advance(this.#events.peek(), nextMs);
-    else return this.#tick(nextMs);
-    return true;
-  }
-
-  #becomeReady(nowMs: number): void {
-    const { dispatcher, fleet } = this.#stage;
-    dispatcher.drain(fleet.finishProvisioning(fleet.becomingReady.peek(), nowMs), nowMs);
-  }
-
-  /** What comes by the clock, in the order (reading, scaling, sample, incident, control). */
-  #tick(nowMs: number): boolean {
-    const { lag, dispatcher } = this.#stage;
-    if (this.#nextReadingAtMs === nowMs) {
-      lag!.read(nowMs);
-      this.#nextReadingAtMs = lag!.nextAtMs;
-    } else if (this.#nextScalingAtMs === nowMs) {
+    if (transitAtMs === nextMs) {
+      stage.land(nextMs);
+      return true;
+    }
+    if (readyAtMs === nextMs) {
+      stage.dispatcher.drain(stage.fleet.finishProvisioning(stage.fleet.becomingReady.peek(), nextMs), nextMs);
+      return true;
+    }
+    if (iterationAtMs === nextMs) {
+      stage.engine.advance(this.#events.peek(), nextMs);
+      return true;
+    }
+    if (this.#nextReadingAtMs === nextMs) {
+      stage.lag!.read(nextMs);
+      this.#nextReadingAtMs = stage.lag!.nextAtMs;
+    } else if (this.#nextScalingAtMs === nextMs) {
       this.#nextScalingAtMs += this.#config.scalingIntervalMs;
-      dispatcher.releaseAll(nowMs);
-      this.#control.scale(nowMs);
-    } else if (this.#nextSampleAtMs === nowMs) {
+      stage.dispatcher.releaseAll(nextMs);
+      this.#control.scale(nextMs);
+    } else if (this.#nextSampleAtMs === nextMs) {
       this.#nextSampleAtMs += MS_PER_MIN;
-      this.#sample(nowMs);
-    } else if (this.#incidents.nextAtMs === nowMs) {
-      this.#incidents.happen(nowMs);
+      this.#sample(nextMs);
+    } else if (this.#incidents.nextAtMs === nextMs) {
+      this.#incidents.happen(nextMs);
     } else {
       this.#controlDue = true;
       return false;
