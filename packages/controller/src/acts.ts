@@ -14,6 +14,7 @@ import type { ApprovalQueue, Proposal } from './approvals.js';
 import { type DecisionEntry, decisionEntry, type SeenEndpoint } from './journal.js';
 import type { JournalWriter } from './journal-writer.js';
 import { byId, heldBy, type Seen, seenOf } from './seen.js';
+import type { Tenure } from './tenure.js';
 import { type OpenAct, Unanswered } from './unanswered.js';
 
 /**
@@ -46,16 +47,12 @@ export interface ActsState {
 }
 
 /** What one round of acts runs with. */
-export interface ActContext {
+export interface ActContext extends Tenure {
   readonly fleet: FleetSnapshot;
   readonly nowMs: number;
   readonly signal: AbortSignal | undefined;
   /** Ends the loop: the round then rejects with its reason. */
   readonly ended: AbortSignal | undefined;
-  /** The fence that the tick began with; `undefined` without a lease. */
-  readonly fence: number | undefined;
-  /** Whether the lease was lost since, or changed hands: then nothing is done any more. */
-  readonly isLost: () => boolean;
   /** What the plan in force says of an endpoint. */
   readonly plannedOf: (endpoint: EndpointSnapshot) => number | undefined;
   /** Until when nothing is scaled in, since what was remembered is lost. */

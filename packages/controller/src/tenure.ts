@@ -1,8 +1,12 @@
 import type { Lease, StateStoreOptions } from '@sageserve/core';
-import type { ActContext } from './acts.js';
 
 /** Under which fence a tick runs, and whether that is over. */
-export type Tenure = Pick<ActContext, 'fence' | 'isLost'>;
+export interface Tenure {
+  /** The fence that the tick began with; `undefined` without a lease. */
+  readonly fence: number | undefined;
+  /** Whether the lease was lost since, or changed hands: then nothing is done any more. */
+  readonly isLost: () => boolean;
+}
 
 export function tenure(lease: Lease | undefined): Tenure {
   const fence = lease?.fence;
