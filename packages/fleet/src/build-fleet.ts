@@ -24,15 +24,8 @@ import {
   type WorkloadTier,
 } from '@sageserve/core';
 import { createPlacementOptimizer } from '@sageserve/optimize';
-import {
-  type Catalogue,
-  createPolicy,
-  DEFAULT_CATALOGUE,
-  type FactoryContext,
-  type PolicyChoice,
-  type Strategy,
-  withPath,
-} from './catalogue.js';
+import { type Catalogue, createPolicy, DEFAULT_CATALOGUE, type PolicyChoice, withPath } from './catalogue.js';
+import type { FactoryContext, Strategy } from './factory.js';
 import { parseDurationMs } from './duration.js';
 import type { Fleet } from './fleet-schema.js';
 
@@ -90,7 +83,12 @@ export function buildFleet(
     'skus',
     fleet.skus.map((k) => k.name),
   );
-  const context: FactoryContext = { rng: createRng(fleet.seed).fork('policies'), regions: names, ...live };
+  const context: FactoryContext = {
+    rng: createRng(fleet.seed).fork('policies'),
+    regions: names,
+    models: fleet.models.map((m) => m.name),
+    ...live,
+  };
   const strategy = createPolicy('strategy', 'strategies', catalogue.strategies, strategyChoice, context) as
     Strategy | undefined;
   if (typeof strategy?.scaling?.decide !== 'function')
@@ -273,6 +271,7 @@ export function createForecaster(fleet: Fleet, catalogue: Catalogue): Forecaster
   const context: FactoryContext = {
     rng: createRng(fleet.seed),
     regions: fleet.regions.map(({ name }) => name),
+    models: fleet.models.map(({ name }) => name),
     ...NOTHING_YET,
   };
   return createPolicy('forecaster', 'control.forecaster', factories, fleet.control.forecaster, context);

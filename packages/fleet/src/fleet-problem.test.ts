@@ -2,7 +2,7 @@ import { type BacklogSnapshot, type DemandForecast, modelId, regionId, skuId } f
 import { fakeEndpoint, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
 import { buildFleetSpec } from './build-fleet.js';
-import type { StrategyPlanning } from './catalogue.js';
+import type { StrategyPlanning } from './factory.js';
 import { fleetProblem, type PlanningView } from './fleet-problem.js';
 import { deploymentKey, type MeasuredCapacities } from './measured-capacity.js';
 import { parseFleet } from './read-fleet.js';

@@ -12,7 +12,7 @@ import {
   type PlacementProblem,
   type TokenMix,
 } from '@sageserve/core';
-import type { StrategyPlanning } from './catalogue.js';
+import type { StrategyPlanning } from './factory.js';
 import { deploymentKey, type MeasuredCapacities } from './measured-capacity.js';
 import { placementProblem, type PlannedFleet } from './placement-problem.js';
 

@@ -8,18 +8,9 @@ export {
   createOptimizer,
   type FleetPolicies,
 } from './build-fleet.js';
-export {
-  type Catalogue,
-  createPolicy,
-  DEFAULT_CATALOGUE,
-  type Factory,
-  type FactoryContext,
-  type PolicyChoice,
-  type PolicyOptions,
-  type Strategy,
-  type StrategyPlanning,
-} from './catalogue.js';
+export { type Catalogue, createPolicy, DEFAULT_CATALOGUE, type PolicyChoice } from './catalogue.js';
 export { parseDurationMs } from './duration.js';
+export type { Factory, FactoryContext, Strategy, StrategyPlanning } from './factory.js';
 export { duration, filePath, MOST_TOKENS, plainName, positiveDuration, share } from './fields.js';
 export { fleetProblem, type PlanningView } from './fleet-problem.js';
 export {
@@ -36,6 +27,7 @@ export { createLivePlanners, type LivePlanners } from './live-planners.js';
 export { deploymentKey, type MeasuredCapacities, type MeasuredCapacity } from './measured-capacity.js';
 export { measuringPolicies } from './measuring-policies.js';
 export { heldInstances, type PlacementInput, placementProblem, type PlannedFleet } from './placement-problem.js';
+export type { PolicyOptions } from './policy-options.js';
 export { leftBehind, leftovers, loadPluginFiles, loadPlugins, type Plugin, tellOnce } from './plugins.js';
 export { checkDocument, readDocument, type ReadDocumentOptions, type UnknownFieldHint } from './read-document.js';
 export { readFailure } from './read-failure.js';

@@ -13,10 +13,48 @@ export function numbers<K extends string>(options: PolicyOptions, known: readonl
       throw new ConfigError(key, 'is not an option of this policy', {
         hint: known.length === 0 ? 'It takes none.' : `It takes ${known.join(', ')}.`,
       });
-    if (typeof value !== 'number') throw new ConfigError(key, `must be a number, not ${JSON.stringify(value)}`);
-    // A scenario can hold .inf and .nan, which are numbers by their type.
-    if (!(Math.abs(value) <= MOST)) throw new ConfigError(key, `must be a number of at most ${MOST}, not ${value}`);
-    result[key as K] = value;
+    result[key as K] = numberOf(key, value);
   }
   return result;
+}
+
+function numberOf(path: string, value: unknown): number {
+  if (typeof value !== 'number') throw new ConfigError(path, `must be a number, not ${JSON.stringify(value)}`);
+  // A scenario can hold .inf and .nan, which are numbers by their type.
+  if (!(Math.abs(value) <= MOST)) throw new ConfigError(path, `must be a number of at most ${MOST}, not ${value}`);
+  return value;
+}
+
+/** What a table of numbers by model has for those that it does not name. */
+const OTHERS = 'default';
+
+/**
+ * An option that is a number above 0 for all models, or a table of them by model, with `default`
+ * for those that it does not name. Throws `ConfigError` for a model that there is not, and for one
+ * that has no number.
+ */
+export function numberByModel(
+  path: string,
+  value: unknown,
+  models: readonly string[],
+): number | ((modelId: string) => number) {
+  const above0 = (at: string, given: unknown): number => {
+    const number = numberOf(at, given);
+    if (!(number > 0)) throw new ConfigError(at, `must be above 0, not ${number}`);
+    return number;
+  };
+  if (typeof value !== 'object' || value === null) return above0(path, value);
+  const given = value as Readonly<Record<string, unknown>>;
+  const table = new Map<string, number>();
+  for (const [name, number] of Object.entries(given)) {
+    if (name !== OTHERS && !models.includes(name))
+      throw new ConfigError(`${path}.${name}`, 'is not a model of the fleet', {
+        hint: `It has ${models.join(', ')}; "${OTHERS}" is for those that are not named.`,
+      });
+    table.set(name, above0(`${path}.${name}`, number));
+  }
+  const missing = table.has(OTHERS) ? undefined : models.find((name) => !table.has(name));
+  if (missing !== undefined)
+    throw new ConfigError(path, `has nothing for ${missing}`, { hint: `Give it a number, or "${OTHERS}" one.` });
+  return (modelId) => table.get(modelId) ?? table.get(OTHERS)!;
 }

@@ -1,5 +1,5 @@
 import { answered, MS_PER_DAY, MS_PER_HOUR, type RegionRouter, WORKLOAD_TIERS } from '@sageserve/core';
-import type { Strategy } from '../catalogue.js';
+import type { Strategy } from '../factory.js';
 import { breach, call, type Guard, isWithin, requireMethod } from './breach.js';
 import { guardRegionRouter, guardRelease, guardScaling } from './policy-guards.js';
 

@@ -37,6 +37,7 @@ export function forecasterOf(
   const context = {
     rng: createRng('forecasters'),
     regions: [],
+    models: [],
     plan: () => undefined,
     kvWithinObjectives: () => undefined,
   };

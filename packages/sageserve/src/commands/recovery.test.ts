@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DEFAULT_CATALOGUE } from '@sageserve/fleet';
 import { preset } from '@sageserve/scenario';
 import { interruptAfter, runCommand as run } from '../fixtures.js';
 
@@ -50,7 +51,7 @@ const fleet = {
 describe('after an outage of a second', () => {
   const incidents = [{ kind: 'region-outage', at: '5m', duration: '1s', region: 'eastus' }];
   it('every strategy has what it had, and nothing is left unserved', async () => {
-    const strategies = ['static', 'siloed', 'reactive', 'chiron', 'lt-i', 'lt-u', 'lt-ua', 'oracle', 'sage'];
+    const strategies = Object.keys(DEFAULT_CATALOGUE.strategies);
     const result = await simulated('outage.json', { ...fleet, incidents, strategies }, '--out', join(dir, 'out'));
     for (const { strategy, total } of result.strategies)
       expect([strategy, total.unfinished, total.completed]).toEqual([strategy, 0, total.arrived]);
@@ -69,7 +70,7 @@ describe('after an outage of one or all regions, of traffic that may all wait', 
     ['one', ['eastus']],
     ['all', ['eastus', 'westus']],
   ])('%s: every strategy serves everything again, and has at least what it must', async (_, regions) => {
-    const strategies = ['static', 'siloed', 'reactive', 'chiron', 'lt-i', 'lt-u', 'lt-ua', 'oracle', 'sage'];
+    const strategies = Object.keys(DEFAULT_CATALOGUE.strategies);
     const incidents = regions.map((region) => ({ kind: 'region-outage', at: '20m', duration: '10m', region }));
     for (const minInstances of [0, 2]) {
       const models = fleet.models.map((model) => ({
