@@ -248,6 +248,51 @@ describe('an approval queue', () => {
     expect(approvals.approved).toEqual([]);
   });
 
+  it('undoes an answer that is not kept, and nothing else', async () => {
+    const { store, slow, take } = slowStore();
+    const queue = createApprovalQueue({ store });
+    queue.propose([wants(A, 5), wants(B, 6)], two, 0);
+    await queue.keep();
+    slow(true);
+    const [first, second] = [queue.approve('p1'), queue.reject('p2')];
+    await settled();
+    // Something else takes the place of the first meanwhile.
+    queue.propose([wants(A, 7)], two, 1);
+    take(new Error('no space'));
+    await expect(first).rejects.toThrow('no space');
+    await settled();
+    take();
+    expect(await second).toBe(true);
+    slow(false);
+    await queue.keep();
+    expect(queue.pending.map(({ proposalId }) => proposalId)).toEqual(['p3']);
+    expect(told(queue.propose([], two, 2))).toEqual([['p2', 6, 'rejected']]);
+  });
+
+  it('withdraws what was never approved where it is there already', () => {
+    const queue = createApprovalQueue();
+    queue.propose([wants(A, 5)], two, 0);
+    expect(told(queue.propose([wants(A, 5)], () => 5, 1))).toEqual([['p1', 5, 'withdrawn']]);
+    expect(queue.pending).toEqual([]);
+  });
+
+  it('is written under the fence that was last, and only when something has changed', async () => {
+    const fences: (number | undefined)[] = [];
+    const store: StateStore = { load: () => undefined, save: (_key, _text, given) => void fences.push(given?.fence) };
+    const queue = createApprovalQueue({ store });
+    queue.propose([wants(A, 5)], two, 0);
+    await queue.keep({ fence: 7 });
+    await queue.keep({ fence: 7 });
+    expect(fences).toEqual([7]);
+    await queue.approve('p1');
+    expect(fences).toEqual([7, 7]);
+    await queue.keep({ fence: 8 });
+    queue.propose([wants(B, 5)], two, 1);
+    await queue.keep({ fence: 8 });
+    await queue.reject('p2');
+    expect(fences).toEqual([7, 7, 8, 8]);
+  });
+
   it('says whether anything would be forgotten', async () => {
     const queue = createApprovalQueue({ store: { load: () => undefined, save: () => undefined } });
     // What the store has is not known yet.

@@ -754,6 +754,77 @@ describe('what an attack found', () => {
   });
 });
 
+describe('a plan that nobody could renew', () => {
+  it('is given up after three hours, which is said until there is another', async () => {
+    const fleet = fleetOf();
+    let solve: () => void = () => undefined;
+    let asked = 0;
+    const fixed = planningOf().optimizer;
+    const plans: boolean[] = [];
+    const loop = createControlLoop({
+      ...fleet,
+      scalingPolicy: all(() => undefined),
+      planning: planningOf({
+        stepDeadlineMs: 24 * HOUR,
+        optimizer: {
+          name: 'slow',
+          solve: (...args) =>
+            ++asked === 1
+              ? fixed.solve(...args)
+              : new Promise((resolve) => (solve = () => resolve(fixed.solve(...args)))),
+        },
+      }),
+      onPlan: (plan) => plans.push(plan !== undefined),
+      cadences: { reactMs: MINUTE },
+    });
+    const tick = async (at: number) => {
+      fleet.at(at);
+      const { degradations, planned } = await loop.tick(at);
+      await turn();
+      return { degradations, planned };
+    };
+    const outlived = 'the last plan is too old: scaling is reactive only';
+    expect(await tick(0)).toEqual({ degradations: [], planned: false });
+    expect(await tick(MINUTE)).toEqual({ degradations: [], planned: true });
+    expect(await tick(HOUR)).toEqual({ degradations: [], planned: false });
+    // It is of the time at which it was begun.
+    expect(await tick(3 * HOUR)).toEqual({ degradations: [], planned: false });
+    for (const later of [MINUTE, 2 * MINUTE])
+      expect(await tick(3 * HOUR + later)).toEqual({ degradations: [outlived], planned: false });
+    solve();
+    await turn();
+    await tick(3 * HOUR + 3 * MINUTE);
+    expect(plans).toEqual([true, false, true]);
+  });
+
+  it('stays over a restart, and so do its forecasts', async () => {
+    const texts = new Map<string, string>();
+    const state: StateStore = { load: (key) => texts.get(key), save: (key, text) => void texts.set(key, text) };
+    const fleet = fleetOf();
+    const first = createControlLoop({ ...fleet, scalingPolicy: all(() => 4), planning: planningOf(), state });
+    await first.tick(0, { awaitPlan: true });
+    const broken = (what: string) => () => {
+      throw new Error(what);
+    };
+    const next = createControlLoop({
+      ...fleet,
+      scalingPolicy: all(() => 4),
+      state,
+      planning: planningOf({
+        forecaster: { name: 'broken', minHistorySteps: 1, forecast: broken('no forecast') },
+        optimizer: { name: 'broken', solve: broken('no solver') },
+      }),
+    });
+    await next.restore();
+    expect(next.plan?.validFromMs).toBe(0);
+    fleet.at(HOUR);
+    const { degradations } = await next.tick(HOUR, { awaitPlan: true });
+    expect(degradations.slice(0, -1)).toEqual(Array(4).fill(expect.stringContaining('its last forecast stays')));
+    expect(degradations.at(-1)).toBe('no plan could be made: no solver; the last valid plan stays');
+    expect(next.plan?.validFromMs).toBe(0);
+  });
+});
+
 describe('what a loop remembers', () => {
   it('that can’t be read means that nothing is scaled in for a while, and is said', async () => {
     for (const load of [

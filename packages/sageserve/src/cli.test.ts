@@ -143,7 +143,10 @@ describe('sageserve simulate', () => {
 
   it('ends with 2 and says what is known for wrong use, with 1 for a bad trace', async () => {
     const wrong: readonly (readonly [string[], string])[] = [
-      [['simulate', '--strategy', 'magic'], 'unknown strategy "magic"\nhint: known: static, reactive, siloed'],
+      [
+        ['simulate', '--strategy', 'magic'],
+        'unknown strategy "magic"\nhint: known: static, reactive, hpa, keda-queue, siloed',
+      ],
       [['simulate', '--preset', 'huge'], 'unknown preset "huge"\nhint: known: small, paper-day'],
       [['simulate', '--trace', join(dir, 'absent.csv')], 'there is no such file'],
       [['simulate', '--requests'], '--requests: is about files and needs --out DIR'],
