@@ -20,8 +20,8 @@ export function countForMean(mean: number, target: number, replicas: Replicas, t
   const ratio = mean / target;
   if (!(unready > 0 && ratio > 1)) return isWithin(ratio, tolerance) ? wanted : Math.ceil(ratio * ready);
   const damped = (ratio * ready) / (ready + unready);
-  if (isWithin(damped, tolerance) || damped < 1) return wanted;
-  return Math.max(wanted, Math.ceil(damped * (ready + unready)));
+  // Where it turns the direction, the most of the two is what was asked for.
+  return isWithin(damped, tolerance) ? wanted : Math.max(wanted, Math.ceil(damped * (ready + unready)));
 }
 
 /**

@@ -23,6 +23,7 @@ describe('the count of a mean', () => {
     // …and is left out where there would be less.
     ['unready, in', 300, 500, { wanted: 5, ready: 3, unready: 2 }, 2],
     ['unready, within the tolerance once it counts', 150, 100, { wanted: 3, ready: 2, unready: 1 }, 3],
+    ['unready, within the tolerance of many', 150, 100, { wanted: 20, ready: 14, unready: 6 }, 20],
     ['nothing is used', 0, 100, { wanted: 3, ready: 3, unready: 0 }, 0],
   ] as const)('%s', (_, mean, target, replicas, count) => {
     expect(countForMean(mean, target, replicas, 0.1)).toBe(count);
@@ -204,6 +205,21 @@ describe('createKedaQueueScaling', () => {
     for (let m = 1; m <= 11; m++) counts.push(at(m * MINUTE, { queuedRequests: 0, runningRequests: 0 }));
     expect(counts).toEqual([2, 2, 2, 2, 1, 1, 1, 1, 1, 0, 0]);
     expect(at(12 * MINUTE, { queuedRequests: 1 })).toBe(1);
+    // What is held back waits too.
+    const held = createKedaQueueScaling({ cooldownMs: 0 });
+    const none = fakeEndpoint({
+      readyInstances: 0,
+      provisioningInstances: 0,
+      minInstances: 0,
+      queuedRequests: 0,
+      runningRequests: 0,
+    });
+    const backlog = (requests: number) => [
+      { modelId: none.modelId, requests, promptTokens: 1, earliestDeadlineAtMs: 9, due: [], arrivedTokensPerS: 0 },
+    ];
+    const asked = (nowMs: number, requests: number) =>
+      held.decide({ ...fakeFleet([none], nowMs), backlog: backlog(requests) }, undefined, nowMs)[0]?.targetInstances;
+    expect([asked(0, 0), asked(MINUTE, 3)]).toEqual([0, 1]);
     expect(() => createKedaQueueScaling({ queuedRequests: 0 })).toThrow('queuedRequests: must be above 0');
     expect(() => createKedaQueueScaling({ cooldownMs: -1 })).toThrow('cooldownMs: must be 0 or more');
   });
