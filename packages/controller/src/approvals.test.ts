@@ -34,6 +34,16 @@ function slowStore() {
   };
 }
 
+/** A queue whose store has what was proposed, and is slow from then on. */
+async function slowQueue(...decisions: ReturnType<typeof wants>[]) {
+  const { store, slow, take } = slowStore();
+  const queue = createApprovalQueue({ store });
+  queue.propose(decisions, two, 0);
+  await queue.keep();
+  slow(true);
+  return { queue, slow, take };
+}
+
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('an approval queue', () => {
@@ -146,15 +156,11 @@ describe('an approval queue', () => {
   });
 
   it('counts an answer when it is kept, and undoes one that is not without what was proposed meanwhile', async () => {
-    const { store, slow, take } = slowStore();
-    const queue = createApprovalQueue({ store });
-    queue.propose([wants(A, 5)], two, 0);
-    await queue.keep();
-    slow(true);
+    const { queue, slow, take } = await slowQueue(wants(A, 5));
     const answering = queue.approve('p1');
     expect([queue.pending, queue.approved]).toEqual([[], []]);
     queue.propose([wants(B, 6)], two, 1);
-    await new Promise((resolve) => setImmediate(resolve));
+    await settled();
     take(new Error('no space'));
     await expect(answering).rejects.toThrow('no space');
     slow(false);
@@ -165,11 +171,7 @@ describe('an approval queue', () => {
   });
 
   it('approves nothing that was withdrawn before it was kept', async () => {
-    const { store, slow, take } = slowStore();
-    const queue = createApprovalQueue({ store });
-    queue.propose([wants(A, 5), wants(B, 6)], two, 0);
-    await queue.keep();
-    slow(true);
+    const { queue, take } = await slowQueue(wants(A, 5), wants(B, 6));
     const [first, second] = [queue.approve('p1'), queue.reject('p2')];
     await settled();
     expect(told(queue.propose([wants(A, 2), wants(B, 7)], two, 1))).toEqual([
@@ -184,11 +186,7 @@ describe('an approval queue', () => {
   });
 
   it('tells of a rejection when it is kept, and never of one that could not be', async () => {
-    const { store, slow, take } = slowStore();
-    const queue = createApprovalQueue({ store });
-    queue.propose([wants(A, 5)], two, 0);
-    await queue.keep();
-    slow(true);
+    const { queue, take } = await slowQueue(wants(A, 5));
     const rejecting = queue.reject('p1');
     await settled();
     expect(queue.propose([wants(A, 5)], two, 1)).toEqual([]);
@@ -199,11 +197,7 @@ describe('an approval queue', () => {
   });
 
   it('gives an answer up that a store does not take in time', async () => {
-    const { store, slow } = slowStore();
-    const queue = createApprovalQueue({ store });
-    queue.propose([wants(A, 5)], two, 0);
-    await queue.keep();
-    slow(true);
+    const { queue } = await slowQueue(wants(A, 5));
     for (const answer of [queue.approve, queue.reject]) {
       const limit = new AbortController();
       const answering = answer.call(queue, 'p1', 'ann', { signal: limit.signal });
@@ -249,11 +243,7 @@ describe('an approval queue', () => {
   });
 
   it('undoes an answer that is not kept, and nothing else', async () => {
-    const { store, slow, take } = slowStore();
-    const queue = createApprovalQueue({ store });
-    queue.propose([wants(A, 5), wants(B, 6)], two, 0);
-    await queue.keep();
-    slow(true);
+    const { queue, slow, take } = await slowQueue(wants(A, 5), wants(B, 6));
     const [first, second] = [queue.approve('p1'), queue.reject('p2')];
     await settled();
     // Something else takes the place of the first meanwhile.

@@ -9,7 +9,7 @@ import type {
   TickOptions,
   TickReport,
 } from '@sageserve/core';
-import type { ControlMode } from './acts.js';
+import type { ControlMode } from './act-context.js';
 import type { ApprovalQueue } from './approvals.js';
 import type { Journal } from './journal.js';
 import type { PlanningOptions } from './planning-options.js';

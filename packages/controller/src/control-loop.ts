@@ -16,7 +16,8 @@ import {
   type StateStoreOptions,
   type TickOptions,
 } from '@sageserve/core';
-import { type ActContext, type Acting, Acts } from './acts.js';
+import type { ActContext, Acting } from './act-context.js';
+import { Acts } from './acts.js';
 import type { ControlLoopOptions, ControlTickReport, MultiTimescaleLoop } from './control-loop-options.js';
 import { Degradations } from './degradations.js';
 import { copyOf } from './fleet-copy.js';

@@ -1,4 +1,4 @@
-export { type ControlMode } from './acts.js';
+export type { ControlMode } from './act-context.js';
 export {
   type ApprovalQueue,
   type ApprovalQueueOptions,

@@ -11,7 +11,7 @@ import {
   type StateStoreOptions,
   stateText,
 } from '@sageserve/core';
-import type { Acting, ActsState } from './acts.js';
+import type { Acting, ActsState } from './act-context.js';
 import type { Ground } from './degradations.js';
 
 /** What a loop remembers between two ticks, but for its plans. */

@@ -62,5 +62,10 @@ describe('strategies of Kubernetes', () => {
       [{ name: 'keda-queue', queuedRequests: { default: 1 } }, 'strategies.queuedRequests: must be a number'],
     ];
     for (const [choice, message] of refused) expect(() => scaling(choice)).toThrow(message);
+    expect(() => scaling({ name: 'hpa', kvUse: 0.3 })).toThrow(
+      expect.objectContaining({
+        hint: 'It takes kvCacheUtilization, runningRequests, queuedRequests, tolerance, everyMs, stabilizationMs.',
+      }),
+    );
   });
 });

@@ -15,26 +15,28 @@ import {
   createStaticScaling,
   DEFAULT_DRAIN_HOURS,
   HPA_SCALE_IN,
-  type HpaOptions,
   type HpaTargets,
   SILOED_POOLS,
 } from '@sageserve/scaling';
 import type { Factory, FactoryContext, Strategy, StrategyPlanning } from './factory.js';
-import { numberByModel, numbers, type PolicyOptions } from './policy-options.js';
+import { numberByModel, numbers } from './policy-options.js';
 
 /** The strategies by name. */
 export const STRATEGIES: Readonly<Record<string, Factory<Strategy>>> = {
   static: (o) => (numbers(o, []), { scaling: createStaticScaling() }),
   reactive: (o) => ({ scaling: createReactiveScaling(numbers(o, ['scaleOutAbove', 'scaleInBelow', 'cooldownMs'])) }),
-  hpa: ({ kvCacheUtilization, runningRequests, queuedRequests, ...rest }, context) => {
-    const targets = targetsOf({ kvCacheUtilization, runningRequests, queuedRequests }, context);
-    return { scaling: createHpaScaling({ ...(targets === undefined ? {} : { targets }), ...hpaOptions(rest) }) };
+  hpa: ({ kvCacheUtilization, runningRequests, queuedRequests, ...rest }, { models }) => {
+    const given = Object.entries({ kvCacheUtilization, runningRequests, queuedRequests })
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, numberByModel(name, value, models)]);
+    const targets = given.length === 0 ? {} : { targets: Object.fromEntries(given) as HpaTargets };
+    return {
+      scaling: createHpaScaling({ ...targets, ...hpaOptions(numbers(rest, [...HPA_TARGETS, ...HPA_OPTIONS])) }),
+    };
   },
-  'keda-queue': (o) => {
-    const { queuedRequests, cooldownMs, ...rest } = o;
-    const own = numbers(given({ queuedRequests, cooldownMs }), ['queuedRequests', 'cooldownMs']);
-    return { scaling: createKedaQueueScaling({ ...own, ...hpaOptions(rest) }) };
-  },
+  'keda-queue': (o) => ({
+    scaling: createKedaQueueScaling(hpaOptions(numbers(o, ['queuedRequests', 'cooldownMs', ...HPA_OPTIONS]))),
+  }),
   siloed: (o) => ({
     scaling: createSiloedScaling(numbers(o, ['scaleOutAbove', 'scaleInBelow', 'cooldownMs'])),
     pools: SILOED_POOLS,
@@ -95,21 +97,13 @@ function paperPlanning({ headroom = 0.1, demandQuantile }: PlannedOptions): Stra
   };
 }
 
-/** What is given of options, without those that are not. */
-const given = (options: PolicyOptions): PolicyOptions =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-
-function targetsOf(options: PolicyOptions, { models }: FactoryContext): HpaTargets | undefined {
-  const targets = Object.entries(given(options)).map(([name, value]) => [name, numberByModel(name, value, models)]);
-  return targets.length === 0 ? undefined : (Object.fromEntries(targets) as HpaTargets);
-}
-
-/** How an autoscaler of Kubernetes looks and acts; its rules are the defaults but for the wait. */
-function hpaOptions(options: PolicyOptions): Omit<HpaOptions, 'targets'> {
-  const { stabilizationMs, ...own } = numbers(options, ['tolerance', 'everyMs', 'stabilizationMs']);
+/** Kubernetes' rules for scaling in, but for the wait where that is given. */
+function hpaOptions<T extends { readonly stabilizationMs?: number }>({ stabilizationMs, ...own }: T) {
   return { ...own, ...(stabilizationMs === undefined ? {} : { scaleIn: { ...HPA_SCALE_IN, stabilizationMs } }) };
 }
 
+const HPA_TARGETS = ['kvCacheUtilization', 'runningRequests', 'queuedRequests'] as const;
+const HPA_OPTIONS = ['tolerance', 'everyMs', 'stabilizationMs'] as const;
 const PAPER_OPTIONS = ['headroom', 'demandQuantile'] as const;
 const LT_U_OPTIONS = ['scaleOutAbove', 'scaleInBelow', 'passAbove', 'cooldownMs'] as const;
 const LT_UA_OPTIONS = [...LT_U_OPTIONS, 'growFrom', 'shrinkFrom', 'doubtAfterMs'] as const;

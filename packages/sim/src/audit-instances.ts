@@ -32,3 +32,34 @@ export function auditInstances(fleet: Fleet, engine: InstanceEngine, pools: numb
   }
   return inInstances;
 }
+
+/**
+ * Throws `InvariantError` where a request is in no place, or in two: `inInstances` are with an
+ * instance.
+ */
+export function auditRequests(
+  {
+    account: { ended },
+    heldRequests,
+    live,
+    poolQueues,
+    sequence,
+    transit,
+  }: {
+    readonly account: { readonly ended: number };
+    readonly heldRequests: { readonly count: Int32Array };
+    readonly live: number;
+    readonly poolQueues: readonly { readonly size: number }[];
+    readonly sequence: number;
+    readonly transit: { readonly size: number };
+  },
+  inInstances: number,
+): void {
+  let waiting = transit.size;
+  for (const queue of poolQueues) waiting += queue.size;
+  for (const count of heldRequests.count) waiting += count;
+  if (live !== inInstances + waiting)
+    throw new InvariantError(`${live} requests are live, ${inInstances} in instances and ${waiting} waiting`);
+  if (sequence !== ended + live)
+    throw new InvariantError(`${sequence} requests arrived, ${ended} ended and ${live} are live`);
+}

@@ -7,7 +7,7 @@ import {
 } from '@sageserve/core';
 import type { RequestBatch, TraceDictionaries } from '@sageserve/trace';
 import { type DispatchHost, Dispatcher, type Rejection } from '@sageserve/views';
-import { auditInstances } from './audit-instances.js';
+import { auditInstances, auditRequests } from './audit-instances.js';
 import { instanceSlots, type ResolvedConfig } from './config.js';
 import { Fleet } from './fleet.js';
 import { FleetTelemetry } from './fleet-telemetry.js';
@@ -356,16 +356,7 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
    * with work.
    */
   audit(nowMs: number): void {
-    const inInstances = auditInstances(this.fleet, this.engine, this.topology.pools, nowMs);
-    let waiting = this.transit.size;
-    for (const queue of this.poolQueues) waiting += queue.size;
-    for (const count of this.heldRequests.count) waiting += count;
-    const { live, sequence } = this;
-    const { ended } = this.account;
-    if (live !== inInstances + waiting)
-      throw new InvariantError(`${live} requests are live, ${inInstances} in instances and ${waiting} waiting`);
-    if (sequence !== ended + live)
-      throw new InvariantError(`${sequence} requests arrived, ${ended} ended and ${live} are live`);
+    auditRequests(this, auditInstances(this.fleet, this.engine, this.topology.pools, nowMs));
   }
 
   #show(slot: number): RequestView {

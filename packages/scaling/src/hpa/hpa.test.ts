@@ -133,6 +133,16 @@ describe('createHpaScaling', () => {
     expect(at(9 * MINUTE, { kvCacheUtilization: 0 })).toBe(1);
   });
 
+  it('takes what is there for what was asked for where somebody else asked for more', () => {
+    const { at } = hpa({}, { readyInstances: 4 });
+    expect(at(0, { kvCacheUtilization: 0.7 })).toBe(4);
+    expect(at(MINUTE, { readyInstances: 9, kvCacheUtilization: undefined })).toBe(9);
+    expect(at(2 * MINUTE, { kvCacheUtilization: 0.7 })).toBe(9);
+    // And so where it was not done as it asked.
+    expect(at(8 * MINUTE, { kvCacheUtilization: 0.07 })).toBe(1);
+    expect(at(9 * MINUTE, { readyInstances: 9, kvCacheUtilization: 0.7 })).toBe(9);
+  });
+
   it('comes into bounds that have changed at once', () => {
     const { at } = hpa({}, { readyInstances: 4 });
     expect(at(0, { kvCacheUtilization: 0.7 })).toBe(4);

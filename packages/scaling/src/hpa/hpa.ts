@@ -12,6 +12,7 @@ import {
   stateOfVersion,
 } from '@sageserve/core';
 import { plannedInstances } from '../decorators.js';
+import { told } from '../told.js';
 import { behave, checkRules, HPA_SCALE_IN, HPA_SCALE_OUT, type HpaHistory, type HpaRules } from './hpa-behavior.js';
 import { countForMean } from './hpa-count.js';
 
@@ -46,6 +47,7 @@ export interface HpaReading {
   readonly endpoint: CountedEndpoint;
   readonly fleet: FleetSnapshot;
   readonly wanted: number;
+  readonly tolerance: number;
   readonly nowMs: number;
 }
 
@@ -69,7 +71,7 @@ const METRICS: readonly (readonly [keyof HpaTargets, string])[] = [
  * `createKedaQueueScaling`. Source: Kubernetes documentation, "Horizontal Pod Autoscaling".
  */
 export function createHpaScaling(options: HpaOptions = {}): ScalingPolicy {
-  const { targets = DEFAULT_TARGETS, tolerance = 0.1 } = options;
+  const { targets = DEFAULT_TARGETS } = options;
   const used = METRICS.filter(([metric]) => targets[metric] !== undefined);
   if (used.length === 0) throw new ConfigError('targets', 'needs a target for one metric at least');
   for (const [metric] of used) {
@@ -77,7 +79,7 @@ export function createHpaScaling(options: HpaOptions = {}): ScalingPolicy {
     if (typeof target === 'number' && !(target > 0))
       throw new ConfigError(`targets.${metric}`, `must be above 0, not ${target}`);
   }
-  return hpaScaling('hpa', options, ({ endpoint, wanted }) => {
+  return hpaScaling('hpa', options, ({ endpoint, wanted, tolerance }) => {
     const { readyInstances: ready, modelId } = endpoint;
     let most: { count: number; why: string } | undefined;
     let isKnown = true;
@@ -92,7 +94,7 @@ export function createHpaScaling(options: HpaOptions = {}): ScalingPolicy {
       const replicas = { wanted, ready, unready: Math.max(0, wanted - ready) };
       const count = countForMean(mean, target, replicas, tolerance);
       if (most === undefined || count > most.count)
-        most = { count, why: `${name} ${mean.toFixed(2)} for a target of ${target}, ${ready} ready` };
+        most = { count, why: `${name} ${told(mean, target)} for a target of ${target}, ${ready} ready` };
     }
     return most === undefined || (!isKnown && most.count < wanted) ? undefined : most;
   });
@@ -134,8 +136,9 @@ export function hpaScaling(
   function step(endpoint: CountedEndpoint, fleet: FleetSnapshot, nowMs: number): ScalingDecision {
     const { endpointId, maxInstances } = endpoint;
     const known = workloads.get(endpointId);
-    const wanted = known?.wanted ?? plannedInstances(endpoint);
-    const reading = { endpoint, fleet, wanted, nowMs };
+    // What is there outranks what is remembered: others may have asked for more.
+    const wanted = Math.max(known?.wanted ?? 0, plannedInstances(endpoint));
+    const reading = { endpoint, fleet, wanted, tolerance, nowMs };
     const least = Math.min(maxInstances, floorOf(reading));
     const asked = countOf(reading);
     let count = Math.min(maxInstances, Math.max(least, wanted));

@@ -27,15 +27,15 @@ export interface KedaQueueOptions extends Omit<HpaOptions, 'targets'> {
  * documentation, "Scaling deployments", and the vLLM production stack's tutorial on it.
  */
 export function createKedaQueueScaling(options: KedaQueueOptions = {}): ScalingPolicy {
-  const { queuedRequests = 5, cooldownMs = 5 * MS_PER_MIN, tolerance = 0.1, ...rest } = options;
+  const { queuedRequests = 5, cooldownMs = 5 * MS_PER_MIN, ...rest } = options;
   if (!(queuedRequests > 0)) throw new ConfigError('queuedRequests', `must be above 0, not ${queuedRequests}`);
   if (!(cooldownMs >= 0)) throw new ConfigError('cooldownMs', `must be 0 or more milliseconds, not ${cooldownMs}`);
   /** When a request waited or ran last, by endpoint. */
   let activeAtMs = new Map<EndpointId, number>();
   const hpa = hpaScaling(
     'keda-queue',
-    { tolerance, ...rest },
-    ({ endpoint, wanted }) => {
+    rest,
+    ({ endpoint, wanted, tolerance }) => {
       const waiting = endpoint.queuedRequests;
       if (waiting === undefined) return undefined;
       return {
