@@ -71,7 +71,9 @@ function soundScenario(rng: Rng): { [key: string]: Json } {
     engine: pick(rng, [
       {},
       { maxBatchTokens: 512, maxBatchRequests: 64 },
-      { chunkedPrefill: false },
+      { like: 'paper' },
+      { like: 'artifact' },
+      { chunkMs: 20 },
       { kvAllocation: 'reserve' },
     ]),
   };

@@ -44,6 +44,11 @@ export interface EndpointSpec {
   readonly gpusPerInstance: number;
   /** How fast one instance is. */
   readonly performance: DeploymentPerformance;
+  /**
+   * Tokens that one iteration of its engine takes, 1 or more: what vLLM calls
+   * `max_num_batched_tokens`. What the host's engine would take unless given.
+   */
+  readonly maxBatchTokens?: number;
   /** Instances that are ready at the start, from `minInstances` to `maxInstances`. */
   readonly initialInstances: number;
   /**

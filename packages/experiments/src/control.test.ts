@@ -178,7 +178,7 @@ describe('no strategy but the oracle sees the future', () => {
     };
     for (const strategy of ['lt-i', 'lt-u', 'lt-ua', 'sage']) {
       const one = await run(strategy, false);
-      expect(one.split('\n').length).toBeGreaterThan(2);
+      expect(one.split('\n').length).toBeGreaterThan(1);
       expect(await run(strategy, true)).toBe(one);
     }
   });

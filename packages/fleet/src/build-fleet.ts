@@ -141,6 +141,7 @@ export function buildFleet(
             sku: skuId(deployment.sku),
             gpusPerInstance: deployment.gpusPerInstance,
             performance: speed,
+            ...(deployment.maxBatchTokens === undefined ? {} : { maxBatchTokens: deployment.maxBatchTokens }),
             ...pool,
           });
         }

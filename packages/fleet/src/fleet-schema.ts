@@ -43,6 +43,16 @@ export const modelFields = {
         initialSpotInstances: instances
           .optional()
           .describe('Instances that are donated as spot at the start and hold the weights; 0 where it is not given.'),
+        maxBatchTokens: z
+          .number()
+          .int()
+          .min(1)
+          .max(MOST_TOKENS)
+          .optional()
+          .describe(
+            "Tokens that one iteration of an instance takes, vLLM's max_num_batched_tokens; what its GPUs manage in " +
+              '150 ms where it is not given.',
+          ),
         minInstances: instances.default(2),
         maxInstances: instances.default(20),
       }),

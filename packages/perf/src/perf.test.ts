@@ -10,6 +10,7 @@ import { kvBytesPerToken, MODEL_SHAPES, weightBytes } from './model-shapes.js';
 import { createOperatorTablesPerformance } from './operator-tables.js';
 import { PiecewiseLinear } from './piecewise-linear.js';
 import { createRooflinePerformanceModel } from './roofline.js';
+import { chunkTokens, sustainedTokensPerS } from './throughput.js';
 import { createTokenTablesPerformance } from './token-tables.js';
 
 const deployment = (model: string, sku: string, gpusPerInstance: number) => ({
@@ -194,5 +195,67 @@ describe('PiecewiseLinear', () => {
 
   it('refuses positions that do not rise', () => {
     expect(() => new PiecewiseLinear([1, 1], [2, 3])).toThrow('positions must rise: 1 follows 1');
+  });
+});
+
+describe('chunkTokens', () => {
+  const linear = (msPerToken: number): Parameters<typeof chunkTokens>[0] => ({
+    iterationMs: (prefill) => 5 + msPerToken * prefill,
+  });
+
+  it('is the largest multiple of 128 that an iteration of prompts has time for', () => {
+    expect(chunkTokens(linear(0.1))).toBe(1_408);
+    expect(chunkTokens(linear(145 / 1_280))).toBe(1_280);
+    expect(chunkTokens(linear(145 / 1_279.9))).toBe(1_152);
+  });
+
+  it('stays between 256 and 8,192', () => {
+    expect(chunkTokens(linear(10))).toBe(256);
+    expect(chunkTokens(linear(0))).toBe(8_192);
+  });
+
+  it('is stated for the deployments of the paper', () => {
+    const of = (model: string, sku: string, gpusPerInstance: number): number =>
+      chunkTokens(
+        createAutoPerformanceModel().forDeployment({ modelId: modelId(model), skuId: skuId(sku), gpusPerInstance }),
+      );
+    expect(of('bloom-176b', 'h100-80gb', 8)).toBe(1_152);
+    expect(of('llama-2-70b', 'h100-80gb', 4)).toBe(1_408);
+    expect(of('llama-3.1-8b', 'a100-80gb', 1)).toBe(1_920);
+    expect(of('llama-3.2-3b', 'a100-80gb', 1)).toBe(4_352);
+  });
+});
+
+describe('sustainedTokensPerS', () => {
+  it('is the best steady batch: prompts and answers advance together', () => {
+    // Ten prompt tokens for each output token; a batch of b takes 11 b tokens and 5 + 0.01 × 11 b ms.
+    const performance = {
+      kvCapacityTokens: 1e9,
+      iterationMs: (prefill: number, decodes: number) => 5 + 0.05 * (prefill + decodes),
+    };
+    const batch = Math.floor(2_816 / 11);
+    expect(sustainedTokensPerS(performance, { promptTokens: 1_000, outputTokens: 100 })).toBeCloseTo(
+      (11 * batch * 1_000) / (5 + 0.05 * 11 * batch),
+      6,
+    );
+  });
+
+  it('is less where memory holds fewer', () => {
+    const of = (kvCapacityTokens: number): number =>
+      sustainedTokensPerS(
+        { kvCapacityTokens, iterationMs: (prefill, decodes) => 5 + 0.05 * (prefill + decodes) },
+        { promptTokens: 1_000, outputTokens: 100 },
+      );
+    // Of four requests 44 tokens advance in 7.2 ms.
+    expect(of(4_400)).toBeCloseTo(44_000 / 7.2, 6);
+    expect(of(4_400)).toBeLessThan(of(8_800));
+  });
+
+  it('counts a long prompt as the iterations that it fills', () => {
+    const rate = sustainedTokensPerS(
+      { kvCapacityTokens: 1e9, iterationMs: (prefill) => 5 + 0.1 * prefill },
+      { promptTokens: 100_000, outputTokens: 1 },
+    );
+    expect(rate).toBeCloseTo(((1_407 + 0.01407) * 1_000) / 145.7, 3);
   });
 });

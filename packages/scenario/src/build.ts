@@ -1,5 +1,5 @@
 import { ConfigError, createRng, regionId, skuId, UnknownPolicyError } from '@sageserve/core';
-import type { EngineOptions, Incident, SimulationConfig } from '@sageserve/sim';
+import type { EngineChoice, Incident, SimulationConfig } from '@sageserve/sim';
 import {
   cutTrace,
   generateO365Trace,
@@ -62,7 +62,7 @@ export function buildFleet(
     ...spec,
     endpointDelayMs: ms(scenario.endpointDelay),
     engine: {
-      ...(engine as Partial<EngineOptions>),
+      ...(engine as EngineChoice),
       ...(unlimitedBatchTokens === true ? { maxBatchTokens: Infinity } : {}),
     },
     policies,

@@ -1,4 +1,5 @@
 import { WORKLOAD_TIERS } from '@sageserve/core';
+import { ENGINE_NAMES } from '@sageserve/sim';
 import { z } from 'zod';
 import {
   duration,
@@ -119,10 +120,29 @@ export const scenarioSchema = z
     endpointDelay: duration.default(0).describe("Time from the region's front door to an instance."),
     engine: z
       .strictObject({
+        like: z
+          .enum(ENGINE_NAMES)
+          .optional()
+          .describe(
+            'vllm-v1: prompts in chunks, where it is not given; paper: whole prompts; artifact: as the published ' +
+              'code of the paper.',
+          ),
         maxBatchRequests: z.number().int().min(1).max(100_000).optional(),
-        maxBatchTokens: z.number().int().min(1).max(MOST_TOKENS).optional().describe('8,192 where it is not given.'),
+        maxBatchTokens: z
+          .number()
+          .int()
+          .min(1)
+          .max(MOST_TOKENS)
+          .optional()
+          .describe('Tokens of an iteration; by model and SKU, from chunkMs, where it is not given.'),
         unlimitedBatchTokens: z.boolean().optional(),
         chunkedPrefill: z.boolean().optional(),
+        chunkMs: z
+          .number()
+          .gt(0)
+          .max(60_000)
+          .optional()
+          .describe('How long an iteration of prompt tokens alone may last (ms): 150 where it is not given.'),
         kvAllocation: z.enum(['growth', 'reserve']).optional(),
         kvWatermark: z.number().min(0).max(1).optional(),
       })

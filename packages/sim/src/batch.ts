@@ -35,4 +35,12 @@ export class Batch {
     this.prefilling[at] = slot;
     this.chunks[at] = chunk;
   }
+
+  /** Takes out one of those being prefilled, by its place; the others keep their order. */
+  takePrefill(place: number): number {
+    const slot = this.prefilling[place];
+    this.prefilling.copyWithin(place, place + 1, this.prefillCount);
+    this.prefillCount--;
+    return slot;
+  }
 }

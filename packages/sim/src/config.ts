@@ -21,7 +21,7 @@ import {
 } from '@sageserve/core';
 import { type Incident, incidentSteps } from './incidents.js';
 import { requireLag, type TelemetryLag } from './telemetry-lag.js';
-import { DEFAULT_ENGINE, type EngineOptions } from './engine-options.js';
+import { type EngineChoice, type EngineOptions, maxBatchTokensOf, requireBatch, resolveEngine } from './engine-options.js';
 
 /** The objects that decide. One set serves one run, since policies may keep state. */
 export interface SimulationPolicies {
@@ -49,7 +49,8 @@ export interface ControlPorts {
 export interface SimulationConfig extends FleetSpec {
   /** Time from the region's front door to the instance's queue (ms). */
   readonly endpointDelayMs?: number;
-  readonly engine?: Partial<EngineOptions>;
+  /** How instances batch: an engine by name, vLLM V1 unless given, and what differs from it. */
+  readonly engine?: EngineChoice;
   readonly policies: SimulationPolicies;
   /**
    * Makes the control loop that decides in place of `policies.scaling`. It is driven by the
@@ -80,6 +81,8 @@ export interface SimulationConfig extends FleetSpec {
 
 /** The same with every default filled in. */
 export type ResolvedConfig = Required<Omit<SimulationConfig, 'durationMs' | 'engine' | 'control' | 'telemetry'>> & {
+  /** Tokens that an iteration may take, by endpoint. */
+  readonly maxBatchTokens: readonly number[];
   readonly telemetry: TelemetryLag | undefined;
   readonly engine: EngineOptions;
   readonly durationMs: number | undefined;
@@ -95,21 +98,7 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
   requireMatrix('gpuCapacity', config.gpuCapacity, regions.length, skus.length);
   requireMatrix('networkRttMs', config.networkRttMs, regions.length, regions.length);
   requirePolicies(config.policies);
-  const engine = { ...DEFAULT_ENGINE, ...config.engine };
-  for (const field of ['maxBatchRequests', 'maxBatchTokens'] as const) {
-    const most = engine[field];
-    if (!(most >= 1 && (Number.isInteger(most) || most === Infinity)))
-      throw new ConfigError(`engine.${field}`, `must be a whole number of 1 or more, not ${most}`);
-  }
-  if (engine.chunkedPrefill && !(engine.maxBatchTokens > engine.maxBatchRequests)) {
-    throw new ConfigError(
-      'engine.maxBatchTokens',
-      `must be above maxBatchRequests (${engine.maxBatchRequests}) with chunked prefill, or a full batch leaves ` +
-        'no room for prompts',
-    );
-  }
-  if (!(engine.kvWatermark >= 0 && engine.kvWatermark < 1))
-    throw new ConfigError('engine.kvWatermark', `must be from 0 to under 1, not ${engine.kvWatermark}`);
+  const engine = resolveEngine(config.engine);
   const used = regions.map(() => skus.map(() => 0));
   for (const [e, spec] of config.endpoints.entries()) {
     const at = `endpoints[${e}]`;
@@ -149,6 +138,7 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
           `not ${spec.initialInstances}`,
       );
     }
+    if (spec.maxBatchTokens !== undefined) requireBatch(`${at}.maxBatchTokens`, spec.maxBatchTokens);
     if (!(spec.performance.kvCapacityTokens > 0))
       throw new ConfigError(`${at}.performance`, 'leaves no memory for the KV cache');
     const spot = spec.initialSpotInstances ?? 0;
@@ -219,6 +209,7 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
   return {
     ...config,
     engine,
+    maxBatchTokens: config.endpoints.map((endpoint) => maxBatchTokensOf(endpoint, engine)),
     control: config.control,
     telemetry: config.telemetry,
     demandHistory: config.demandHistory ?? [],

@@ -1,17 +1,26 @@
+import { ConfigError, type EndpointSpec, UnknownPolicyError } from '@sageserve/core';
+import { CHUNK_MS, chunkTokens } from '@sageserve/perf';
+
 /** How an instance batches. Every field has a default in {@link DEFAULT_ENGINE}. */
 export interface EngineOptions {
-  /** Requests that one batch may hold. */
+  /**
+   * Requests that one batch may hold. With chunked prefill never more than the iteration's tokens,
+   * less one: a batch that takes them all would leave none for prompts.
+   */
   readonly maxBatchRequests: number;
   /**
    * Tokens that one iteration may take: prompt tokens only, or prompt plus decode tokens with
-   * chunked prefill. `Infinity` lifts the limit.
+   * chunked prefill. `Infinity` lifts the limit. Where it is undefined, each endpoint has as many
+   * as its model and SKU take in `chunkMs`; an endpoint that states its own goes by that.
    */
-  readonly maxBatchTokens: number;
+  readonly maxBatchTokens: number | undefined;
   /**
    * Cut prompts into chunks that fill the iteration's token budget, as vLLM does, instead of taking
    * each whole.
    */
   readonly chunkedPrefill: boolean;
+  /** How long an iteration of prompt tokens alone may last (ms), where it decides how many there are. */
+  readonly chunkMs: number;
   /**
    * `growth`: KV memory grows by a token per request and iteration, and when it runs out the
    * request of lowest priority is put back and computed again. `reserve`: memory for the whole
@@ -25,11 +34,97 @@ export interface EngineOptions {
   readonly kvWatermark: number;
 }
 
-/** Limits of vLLM V1 on data-centre GPUs. */
-export const DEFAULT_ENGINE: EngineOptions = {
-  maxBatchRequests: 1_024,
-  maxBatchTokens: 8_192,
-  chunkedPrefill: false,
-  kvAllocation: 'growth',
-  kvWatermark: 0.01,
-};
+/**
+ * Engines by name.
+ *
+ * - `vllm-v1`: what fleets run today. Prompts in chunks beside the decodes; memory is given out to
+ *   the last token, and when it runs out the request of lowest priority, decoding or half-way
+ *   through its prompt, is computed again, and none is let in at that iteration. The budget is
+ *   what an iteration of prompt tokens takes 150 ms for.
+ * - `paper`: arXiv 2502.14617 and engines of its time. Whole prompts, up to 8,192 tokens of them in
+ *   an iteration.
+ * - `artifact`: the paper's published code. Whole prompts without limit, 512 requests, memory for
+ *   all of an answer set aside.
+ */
+export const ENGINES = {
+  'vllm-v1': {
+    maxBatchRequests: 1_024,
+    maxBatchTokens: undefined,
+    chunkedPrefill: true,
+    chunkMs: CHUNK_MS,
+    kvAllocation: 'growth',
+    kvWatermark: 0,
+  },
+  paper: {
+    maxBatchRequests: 1_024,
+    maxBatchTokens: 8_192,
+    chunkedPrefill: false,
+    chunkMs: CHUNK_MS,
+    kvAllocation: 'growth',
+    kvWatermark: 0.01,
+  },
+  artifact: {
+    maxBatchRequests: 512,
+    maxBatchTokens: Infinity,
+    chunkedPrefill: false,
+    chunkMs: CHUNK_MS,
+    kvAllocation: 'reserve',
+    kvWatermark: 0.01,
+  },
+} as const satisfies Readonly<Record<string, EngineOptions>>;
+
+/** Name of an engine whose defaults are known. */
+export type EngineName = keyof typeof ENGINES;
+
+/** Names of {@link ENGINES}. */
+export const ENGINE_NAMES = Object.keys(ENGINES) as readonly EngineName[];
+
+/** vLLM V1. */
+export const DEFAULT_ENGINE: EngineOptions = ENGINES['vllm-v1'];
+
+/** An engine by name, vLLM V1 unless given, and what differs from it. */
+export interface EngineChoice extends Partial<EngineOptions> {
+  readonly like?: EngineName;
+}
+
+/**
+ * An engine with its defaults filled in. Throws `ConfigError` with the field's path for one that
+ * cannot work, `UnknownPolicyError` for a name that is not known.
+ */
+export function resolveEngine({ like = 'vllm-v1', ...given }: EngineChoice = {}): EngineOptions {
+  if (!Object.hasOwn(ENGINES, like)) throw new UnknownPolicyError('engine', like, ENGINE_NAMES);
+  const engine: EngineOptions = { ...ENGINES[like], ...given };
+  requireBatch('engine.maxBatchRequests', engine.maxBatchRequests);
+  if (engine.maxBatchTokens !== undefined) requireBatch('engine.maxBatchTokens', engine.maxBatchTokens);
+  else if (!engine.chunkedPrefill)
+    throw new ConfigError('engine.maxBatchTokens', 'is needed where prompts are not cut into chunks', {
+      hint: 'The engine "paper" takes 8192.',
+    });
+  // What is not asked for follows the tokens, as in vLLM; what is asked for has to fit.
+  if (engine.chunkedPrefill && given.maxBatchRequests !== undefined && engine.maxBatchTokens !== undefined)
+    if (!(engine.maxBatchTokens > engine.maxBatchRequests))
+      throw new ConfigError(
+        'engine.maxBatchTokens',
+        `must be above maxBatchRequests (${engine.maxBatchRequests}) with chunked prefill, or a full batch leaves ` +
+          'no room for prompts',
+      );
+  if (!(engine.chunkMs > 0 && engine.chunkMs < Infinity))
+    throw new ConfigError('engine.chunkMs', `must be a finite number above 0, not ${engine.chunkMs}`);
+  if (!(engine.kvWatermark >= 0 && engine.kvWatermark < 1))
+    throw new ConfigError('engine.kvWatermark', `must be from 0 to under 1, not ${engine.kvWatermark}`);
+  return engine;
+}
+
+/** Tokens that an iteration of an endpoint's engine takes: its own, the engine's, or what its GPUs manage in time. */
+export function maxBatchTokensOf(
+  { maxBatchTokens, performance }: Pick<EndpointSpec, 'maxBatchTokens' | 'performance'>,
+  engine: EngineOptions,
+): number {
+  return maxBatchTokens ?? engine.maxBatchTokens ?? chunkTokens(performance, engine.chunkMs);
+}
+
+/** Throws `ConfigError` for what is no number of tokens or requests. */
+export function requireBatch(path: string, most: number): void {
+  if (!(most >= 1 && (Number.isInteger(most) || most === Infinity)))
+    throw new ConfigError(path, `must be a whole number of 1 or more, not ${most}`);
+}

@@ -3,7 +3,7 @@ import { type TraceRequest, traceFromRequests } from '@sageserve/trace';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { linearPerformance, outcomes, request, testConfig } from './fixtures.js';
-import { DEFAULT_ENGINE, type EngineOptions } from './engine-options.js';
+import { DEFAULT_ENGINE, type EngineChoice, type EngineOptions, ENGINES, maxBatchTokensOf } from './engine-options.js';
 import { simulate } from './simulation.js';
 
 interface Live {
@@ -49,12 +49,16 @@ function stepByStep(
   let now = 0;
   let preemptions = 0;
   const reserve = options.kvAllocation === 'reserve';
+  const maxTokens = maxBatchTokensOf({ performance }, options);
+  const maxRequests = options.chunkedPrefill
+    ? Math.min(options.maxBatchRequests, maxTokens - 1)
+    : options.maxBatchRequests;
   const used = (): number => [...running, ...prefilling, ...queue].reduce((sum, r) => sum + r.held, 0);
   const capacity = performance.kvCapacityTokens;
   const byArrival = (a: Live, b: Live): number => a.arrivedAtMs - b.arrivedAtMs || a.id - b.id;
   const fits = (r: Live): boolean => {
     const busy = running.length + prefilling.length;
-    if (busy >= options.maxBatchRequests) return false;
+    if (busy >= maxRequests) return false;
     if (r.decoding) return used() + r.output - r.generated <= capacity;
     const need = r.toPrefill + 1;
     if (reserve || busy === 0) return used() + need <= capacity;
@@ -70,22 +74,26 @@ function stepByStep(
     }
     queue.sort(byArrival);
     // Room for one token each.
+    let admits = true;
     while (!reserve && used() + running.length > capacity) {
-      const victim = [...running].sort(byArrival).at(-1)!;
+      const victim = [...running, ...prefilling].sort(byArrival).at(-1)!;
       running = running.filter((r) => r !== victim);
+      prefilling = prefilling.filter((r) => r !== victim);
+      victim.prefilled = 0;
+      admits = false;
       victim.toPrefill = victim.prompt + victim.generated;
       victim.held = 0;
       queue.push(victim);
       queue.sort(byArrival);
       preemptions++;
     }
-    let budget = options.chunkedPrefill ? options.maxBatchTokens - running.length : options.maxBatchTokens;
+    let budget = options.chunkedPrefill ? maxTokens - running.length : maxTokens;
     const chunks = new Map<Live, number>();
     for (const r of prefilling) {
       chunks.set(r, Math.min(budget, r.toPrefill - r.prefilled));
       budget -= chunks.get(r)!;
     }
-    while (queue.length > 0) {
+    while (admits && queue.length > 0) {
       const r = queue[0];
       if (!fits(r)) {
         const evictable = queue.slice(1).filter((q) => q.decoding);
@@ -188,14 +196,19 @@ const longArrivals = arrivalsOf(
 describe('the closed form agrees with stepping every iteration', () => {
   const variants: readonly (readonly [string, Partial<EngineOptions>, number, fc.Arbitrary<TraceRequest[]>?])[] = [
     ['plain', {}, 100_000],
+    ['a budget that prompts fill several times', { maxBatchTokens: 40, maxBatchRequests: 8 }, 100_000],
+    ['the same, and little KV memory', { maxBatchTokens: 40, maxBatchRequests: 8 }, 700],
+    ['a budget that batches fill', { maxBatchTokens: 6, maxBatchRequests: 5 }, 100_000],
     ['small batches', { maxBatchRequests: 3, maxBatchTokens: 350 }, 100_000],
-    ['little KV memory, recompute when full', { kvWatermark: 0.05 }, 700],
-    ['chunked prefill', { chunkedPrefill: true, maxBatchTokens: 64, maxBatchRequests: 8 }, 100_000],
-    ['chunked prefill and little KV memory', { chunkedPrefill: true, maxBatchTokens: 64, maxBatchRequests: 8 }, 700],
-    ['reserved KV memory', { kvAllocation: 'reserve', maxBatchTokens: Infinity }, 900],
+    ['little KV memory, recompute when full', {}, 700],
+    ['chunks and reserved KV memory', { kvAllocation: 'reserve', maxBatchTokens: 64, maxBatchRequests: 16 }, 900],
+    ['whole prompts', ENGINES.paper, 100_000],
+    ['whole prompts, small batches', { ...ENGINES.paper, maxBatchRequests: 3, maxBatchTokens: 350 }, 100_000],
+    ['whole prompts, recompute when full', { ...ENGINES.paper, kvWatermark: 0.05 }, 700],
+    ['whole prompts, reserved KV memory', ENGINES.artifact, 900],
     ['long outputs', {}, 100_000, longArrivals],
     ['long outputs, recompute when full', {}, 6_000, longArrivals],
-    ['long outputs, reserved KV memory', { kvAllocation: 'reserve' }, 6_000, longArrivals],
+    ['long outputs, reserved KV memory', ENGINES.artifact, 6_000, longArrivals],
   ];
   for (const [name, options, kvCapacity, traffic = arrivals] of variants) {
     it(name, async () => {
@@ -235,6 +248,46 @@ describe('the engine', () => {
     expect(result.preemptions).toBeGreaterThan(0);
     expect(result.total).toMatchObject({ completed: 2, outputTokens: 160 });
     expect(seen.byId.get(0)!.endedAtMs).toBeLessThan(seen.byId.get(1)!.endedAtMs);
+  });
+
+  it('closes the chunks of a long prompt in one step', async () => {
+    const of = async (promptTokens: number): Promise<number> => {
+      const { result } = await closedForm([request(0, promptTokens, 1)], DEFAULT_ENGINE, linearPerformance(1e9));
+      return result.iterations;
+    };
+    // 150 ms hold (150 − 5) ÷ 0.1 tokens, which is 11 × 128.
+    expect(await of(11 * 128)).toBe(1);
+    expect(await of(11 * 128 * 1_000)).toBe(1_000);
+    expect(await of(11 * 128 * 1_000 + 1)).toBe(1_001);
+  });
+
+  it('puts back a prompt that is half-way before it lets an earlier request wait', async () => {
+    const seen = outcomes();
+    const result = await simulate(
+      testConfig({
+        performance: linearPerformance(300),
+        engine: { maxBatchTokens: 10, maxBatchRequests: 4 },
+      }),
+      // The second holds 200 of 300 tokens and needs 22 iterations for them; the first runs full.
+      traceFromRequests([request(0, 90, 60), request(1, 190, 20)]),
+      { ...seen, audit: true },
+    );
+    expect(result).toMatchObject({ preemptions: 1, total: { completed: 2, outputTokens: 80 } });
+    expect(seen.byId.get(0)!.endedAtMs).toBeLessThan(seen.byId.get(1)!.firstTokenAtMs);
+  });
+
+  it('takes as many tokens as an endpoint states, or as its engine does', async () => {
+    const iterations = async (endpointTokens: number | undefined, engine: EngineChoice): Promise<number> => {
+      const config = testConfig({ engine });
+      const endpoints = config.endpoints.map((e) =>
+        endpointTokens === undefined ? e : { ...e, maxBatchTokens: endpointTokens },
+      );
+      return (await simulate({ ...config, endpoints }, traceFromRequests([request(0, 1_000, 1)]))).iterations;
+    };
+    expect(await iterations(undefined, {})).toBe(1);
+    expect(await iterations(undefined, { maxBatchTokens: 500 })).toBe(2);
+    expect(await iterations(250, { maxBatchTokens: 500 })).toBe(4);
+    expect(await iterations(undefined, { chunkMs: 44 })).toBe(3);
   });
 
   it('rejects at once what no instance could ever hold', async () => {

@@ -333,7 +333,8 @@ export class Fleet {
 
   #makeReady(instance: number, nowMs: number): void {
     const endpoint = this.endpointOf[instance];
-    this.#engine.install(instance, -1, this.#config.endpoints[endpoint].performance);
+    const { endpoints, maxBatchTokens } = this.#config;
+    this.#engine.install(instance, -1, endpoints[endpoint].performance, maxBatchTokens[endpoint]);
     this.#join(instance, endpoint, nowMs);
   }
 

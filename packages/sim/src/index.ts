@@ -2,7 +2,14 @@ export { DEFAULT_ACQUISITION, type EndpointSpec, type FleetSpec, type SkuSpec } 
 export { type ControlPorts, type SimulationConfig, type SimulationPolicies } from './config.js';
 export { type FleetActions } from './fleet.js';
 export { type Incident } from './incidents.js';
-export { DEFAULT_ENGINE, type EngineOptions } from './engine-options.js';
+export {
+  DEFAULT_ENGINE,
+  ENGINE_NAMES,
+  ENGINES,
+  type EngineChoice,
+  type EngineName,
+  type EngineOptions,
+} from './engine-options.js';
 export { type RequestTable } from './request-table.js';
 export {
   type EndpointReport,

@@ -40,8 +40,9 @@ export interface EngineListener {
  * | idle       | nothing is held and no event is due          | a request: an iteration begins    |
  * | decoding   | a run of decodes; a request that fits cuts   | its event, at the end of the run, |
  * |            | it at the next end of an iteration           | cut or whole: a boundary          |
- * | prefilling | one iteration with prompts, decodes beside;  | its event, at the end of the      |
- * |            | a request waits for its end                  | iteration: a boundary             |
+ * | prefilling | an iteration with prompts, decodes beside,   | its event, at the end of the      |
+ * |            | or several that one prompt fills with its    | iterations: a boundary            |
+ * |            | chunks; a request waits for their end        |                                   |
  * | boundary   | no time passes: prompts are done, requests   | the next iteration or run begins: |
  * |            | end, waiting ones are let in or put back; a  | prefilling, decoding, or idle     |
  * |            | request is seen by the iteration to come     | where nothing is left             |
@@ -72,13 +73,17 @@ const RUN_FIRST_MS = 9;
 const RUN_SLOPE_MS = 10;
 const QUEUED_REQUESTS = 11;
 const RUNNING_REQUESTS = 12;
+/** Tokens and requests that an iteration may take, kept while the slot is the same endpoint's. */
+const MAX_TOKENS = 13;
+const MAX_REQUESTS = 14;
 
 /**
  * Iteration-level continuous batching on many instances, in closed form: an instance has one event,
  * the end of its current iteration or of a run of decode iterations, and a running request is known
  * by the iteration at which it ends. An arrival that can be admitted cuts a run at the next
  * iteration boundary. During a run the iteration time changes linearly with the KV tokens held:
- * exact for models that are linear between the run's two ends.
+ * exact for models that are linear between the run's two ends. Chunks of one prompt that fill their
+ * iterations are such a run too.
  */
 export class InstanceEngine {
   /** Prompt tokens assigned and not prefilled, plus one for each unfinished request. */
@@ -100,7 +105,6 @@ export class InstanceEngine {
   readonly #batches: Batch[] = [];
   readonly #state: Float64Array;
   readonly #maxBatchRequests: number;
-  readonly #maxBatchTokens: number;
   readonly #chunked: boolean;
   readonly #reserve: boolean;
   readonly #watermark: number;
@@ -121,7 +125,6 @@ export class InstanceEngine {
   }) {
     const n = init.instances;
     this.#maxBatchRequests = init.options.maxBatchRequests;
-    this.#maxBatchTokens = init.options.maxBatchTokens;
     this.#chunked = init.options.chunkedPrefill;
     this.#reserve = init.options.kvAllocation === 'reserve';
     this.#watermark = init.options.kvWatermark;
@@ -138,13 +141,20 @@ export class InstanceEngine {
     this.poolOf = new Int32Array(n).fill(-1);
   }
 
-  /** Prepares a slot for a new instance that counts towards `pool`. */
-  install(instance: number, pool: number, performance: DeploymentPerformance): void {
+  /**
+   * Prepares a slot for a new instance that counts towards `pool` and whose iterations take
+   * `maxBatchTokens`.
+   */
+  install(instance: number, pool: number, performance: DeploymentPerformance, maxBatchTokens: number): void {
     const batch = (this.#batches[instance] ??= new Batch(this.#requests, performance));
     batch.performance = performance;
     const at = instance * STRIDE;
     this.#state.fill(0, at, at + STRIDE);
     this.#state[at + KV_CAPACITY] = performance.kvCapacityTokens;
+    this.#state[at + MAX_TOKENS] = maxBatchTokens;
+    this.#state[at + MAX_REQUESTS] = this.#chunked
+      ? Math.min(this.#maxBatchRequests, maxBatchTokens - 1)
+      : this.#maxBatchRequests;
     this.outstandingTokens[instance] = 0;
     this.poolOf[instance] = pool;
   }
@@ -268,9 +278,12 @@ export class InstanceEngine {
     this.#batches[instance].prefillCount = 0;
     this.outstandingTokens[instance] = 0;
     const at = instance * STRIDE;
-    const capacity = this.#state[at + KV_CAPACITY];
+    // What an instance holds and does goes, what it is stays.
+    const { [KV_CAPACITY]: capacity, [MAX_TOKENS]: tokens, [MAX_REQUESTS]: requests } = this.#state.slice(at, at + STRIDE);
     this.#state.fill(0, at, at + STRIDE);
     this.#state[at + KV_CAPACITY] = capacity;
+    this.#state[at + MAX_TOKENS] = tokens;
+    this.#state[at + MAX_REQUESTS] = requests;
     this.#events.set(instance, Infinity);
     return taken.sort((a, b) => this.#requests.sequence[a] - this.#requests.sequence[b]);
   }
@@ -363,10 +376,14 @@ export class InstanceEngine {
     const at = instance * STRIDE;
     const doubles = this.#requests.doubles;
     const { waiting, running } = batch;
-    if (!this.#reserve && state[at + KV_USED] + running.size > state[at + KV_CAPACITY]) this.#makeRoom(instance, batch);
+    let admits = true;
+    if (!this.#reserve && state[at + KV_USED] + running.size > state[at + KV_CAPACITY]) {
+      this.#makeRoom(instance, batch);
+      admits = false;
+    }
     let prefillTokens = 0;
     let prefillContext = 0;
-    let budget = chunked ? this.#maxBatchTokens - running.size : this.#maxBatchTokens;
+    let budget = chunked ? state[at + MAX_TOKENS] - running.size : state[at + MAX_TOKENS];
     for (let p = 0; p < batch.prefillCount; p++) {
       const slot = batch.prefilling[p];
       const done = doubles[slot + PREFILLED];
@@ -376,7 +393,7 @@ export class InstanceEngine {
       prefillTokens += chunk;
       if (chunk > 0) prefillContext += done;
     }
-    while (waiting.size > 0) {
+    while (admits && waiting.size > 0) {
       if (!this.#headFits(at, batch)) {
         if (running.size > 0 || batch.prefillCount > 0 || !this.#evictWaiting(instance)) break;
         continue;
@@ -405,6 +422,7 @@ export class InstanceEngine {
     state[at + RUNNING_REQUESTS] = decoding + count;
     if (prefillTokens > 0) {
       state[at + PHASE] = PREFILLING;
+      if (budget === 0 && count === 1 && this.#beginChunks(instance, batch, nowMs)) return;
       state[at + RUN_ITERATIONS] = 1;
       this.#events.set(
         instance,
@@ -432,6 +450,38 @@ export class InstanceEngine {
     state[at + KV_USED] += left;
     state[at + CONTEXT] += prompt + 1;
     running.push(state[at + ITERATION], left, slot);
+  }
+
+  /**
+   * Iterations that one prompt fills with its chunks, up to its end, the next completion, or until
+   * KV memory is full: nothing can join them. Returns whether there is more than one.
+   */
+  #beginChunks(instance: number, batch: Batch, nowMs: number): boolean {
+    const state = this.#state;
+    const doubles = this.#requests.doubles;
+    const at = instance * STRIDE;
+    const slot = batch.prefilling[0];
+    const chunk = batch.chunks[0];
+    const done = doubles[slot + PREFILLED];
+    let steps = Math.floor((doubles[slot + PROMPT] + doubles[slot + RECOMPUTE] - done) / chunk);
+    const { performance, running } = batch;
+    const decoding = running.size;
+    // Decodes that joined in this iteration leave less for the next.
+    if (chunk + decoding !== state[at + MAX_TOKENS]) return false;
+    if (decoding > 0) {
+      steps = Math.min(steps, running.topKey() - state[at + ITERATION]);
+      if (!this.#reserve)
+        steps = Math.min(steps, Math.floor((state[at + KV_CAPACITY] - state[at + KV_USED]) / decoding));
+    }
+    if (steps < 2) return false;
+    const context = state[at + CONTEXT];
+    const more = steps - 1;
+    const first = performance.iterationMs(chunk, decoding, context, done, 1);
+    const last = performance.iterationMs(chunk, decoding, context + more * decoding, done + more * chunk, 1);
+    batch.chunks[0] = steps * chunk;
+    state[at + RUN_ITERATIONS] = steps;
+    this.#events.set(instance, nowMs + (steps * (first + last)) / 2);
+    return true;
   }
 
   /** A run of decode iterations up to the next completion, or until KV memory is full. */
@@ -483,7 +533,7 @@ export class InstanceEngine {
   /** Whether the request at the head of the queue could join the batch now. */
   #headFits(at: number, batch: Batch): boolean {
     const busy = batch.running.size + batch.prefillCount;
-    if (busy >= this.#maxBatchRequests) return false;
+    if (busy >= this.#state[at + MAX_REQUESTS]) return false;
     const doubles = this.#requests.doubles;
     const slot = batch.waiting.topSlot();
     const recompute = doubles[slot + RECOMPUTE];
@@ -497,25 +547,43 @@ export class InstanceEngine {
   }
 
   /**
-   * Under `growth`: puts back running requests, lowest priority first, until every remaining one
-   * has room for its next token.
+   * Under `growth`: puts back requests, lowest priority first, until every remaining one that
+   * decodes has room for its next token. One that is half-way through its prompt goes as one that
+   * decodes.
    */
-  #makeRoom(instance: number, { running, waiting }: Batch): void {
+  #makeRoom(instance: number, batch: Batch): void {
     const state = this.#state;
     const at = instance * STRIDE;
+    const { running, waiting } = batch;
     while (state[at + KV_USED] + running.size > state[at + KV_CAPACITY]) {
       const { doubles, ints } = this.#requests;
       let slot = -1;
       for (const other of running.members()) if (slot === -1 || this.#isBehind(other, slot)) slot = other;
-      const left = ints[slot + LAST_ITERATION] - state[at + ITERATION];
-      running.remove(slot);
-      const generated = doubles[slot + OUTPUT] - left;
-      const held = doubles[slot + PROMPT] + generated;
-      state[at + CONTEXT] -= held;
-      this.#putBack(instance, slot, generated, held);
+      const place = this.#lastPrompt(batch, slot);
+      if (place >= 0) {
+        slot = batch.takePrefill(place);
+        doubles[slot + PREFILLED] = 0;
+        state[at + KV_USED] -= doubles[slot + PROMPT] + doubles[slot + RECOMPUTE] + 1;
+        this.preemptions++;
+      } else {
+        const left = ints[slot + LAST_ITERATION] - state[at + ITERATION];
+        running.remove(slot);
+        const generated = doubles[slot + OUTPUT] - left;
+        const held = doubles[slot + PROMPT] + generated;
+        state[at + CONTEXT] -= held;
+        this.#putBack(instance, slot, generated, held);
+      }
       waiting.push(doubles[slot + PRIORITY], doubles[slot + SEQUENCE], slot);
       state[at + QUEUED_REQUESTS]++;
     }
+  }
+
+  /** Place of the prompt with the lowest priority of all that is behind `slot`, −1 for none. */
+  #lastPrompt({ prefilling, prefillCount }: Batch, slot: number): number {
+    let place = -1;
+    for (let p = 0; p < prefillCount; p++)
+      if (this.#isBehind(prefilling[p], place === -1 ? slot : prefilling[place])) place = p;
+    return place;
   }
 
   /** Whether a request has lower priority than another. */
@@ -563,7 +631,9 @@ export class InstanceEngine {
   #report(instance: number, batch: Batch, nowMs: number): void {
     const state = this.#state;
     const at = instance * STRIDE;
-    const growing = state[at + PHASE] === DECODING && !this.#reserve;
+    const phase = state[at + PHASE];
+    const growing =
+      !this.#reserve && (phase === DECODING || (phase === PREFILLING && state[at + RUN_ITERATIONS] > 1));
     const rate = growing
       ? (batch.running.size * state[at + RUN_ITERATIONS]) / (this.#events.keys[instance] - nowMs)
       : 0;

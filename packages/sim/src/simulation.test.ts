@@ -525,8 +525,12 @@ describe('configuration', () => {
       ['networkRttMs: needs 1 rows, not 0', { ...base, networkRttMs: [] }],
       [
         'engine.maxBatchTokens: must be above maxBatchRequests',
-        { ...base, engine: { chunkedPrefill: true, maxBatchTokens: 10 } },
+        { ...base, engine: { maxBatchRequests: 10, maxBatchTokens: 10 } },
       ],
+      ['engine.maxBatchTokens: is needed where prompts are not cut', { ...base, engine: { chunkedPrefill: false } }],
+      ['engine.chunkMs: must be a finite number above 0', { ...base, engine: { chunkMs: 0 } }],
+      ['endpoints[0].maxBatchTokens: must be', { ...base, endpoints: [{ ...endpoint, maxBatchTokens: 1.5 }] }],
+      ['unknown engine "vllm"', { ...base, engine: { like: 'vllm' as 'vllm-v1' } }],
       [
         'serves interactive-fast in more than two pools: shared, second, third',
         {

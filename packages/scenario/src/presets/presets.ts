@@ -216,7 +216,7 @@ const PRESETS: Readonly<Record<string, ScenarioInput>> = {
     endpointDelay: '1s',
     // The hop of a second is on top of the usual objective.
     objectives: { 'interactive-fast': { ttft: '2s' } },
-    engine: { maxBatchRequests: 512, unlimitedBatchTokens: true, kvAllocation: 'reserve' },
+    engine: { like: 'artifact' },
   },
 };
 
