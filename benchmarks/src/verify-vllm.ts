@@ -13,6 +13,7 @@ import {
   createStaticScaling,
   kvBytesPerToken,
   modelId,
+  operatorsNotUsed,
   type OperatorTables,
   regionId,
   shapeOf,
@@ -26,10 +27,11 @@ import {
 /** How far the simulated times may be off, relative to the measurement. */
 const LIMITS = { meanE2e: 0.05, medianRequestE2e: 0.1, ttftP50: 0.2 } as const;
 /**
- * Memory of the measured GPU (RTX PRO 6000 Blackwell, 96 GB); the measured runs use under a tenth
- * of the KV cache that it leaves.
+ * Memory of the GPU that is assumed where the meta file does not say (RTX PRO 6000 Blackwell, 96
+ * GB), and the share of it that vLLM takes.
  */
-const GPU_BYTES = 96e9;
+const ASSUMED_GPU_BYTES = 96e9;
+const DEFAULT_MEMORY_SHARE = 0.9;
 
 interface Measured {
   readonly input_toks: number;
@@ -40,10 +42,52 @@ interface Measured {
   readonly last_token_ts: number;
 }
 
+interface CacheMeta {
+  readonly num_kv_tokens?: number | null;
+  readonly kv_cache_size_tokens?: number | null;
+  readonly num_gpu_blocks?: number | null;
+  readonly num_gpu_blocks_override?: number | null;
+  readonly block_size?: number | null;
+  readonly gpu_memory_utilization?: number | null;
+}
+
 interface Meta {
   readonly model: string;
   readonly vllm_version: string;
-  readonly engine_kwargs: { readonly max_num_seqs: number; readonly max_num_batched_tokens: number };
+  readonly engine_kwargs: CacheMeta & {
+    readonly max_num_seqs: number;
+    readonly max_num_batched_tokens: number;
+    readonly tensor_parallel_size?: number;
+  };
+  readonly kv_cache?: CacheMeta;
+  readonly resolved_config?: { readonly cache_config?: CacheMeta };
+  readonly hardware?: { readonly device_name?: string; readonly device_total_memory_bytes?: number };
+}
+
+/** KV tokens of the measured engine and where they are known from. */
+function kvCapacityOf(meta: Meta, shape: ReturnType<typeof shapeOf>): { tokens: number; source: string } {
+  const places = [meta.kv_cache, meta.resolved_config?.cache_config, meta.engine_kwargs];
+  for (const place of places) {
+    const tokens = place?.num_kv_tokens ?? place?.kv_cache_size_tokens;
+    if (tokens != null && tokens > 0) return { tokens, source: 'stated in the meta file' };
+  }
+  for (const place of places) {
+    const blocks = place?.num_gpu_blocks_override ?? place?.num_gpu_blocks;
+    if (blocks != null && blocks > 0 && place?.block_size != null)
+      return { tokens: blocks * place.block_size, source: `${blocks} blocks of ${place.block_size} in the meta file` };
+  }
+  const gpus = meta.engine_kwargs.tensor_parallel_size ?? 1;
+  const bytes = meta.hardware?.device_total_memory_bytes;
+  const share = places.find((place) => place?.gpu_memory_utilization != null)?.gpu_memory_utilization;
+  const free = gpus * (share ?? DEFAULT_MEMORY_SHARE) * (bytes ?? ASSUMED_GPU_BYTES) - weightBytes(shape);
+  if (!(free > 0)) throw new Error(`${meta.model} does not fit ${gpus} GPU(s) of ${bytes ?? ASSUMED_GPU_BYTES} bytes`);
+  return {
+    tokens: Math.floor(free / kvBytesPerToken(shape)),
+    source:
+      bytes === undefined
+        ? `ASSUMED: ${gpus} GPU(s) of ${ASSUMED_GPU_BYTES / 1e9} GB, the meta file states neither KV cache nor memory`
+        : `reckoned from the memory of ${gpus} × ${meta.hardware?.device_name ?? 'the GPU'} in the meta file`,
+  };
 }
 
 /**
@@ -83,9 +127,10 @@ export async function verifyVllm(dir: string): Promise<boolean> {
     })),
   };
   const shape = shapeOf(meta.model.split('/').at(-1)!.toLowerCase());
+  const kv = kvCapacityOf(meta, shape);
   const performance = createOperatorTablesPerformance(tables, {
     layers: shape.layers,
-    kvCapacityTokens: Math.floor((0.9 * GPU_BYTES - weightBytes(shape)) / kvBytesPerToken(shape)),
+    kvCapacityTokens: kv.tokens,
   });
   // Two clocks: Unix time at the client, monotonic in the engine. The quickest request sets the
   // offset between them, so that no time is negative.
@@ -96,7 +141,7 @@ export async function verifyVllm(dir: string): Promise<boolean> {
   const model = modelId(shape.modelId);
   const sku = skuId('measured-gpu');
   const simulated = new Map<number, { ttftS: number; e2eS: number }>();
-  await simulate(
+  const { preemptions } = await simulate(
     {
       regions: [region],
       models: [model],
@@ -118,7 +163,7 @@ export async function verifyVllm(dir: string): Promise<boolean> {
       gpuCapacity: [[1]],
       networkRttMs: [[0]],
       engine: {
-        chunkedPrefill: true,
+        like: 'vllm-v1',
         maxBatchRequests: meta.engine_kwargs.max_num_seqs,
         maxBatchTokens: meta.engine_kwargs.max_num_batched_tokens,
       },
@@ -168,6 +213,12 @@ export async function verifyVllm(dir: string): Promise<boolean> {
     `  ${requests.length} requests, ${meta.model}, vLLM ${meta.vllm_version}; times from operator tables, ` +
       'nothing fitted on the requests',
   );
+  console.log(`  KV cache of ${kv.tokens} tokens, ${kv.source}; ${preemptions} preemptions simulated`);
+  const unused = operatorsNotUsed(tables);
+  if (unused.length > 0) console.log(`  not used of the operator tables: ${unused.join(', ')}`);
+  const parallel = meta.engine_kwargs.tensor_parallel_size ?? 1;
+  if (parallel > 1)
+    console.log(`  not simulated: the all-reduces between ${parallel} GPUs, which the operator tables do not hold`);
   console.log('                measured  simulated   error');
   const error: Record<string, number> = {};
   for (const [label, key] of [

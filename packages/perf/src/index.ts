@@ -7,6 +7,7 @@ export { kvBytesPerToken, MODEL_SHAPES, type ModelShape, weightBytes } from './m
 export {
   type AttentionRow,
   createOperatorTablesPerformance,
+  operatorsNotUsed,
   type OperatorTables,
   type OperatorTablesOptions,
 } from './operator-tables.js';

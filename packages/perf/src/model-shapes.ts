@@ -80,6 +80,18 @@ export const MODEL_SHAPES: readonly ModelShape[] = [
     feedForwardMatrices: 3,
     tiedEmbedding: true,
   },
+  {
+    modelId: modelId('qwen3-32b'),
+    layers: 64,
+    hiddenSize: 5_120,
+    attentionHeads: 64,
+    kvHeads: 8,
+    headDimension: 128,
+    intermediateSize: 25_600,
+    vocabularySize: 151_936,
+    feedForwardMatrices: 3,
+    tiedEmbedding: false,
+  },
 ];
 
 /** Bytes of a 16-bit weight or KV entry. */

@@ -40,6 +40,8 @@ const PER_LAYER: Readonly<Record<string, number>> = {
   down_proj: 1,
   layernorm: 2,
 };
+/** Operators that some of those models have beside them, once in a layer. */
+const SOME_PER_LAYER: Readonly<Record<string, number>> = { qk_norm: 1 };
 const ONCE = ['embedding', 'final_layernorm'] as const;
 
 /**
@@ -49,7 +51,7 @@ const ONCE = ['embedding', 'final_layernorm'] as const;
  * Attention of prompts and decodes in one kernel is slower than either alone and is not their sum:
  * it is read from rows measured together (trilinear in chunk, decodes and context), with what
  * earlier chunks add taken from the rows of prompts alone. Rows off the power-of-two grid are left
- * out: only that part is complete. Throws `ConfigError` that names the missing operator or point.
+ * out: only that part is complete ({@link operatorsNotUsed} says which). Throws `ConfigError` that names the missing operator or point.
  */
 export function createOperatorTablesPerformance(
   tables: OperatorTables,
@@ -97,6 +99,25 @@ export function createOperatorTablesPerformance(
   return { ...performance, maxTokensPerS: (mix) => sustainedTokensPerS(performance, mix) };
 }
 
+/**
+ * What of the tables {@link createOperatorTablesPerformance} does not read, for people: operators
+ * that it does not know, and how many rows of attention lie off the grid.
+ */
+export function operatorsNotUsed(tables: OperatorTables): string[] {
+  const unused = new Map<string, number>();
+  const known = [...Object.keys({ ...PER_LAYER, ...SOME_PER_LAYER }), ...ONCE];
+  for (const { layer } of tables.dense)
+    if (!known.includes(layer)) unused.set(layer, (unused.get(layer) ?? 0) + 1);
+  const off = tables.attention.filter(({ prefillChunk, kvPrefill, kvDecode, decodes }) => {
+    const grid = onGrid(prefillChunk) && onGrid(kvPrefill) && onGrid(kvDecode);
+    return !grid || (decodes > 0 && kvPrefill > 0);
+  }).length;
+  return [
+    ...[...unused].map(([layer, rows]) => `${layer} (${rows} rows)`),
+    ...(off > 0 ? [`attention off the power-of-two grid or with earlier chunks beside decodes (${off} rows)`] : []),
+  ];
+}
+
 const onGrid = (value: number): boolean => value === 0 || Number.isInteger(Math.log2(value));
 
 /**
@@ -105,7 +126,9 @@ const onGrid = (value: number): boolean => value === 0 || Number.isInteger(Math.
  */
 function denseCurve(tables: OperatorTables, layers: number): PiecewiseLinear {
   const curves = new Map<string, PiecewiseLinear>();
-  for (const layer of [...Object.keys(PER_LAYER), ...ONCE])
+  const some = Object.entries(SOME_PER_LAYER).filter(([layer]) => tables.dense.some((r) => r.layer === layer));
+  const perLayer = Object.entries(PER_LAYER).concat(some);
+  for (const layer of [...perLayer.map(([name]) => name), ...ONCE])
     curves.set(
       layer,
       curveOf(
@@ -116,7 +139,7 @@ function denseCurve(tables: OperatorTables, layers: number): PiecewiseLinear {
   const tokens = [...new Set(tables.dense.map((r) => r.tokens))].sort((a, b) => a - b);
   const sums = tokens.map((t) => {
     let us = 0;
-    for (const [layer, times] of Object.entries(PER_LAYER)) us += layers * times * curves.get(layer)!.at(t);
+    for (const [layer, times] of perLayer) us += layers * times * curves.get(layer)!.at(t);
     for (const layer of ONCE) us += curves.get(layer)!.at(t);
     return us;
   });

@@ -7,7 +7,7 @@ import { GPU_SHAPES } from './gpu-shapes.js';
 import { createMeasuredPerformanceModel } from './measured.js';
 import { MEASURED_TABLES } from './measured-tables.js';
 import { kvBytesPerToken, MODEL_SHAPES, weightBytes } from './model-shapes.js';
-import { createOperatorTablesPerformance } from './operator-tables.js';
+import { createOperatorTablesPerformance, operatorsNotUsed } from './operator-tables.js';
 import { PiecewiseLinear } from './piecewise-linear.js';
 import { createRooflinePerformanceModel } from './roofline.js';
 import { chunkTokens, sustainedTokensPerS } from './throughput.js';
@@ -148,6 +148,27 @@ describe('createOperatorTablesPerformance', () => {
     expect(iterationMs(0, 2, 48, 0, 0)).toBeCloseTo((2 * 8 * 11 + 2 * 11 + 2 + 2 * (2 * 24)) / 1_000, 9);
     expect(iterationMs(16, 0, 0, 0, 1)).toBeCloseTo((2 * 8 * 25 + 2 * 25 + 1 + 2 * 32) / 1_000, 9);
     expect(iterationMs(16, 1, 16, 16, 1)).toBeCloseTo((2 * 8 * 26 + 2 * 26 + 2 + 2 * (32 + 16 + 16)) / 1_000, 9);
+  });
+
+  it('adds the norms of queries and keys where a model has them', () => {
+    const norms = [1, 101].map((tokens) => ({ layer: 'qk_norm', tokens, timeUs: 3 }));
+    const options = { layers: 2, kvCapacityTokens: 1_000 };
+    const plain = createOperatorTablesPerformance({ dense, perSequence, attention }, options);
+    const normed = createOperatorTablesPerformance({ dense: [...dense, ...norms], perSequence, attention }, options);
+    expect(normed.iterationMs(0, 2, 48, 0, 0) - plain.iterationMs(0, 2, 48, 0, 0)).toBeCloseTo((2 * 3) / 1_000, 9);
+  });
+
+  it('says what it does not use', () => {
+    const onlyUsed = attention.filter(({ decodes, kvPrefill }) => decodes === 0 || kvPrefill === 0);
+    expect(operatorsNotUsed({ dense, perSequence, attention: onlyUsed })).toEqual([]);
+    const off = { prefillChunk: 24, kvPrefill: 0, decodes: 0, kvDecode: 0, timeUs: 1 };
+    expect(
+      operatorsNotUsed({
+        dense: [...dense, { layer: 'moe', tokens: 1, timeUs: 1 }, { layer: 'moe', tokens: 2, timeUs: 1 }],
+        perSequence,
+        attention: [...onlyUsed, off],
+      }),
+    ).toEqual(['moe (2 rows)', 'attention off the power-of-two grid or with earlier chunks beside decodes (1 rows)']);
   });
 
   it('names an operator or a point that is missing', () => {
