@@ -19,12 +19,24 @@ export const TIER_INTERACTIVE_NORMAL = 1;
 export const TIER_NON_INTERACTIVE = 2;
 
 /**
- * What counts as success for one tier. An interactive request meets its objective by time to first
- * token, a non-interactive one by its deadline.
+ * What counts as success for one tier: a request meets its objective that is within every limit
+ * which is given. Without one on its first token it has to end by its deadline.
  */
 export interface TierObjective {
-  /** Longest time to first token, in milliseconds; undefined where only the deadline counts. */
+  /** Longest time to first token, in milliseconds; undefined where the deadline counts instead. */
   readonly ttftMs: number | undefined;
+  /**
+   * Longest mean time between the tokens of a request, in milliseconds; any unless given. A request
+   * of one token has none.
+   */
+  readonly tbtMs?: number;
+  /**
+   * Longest time between tokens that 95 % of those of a request may take, in milliseconds; any
+   * unless given.
+   */
+  readonly tbtP95Ms?: number;
+  /** Longest time from arrival to the last token, in milliseconds; any unless given. */
+  readonly e2eMs?: number;
   /** Share of requests (0–1) that must meet it. */
   readonly attainmentTarget: number;
   /** Deadline given to a request that brings none, in milliseconds after its arrival. */

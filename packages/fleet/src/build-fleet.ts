@@ -360,6 +360,9 @@ function objectivesOf(fleet: Fleet): Record<WorkloadTier, TierObjective> {
         tier,
         {
           ttftMs: given?.ttft === undefined ? base.ttftMs : ms(given.ttft),
+          ...(given?.tbt === undefined ? {} : { tbtMs: ms(given.tbt) }),
+          ...(given?.tbtP95 === undefined ? {} : { tbtP95Ms: ms(given.tbtP95) }),
+          ...(given?.e2e === undefined ? {} : { e2eMs: ms(given.e2e) }),
           attainmentTarget: given?.attainmentTarget ?? base.attainmentTarget,
           defaultDeadlineMs:
             given?.deadline !== undefined

@@ -171,7 +171,10 @@ export const fleetFields = {
     .partialRecord(
       z.enum(WORKLOAD_TIERS),
       z.strictObject({
-        ttft: duration.optional(),
+        ttft: duration.optional().describe('Longest time to the first token.'),
+        tbt: duration.optional().describe('Longest mean time between the tokens of a request.'),
+        tbtP95: duration.optional().describe('Longest time that 95 % of those between its tokens take.'),
+        e2e: duration.optional().describe('Longest time to the last token.'),
         attainmentTarget: z.number().min(0).max(1).optional(),
         deadline: duration.optional(),
       }),

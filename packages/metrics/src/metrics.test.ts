@@ -1,3 +1,4 @@
+import { DEFAULT_OBJECTIVES, type TierObjective } from '@sageserve/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { capacityReport } from './capacity.js';
@@ -144,5 +145,64 @@ describe('RequestMetrics', () => {
     // One token each: there is no time between tokens.
     expect(batch.tbtMs.count).toBe(0);
     expect(metrics.report(1_000).arrived).toBe(7);
+  });
+});
+
+describe('objectives', () => {
+  const objective = (limits: Partial<TierObjective>): RequestMetrics =>
+    new RequestMetrics({
+      groups: 1,
+      objectives: {
+        ...DEFAULT_OBJECTIVES,
+        'interactive-fast': { ttftMs: 1_000, attainmentTarget: 0.95, defaultDeadlineMs: 1_000, ...limits },
+        'non-interactive': { ...DEFAULT_OBJECTIVES['non-interactive'], ...limits, ttftMs: undefined },
+      },
+    });
+  /** One request: first token at 500 ms, 11 tokens until 2,500 ms, 200 ms between them. */
+  const attainment = (limits: Partial<TierObjective>, slow = 0, tier = 0, deadline = 3_000): number | undefined => {
+    const metrics = objective(limits);
+    metrics.arrive(0, tier, 10);
+    metrics.complete(0, tier, 0, 500, 2_500, 11, deadline, slow);
+    return metrics.report(1_000).sloAttainment;
+  };
+
+  it('are met by a request that is within every limit', () => {
+    expect(attainment({})).toBe(1);
+    expect(attainment({ tbtMs: 200, e2eMs: 2_500, tbtP95Ms: 1 })).toBe(1);
+  });
+
+  it('are missed on the mean time between tokens', () => {
+    expect(attainment({ tbtMs: 199.9 })).toBe(0);
+  });
+
+  it('are missed on the end', () => {
+    expect(attainment({ e2eMs: 2_499 })).toBe(0);
+  });
+
+  it('are missed where more than a twentieth of the tokens is late', () => {
+    const of = (tokens: number, slow: number): number | undefined => {
+      const metrics = objective({ tbtP95Ms: 100 });
+      metrics.arrive(0, 0, 10);
+      metrics.complete(0, 0, 0, 500, 2_500, tokens, 3_000, slow);
+      return metrics.report(1_000).sloAttainment;
+    };
+    expect(of(21, 1)).toBe(1);
+    expect(of(21, 2)).toBe(0);
+    expect(of(20, 1)).toBe(0);
+    expect(of(1, 0)).toBe(1);
+  });
+
+  it('count late tokens only where they are limited', () => {
+    expect(attainment({}, 10)).toBe(1);
+  });
+
+  it('leave a deadline a deadline', () => {
+    expect(attainment({}, 0, 2)).toBe(1);
+    expect(attainment({}, 0, 2, 2_499)).toBe(0);
+    expect(attainment({ e2eMs: 1 }, 0, 2)).toBe(0);
+    const metrics = objective({ e2eMs: 1 });
+    metrics.arrive(0, 2, 10);
+    metrics.complete(0, 2, 0, 500, 2_500, 11, 3_000, 0);
+    expect(metrics.report(1_000).deadlineMisses).toBe(0);
   });
 });

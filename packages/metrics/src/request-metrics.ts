@@ -31,6 +31,8 @@ export interface RequestMetricsOptions {
 }
 
 const TIERS = WORKLOAD_TIERS.length;
+/** Share of the times between a request's tokens that may be longer than its objective allows. */
+const SLOW_SHARE = 0.05;
 
 /**
  * Counts and latencies by group and tier, in memory that does not grow with the number of requests.
@@ -40,6 +42,10 @@ const TIERS = WORKLOAD_TIERS.length;
 export class RequestMetrics {
   readonly groups: number;
   readonly #ttftObjectiveMs: Float64Array;
+  readonly #tbtObjectiveMs: Float64Array;
+  readonly #e2eObjectiveMs: Float64Array;
+  /** Whether slow tokens count, by tier. */
+  readonly #tbtP95: readonly boolean[];
   readonly #arrived: Float64Array;
   readonly #completed: Float64Array;
   readonly #rejected: Float64Array;
@@ -60,6 +66,9 @@ export class RequestMetrics {
     const sketches = (): LatencySketch[] => Array.from({ length: cells }, () => new LatencySketch());
     this.groups = options.groups;
     this.#ttftObjectiveMs = Float64Array.from(WORKLOAD_TIERS, (tier) => objectives[tier].ttftMs ?? Infinity);
+    this.#tbtObjectiveMs = Float64Array.from(WORKLOAD_TIERS, (tier) => objectives[tier].tbtMs ?? Infinity);
+    this.#e2eObjectiveMs = Float64Array.from(WORKLOAD_TIERS, (tier) => objectives[tier].e2eMs ?? Infinity);
+    this.#tbtP95 = WORKLOAD_TIERS.map((tier) => objectives[tier].tbtP95Ms !== undefined);
     this.#arrived = column();
     this.#completed = column();
     this.#rejected = column();
@@ -82,7 +91,10 @@ export class RequestMetrics {
     this.#rejected[group * TIERS + tier]!++;
   }
 
-  /** Takes times in milliseconds on the host's clock, where arrived ≤ firstToken ≤ completed. */
+  /**
+   * Takes times in milliseconds on the host's clock, where arrived ≤ firstToken ≤ completed.
+   * `slowTokens` are those that came later after the one before than `tbtP95Ms` of the tier allows.
+   */
   complete(
     group: number,
     tier: number,
@@ -91,20 +103,29 @@ export class RequestMetrics {
     completedAtMs: number,
     outputTokens: number,
     deadlineAtMs: number,
+    slowTokens = 0,
   ): void {
     const cell = group * TIERS + tier;
     const ttftMs = firstTokenAtMs - arrivedAtMs;
     const e2eMs = completedAtMs - arrivedAtMs;
-    const objectiveMs = this.#ttftObjectiveMs[tier]!;
+    const gaps = outputTokens - 1;
     this.#completed[cell]!++;
     this.#outputTokens[cell]! += outputTokens;
     this.#ttft[cell]!.record(ttftMs);
     this.#e2e[cell]!.record(e2eMs);
-    if (outputTokens > 1) this.#tbt[cell]!.record((e2eMs - ttftMs) / (outputTokens - 1));
-    if (objectiveMs === Infinity) {
-      if (completedAtMs <= deadlineAtMs) this.#met[cell]!++;
-      else this.#late[cell]!++;
-    } else if (ttftMs <= objectiveMs) this.#met[cell]!++;
+    const tbtMs = gaps > 0 ? (e2eMs - ttftMs) / gaps : 0;
+    if (gaps > 0) this.#tbt[cell]!.record(tbtMs);
+    const objectiveMs = this.#ttftObjectiveMs[tier]!;
+    const late = objectiveMs === Infinity && !(completedAtMs <= deadlineAtMs);
+    if (late) this.#late[cell]!++;
+    if (
+      !late &&
+      ttftMs <= objectiveMs &&
+      tbtMs <= this.#tbtObjectiveMs[tier]! &&
+      e2eMs <= this.#e2eObjectiveMs[tier]! &&
+      !(this.#tbtP95[tier]! && slowTokens > SLOW_SHARE * gaps)
+    )
+      this.#met[cell]!++;
   }
 
   /**

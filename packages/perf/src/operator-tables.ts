@@ -106,8 +106,7 @@ export function createOperatorTablesPerformance(
 export function operatorsNotUsed(tables: OperatorTables): string[] {
   const unused = new Map<string, number>();
   const known = [...Object.keys({ ...PER_LAYER, ...SOME_PER_LAYER }), ...ONCE];
-  for (const { layer } of tables.dense)
-    if (!known.includes(layer)) unused.set(layer, (unused.get(layer) ?? 0) + 1);
+  for (const { layer } of tables.dense) if (!known.includes(layer)) unused.set(layer, (unused.get(layer) ?? 0) + 1);
   const off = tables.attention.filter(({ prefillChunk, kvPrefill, kvDecode, decodes }) => {
     const grid = onGrid(prefillChunk) && onGrid(kvPrefill) && onGrid(kvDecode);
     return !grid || (decodes > 0 && kvPrefill > 0);

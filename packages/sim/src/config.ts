@@ -21,7 +21,13 @@ import {
 } from '@sageserve/core';
 import { type Incident, incidentSteps } from './incidents.js';
 import { requireLag, type TelemetryLag } from './telemetry-lag.js';
-import { type EngineChoice, type EngineOptions, maxBatchTokensOf, requireBatch, resolveEngine } from './engine-options.js';
+import {
+  type EngineChoice,
+  type EngineOptions,
+  maxBatchTokensOf,
+  requireBatch,
+  resolveEngine,
+} from './engine-options.js';
 
 /** The objects that decide. One set serves one run, since policies may keep state. */
 export interface SimulationPolicies {

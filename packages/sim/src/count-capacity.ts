@@ -2,7 +2,7 @@ import { endpointId, MS_PER_HOUR, WORKLOAD_TIERS, type WorkloadTier } from '@sag
 import { type CapacityReport, capacityReport, type RequestMetrics, type RequestReport } from '@sageserve/metrics';
 import type { ResolvedConfig } from './config.js';
 import type { Fleet } from './fleet.js';
-import type { EndpointReport, GroupReport } from './results.js';
+import type { EndpointReport, GroupReport, ModelReport } from './results.js';
 
 /** What the fleet held up to a time. */
 export interface CountedCapacity {
@@ -31,10 +31,11 @@ export function countCapacity(
   };
 }
 
-/** What became of the requests: in all, by tier, and by model, region of origin and tier. */
+/** What became of the requests: in all, by tier, by model and tier, and by region of origin too. */
 export interface CountedRequests {
   readonly total: RequestReport;
   readonly byTier: Readonly<Partial<Record<WorkloadTier, RequestReport>>>;
+  readonly byModel: readonly ModelReport[];
   readonly byGroup: readonly GroupReport[];
 }
 
@@ -49,8 +50,14 @@ export function countRequests(
     const report = metrics.report(durationMs, (_, other) => other === t);
     if (report.arrived > 0) byTier[tier] = report;
   }
+  const byModel: ModelReport[] = [];
   const byGroup: GroupReport[] = [];
   for (const [m, model] of models.entries()) {
+    const modelOf = (group: number): number => Math.floor(group / regions.length);
+    for (const [t, tier] of WORKLOAD_TIERS.entries()) {
+      const report = metrics.report(durationMs, (group, other) => modelOf(group) === m && other === t);
+      if (report.arrived > 0) byModel.push({ modelId: model, tier, requests: report });
+    }
     for (const [r, region] of regions.entries()) {
       for (const [t, tier] of WORKLOAD_TIERS.entries()) {
         const report = metrics.report(durationMs, (group, other) => group === m * regions.length + r && other === t);
@@ -58,5 +65,5 @@ export function countRequests(
       }
     }
   }
-  return { total: metrics.report(durationMs), byTier, byGroup };
+  return { total: metrics.report(durationMs), byTier, byModel, byGroup };
 }

@@ -13,7 +13,9 @@ import { Fleet } from './fleet.js';
 import { FleetTelemetry } from './fleet-telemetry.js';
 import { HeldPools } from './held-pools.js';
 import { HeldRequests } from './held-requests.js';
+import { slowMsOf } from './engine-options.js';
 import { type EngineListener, InstanceEngine } from './instance-engine.js';
+import { DRAINING, READY } from './instance-table.js';
 import { LaggedTelemetry } from './lagged-telemetry.js';
 import { LaggedInstanceView, LaggedLoadView, LaggedRegionView } from './lagged-views.js';
 import { RequestAccount } from './request-account.js';
@@ -125,6 +127,7 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
       scheduler: config.policies.batchScheduler,
       view: (slot) => this.request(slot),
       listener: this,
+      slowMs: slowMsOf(config.objectives),
     });
     this.fleet = new Fleet(config, topology, this.engine, limit);
     this.account = new RequestAccount(config, topology.pools, this.requests);
@@ -161,6 +164,16 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
     return live;
   }
 
+  /** Tokens of requests that decode at `nowMs`, prompts and answers so far, by model. */
+  doneTokens(nowMs: number): Float64Array {
+    const done = new Float64Array(this.#config.models.length);
+    for (const [i, state] of this.fleet.state.entries())
+      if (state === READY || state === DRAINING)
+        done[this.topology.modelOfPool[this.topology.poolOfEndpoint[this.fleet.endpointOf[i]]]] +=
+          this.engine.contextTokens(i, nowMs);
+    return done;
+  }
+
   /** Takes in a request of the trace. */
   arrive(batch: RequestBatch, i: number, nowMs: number): void {
     const slot = this.requests.allocate();
@@ -182,7 +195,7 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
     ints[slot + MODEL] = model;
     ints[slot + ORIGIN] = origin;
     ints[slot + REGION_LIST] = batch.regionList[i];
-    this.account.arrived(model, origin, tier, prompt);
+    this.account.arrived(model, origin, tier, prompt, output);
     this.dispatcher.arrive(slot, nowMs);
   }
 

@@ -1,4 +1,11 @@
-import { ConfigError, type EndpointSpec, UnknownPolicyError } from '@sageserve/core';
+import {
+  ConfigError,
+  type EndpointSpec,
+  type TierObjective,
+  UnknownPolicyError,
+  WORKLOAD_TIERS,
+  type WorkloadTier,
+} from '@sageserve/core';
 import { CHUNK_MS, chunkTokens } from '@sageserve/perf';
 
 /** How an instance batches. Every field has a default in {@link DEFAULT_ENGINE}. */
@@ -127,4 +134,13 @@ export function maxBatchTokensOf(
 export function requireBatch(path: string, most: number): void {
   if (!(most >= 1 && (Number.isInteger(most) || most === Infinity)))
     throw new ConfigError(path, `must be a whole number of 1 or more, not ${most}`);
+}
+
+/**
+ * Longest times between tokens by tier (ms), `Infinity` for any; undefined where no tier has an
+ * objective on them.
+ */
+export function slowMsOf(objectives: Readonly<Record<WorkloadTier, TierObjective>>): Float64Array | undefined {
+  const limits = Float64Array.from(WORKLOAD_TIERS, (tier) => objectives[tier].tbtP95Ms ?? Infinity);
+  return limits.every((limit) => limit === Infinity) ? undefined : limits;
 }

@@ -6,6 +6,7 @@ import { EndpointHours } from './endpoint-hours.js';
 import { auditFleet } from './fleet-audit.js';
 import { GpuHosts } from './gpu-hosts.js';
 import type { InstanceEngine } from './instance-engine.js';
+import { Reversals } from './reversals.js';
 import { DRAINING, FREE, InstanceTable, PROVISIONING, READY } from './instance-table.js';
 import { ProvisioningDelays } from './provisioning-delays.js';
 import type { Topology } from './topology.js';
@@ -28,6 +29,8 @@ export interface FleetActions {
   refused: number;
   /** Instances taken away by an outage or an eviction, donated ones included. */
   lost: number;
+  /** Instances that an endpoint gave up and asked for again within ten minutes. */
+  reversals: number;
 }
 
 /**
@@ -47,6 +50,7 @@ export class Fleet {
     acquiredByWay: Object.fromEntries(ACQUISITION_WAYS.map((way) => [way, 0])) as Record<AcquisitionWay, number>,
     refused: 0,
     lost: 0,
+    reversals: 0,
   };
   /** When each provisioning instance becomes ready. */
   readonly becomingReady: IndexedMinHeap;
@@ -69,6 +73,7 @@ export class Fleet {
   readonly #regionOutages: Int32Array;
   /** 1 for an endpoint whose last act ended where the acquisition policy took no way. */
   readonly #tookNone: Uint8Array;
+  readonly #reversals: Reversals;
 
   constructor(config: ResolvedConfig, topology: Topology, engine: InstanceEngine, limit: number) {
     const { endpoints, regions } = config;
@@ -91,6 +96,7 @@ export class Fleet {
     this.#victims = new Victims(config, topology, engine, this.#table);
     this.#regionOutages = new Int32Array(regions.length);
     this.#tookNone = new Uint8Array(endpoints.length);
+    this.#reversals = new Reversals(endpoints.length);
     for (const [e, spec] of endpoints.entries()) {
       for (let n = 0; n < spec.initialInstances; n++) {
         const instance = this.#table.take(e, INITIAL, -1, 0);
@@ -123,9 +129,14 @@ export class Fleet {
       }
       planned++;
     }
-    if (planned > before) this.actions.scaleOut++;
+    if (planned > before) {
+      this.actions.scaleOut++;
+      this.#reversals.scaledOut(endpoint, planned - before, nowMs);
+      this.actions.reversals = this.#reversals.count;
+    }
     if (target < before) {
       this.actions.scaleIn++;
+      this.#reversals.scaledIn(endpoint, before - target, nowMs);
       this.#victims.survey(endpoint, before - target, nowMs);
       for (; planned > target; planned--) this.#giveUp(this.#victims.next(), nowMs);
     }

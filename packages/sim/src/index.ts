@@ -10,11 +10,13 @@ export {
   type EngineName,
   type EngineOptions,
 } from './engine-options.js';
+export { type LeftWork } from './left-work.js';
 export { type RequestTable } from './request-table.js';
 export {
   type EndpointReport,
   type EndpointSample,
   type GroupReport,
+  type ModelReport,
   type RequestOutcome,
   type SimulationObserver,
   type SimulationProgress,

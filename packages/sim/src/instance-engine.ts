@@ -6,6 +6,7 @@ import {
   InvariantError,
   PolicyContractError,
   type RequestView,
+  WORKLOAD_TIERS,
 } from '@sageserve/core';
 import { Batch } from './batch.js';
 import type { EngineOptions } from './engine-options.js';
@@ -20,7 +21,9 @@ import {
   RECOMPUTE,
   type RequestTable,
   SEQUENCE,
+  SLOW,
   STARTED_AT,
+  TIER,
 } from './request-table.js';
 
 /** What the engine tells its host. */
@@ -77,6 +80,8 @@ const RUNNING_REQUESTS = 12;
 const MAX_TOKENS = 13;
 const MAX_REQUESTS = 14;
 
+const TIERS = WORKLOAD_TIERS.length;
+
 /**
  * Iteration-level continuous batching on many instances, in closed form: an instance has one event,
  * the end of its current iteration or of a run of decode iterations, and a running request is known
@@ -108,6 +113,10 @@ export class InstanceEngine {
   readonly #chunked: boolean;
   readonly #reserve: boolean;
   readonly #watermark: number;
+  /** Iterations that last longer are slow, by tier; undefined where no tier minds. */
+  readonly #slowMs: Float64Array | undefined;
+  /** Slow iterations of each instance by tier. */
+  readonly #slow: Float64Array;
   /** KV tokens of a pool: its instances' lines added up. */
   readonly #poolKvBase: Float64Array;
   readonly #poolKvRate: Float64Array;
@@ -122,12 +131,16 @@ export class InstanceEngine {
     /** A borrowed view of a request, for schedulers that ask. */
     view: (slot: number) => RequestView;
     listener: EngineListener;
+    /** Longest time between tokens by tier (ms), `Infinity` for any: longer ones are counted. */
+    slowMs?: Float64Array | undefined;
   }) {
     const n = init.instances;
     this.#maxBatchRequests = init.options.maxBatchRequests;
     this.#chunked = init.options.chunkedPrefill;
     this.#reserve = init.options.kvAllocation === 'reserve';
     this.#watermark = init.options.kvWatermark;
+    this.#slowMs = init.slowMs;
+    this.#slow = new Float64Array(init.slowMs === undefined ? 0 : n * TIERS);
     this.#requests = init.requests;
     this.#events = init.events;
     this.#scheduler = init.scheduler;
@@ -156,6 +169,7 @@ export class InstanceEngine {
       ? Math.min(this.#maxBatchRequests, maxBatchTokens - 1)
       : this.#maxBatchRequests;
     this.outstandingTokens[instance] = 0;
+    if (this.#slowMs !== undefined) this.#slow.fill(0, instance * TIERS, (instance + 1) * TIERS);
     this.poolOf[instance] = pool;
   }
 
@@ -279,7 +293,11 @@ export class InstanceEngine {
     this.outstandingTokens[instance] = 0;
     const at = instance * STRIDE;
     // What an instance holds and does goes, what it is stays.
-    const { [KV_CAPACITY]: capacity, [MAX_TOKENS]: tokens, [MAX_REQUESTS]: requests } = this.#state.slice(at, at + STRIDE);
+    const {
+      [KV_CAPACITY]: capacity,
+      [MAX_TOKENS]: tokens,
+      [MAX_REQUESTS]: requests,
+    } = this.#state.slice(at, at + STRIDE);
     this.#state.fill(0, at, at + STRIDE);
     this.#state[at + KV_CAPACITY] = capacity;
     this.#state[at + MAX_TOKENS] = tokens;
@@ -303,6 +321,7 @@ export class InstanceEngine {
     state[at + CONTEXT] += grown;
     if (!this.#reserve) state[at + KV_USED] += grown;
     this.iterations += steps;
+    if (this.#slowMs !== undefined) this.#countSlow(instance, this.#slowMs);
     let completions = 0;
     if (wasPrefill) completions = this.#finishPrefills(instance, batch, iteration, nowMs);
     while (running.topKey() <= iteration) {
@@ -344,6 +363,7 @@ export class InstanceEngine {
       doubles[slot + PREFILLED] = 0;
       this.outstandingTokens[instance] -= prompt;
       if (pool >= 0) this.poolQueuedTokens[pool] -= prompt;
+      if (this.#slowMs !== undefined) this.#startSlow(instance, slot);
       if (!(doubles[slot + FIRST_TOKEN_AT] >= 0)) doubles[slot + FIRST_TOKEN_AT] = nowMs;
       const left = doubles[slot + OUTPUT] - recompute - 1;
       if (left === 0) {
@@ -365,8 +385,43 @@ export class InstanceEngine {
 
   #complete(instance: number, slot: number, nowMs: number): void {
     this.outstandingTokens[instance] -= 1;
+    if (this.#slowMs !== undefined) this.#endSlow(instance, slot);
     this.#listener.onComplete(slot, instance, nowMs);
     this.#requests.free(slot);
+  }
+
+  /** Counts the iterations of the event that ends which were slow, by tier. */
+  #countSlow(instance: number, slowMs: Float64Array): void {
+    const state = this.#state;
+    const at = instance * STRIDE;
+    for (let tier = 0; tier < TIERS; tier++)
+      this.#slow[instance * TIERS + tier] += slowIterations(
+        state[at + RUN_ITERATIONS],
+        state[at + RUN_FIRST_MS],
+        state[at + RUN_SLOPE_MS],
+        slowMs[tier],
+      );
+  }
+
+  /** A prompt is done: what is slow from now on delays its request's tokens. */
+  #startSlow(instance: number, slot: number): void {
+    const { doubles, ints } = this.#requests;
+    const count = this.#slow[instance * TIERS + ints[slot + TIER]];
+    // One that was put back has waited for this token: late, whatever the iterations were.
+    doubles[slot + SLOW] = doubles[slot + FIRST_TOKEN_AT] >= 0 ? count - doubles[slot + SLOW] - 1 : count;
+  }
+
+  /** However many slow iterations a request has waited for, it is one token that is late. */
+  #waitedSlow(instance: number, slot: number): void {
+    const { doubles, ints } = this.#requests;
+    const count = this.#slow[instance * TIERS + ints[slot + TIER]];
+    if (count > doubles[slot + SLOW]) doubles[slot + SLOW] = count - 1;
+  }
+
+  /** A request decodes no longer: what is kept of it is how many of its tokens came late. */
+  #endSlow(instance: number, slot: number): void {
+    const { doubles, ints } = this.#requests;
+    doubles[slot + SLOW] = this.#slow[instance * TIERS + ints[slot + TIER]] - doubles[slot + SLOW];
   }
 
   /** Starts the next iteration or run of iterations at `nowMs`, or goes idle. */
@@ -423,11 +478,11 @@ export class InstanceEngine {
     if (prefillTokens > 0) {
       state[at + PHASE] = PREFILLING;
       if (budget === 0 && count === 1 && this.#beginChunks(instance, batch, nowMs)) return;
+      const ms = batch.performance.iterationMs(prefillTokens, decoding, state[at + CONTEXT], prefillContext, count);
       state[at + RUN_ITERATIONS] = 1;
-      this.#events.set(
-        instance,
-        nowMs + batch.performance.iterationMs(prefillTokens, decoding, state[at + CONTEXT], prefillContext, count),
-      );
+      state[at + RUN_FIRST_MS] = ms;
+      state[at + RUN_SLOPE_MS] = 0;
+      this.#events.set(instance, nowMs + ms);
     } else if (decoding > 0) {
       this.#beginRun(instance, batch, nowMs);
     } else {
@@ -446,6 +501,7 @@ export class InstanceEngine {
     waiting.pop();
     state[at + QUEUED_REQUESTS]--;
     ints[slot + AWAITS_DECODE] = 0;
+    if (this.#slowMs !== undefined) this.#waitedSlow(at / STRIDE, slot);
     const left = doubles[slot + OUTPUT] - doubles[slot + RECOMPUTE] - 1;
     state[at + KV_USED] += left;
     state[at + CONTEXT] += prompt + 1;
@@ -480,6 +536,8 @@ export class InstanceEngine {
     const last = performance.iterationMs(chunk, decoding, context + more * decoding, done + more * chunk, 1);
     batch.chunks[0] = steps * chunk;
     state[at + RUN_ITERATIONS] = steps;
+    state[at + RUN_FIRST_MS] = first;
+    state[at + RUN_SLOPE_MS] = (last - first) / more;
     this.#events.set(instance, nowMs + (steps * (first + last)) / 2);
     return true;
   }
@@ -617,6 +675,7 @@ export class InstanceEngine {
   #putBack(instance: number, slot: number, generated: number, heldTokens: number): void {
     const requests = this.#requests;
     requests.recomputeTokens[slot] = generated;
+    if (this.#slowMs !== undefined) this.#endSlow(instance, slot);
     this.#state[instance * STRIDE + KV_USED] -= heldTokens;
     const prompt = requests.promptTokens[slot] + generated;
     this.outstandingTokens[instance] += prompt;
@@ -632,8 +691,7 @@ export class InstanceEngine {
     const state = this.#state;
     const at = instance * STRIDE;
     const phase = state[at + PHASE];
-    const growing =
-      !this.#reserve && (phase === DECODING || (phase === PREFILLING && state[at + RUN_ITERATIONS] > 1));
+    const growing = !this.#reserve && (phase === DECODING || (phase === PREFILLING && state[at + RUN_ITERATIONS] > 1));
     const rate = growing
       ? (batch.running.size * state[at + RUN_ITERATIONS]) / (this.#events.keys[instance] - nowMs)
       : 0;
@@ -650,6 +708,12 @@ export class InstanceEngine {
   #queuedPromptTokens(instance: number): number {
     // Outstanding counts one more for each request: those that wait, prefill or run.
     return this.outstandingTokens[instance] - this.requestsHeld(instance);
+  }
+
+  /** Context tokens that the instance's decoding requests have at `nowMs`, prompts and answers. */
+  contextTokens(instance: number, nowMs: number): number {
+    const at = instance * STRIDE;
+    return this.#state[at + CONTEXT] + this.kvTokens(instance, nowMs) - this.#state[at + KV_USED];
   }
 
   /** Requests that the instance holds in any phase. */
@@ -679,6 +743,13 @@ export class InstanceEngine {
 
 function runMs(first: number, slope: number, m: number): number {
   return m * first + (slope * m * (m - 1)) / 2;
+}
+
+/** How many of `steps` iterations, of which each lasts `slope` longer than the one before, last longer than `limit`. */
+function slowIterations(steps: number, first: number, slope: number, limit: number): number {
+  if (first > limit) return slope >= 0 ? steps : Math.min(steps, Math.ceil((first - limit) / -slope));
+  if (!(slope > 0) || first + slope * (steps - 1) <= limit) return 0;
+  return steps - 1 - Math.floor((limit - first) / slope);
 }
 
 // Apart from the steps: what is inlined into them is what they do every time.

@@ -12,6 +12,7 @@ import {
   OUTPUT,
   PROMPT,
   type RequestTable,
+  SLOW,
   TIER,
 } from './request-table.js';
 
@@ -31,6 +32,8 @@ export class RequestAccount {
   readonly arrivedInPool: Float64Array;
   readonly completedInPool: Float64Array;
   readonly tokensInPool: Float64Array;
+  /** What is in the system, by model: requests, and the tokens of their prompts and answers. */
+  readonly left: { readonly requests: Float64Array; readonly prompt: Float64Array; readonly output: Float64Array };
   readonly #requests: RequestTable;
   readonly #regions: number;
 
@@ -41,13 +44,21 @@ export class RequestAccount {
       groups: config.models.length * config.regions.length,
       objectives: config.objectives,
     });
+    this.left = {
+      requests: new Float64Array(config.models.length),
+      prompt: new Float64Array(config.models.length),
+      output: new Float64Array(config.models.length),
+    };
     this.demand = new DemandTelemetry(config.models, config.regions, config.demandHistory);
     this.arrivedInPool = new Float64Array(pools);
     this.completedInPool = new Float64Array(pools);
     this.tokensInPool = new Float64Array(pools);
   }
 
-  arrived(model: number, origin: number, tier: number, prompt: number): void {
+  arrived(model: number, origin: number, tier: number, prompt: number, output: number): void {
+    this.left.requests[model]++;
+    this.left.prompt[model] += prompt;
+    this.left.output[model] += output;
     const cell = model * this.#regions + origin;
     this.metrics.arrive(cell, tier, prompt);
     if (tier !== TIER_NON_INTERACTIVE) this.demand.arrive(cell, prompt);
@@ -65,7 +76,7 @@ export class RequestAccount {
     const model = ints[slot + MODEL];
     const tier = ints[slot + TIER];
     const cell = model * this.#regions + ints[slot + ORIGIN];
-    this.ended++;
+    this.#leave(slot);
     this.endedAtMs = nowMs;
     this.completedInPool[pool]++;
     this.tokensInPool[pool] += output;
@@ -79,12 +90,22 @@ export class RequestAccount {
       nowMs,
       output,
       doubles[slot + DEADLINE_AT],
+      doubles[slot + SLOW],
     );
+  }
+
+  #leave(slot: number): void {
+    const { doubles, ints } = this.#requests;
+    const model = ints[slot + MODEL];
+    this.ended++;
+    this.left.requests[model]--;
+    this.left.prompt[model] -= doubles[slot + PROMPT];
+    this.left.output[model] -= doubles[slot + OUTPUT];
   }
 
   rejected(slot: number, why: Rejection, nowMs: number): void {
     const { ints } = this.#requests;
-    this.ended++;
+    this.#leave(slot);
     this.endedAtMs = Math.max(this.endedAtMs, nowMs);
     this.rejectedFor[why]++;
     this.metrics.reject(ints[slot + MODEL] * this.#regions + ints[slot + ORIGIN], ints[slot + TIER]);

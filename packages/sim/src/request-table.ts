@@ -15,6 +15,11 @@ export const RECOMPUTE = 12;
 /** Prompt tokens of the current prefill that are done. */
 export const PREFILLED = 13;
 export const PRIORITY = 14;
+/**
+ * While it decodes: slow iterations of its instance before its own. While it is put back: those that
+ * it has had. When it has ended: its tokens that came late.
+ */
+export const SLOW = 15;
 
 /** Places of a request in {@link RequestTable.ints}. */
 export const MODEL = 0;
@@ -59,6 +64,8 @@ export class RequestTable {
   outputTokens: Float64Array = new Float64Array(0);
   /** Output tokens that a preemption threw back into the prompt, to be computed again. */
   recomputeTokens: Float64Array = new Float64Array(0);
+  /** Of a request that has ended: its tokens that came later than `tbtP95Ms` of its tier allows. */
+  slowTokens: Float64Array = new Float64Array(0);
   model: Int32Array = new Int32Array(0);
   originRegion: Int32Array = new Int32Array(0);
   servedRegion: Int32Array = new Int32Array(0);
@@ -104,6 +111,7 @@ export class RequestTable {
     doubles[slot + FIRST_TOKEN_AT] = NaN;
     doubles[slot + RECOMPUTE] = 0;
     doubles[slot + PREFILLED] = 0;
+    doubles[slot + SLOW] = 0;
     this.ints[slot + AWAITS_DECODE] = 0;
   }
 
@@ -129,6 +137,7 @@ export class RequestTable {
     this.promptTokens = doubles.subarray(PROMPT);
     this.outputTokens = doubles.subarray(OUTPUT);
     this.recomputeTokens = doubles.subarray(RECOMPUTE);
+    this.slowTokens = doubles.subarray(SLOW);
     this.model = ints.subarray(MODEL);
     this.originRegion = ints.subarray(ORIGIN);
     this.servedRegion = ints.subarray(SERVED);

@@ -1,6 +1,7 @@
 import type { DemandSeries, EndpointId, ModelId, RegionId, WorkloadTier } from '@sageserve/core';
 import type { CapacityReport, RequestReport } from '@sageserve/metrics';
 import type { FleetActions } from './fleet.js';
+import type { LeftWork } from './left-work.js';
 import type { RequestTable } from './request-table.js';
 
 /** One endpoint over the last minute. */
@@ -49,6 +50,12 @@ export interface SimulationProgress {
   readonly endedRequests: number;
 }
 
+export interface ModelReport {
+  readonly modelId: ModelId;
+  readonly tier: WorkloadTier;
+  readonly requests: RequestReport;
+}
+
 export interface GroupReport {
   readonly modelId: ModelId;
   readonly originRegion: RegionId;
@@ -71,6 +78,8 @@ export interface SimulationResult {
   readonly endedAtMs: number;
   readonly total: RequestReport;
   readonly byTier: Readonly<Partial<Record<WorkloadTier, RequestReport>>>;
+  /** By model and tier: the worst of them is what a strategy is judged by. */
+  readonly byModel: readonly ModelReport[];
   readonly byGroup: readonly GroupReport[];
   readonly rejectedNoRegion: number;
   /** Requests whose prompt and output exceed the KV memory of a whole instance. */
@@ -80,6 +89,8 @@ export interface SimulationResult {
    * afterwards.
    */
   readonly inFlightAtDurationEnd: number;
+  /** What those are by model, and what it takes to do them. */
+  readonly leftWork: readonly LeftWork[];
   /** Requests served outside their region of origin. */
   readonly servedAway: number;
   /**
@@ -87,6 +98,8 @@ export interface SimulationResult {
    */
   readonly rerouted: number;
   readonly capacity: CapacityReport;
+  /** Capacity with what it takes to do what was left: all strategies have then done the same. */
+  readonly atEqualWork: { readonly gpuHours: number; readonly costUsd: number };
   readonly spotGpuHours: number;
   readonly endpoints: readonly EndpointReport[];
   readonly actions: FleetActions;

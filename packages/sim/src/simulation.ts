@@ -7,6 +7,7 @@ import { SimDispatchHost } from './dispatch-host.js';
 import type { FleetActions } from './fleet.js';
 import { IncidentHost } from './incident-host.js';
 import { incidentSteps } from './incidents.js';
+import { type LeftWork, leftWork } from './left-work.js';
 import type { SimulationObserver, SimulationProgress, SimulationResult } from './results.js';
 
 /** Requests that have not ended this long after the last arrival are reported as unfinished. */
@@ -68,7 +69,8 @@ class Simulation {
   #lastArrivalMs = 0;
   /** No arrival comes after it. */
   readonly #untilMs: number;
-  #counted: (CountedCapacity & { inFlight: number; durationMs: number; actions: FleetActions }) | undefined;
+  #counted:
+    (CountedCapacity & { inFlight: number; left: LeftWork[]; durationMs: number; actions: FleetActions }) | undefined;
 
   constructor(config: ResolvedConfig, trace: TraceStream, options: SimulateOptions) {
     this.#config = config;
@@ -146,6 +148,7 @@ class Simulation {
     this.#counted = {
       ...countCapacity(this.#config, stage.fleet, durationMs),
       inFlight: stage.live,
+      left: leftWork(this.#config, stage.account.left, stage.doneTokens(durationMs)),
       durationMs,
       actions: structuredClone(stage.fleet.actions),
     };
@@ -254,7 +257,7 @@ class Simulation {
   }
 
   #result(): SimulationResult {
-    const { inFlight, ...counted } = this.#counted!;
+    const { inFlight, left, ...counted } = this.#counted!;
     const { account, engine } = this.#stage;
     return {
       durationMs: counted.durationMs,
@@ -263,9 +266,14 @@ class Simulation {
       rejectedNoRegion: account.rejectedFor['no-region'],
       rejectedTooLong: account.rejectedFor['too-long'],
       inFlightAtDurationEnd: inFlight,
+      leftWork: left,
       servedAway: account.servedAway,
       rerouted: account.rerouted,
       capacity: counted.capacity,
+      atEqualWork: {
+        gpuHours: left.reduce((sum, { gpuHours }) => sum + gpuHours, counted.capacity.gpuHours),
+        costUsd: left.reduce((sum, { costUsd }) => sum + costUsd, counted.capacity.costUsd),
+      },
       spotGpuHours: counted.spotGpuHours,
       endpoints: counted.endpoints,
       actions: counted.actions,
