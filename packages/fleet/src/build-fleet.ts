@@ -54,6 +54,8 @@ export interface BuiltFleet {
   readonly objectives: Readonly<Record<WorkloadTier, TierObjective>>;
   /** The strategy itself, with what it asks of forecast and placement. */
   readonly strategy: Strategy;
+  /** Whether any of its policies goes by what instances carry within the objectives. */
+  readonly asksCapacity: boolean;
 }
 
 export interface BuildFleetOptions {
@@ -83,11 +85,17 @@ export function buildFleet(
     'skus',
     fleet.skus.map((k) => k.name),
   );
+  let asksCapacity = false;
   const context: FactoryContext = {
     rng: createRng(fleet.seed).fork('policies'),
     regions: names,
     models: fleet.models.map((m) => m.name),
-    ...live,
+    plan: live.plan,
+    // It is measured for those that ask for it when they are made.
+    get kvWithinObjectives() {
+      asksCapacity = true;
+      return live.kvWithinObjectives;
+    },
   };
   const strategy = createPolicy('strategy', 'strategies', catalogue.strategies, strategyChoice, context) as
     Strategy | undefined;
@@ -217,7 +225,7 @@ export function buildFleet(
     networkRttMs:
       fleet.networkRttMs ?? names.map((_, i) => names.map((__, j) => (i === j ? 0 : DEFAULT_NETWORK_RTT_MS))),
   };
-  return { spec, policies, objectives: objectivesOf(fleet), strategy };
+  return { spec, policies, objectives: objectivesOf(fleet), strategy, asksCapacity };
 }
 
 /**
@@ -331,11 +339,13 @@ function splitIntoPools(strategy: Strategy, sizes: Sizes, at: string): PoolSizes
     return parts;
   };
   const maxima = split(maxInstances, 1);
+  // Together the pools have the floor that one pool has: those that come first have it, one by one.
+  const minima = pools.map((_, i) => Math.floor(minInstances / pools.length) + (i < minInstances % pools.length ? 1 : 0));
   const initials = split(Math.max(initial, pools.length), 1);
   let spotLeft = spot + initial;
   return pools.map((pool, i) => {
     const max = maxima[i]!;
-    const min = Math.min(max, pool.minInstances ?? minInstances);
+    const min = Math.min(max, minima[i]!);
     const initialInstances = Math.min(max, Math.max(min, initials[i]!));
     spotLeft -= initialInstances;
     // What the pools do not hold between them is spot; it is counted with the last.

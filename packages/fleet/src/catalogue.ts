@@ -39,6 +39,7 @@ import { createCheapestFirstAcquisition, createLeastWorkLostVictim } from '@sage
 import { ARTIFACT_TABLES, createArtifactPerformanceModel } from './artifact.js';
 import type { Factory, FactoryContext, Strategy } from './factory.js';
 import { FORECASTERS } from './forecasters.js';
+import { kvTimes } from './kv-within.js';
 import { numbers, type PolicyOptions } from './policy-options.js';
 import { STRATEGIES } from './strategies.js';
 
@@ -61,7 +62,10 @@ export interface Catalogue {
 
 export const DEFAULT_CATALOGUE: Catalogue = {
   regionRouters: {
-    utilization: (o) => createUtilizationRouter(numbers(o, ['threshold'])),
+    utilization(o, context) {
+      const { kvFactor, ...own } = numbers(o, ['threshold', 'kvFactor']);
+      return createUtilizationRouter(kvFactor === undefined ? own : { threshold: kvTimes(context, kvFactor) });
+    },
     'least-utilized': (o) => (numbers(o, []), createLeastUtilizedRouter()),
     'origin-only': (o) => (numbers(o, []), createOriginOnlyRouter()),
     weighted: weightedRouter,
@@ -80,8 +84,16 @@ export const DEFAULT_CATALOGUE: Catalogue = {
   },
   releasePolicies: {
     utilization: (o) => createUtilizationRelease(numbers(o, ['oneUnder', 'twoUnder', 'slackMs'])),
-    headroom: (o) =>
-      createHeadroomRelease(numbers(o, ['kvUnder', 'queuedTokensUnder', 'atOncePerInstance', 'slackMs'])),
+    headroom(o, context) {
+      const { kvFactor, ...own } = numbers(o, [
+        'kvUnder',
+        'kvFactor',
+        'queuedTokensUnder',
+        'atOncePerInstance',
+        'slackMs',
+      ]);
+      return createHeadroomRelease(kvFactor === undefined ? own : { ...own, kvUnder: kvTimes(context, kvFactor) });
+    },
     immediate: (o) => (numbers(o, []), createImmediateRelease()),
   },
   overflows: {

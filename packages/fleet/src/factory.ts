@@ -13,7 +13,8 @@ export interface FactoryContext {
   readonly plan: () => PlacementPlan | undefined;
   /**
    * KV-cache utilisation of a model's endpoints at the largest load within the objectives;
-   * undefined where it was not measured.
+   * undefined where it was not measured. It is measured for a factory that reads this property,
+   * before the run begins.
    */
   readonly kvWithinObjectives: (modelId: ModelId) => number | undefined;
 }

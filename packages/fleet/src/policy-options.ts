@@ -25,6 +25,13 @@ function numberOf(path: string, value: unknown): number {
   return value;
 }
 
+/** An option that is on or off; off where it is not given. */
+export function flag(path: string, value: unknown): boolean {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw new ConfigError(path, `must be true or false, not ${JSON.stringify(value)}`);
+  return value === true;
+}
+
 /** What a table of numbers by model has for those that it does not name. */
 const OTHERS = 'default';
 

@@ -1,5 +1,5 @@
-import type { ModelId } from '@sageserve/core';
-import { createHeadroomRelease, createImmediateRelease, createPlannedRouter } from '@sageserve/routing';
+import type { ScalingPolicy } from '@sageserve/core';
+import { createHeadroomRelease, createImmediateRelease, createPlannedRouter, createUtilizationRouter } from '@sageserve/routing';
 import {
   CHIRON_POOLS,
   createChironScaling,
@@ -17,43 +17,73 @@ import {
   HPA_SCALE_IN,
   type HpaTargets,
   SILOED_POOLS,
+  withRelativeUtilization,
 } from '@sageserve/scaling';
 import type { Factory, FactoryContext, Strategy, StrategyPlanning } from './factory.js';
-import { numberByModel, numbers } from './policy-options.js';
+import { kvTimes } from './kv-within.js';
+import { flag, numberByModel, numbers, type PolicyOptions } from './policy-options.js';
 
 /** The strategies by name. */
 export const STRATEGIES: Readonly<Record<string, Factory<Strategy>>> = {
   static: (o) => (numbers(o, []), { scaling: createStaticScaling() }),
-  reactive: (o) => ({ scaling: createReactiveScaling(numbers(o, ['scaleOutAbove', 'scaleInBelow', 'cooldownMs'])) }),
-  hpa: ({ kvCacheUtilization, runningRequests, queuedRequests, ...rest }, { models }) => {
+  reactive: (o, context) => ({
+    scaling: relative(o, context, (own) => createReactiveScaling(numbers(own, REACTIVE_OPTIONS))),
+  }),
+  'reactive-h': (o, context) => {
+    const { kvFactor = 1, routeFactor = ROUTE_FACTOR, queuedTokensUnder = QUEUED_TOKENS, ...own } = numbers(o, [
+      ...REACTIVE_OPTIONS,
+      ...FOLLOW_OPTIONS,
+    ]);
+    return {
+      scaling: {
+        ...withRelativeUtilization(createReactiveScaling({ ...REACTIVE_H, ...own }), kvTimes(context, 1)),
+        name: 'reactive-h',
+      },
+      release: createHeadroomRelease({ kvUnder: kvTimes(context, kvFactor), queuedTokensUnder }),
+      regionRouter: () => createUtilizationRouter({ threshold: kvTimes(context, routeFactor) }),
+    };
+  },
+  hpa: (o, context) => {
+    const { models } = context;
+    const { kvCacheUtilization, runningRequests, queuedRequests, ...rest } = o;
     const given = Object.entries({ kvCacheUtilization, runningRequests, queuedRequests })
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => [name, numberByModel(name, value, models)]);
     const targets = given.length === 0 ? {} : { targets: Object.fromEntries(given) as HpaTargets };
     return {
-      scaling: createHpaScaling({ ...targets, ...hpaOptions(numbers(rest, [...HPA_TARGETS, ...HPA_OPTIONS])) }),
+      scaling: relative(rest, context, (own) =>
+        createHpaScaling({ ...targets, ...hpaOptions(numbers(own, [...HPA_TARGETS, ...HPA_OPTIONS])) }),
+      ),
     };
   },
   'keda-queue': (o) => ({
     scaling: createKedaQueueScaling(hpaOptions(numbers(o, ['queuedRequests', 'cooldownMs', ...HPA_OPTIONS]))),
   }),
-  siloed: (o) => ({
-    scaling: createSiloedScaling(numbers(o, ['scaleOutAbove', 'scaleInBelow', 'cooldownMs'])),
+  siloed: (o, context) => ({
+    scaling: relative(o, context, (own) => createSiloedScaling(numbers(own, REACTIVE_OPTIONS))),
     pools: SILOED_POOLS,
     release: createImmediateRelease(),
   }),
   'lt-i': (o) => ({ scaling: createLtImmediateScaling(), planning: paperPlanning(numbers(o, PAPER_OPTIONS)) }),
-  'lt-u': (o) => {
-    const [own, plan] = split(numbers(o, [...LT_U_OPTIONS, ...PAPER_OPTIONS]), LT_U_OPTIONS);
-    return { scaling: createLtUtilizationScaling(own), planning: paperPlanning(plan) };
+  'lt-u': (o, context) => {
+    const { measured, ...given } = o;
+    const [own, plan] = split(numbers(given, [...LT_U_OPTIONS, ...PAPER_OPTIONS]), LT_U_OPTIONS);
+    return {
+      scaling: relative({ measured }, context, () => createLtUtilizationScaling(own)),
+      planning: paperPlanning(plan),
+    };
   },
-  'lt-ua': (o) => {
-    const [own, plan] = split(numbers(o, [...LT_UA_OPTIONS, ...PAPER_OPTIONS]), LT_UA_OPTIONS);
-    return { scaling: createLtUtilizationAwareScaling(own), planning: paperPlanning(plan) };
+  'lt-ua': (o, context) => {
+    const { measured, ...given } = o;
+    const [own, plan] = split(numbers(given, [...LT_UA_OPTIONS, ...PAPER_OPTIONS]), LT_UA_OPTIONS);
+    return {
+      scaling: relative({ measured }, context, () => createLtUtilizationAwareScaling(own)),
+      planning: paperPlanning(plan),
+    };
   },
-  chiron: (o) => ({
-    scaling: createChironScaling(
-      numbers(o, ['busyAbove', 'idleBelow', 'batchTokensPerS', 'deadlineShare', 'cooldownMs']),
+  chiron: (o, context) => ({
+    scaling: relative(o, context, (own) =>
+      createChironScaling(numbers(own, ['busyAbove', 'idleBelow', 'batchTokensPerS', 'deadlineShare', 'cooldownMs'])),
     ),
     pools: CHIRON_POOLS,
   }),
@@ -74,7 +104,7 @@ export const STRATEGIES: Readonly<Record<string, Factory<Strategy>>> = {
     const [own, rest] = split(all, SAGE_OPTIONS);
     return {
       scaling: createSageScaling({
-        burstAbove: (id) => Math.min(MOST_KV, BURST_FACTOR * (context.kvWithinObjectives(id) ?? DEFAULT_KV)),
+        burstAbove: kvTimes(context, BURST_FACTOR),
         ...own,
         drainHours,
       }),
@@ -83,6 +113,18 @@ export const STRATEGIES: Readonly<Record<string, Factory<Strategy>>> = {
     };
   },
 };
+
+/**
+ * A policy made from options; with `measured: true` its utilisation is a share of what each model
+ * has in use at the largest load within its objectives, in place of a share of all memory.
+ */
+function relative(
+  { measured, ...own }: PolicyOptions,
+  context: FactoryContext,
+  make: (own: PolicyOptions) => ScalingPolicy,
+): ScalingPolicy {
+  return flag('measured', measured) ? withRelativeUtilization(make(own), kvTimes(context, 1)) : make(own);
+}
 
 /**
  * The hourly plan of the paper: the peak of the hour, a tenth of the last hour's non-interactive
@@ -102,16 +144,20 @@ function hpaOptions<T extends { readonly stabilizationMs?: number }>({ stabiliza
   return { ...own, ...(stabilizationMs === undefined ? {} : { scaleIn: { ...HPA_SCALE_IN, stabilizationMs } }) };
 }
 
+const REACTIVE_OPTIONS = ['scaleOutAbove', 'scaleInBelow', 'cooldownMs'] as const;
+/** Of what the objectives allow; before all of it is in use, since an instance takes a while. */
+const REACTIVE_H = { scaleOutAbove: 0.9, scaleInBelow: 0.5, cooldownMs: 60_000 };
+const FOLLOW_OPTIONS = ['routeFactor', 'kvFactor', 'queuedTokensUnder'] as const;
+/** A region is left before its instances are as full as the objectives allow, and a burst more. */
+const ROUTE_FACTOR = 1.3;
+/** Prompt tokens that may wait for each instance when held work is let go. */
+const QUEUED_TOKENS = 1_000;
 const HPA_TARGETS = ['kvCacheUtilization', 'runningRequests', 'queuedRequests'] as const;
 const HPA_OPTIONS = ['tolerance', 'everyMs', 'stabilizationMs'] as const;
 const PAPER_OPTIONS = ['headroom', 'demandQuantile'] as const;
 const LT_U_OPTIONS = ['scaleOutAbove', 'scaleInBelow', 'passAbove', 'cooldownMs'] as const;
 const LT_UA_OPTIONS = [...LT_U_OPTIONS, 'growFrom', 'shrinkFrom', 'doubtAfterMs'] as const;
 
-/** KV-cache utilisation that is taken for what the objectives allow before it was measured. */
-const DEFAULT_KV = 0.65;
-/** KV-cache utilisation from which on no endpoint counts as having room. */
-const MOST_KV = 0.95;
 /**
  * Held work stops at what the objectives allow: memory that is this much fuller is full of
  * interactive work.
@@ -143,9 +189,7 @@ const PLANNED_OPTIONS = [
   'demandQuantile',
   'planEveryMs',
   'drainHours',
-  'routeFactor',
-  'kvFactor',
-  'queuedTokensUnder',
+  ...FOLLOW_OPTIONS,
 ] as const;
 type PlannedOptions = { readonly [K in (typeof PLANNED_OPTIONS)[number]]?: number | undefined };
 
@@ -170,17 +214,18 @@ function planningOf({
 
 /** Routes by the plan's flows and fills what headroom there is with non-interactive work. */
 function followPlan(
-  { kvFactor = 1, routeFactor = 1.3, queuedTokensUnder = 1_000 }: PlannedOptions,
-  { plan, rng, kvWithinObjectives }: FactoryContext,
+  { kvFactor = 1, routeFactor = ROUTE_FACTOR, queuedTokensUnder = QUEUED_TOKENS }: PlannedOptions,
+  context: FactoryContext,
 ): Pick<Strategy, 'regionRouter' | 'release'> {
-  const times =
-    (factor: number) =>
-    (id: ModelId): number =>
-      Math.min(MOST_KV, factor * (kvWithinObjectives(id) ?? DEFAULT_KV));
   return {
-    release: createHeadroomRelease({ kvUnder: times(kvFactor), queuedTokensUnder }),
+    release: createHeadroomRelease({ kvUnder: kvTimes(context, kvFactor), queuedTokensUnder }),
     regionRouter: (otherwise) =>
-      createPlannedRouter({ plan, otherwise, threshold: times(routeFactor), rng: rng.fork('planned') }),
+      createPlannedRouter({
+        plan: context.plan,
+        otherwise,
+        threshold: kvTimes(context, routeFactor),
+        rng: context.rng.fork('planned'),
+      }),
   };
 }
 

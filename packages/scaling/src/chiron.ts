@@ -36,9 +36,9 @@ export interface ChironScalingOptions {
  */
 export const CHIRON_POOLS: readonly PoolLayout[] = [
   { pool: 'interactive', tiers: ['interactive-fast', 'interactive-normal'], share: 0.5 },
-  { pool: 'batch', tiers: ['non-interactive'], share: 0.2, minInstances: 1 },
+  { pool: 'batch', tiers: ['non-interactive'], share: 0.2 },
   // Last: what serves a tier first is its own pool, and the other takes what that has no room for.
-  { pool: 'mixed', tiers: ['interactive-fast', 'interactive-normal', 'non-interactive'], share: 0.3, minInstances: 1 },
+  { pool: 'mixed', tiers: ['interactive-fast', 'interactive-normal', 'non-interactive'], share: 0.3 },
 ];
 
 /**

@@ -3,6 +3,7 @@ import {
   type EndpointId,
   type EndpointSnapshot,
   indexOfEndpoint,
+  type ModelId,
   type ScalingDecision,
   type ScalingPolicy,
   type CountedEndpoint,
@@ -66,6 +67,23 @@ export function withCooldown(policy: ScalingPolicy, options: CooldownOptions): S
       }
       return passed;
     },
+  };
+}
+
+/**
+ * Shows `policy` KV-cache utilisation as a share of what a model has in use at the largest load
+ * within its objectives, which `kvWithin` knows (0–1): models differ in how much of their memory
+ * they fill before they are slow, and one threshold is then right for all.
+ */
+export function withRelativeUtilization(policy: ScalingPolicy, kvWithin: (modelId: ModelId) => number): ScalingPolicy {
+  const relative = (endpoint: EndpointSnapshot): EndpointSnapshot =>
+    endpoint.kvCacheUtilization === undefined
+      ? endpoint
+      : { ...endpoint, kvCacheUtilization: endpoint.kvCacheUtilization / kvWithin(endpoint.modelId) };
+  return {
+    ...policy,
+    decide: (fleet, plan, nowMs) =>
+      policy.decide({ ...fleet, endpoints: fleet.endpoints.map(relative) }, plan, nowMs),
   };
 }
 

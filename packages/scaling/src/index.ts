@@ -1,6 +1,13 @@
 export { createCheapestFirstAcquisition } from './acquisition/cheapest-first.js';
 export { CHIRON_POOLS, type ChironScalingOptions, createChironScaling } from './chiron.js';
-export { type BoundsOptions, type CooldownOptions, plannedInstances, withBounds, withCooldown } from './decorators.js';
+export {
+  type BoundsOptions,
+  type CooldownOptions,
+  plannedInstances,
+  withBounds,
+  withCooldown,
+  withRelativeUtilization,
+} from './decorators.js';
 export { createHpaScaling, type HpaOptions, type HpaTarget, type HpaTargets } from './hpa/hpa.js';
 export { HPA_SCALE_IN, HPA_SCALE_OUT, type HpaPolicy, type HpaRules } from './hpa/hpa-behavior.js';
 export { createKedaQueueScaling, type KedaQueueOptions } from './hpa/keda-queue.js';

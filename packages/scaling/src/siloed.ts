@@ -7,8 +7,6 @@ export interface PoolLayout {
   readonly tiers: readonly WorkloadTier[];
   /** Share (0–1) of the endpoint's instances that the pool starts with. */
   readonly share: number;
-  /** Fewest instances of the pool; the endpoint's unless given. */
-  readonly minInstances?: number;
 }
 
 /**

@@ -49,8 +49,8 @@ export function buildFleet(
   strategyChoice: PolicyChoice,
   catalogue: Catalogue,
   live?: Pick<FactoryContext, 'plan' | 'kvWithinObjectives'>,
-): { readonly config: SimulationConfig; readonly strategy: Strategy } {
-  const { spec, policies, objectives, strategy } = buildFleetOf(scenario, strategyChoice, {
+): { readonly config: SimulationConfig; readonly strategy: Strategy; readonly asksCapacity: boolean } {
+  const { spec, policies, objectives, strategy, asksCapacity } = buildFleetOf(scenario, strategyChoice, {
     catalogue,
     what: 'scenario',
     ...(live === undefined ? {} : { live }),
@@ -72,7 +72,7 @@ export function buildFleet(
     ...(scenario.duration !== undefined ? { durationMs: ms(scenario.duration) } : {}),
     incidents: scenario.incidents.map((incident, i) => withinRun(incidentOf(incident), i, scenario)),
   };
-  return { config, strategy };
+  return { config, strategy, asksCapacity };
 }
 
 function incidentOf(incident: Scenario['incidents'][number]): Incident {

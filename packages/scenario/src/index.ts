@@ -9,6 +9,7 @@ export { measureCapacity, scenarioMix } from './prepare/measure-capacity.js';
 export { PreparationCache } from './prepare/preparation-cache.js';
 export {
   demandAround,
+  needsCapacity,
   needsForesight,
   needsPlanning,
   type OnReading,

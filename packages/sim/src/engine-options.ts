@@ -26,7 +26,9 @@ export interface EngineOptions {
    * each whole.
    */
   readonly chunkedPrefill: boolean;
-  /** How long an iteration of prompt tokens alone may last (ms), where it decides how many there are. */
+  /**
+   * How long an iteration of prompt tokens alone may last (ms), where it decides how many there are.
+   */
   readonly chunkMs: number;
   /**
    * `growth`: KV memory grows by a token per request and iteration, and when it runs out the
@@ -122,7 +124,10 @@ export function resolveEngine({ like = 'vllm-v1', ...given }: EngineChoice = {})
   return engine;
 }
 
-/** Tokens that an iteration of an endpoint's engine takes: its own, the engine's, or what its GPUs manage in time. */
+/**
+ * Tokens that an iteration of an endpoint's engine takes: its own, the engine's, or what its GPUs
+ * manage in time.
+ */
 export function maxBatchTokensOf(
   { maxBatchTokens, performance }: Pick<EndpointSpec, 'maxBatchTokens' | 'performance'>,
   engine: EngineOptions,

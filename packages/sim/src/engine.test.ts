@@ -161,7 +161,7 @@ function stepByStep(
   return { times, preemptions, gapsMs: new Map(all.map((r) => [r.id, r.gapsMs])) };
 }
 
-/** Where a token takes longer it is late: between the shortest iterations and those of full batches. */
+/** A token that takes longer is late: between the shortest iterations and those of full batches. */
 const SLOW_MS = 7.00031;
 
 async function closedForm(
@@ -243,7 +243,7 @@ describe('the closed form agrees with stepping every iteration', () => {
           for (const [id, [firstToken, ended]] of want.times) {
             expect(Math.abs(times.get(id)!.firstTokenAtMs - firstToken)).toBeLessThan(1e-6);
             expect(Math.abs(times.get(id)!.endedAtMs - ended)).toBeLessThan(1e-6);
-            // A wait for memory set aside counts as late if an iteration in it was: nearly the same.
+            // A wait for memory set aside counts as late if an iteration in it was: almost as good.
             if (engine.kvAllocation === 'growth')
               expect(slow.get(id)).toBe(want.gapsMs.get(id)!.filter((gap) => gap > SLOW_MS).length);
           }

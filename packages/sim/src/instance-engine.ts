@@ -293,15 +293,9 @@ export class InstanceEngine {
     this.outstandingTokens[instance] = 0;
     const at = instance * STRIDE;
     // What an instance holds and does goes, what it is stays.
-    const {
-      [KV_CAPACITY]: capacity,
-      [MAX_TOKENS]: tokens,
-      [MAX_REQUESTS]: requests,
-    } = this.#state.slice(at, at + STRIDE);
+    const was = this.#state.slice(at, at + STRIDE);
     this.#state.fill(0, at, at + STRIDE);
-    this.#state[at + KV_CAPACITY] = capacity;
-    this.#state[at + MAX_TOKENS] = tokens;
-    this.#state[at + MAX_REQUESTS] = requests;
+    for (const fact of [KV_CAPACITY, MAX_TOKENS, MAX_REQUESTS]) this.#state[at + fact] = was[fact];
     this.#events.set(instance, Infinity);
     return taken.sort((a, b) => this.#requests.sequence[a] - this.#requests.sequence[b]);
   }
@@ -745,7 +739,10 @@ function runMs(first: number, slope: number, m: number): number {
   return m * first + (slope * m * (m - 1)) / 2;
 }
 
-/** How many of `steps` iterations, of which each lasts `slope` longer than the one before, last longer than `limit`. */
+/**
+ * How many of `steps` iterations last longer than `limit`, where each takes `slope` more than the
+ * one before.
+ */
 function slowIterations(steps: number, first: number, slope: number, limit: number): number {
   if (first > limit) return slope >= 0 ? steps : Math.min(steps, Math.ceil((first - limit) / -slope));
   if (!(slope > 0) || first + slope * (steps - 1) <= limit) return 0;

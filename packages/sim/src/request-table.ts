@@ -16,8 +16,8 @@ export const RECOMPUTE = 12;
 export const PREFILLED = 13;
 export const PRIORITY = 14;
 /**
- * While it decodes: slow iterations of its instance before its own. While it is put back: those that
- * it has had. When it has ended: its tokens that came late.
+ * While it decodes: slow iterations of its instance before its own. While it is put back: those
+ * that it has had. When it has ended: its tokens that came late.
  */
 export const SLOW = 15;
 

@@ -6,7 +6,9 @@ const WITHIN_MS = 10 * MS_PER_MIN;
 /** Counts instances that an endpoint gave up and asked for again within ten minutes. */
 export class Reversals {
   count = 0;
-  /** By endpoint: when each instance was given up that has not been asked for again, oldest first. */
+  /**
+   * By endpoint: when each instance was given up that has not been asked for again, oldest first.
+   */
   readonly #givenUpAtMs: number[][];
 
   constructor(endpoints: number) {

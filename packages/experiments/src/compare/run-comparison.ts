@@ -9,6 +9,7 @@ import {
   type PolicyChoice,
 } from '@sageserve/fleet';
 import {
+  needsCapacity,
   needsForesight,
   needsPlanning,
   PreparationCache,
@@ -90,7 +91,7 @@ export async function compareStrategies(
   const labels = strategyLabels(choices);
   const foresight = choices.map((choice) => needsForesight(scenario, choice, catalogue));
   const planning = choices.map((choice) => needsPlanning(scenario, choice, catalogue));
-  const capacity: MeasuredCapacities | undefined = planning.includes(true)
+  const capacity: MeasuredCapacities | undefined = choices.some((choice) => needsCapacity(scenario, choice, catalogue))
     ? await cache.capacity(scenario, catalogue, signal)
     : undefined;
   const runs: ComparedRun[] = [];

@@ -1,10 +1,11 @@
-import { ConfigError, type RegionRouter } from '@sageserve/core';
+import { ConfigError, type ModelId, type RegionRouter } from '@sageserve/core';
 
 export interface UtilizationRouterOptions {
   /**
-   * A region takes requests while its KV-cache utilisation is under this share (0–1, default 0.7).
+   * A region takes requests while its KV-cache utilisation is under this share (0–1, default 0.7),
+   * by model where it is a function.
    */
-  readonly threshold?: number;
+  readonly threshold?: number | ((modelId: ModelId) => number);
 }
 
 /**
@@ -14,11 +15,12 @@ export interface UtilizationRouterOptions {
  */
 export function createUtilizationRouter(options: UtilizationRouterOptions = {}): RegionRouter {
   const threshold = options.threshold ?? 0.7;
-  if (!(threshold > 0 && threshold <= 1))
+  if (typeof threshold === 'number' && !(threshold > 0 && threshold <= 1))
     throw new ConfigError('threshold', `must be above 0 and at most 1, not ${threshold}`);
   return {
     name: 'utilization',
-    route(_request, regions) {
+    route(request, regions) {
+      const limit = typeof threshold === 'number' ? threshold : threshold(request.modelId);
       let best = -1;
       let bestUtilization = Infinity;
       const count = regions.preferenceCount;
@@ -26,7 +28,7 @@ export function createUtilizationRouter(options: UtilizationRouterOptions = {}):
         const r = regions.preferred(k);
         if (!regions.hosts(r)) continue;
         const utilization = regions.kvCacheUtilization(r) ?? Infinity;
-        if (utilization < threshold) return r;
+        if (utilization < limit) return r;
         if (best === -1 || utilization < bestUtilization) {
           best = r;
           bestUtilization = utilization;

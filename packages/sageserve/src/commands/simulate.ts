@@ -9,6 +9,7 @@ import {
   buildSimulation,
   demandAround,
   measureCapacity,
+  needsCapacity,
   needsForesight,
   needsPlanning,
   parseScenario,
@@ -110,7 +111,7 @@ export async function simulateCommand(
   else printReport(scenario, runs, options);
 }
 
-/** What the strategies that plan have in common: read and measured once. */
+/** What strategies have in common: read and measured once. */
 async function readAndMeasure(
   scenario: Scenario,
   choices: readonly PolicyChoice[],
@@ -118,7 +119,10 @@ async function readAndMeasure(
   skipBadRows: boolean,
   signal: AbortSignal,
 ): Promise<Pick<PrepareOptions, 'demand' | 'capacity'>> {
-  if (!choices.some((choice) => needsPlanning(scenario, choice, catalogue))) return {};
+  const capacity = choices.some((choice) => needsCapacity(scenario, choice, catalogue))
+    ? { capacity: await measureCapacity(scenario, buildSimulation(scenario, 'static', catalogue), signal) }
+    : {};
+  if (!choices.some((choice) => needsPlanning(scenario, choice, catalogue))) return capacity;
   const foresight = choices.some((choice) => needsForesight(scenario, choice, catalogue));
   const progress = new Progress(foresight ? 'history and foresight' : 'history', 'requests');
   let demand: RunDemand;
@@ -133,7 +137,7 @@ async function readAndMeasure(
   } finally {
     progress.stop();
   }
-  return { demand, capacity: await measureCapacity(scenario, buildSimulation(scenario, 'static', catalogue), signal) };
+  return { demand, ...capacity };
 }
 
 async function runStrategy(

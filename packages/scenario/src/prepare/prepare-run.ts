@@ -176,7 +176,17 @@ export function needsForesight(
   return buildFleet(scenario, choice, catalogue).strategy.planning?.foresight === true;
 }
 
-/** Whether a strategy forecasts and plans, and so wants history and capacity. */
+/** Whether a strategy, or a policy that runs beside it, goes by what instances carry. */
+export function needsCapacity(
+  scenario: Scenario,
+  choice: PolicyChoice,
+  catalogue: Catalogue = DEFAULT_CATALOGUE,
+): boolean {
+  const { strategy, asksCapacity } = buildFleet(scenario, choice, catalogue);
+  return asksCapacity || strategy.planning !== undefined;
+}
+
+/** Whether a strategy forecasts and plans, and so wants history. */
 export function needsPlanning(
   scenario: Scenario,
   choice: PolicyChoice,
@@ -199,7 +209,7 @@ export async function prepareRun(
   let capacity = options.capacity;
   // Filled below, once it is measured: policies ask for it request by request.
   const kvByModel = new Map<ModelId, number>();
-  const { config, strategy } = buildFleet(scenario, choice, catalogue, {
+  const { config, strategy, asksCapacity } = buildFleet(scenario, choice, catalogue, {
     plan: () => plan,
     kvWithinObjectives: (id) => kvByModel.get(id),
   });
@@ -211,7 +221,7 @@ export async function prepareRun(
           skipBadRows: skippedRows !== undefined,
         })));
   const trace = await runTraffic(scenario, skippedRows, signal);
-  if (strategy.planning !== undefined) capacity ??= await measureCapacity(scenario, config, signal);
+  if (asksCapacity || strategy.planning !== undefined) capacity ??= await measureCapacity(scenario, config, signal);
   // Of a model's deployments, the one that is slow with the least memory in use.
   for (const { model, sku, gpusPerInstance } of config.endpoints) {
     const kv = capacity?.get(deploymentKey(model, sku, gpusPerInstance))?.kvCacheUtilization;

@@ -105,6 +105,9 @@ const PAPER: ScenarioInput = {
   skus: SKUS,
   models: MODELS,
   objectives: OBJECTIVES,
+  // The same for all strategies but those that are about it: what the measured memory allows.
+  regionRouter: { name: 'utilization', kvFactor: 1.3 },
+  release: { name: 'headroom', kvFactor: 1 },
   strategies: STRATEGIES,
 };
 
