@@ -8,6 +8,8 @@ export interface SkuSpec {
   readonly skuId: SkuId;
   /** Price of one GPU for an hour (US dollars); 0 where prices do not matter. */
   readonly usdPerGpuHour: number;
+  /** What a GPU that is donated as spot earns in an hour (US dollars); 0 unless given. */
+  readonly usdPerSpotGpuHour?: number;
   /** Reclaim a spot-donated instance that holds the model's weights (ms). */
   readonly reclaimMs: number;
   /** Redeploy a spot-donated instance that holds another model (ms). */

@@ -216,6 +216,7 @@ export function buildFleet(
     skus: fleet.skus.map((sku) => ({
       skuId: skuId(sku.name),
       usdPerGpuHour: sku.usdPerGpuHour,
+      ...(sku.usdPerSpotGpuHour === undefined ? {} : { usdPerSpotGpuHour: sku.usdPerSpotGpuHour }),
       reclaimMs: ms(sku.reclaim),
       redeployMs: ms(sku.redeploy),
       newVmMs: ms(sku.newVm),

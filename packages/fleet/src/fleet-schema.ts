@@ -82,6 +82,9 @@ export const fleetFields = {
       z.strictObject({
         name: plainName,
         usdPerGpuHour: usd.default(0),
+        usdPerSpotGpuHour: usd
+          .optional()
+          .describe('What a GPU that is donated as spot earns in an hour; nothing where it is not given.'),
         reclaim: duration
           .default(durationText(DEFAULT_ACQUISITION.reclaimMs))
           .describe('Reclaiming a donated instance of the same model.'),

@@ -144,7 +144,17 @@ export async function buildTraffic(
     ...(traffic.rateNoise === undefined ? {} : { rateNoise: traffic.rateNoise }),
     ...(burst === undefined
       ? {}
-      : { burst: { everyMs: ms(burst.every), lengthMs: ms(burst.length), factor: burst.factor } }),
+      : {
+          burst: {
+            everyMs: ms(burst.every),
+            offsetMs: ms(burst.offset ?? 0),
+            lengthMs: ms(burst.length),
+            factor: burst.factor,
+          },
+        }),
+    ...(traffic.levels === undefined
+      ? {}
+      : { levels: traffic.levels.map(({ at, factor }) => ({ atMs: ms(at), factor })) }),
   });
 }
 

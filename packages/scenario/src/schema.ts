@@ -62,8 +62,21 @@ export const scenarioSchema = z
           .describe('How long generated traffic has gone on before the run, where it continues an earlier one.'),
         rateNoise: z.number().min(0).max(10).optional(),
         burst: z
-          .strictObject({ every: positiveDuration, length: positiveDuration, factor: z.number().min(0).max(10_000) })
+          .strictObject({
+            every: positiveDuration,
+            offset: duration.optional().describe('How much later than that each begins; at once where not given.'),
+            length: positiveDuration,
+            factor: z.number().min(0).max(10_000),
+          })
           .optional(),
+        levels: z
+          .array(z.strictObject({ at: duration, factor: z.number().min(0).max(10_000) }))
+          .max(10_000)
+          .optional()
+          .describe(
+            'Lasting changes: from each time of the run on, the rate of generated traffic is multiplied by its ' +
+              'factor. History has none.',
+          ),
         promptTokens: quantiles.optional(),
         outputTokens: quantiles.optional(),
         trace: filePath.optional().describe('A trace file to replay instead, relative to the scenario file.'),

@@ -2,13 +2,14 @@ import { endpointId, MS_PER_HOUR, WORKLOAD_TIERS, type WorkloadTier } from '@sag
 import { type CapacityReport, capacityReport, type RequestMetrics, type RequestReport } from '@sageserve/metrics';
 import type { ResolvedConfig } from './config.js';
 import type { Fleet } from './fleet.js';
-import type { EndpointReport, GroupReport, ModelReport } from './results.js';
+import type { Bill, EndpointReport, GroupReport, ModelReport } from './results.js';
 
 /** What the fleet held up to a time. */
 export interface CountedCapacity {
   readonly capacity: CapacityReport;
   readonly endpoints: readonly EndpointReport[];
   readonly spotGpuHours: number;
+  readonly bill: Bill;
 }
 
 export function countCapacity(
@@ -17,11 +18,20 @@ export function countCapacity(
   nowMs: number,
 ): CountedCapacity {
   const held = endpoints.map((_, e) => fleet.heldTime(e, nowMs));
-  let spotGpuMs = 0;
-  for (const [r] of regions.entries()) for (const [k] of skus.entries()) spotGpuMs += fleet.spotGpuMs(r, k, nowMs);
+  let spotGpuHours = 0;
+  let donatedUsd = 0;
+  let spotUsd = 0;
+  for (const [k, sku] of skus.entries()) {
+    const hours = regions.reduce((sum, _, r) => sum + fleet.spotGpuMs(r, k, nowMs) / MS_PER_HOUR, 0);
+    spotGpuHours += hours;
+    donatedUsd += hours * sku.usdPerGpuHour;
+    spotUsd += hours * (sku.usdPerSpotGpuHour ?? 0);
+  }
+  const capacity = capacityReport(held);
   return {
-    capacity: capacityReport(held),
-    spotGpuHours: spotGpuMs / MS_PER_HOUR,
+    capacity,
+    spotGpuHours,
+    bill: { heldUsd: capacity.costUsd, donatedUsd, spotUsd, netUsd: capacity.costUsd + donatedUsd - spotUsd },
     endpoints: endpoints.map((spec, e) => ({
       endpointId: endpointId(spec.region, spec.model, spec.sku, spec.pool),
       regionId: spec.region,

@@ -13,6 +13,7 @@ export {
 export { type LeftWork } from './left-work.js';
 export { type RequestTable } from './request-table.js';
 export {
+  type Bill,
   type EndpointReport,
   type EndpointSample,
   type GroupReport,

@@ -70,6 +70,18 @@ export interface EndpointReport {
   readonly capacity: CapacityReport;
 }
 
+/** What a fleet costs, held and donated, in US dollars. */
+export interface Bill {
+  /** GPU-hours that are held, at their price. */
+  readonly heldUsd: number;
+  /** GPU-hours that are donated, at the same price: a GPU that is reserved is paid for. */
+  readonly donatedUsd: number;
+  /** What the donated ones earn as spot. */
+  readonly spotUsd: number;
+  /** What is paid for all less what is earned: a donated hour saves no more than its spot value. */
+  readonly netUsd: number;
+}
+
 /** What a run came to. Plain data: `JSON.stringify` of it is the same for the same seed. */
 export interface SimulationResult {
   /** Time over which capacity is counted: the configured duration, or up to the last arrival. */
@@ -101,6 +113,8 @@ export interface SimulationResult {
   /** Capacity with what it takes to do what was left: all strategies have then done the same. */
   readonly atEqualWork: { readonly gpuHours: number; readonly costUsd: number };
   readonly spotGpuHours: number;
+  /** In dollars, what is donated with it. */
+  readonly bill: Bill;
   readonly endpoints: readonly EndpointReport[];
   readonly actions: FleetActions;
   readonly preemptions: number;

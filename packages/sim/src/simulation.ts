@@ -275,6 +275,7 @@ class Simulation {
         costUsd: left.reduce((sum, { costUsd }) => sum + costUsd, counted.capacity.costUsd),
       },
       spotGpuHours: counted.spotGpuHours,
+      bill: counted.bill,
       endpoints: counted.endpoints,
       actions: counted.actions,
       preemptions: engine.preemptions,

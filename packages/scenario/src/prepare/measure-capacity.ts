@@ -84,7 +84,7 @@ async function tryLoad(
     Math.min(LEAST_DURATION_S, Math.ceil(MOST_REQUESTS / requestsPerS)),
     Math.min(MOST_DURATION_S, Math.ceil(REQUESTS / requestsPerS)),
   );
-  const { trace: _trace, format: _format, burst: _burst, ...traffic } = scenario.traffic;
+  const { trace: _trace, format: _format, burst: _burst, levels: _levels, ...traffic } = scenario.traffic;
   const trial = parseScenario({
     name: 'capacity',
     seed: 1,

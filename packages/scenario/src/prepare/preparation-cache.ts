@@ -41,7 +41,7 @@ export class PreparationCache {
       traffic,
       ...fleet
     } = scenario;
-    const { requestsPerDay: _r, ...shape } = traffic;
+    const { requestsPerDay: _r, levels: _l, burst: _b, ...shape } = traffic;
     return kept(this.#capacities, JSON.stringify([this.#inputs, fleet, shape]), () =>
       measureCapacity(scenario, buildSimulation(scenario, 'static', catalogue), signal),
     );

@@ -100,7 +100,8 @@ export async function runTraffic(
 /** What came before the run. */
 function historyTraffic(scenario: Scenario, skippedRows?: SkippedRows): Promise<TraceStream> {
   const hours = parseDurationMs(scenario.history)! / MS_PER_HOUR;
-  const traffic = { ...scenario.traffic, startHourOfWeek: scenario.traffic.startHourOfWeek - hours };
+  const { levels: _levels, ...before } = scenario.traffic;
+  const traffic = { ...before, startHourOfWeek: before.startHourOfWeek - hours };
   return buildTraffic(
     { ...scenario, duration: scenario.history, ...(scenario.traffic.trace === undefined ? { traffic } : {}) },
     skippedRows,

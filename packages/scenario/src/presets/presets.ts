@@ -36,12 +36,24 @@ const OUTPUT_2023: [number, number][] = [
 
 /**
  * Azure list prices of eight-GPU VMs in the United States by the GPU-hour: ND96isr H100 v5 98.32
- * $/h (the paper's α), ND96amsr A100 v4 32.77 $/h.
+ * $/h (the paper's α), ND96amsr A100 v4 32.77 $/h. As spot a quarter of that: an NC40ads H100 v5
+ * (6.98 $/h) went for 1.51 to 1.61 $/h in 2026 (caleta.io, "100x cheaper than GPT-4o").
  */
 const SKUS = [
-  { name: 'h100-80gb', usdPerGpuHour: 12.29 },
-  { name: 'a100-80gb', usdPerGpuHour: 4.1 },
+  { name: 'h100-80gb', usdPerGpuHour: 12.29, usdPerSpotGpuHour: 3.07 },
+  { name: 'a100-80gb', usdPerGpuHour: 4.1, usdPerSpotGpuHour: 1.02 },
 ];
+
+/** Nothing that is given up can be had back sooner than a new VM: there is no spot pool. */
+const slowly = (delay: string): typeof SKUS =>
+  SKUS.map((sku) => ({ ...sku, reclaim: delay, redeploy: delay, newVm: delay }));
+
+/** Nobody has to have anything to begin with that it can't have again. */
+const noSpot = (models: NonNullable<ScenarioInput['models']>): NonNullable<ScenarioInput['models']> =>
+  models.map((model) => ({
+    ...model,
+    deployments: model.deployments.map(({ initialSpotInstances: _, ...own }) => own),
+  }));
 
 const GPUS_PER_REGION = { 'h100-80gb': 20 * 8 + 20 * 4, 'a100-80gb': 20 + 20 };
 
@@ -110,6 +122,14 @@ const PAPER: ScenarioInput = {
   release: { name: 'headroom', kvFactor: 1 },
   strategies: STRATEGIES,
 };
+
+/** A weekday of ten to one between eleven and night; weekends as the nights. */
+const OFFICE_DAY = [
+  1, 1, 1, 1, 1, 1.2, 2, 4, 7, 9.2, 9.9, 10, 8.6, 9, 9.8, 9.6, 8.8, 7, 4.5, 3, 2.2, 1.6, 1.2, 1,
+] as const;
+const OFFICE_WEEK = [0, 1, 2, 3, 4, 5, 6].flatMap((day) =>
+  OFFICE_DAY.map((rate) => (day === 0 || day === 6 ? Math.min(rate, 1.5) : rate)),
+);
 
 const PRESETS: Readonly<Record<string, ScenarioInput>> = {
   small: {
@@ -200,6 +220,135 @@ const PRESETS: Readonly<Record<string, ScenarioInput>> = {
       { kind: 'eviction', at: '18h', region: 'eastus', sku: 'h100-80gb', instances: 8, target: 'spot' },
       { kind: 'eviction', at: '19h', region: 'eastus', sku: 'h100-80gb', instances: 4, target: 'on-demand' },
     ],
+  },
+  'cold-start': {
+    ...PAPER,
+    name: 'cold-start',
+    description:
+      'paper-day without a spot pool: an instance that is given up is gone, and a new one takes 40 minutes, the ' +
+      'middle of what the paper says of new VMs and weights from elsewhere.',
+    skus: slowly('40m'),
+    models: noSpot(MODELS),
+  },
+  'cold-start-10m': {
+    ...PAPER,
+    name: 'cold-start-10m',
+    description: 'cold-start where a new instance takes ten minutes, as the paper has it of weights in the region.',
+    skus: slowly('10m'),
+    models: noSpot(MODELS),
+  },
+  'office-hours': {
+    ...PAPER,
+    name: 'office-hours',
+    description:
+      'paper-day on a Tuesday of a service that people use at work: ten times as many interactive requests at ' +
+      'eleven as at night, and in 40 minutes a new instance. The shape is made up; the Azure 2024 week has 1.8 and ' +
+      'the small model of ServeGen 4, which many services share.',
+    traffic: { ...PAPER.traffic, requestsPerDay: 6_000_000, startHourOfWeek: 48, shape: OFFICE_WEEK },
+    skus: slowly('40m'),
+    models: noSpot(MODELS),
+  },
+  step: {
+    ...PAPER,
+    name: 'step',
+    description:
+      'Traffic that is five times as much from 6:00 on, and stays so: a launch. Two million requests a day before ' +
+      'it, from everywhere alike at any hour; a new instance takes ten minutes.',
+    duration: '12h',
+    traffic: { ...PAPER.traffic, requestsPerDay: 2_000_000, shape: 'flat', levels: [{ at: '6h', factor: 5 }] },
+    skus: slowly('10m'),
+    models: noSpot(MODELS),
+  },
+  drop: {
+    ...PAPER,
+    name: 'drop',
+    description:
+      'Traffic that stops at 6:00, comes back at 9:00 as if nothing had been, as after an outage of what calls, and ' +
+      'is a fifth from noon on. A new instance takes ten minutes.',
+    duration: '18h',
+    traffic: {
+      ...PAPER.traffic,
+      shape: 'flat',
+      levels: [
+        { at: '6h', factor: 0 },
+        { at: '9h', factor: 1 },
+        { at: '12h', factor: 0.2 },
+      ],
+    },
+    skus: slowly('10m'),
+    models: noSpot(MODELS),
+  },
+  'late-burst': {
+    ...PAPER,
+    name: 'late-burst',
+    description:
+      'paper-day at four million requests, in which the last quarter of every third hour brings six times the ' +
+      "traffic: after minute 40, where LT-UA's rule looks.",
+    traffic: {
+      ...PAPER.traffic,
+      requestsPerDay: 4_000_000,
+      burst: { every: '3h', offset: '2h45m', length: '15m', factor: 6 },
+    },
+  },
+  flash: {
+    ...PAPER,
+    name: 'flash',
+    description:
+      'paper-day at five million requests and three flash crowds that no history tells of: four times the traffic ' +
+      'for 20 minutes at 4:10 and at 11:25, three times for an hour at 17:35.',
+    traffic: {
+      ...PAPER.traffic,
+      requestsPerDay: 5_000_000,
+      levels: [
+        { at: '4h10m', factor: 4 },
+        { at: '4h30m', factor: 1 },
+        { at: '11h25m', factor: 4 },
+        { at: '11h45m', factor: 1 },
+        { at: '17h35m', factor: 3 },
+        { at: '18h35m', factor: 1 },
+      ],
+    },
+  },
+  'region-loss': {
+    ...PAPER,
+    name: 'region-loss',
+    description: 'paper-day in which East US, half of the traffic, loses all of its GPUs from 13:00 to 15:00.',
+    incidents: [{ kind: 'region-outage', at: '13h', duration: '2h', region: 'eastus' }],
+  },
+  'small-fleet': {
+    ...PAPER,
+    name: 'small-fleet',
+    description: 'Six instances in all: one model of 8B on one A100 each, up to three in each of two regions.',
+    traffic: { ...PAPER.traffic, requestsPerDay: 1_200_000 },
+    regions: REGIONS.slice(0, 2).map((r, i) => ({ ...r, share: [0.6, 0.4][i]!, gpus: { 'a100-80gb': 3 } })),
+    networkRttMs: [
+      [0, 30],
+      [30, 0],
+    ],
+    skus: SKUS.slice(1),
+    models: [
+      {
+        name: 'llama-3.1-8b',
+        deployments: [
+          {
+            sku: 'a100-80gb',
+            gpusPerInstance: 1,
+            initialInstances: 2,
+            initialSpotInstances: 1,
+            minInstances: 1,
+            maxInstances: 3,
+          },
+        ],
+      },
+    ],
+  },
+  reserved: {
+    ...PAPER,
+    name: 'reserved',
+    description:
+      'paper-day where every GPU is paid for, donated or not, at three fifths of its list price, as with a ' +
+      'reservation of a year; donated ones earn the spot price. The bill is what counts.',
+    skus: SKUS.map((sku) => ({ ...sku, usdPerGpuHour: Number((0.6 * sku.usdPerGpuHour).toFixed(2)) })),
   },
   'artifact-static': {
     name: 'artifact-static',

@@ -29,8 +29,16 @@ export interface GeneratedModel {
 export interface BurstShape {
   /** A burst begins this often, the first at the start of the trace. */
   readonly everyMs: number;
+  /** How much later than that each begins (ms, default 0). */
+  readonly offsetMs?: number;
   readonly lengthMs: number;
   /** The rate is multiplied by this. */
+  readonly factor: number;
+}
+
+/** The rate is multiplied by `factor` from a time of the trace on, until the next level. */
+export interface RateLevel {
+  readonly atMs: number;
   readonly factor: number;
 }
 
@@ -53,6 +61,8 @@ export interface O365TraceOptions {
   /** Standard deviation of the noise on a cell's log rate (default 0.2; 0 turns it off). */
   readonly rateNoise?: number;
   readonly burst?: BurstShape;
+  /** Lasting changes of the rate, in order of time; none before the trace begins. */
+  readonly levels?: readonly RateLevel[];
   readonly promptTokens?: Quantiles;
   readonly outputTokens?: Quantiles;
   /**
@@ -142,6 +152,17 @@ export function checkO365Options(options: O365TraceOptions): CheckedO365Options 
     positive('burst.everyMs', options.burst.everyMs);
     positive('burst.lengthMs', options.burst.lengthMs);
     share('burst.factor', options.burst.factor);
+    share('burst.offsetMs', options.burst.offsetMs ?? 0);
+    const { everyMs, lengthMs, offsetMs = 0 } = options.burst;
+    if (offsetMs > 0 && !(offsetMs + lengthMs <= everyMs))
+      throw new ConfigError('burst.offsetMs', `leaves a burst no room before the next: at most ${everyMs - lengthMs}`);
+  }
+  const levels = options.levels ?? [];
+  for (const [i, level] of levels.entries()) {
+    share(`levels[${i}].atMs`, level.atMs);
+    share(`levels[${i}].factor`, level.factor);
+    if (i > 0 && !(level.atMs > levels[i - 1]!.atMs))
+      throw new ConfigError(`levels[${i}].atMs`, 'must be after the level before it');
   }
   for (const [i, r] of options.regions.entries()) finite(`regions[${i}].phaseHours`, r.phaseHours ?? 0);
   finite('startHourOfWeek', options.startHourOfWeek ?? 24);
@@ -152,7 +173,10 @@ export function checkO365Options(options: O365TraceOptions): CheckedO365Options 
       `${options.models.length} models in ${options.regions.length} regions are more than can be generated`,
     );
   const shapes = [shape, ...options.models.flatMap((model) => (model.shape === undefined ? [] : [model.shape]))];
-  const peak = maxOf(shapes.map((one) => maxOf(one) / mean(one))) * Math.max(1, options.burst?.factor ?? 1);
+  const peak =
+    maxOf(shapes.map((one) => maxOf(one) / mean(one))) *
+    Math.max(1, options.burst?.factor ?? 1) *
+    maxOf([1, ...levels.map(({ factor }) => factor)]);
   if (!((options.requestsPerDay / MINUTES_PER_DAY) * peak <= MOST_PER_MINUTE))
     throw new ConfigError(
       'requestsPerDay',
@@ -179,6 +203,7 @@ export function checkO365Options(options: O365TraceOptions): CheckedO365Options 
     rateNoise,
     startHourOfWeek: options.startHourOfWeek ?? 24,
     burst: options.burst,
+    levels,
     promptTokens: options.promptTokens ?? AZURE_2024_PROMPT_TOKENS,
     outputTokens: options.outputTokens ?? AZURE_2024_OUTPUT_TOKENS,
   };

@@ -84,6 +84,8 @@ class O365Generator {
   #position = 0;
   #minuteEndMs = 0;
   readonly #endMs: number;
+  /** Of the rate, since the last of the levels that have come. */
+  #level = 1;
   #nextId = 0;
 
   constructor(options: CheckedO365Options) {
@@ -183,7 +185,7 @@ class O365Generator {
    * which rates are constant.
    */
   #nextMinute(): void {
-    const { burst, warmupMs, startHourOfWeek, rateNoise } = this.#options;
+    const { burst, levels, warmupMs, startHourOfWeek, rateNoise } = this.#options;
     const untilMs = this.#endMs;
     const startMs = this.#minuteEndMs;
     let endMs = Math.min(untilMs, startMs + MS_PER_MIN);
@@ -191,8 +193,9 @@ class O365Generator {
     if (startMs < warmupMs) endMs = Math.min(endMs, warmupMs);
     let factor = 1;
     if (burst !== undefined) {
-      const periodMs = Math.floor(startMs / burst.everyMs) * burst.everyMs;
-      const bursting = startMs < periodMs + burst.lengthMs;
+      const { offsetMs = 0 } = burst;
+      const periodMs = Math.floor((startMs - offsetMs) / burst.everyMs) * burst.everyMs + offsetMs;
+      const bursting = startMs >= offsetMs && startMs < periodMs + burst.lengthMs;
       if (bursting) factor = burst.factor;
       const edgeMs = bursting
         ? Math.min(periodMs + burst.lengthMs, periodMs + burst.everyMs)
@@ -200,6 +203,12 @@ class O365Generator {
       // Rounding may put an edge where the span begins: it has been passed then.
       if (edgeMs > startMs) endMs = Math.min(endMs, edgeMs);
     }
+    for (const level of levels) {
+      const edgeMs = warmupMs + level.atMs;
+      if (edgeMs <= startMs) this.#level = level.factor;
+      else endMs = Math.min(endMs, edgeMs);
+    }
+    factor *= this.#level;
     this.#minuteEndMs = endMs;
     const keep = Math.exp(-(endMs - startMs) / (SERVEGEN_RATE_NOISE.relaxationHours * MS_PER_HOUR));
     const fresh = Math.sqrt(1 - keep * keep);
