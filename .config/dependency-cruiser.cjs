@@ -16,8 +16,8 @@ const allowed = {
   controller: ['core'],
   sim: ['core', 'trace', 'perf', 'metrics', 'views'],
   fleet: ['core', 'perf', 'forecast', 'forecast-tfjs', 'optimize', 'routing', 'scaling'],
-  // Policies come through fleet.
-  scenario: ['core', 'trace', 'metrics', 'forecast', 'sim', 'controller', 'fleet'],
+  // Policies come through fleet; of optimize it is the bounds.
+  scenario: ['core', 'trace', 'metrics', 'forecast', 'optimize', 'sim', 'controller', 'fleet'],
   experiments: ['core', 'trace', 'metrics', 'forecast', 'sim', 'controller', 'fleet', 'scenario'],
   sageserve: [
     'core',

@@ -10,6 +10,8 @@ import { compareCommits } from './compare-commits.js';
 import { type Figure, printFigures } from './measure.js';
 import { runOutcome } from './outcome-runs.js';
 import { namesOf, readRecorded, record } from './recorded.js';
+import { tune, TUNING_DURATIONS } from './tune.js';
+import { TUNING_SPACES } from './tuning-spaces.js';
 
 const args = process.argv.slice(2);
 
@@ -19,9 +21,10 @@ function option(name: string): string | undefined {
   return at === -1 ? undefined : args.splice(at, 2)[1];
 }
 
-const [seeds, scenarios, duration, runs, rounds] = [
+const [seeds, scenarios, strategies, duration, runs, rounds] = [
   option('--seeds'),
   option('--scenarios'),
+  option('--strategies'),
   option('--duration'),
   option('--runs'),
   option('--rounds'),
@@ -78,6 +81,19 @@ if (args[0] === '--run-once') {
   await runProfiled(args[1]!);
 } else if (args[0] === '--run-refresh') {
   await runRefresh();
+} else if (args[0] === 'tune') {
+  const chosen = strategies?.split(',') ?? Object.keys(TUNING_SPACES);
+  const unknown = chosen.find((name) => !Object.hasOwn(TUNING_SPACES, name));
+  if (unknown !== undefined) {
+    console.error(`--strategies: "${unknown}" is not tuned; known: ${Object.keys(TUNING_SPACES).join(', ')}`);
+    process.exit(2);
+  }
+  await tune({
+    scenarios: outcome.scenarios,
+    strategies: chosen,
+    durationOf: (scenario) => duration ?? TUNING_DURATIONS[scenario],
+    runs,
+  });
 } else if (args[0] === 'compare') {
   const [, before, after, ...names] = args;
   const unknown = names.find((name) => !Object.hasOwn(BENCHMARKS, name));
@@ -100,7 +116,8 @@ if (args[0] === '--run-once') {
   if (unknown !== undefined) {
     console.error(
       `unknown benchmark "${unknown}"\nusage: npm run bench -- [${Object.keys(BENCHMARKS).join('|')}] [--json] ` +
-        `[--record]\n       npm run bench -- compare COMMIT COMMIT [names]`,
+        `[--record]\n       npm run bench -- compare COMMIT COMMIT [names]\n       npm run bench -- tune ` +
+        '[--scenarios A,B] [--strategies C,D] [--runs FILE]',
     );
     process.exit(2);
   }

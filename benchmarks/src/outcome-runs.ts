@@ -1,20 +1,32 @@
 import { spawn } from 'node:child_process';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { compareStrategies, type ComparedRun, type PolicyChoice, preset } from 'sageserve';
+import { compareStrategies, type ComparedRun, type PolicyChoice, preset, type Scenario } from 'sageserve';
 import { cpuSeconds } from './measure.js';
+
+/** Attainment of one model and tier. */
+export interface CellOutcome {
+  readonly model: string;
+  readonly tier: string;
+  readonly attainment: number;
+  readonly target: number;
+}
 
 /** What one run of one strategy came to. */
 export interface OutcomeRun {
   readonly scenario: string;
   readonly strategy: string;
   readonly seed: number;
+  /** Names the options, so that a run with others is another run. */
+  readonly setting: string;
   readonly gpuHours: number;
+  /** With what was left charged at the throughput of a saturated instance. */
+  readonly equalGpuHours: number;
   readonly wastedGpuHours: number;
-  readonly usd: number;
-  readonly fastSlo: number;
-  readonly fastTtftP95Ms: number;
-  readonly normalSlo: number;
-  readonly normalTtftP95Ms: number;
+  readonly heldUsd: number;
+  /** Held and donated GPUs at their price, less what the donated earn as spot. */
+  readonly netUsd: number;
+  readonly cells: readonly CellOutcome[];
   readonly deadlineMisses: number;
   readonly arrived: number;
   /** Requests that neither completed nor were rejected. */
@@ -22,12 +34,9 @@ export interface OutcomeRun {
   readonly rejected: number;
   readonly leftAtEnd: number;
   readonly actions: number;
+  readonly reversals: number;
   readonly forecastWape: number | undefined;
   readonly cpuSeconds: number;
-  /** Options of the strategy that were tuned. */
-  readonly setting?: string;
-  /** Where the scenario was shortened. */
-  readonly duration?: string;
 }
 
 export interface OutcomeTask {
@@ -35,58 +44,84 @@ export interface OutcomeTask {
   /** What the run is called in tables. */
   readonly label: string;
   readonly strategy: PolicyChoice;
-  /** Its options in short, where they were tuned. */
-  readonly setting?: string;
+  /** In place of the scenario's. */
+  readonly forecaster?: string;
   readonly seed: number;
-  /** Shortens the scenario, for checks of the benchmark itself. */
+  /** Shortens the scenario. */
   readonly duration?: string;
 }
 
+/** What tells a task's options from others'. */
+export function settingOf({ strategy, forecaster, duration }: OutcomeTask): string {
+  return JSON.stringify({ strategy, forecaster, duration });
+}
+
+/** The scenario that a task is about, with its changes. */
+export function scenarioOf({ scenario, forecaster, duration }: OutcomeTask): Scenario {
+  const base = preset(scenario);
+  return {
+    ...base,
+    ...(duration === undefined ? {} : { duration }),
+    ...(forecaster === undefined ? {} : { control: { ...base.control, forecaster } }),
+  };
+}
+
+/** The model and tier that is furthest from its objective; NaN where nothing arrived. */
+export function worstOf(cells: readonly CellOutcome[]): CellOutcome {
+  return cells.reduce((a, b) => (b.attainment - b.target < a.attainment - a.target ? b : a));
+}
+
+/** Whether every model and tier meets its objective. */
+export function meetsObjectives(run: Pick<OutcomeRun, 'cells'>): boolean {
+  const { attainment, target } = worstOf(run.cells);
+  return attainment >= target;
+}
+
 function outcomeOf(
-  { scenario, label, setting, duration }: OutcomeTask,
+  task: OutcomeTask,
+  scenario: Scenario,
   { result, seed, forecastWape }: ComparedRun,
   seconds: number,
 ): OutcomeRun {
-  const [fast, normal, deferred] = [
-    result.byTier['interactive-fast'],
-    result.byTier['interactive-normal'],
-    result.byTier['non-interactive'],
-  ];
+  const targetOf = (tier: keyof typeof DEFAULT_TARGETS): number =>
+    scenario.objectives[tier]?.attainmentTarget ?? DEFAULT_TARGETS[tier];
   return {
-    scenario,
-    strategy: label,
+    scenario: task.scenario,
+    strategy: task.label,
     seed: Number(seed),
+    setting: settingOf(task),
     gpuHours: result.capacity.gpuHours,
+    equalGpuHours: result.atEqualWork.gpuHours,
     wastedGpuHours: result.capacity.wastedGpuHours,
-    usd: result.capacity.costUsd,
-    fastSlo: fast?.sloAttainment ?? NaN,
-    fastTtftP95Ms: fast?.ttftMs.p95 ?? NaN,
-    normalSlo: normal?.sloAttainment ?? NaN,
-    normalTtftP95Ms: normal?.ttftMs.p95 ?? NaN,
-    deadlineMisses: deferred?.deadlineMisses ?? 0,
+    heldUsd: result.bill.heldUsd,
+    netUsd: result.bill.netUsd,
+    cells: result.byModel.map(({ modelId, tier, requests }) => ({
+      model: modelId,
+      tier,
+      attainment: requests.sloAttainment ?? NaN,
+      target: targetOf(tier),
+    })),
+    deadlineMisses: result.byTier['non-interactive']?.deadlineMisses ?? 0,
     arrived: result.total.arrived,
     unfinished: result.total.unfinished,
     rejected: result.total.rejected,
     leftAtEnd: result.inFlightAtDurationEnd,
     actions: result.actions.scaleOut + result.actions.scaleIn,
+    reversals: result.actions.reversals,
     forecastWape,
     cpuSeconds: seconds,
-    ...(setting === undefined ? {} : { setting }),
-    ...(duration === undefined ? {} : { duration }),
   };
 }
+
+const DEFAULT_TARGETS = { 'interactive-fast': 0.95, 'interactive-normal': 0.95, 'non-interactive': 1 } as const;
 
 /** Runs one task in this process: what the child processes of {@link runAll} do. Prints JSON. */
 export async function runOutcome(json: string): Promise<void> {
   const task = JSON.parse(json) as OutcomeTask;
-  const base = preset(task.scenario);
+  const scenario = scenarioOf(task);
   const start = cpuSeconds();
-  const [run] = await compareStrategies(
-    task.duration === undefined ? base : { ...base, duration: task.duration },
-    [task.strategy],
-    [task.seed],
-  );
-  const outcome = outcomeOf(task, run!, cpuSeconds() - start);
+  const [run] = await compareStrategies(scenario, [task.strategy], [task.seed]);
+  const outcome = outcomeOf(task, scenario, run!, cpuSeconds() - start);
   const { arrived, unfinished, rejected } = outcome;
   if (run!.result.total.completed + unfinished + rejected !== arrived)
     throw new Error(`${arrived} requests arrived and do not add up`);
@@ -101,17 +136,45 @@ export async function runAll(tasks: readonly OutcomeTask[], atOnce = 2): Promise
     while (next < tasks.length) {
       const at = next++;
       const task = tasks[at]!;
-      results[at] = await inChild(task);
-      const r = results[at];
+      const run = await inChild(task);
+      results[at] = run;
+      const worst = worstOf(run.cells);
       console.error(
         `  [${at + 1}/${tasks.length}] ${task.scenario}, seed ${task.seed}, ${task.label}: ` +
-          `${Math.round(r.gpuHours).toLocaleString('en-US')} GPU-hours, IW-F ${(100 * r.fastSlo).toFixed(2)} %, ` +
-          `${Math.round(r.cpuSeconds)} CPU-s`,
+          `${Math.round(run.equalGpuHours).toLocaleString('en-US')} GPU-hours at equal work, worst ` +
+          `${(100 * worst.attainment).toFixed(2)} % (${worst.model}, ${worst.tier}), ${Math.round(run.cpuSeconds)} CPU-s`,
       );
     }
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, tasks.length) }, worker));
   return results;
+}
+
+/** Runs what a file of runs does not have yet, and adds it there, one JSON a line. */
+export function cachedRuns(path: string | undefined): (tasks: readonly OutcomeTask[]) => Promise<OutcomeRun[]> {
+  const keyOf = (run: { scenario: string; strategy: string; seed: number; setting: string }): string =>
+    `${run.scenario}/${run.strategy}/${run.seed}/${run.setting}`;
+  const keyOfTask = (task: OutcomeTask): string =>
+    keyOf({ scenario: task.scenario, strategy: task.label, seed: task.seed, setting: settingOf(task) });
+  const known = new Map<string, OutcomeRun>();
+  if (path !== undefined && existsSync(path)) {
+    for (const line of readFileSync(path, 'utf8').split('\n')) {
+      if (line.trim() === '') continue;
+      const one = JSON.parse(line) as OutcomeRun;
+      known.set(keyOf(one), one);
+    }
+  }
+  return async (tasks) => {
+    const fresh = tasks.filter((task) => !known.has(keyOfTask(task)));
+    // In small parts, so that what is done stays done.
+    for (let at = 0; at < fresh.length; at += 4) {
+      for (const one of await runAll(fresh.slice(at, at + 4))) {
+        known.set(keyOf(one), one);
+        if (path !== undefined) appendFileSync(path, `${JSON.stringify(one)}\n`);
+      }
+    }
+    return tasks.map((task) => known.get(keyOfTask(task))!);
+  };
 }
 
 function inChild(task: OutcomeTask): Promise<OutcomeRun> {

@@ -1,6 +1,6 @@
 import {
   createAutoPerformanceModel,
-  createChironScaling,
+  createChironLikeScaling,
   createDpaScheduler,
   createHeadroomRelease,
   createLtImmediateScaling,
@@ -76,7 +76,7 @@ const POLICIES: readonly ((rng: Rng) => ScalingPolicy)[] = [
   (rng) => createOracleScaling(options(rng, { leadMs: 120_000 })),
   (rng) => createSageScaling(options(rng, SAGE)),
   (rng) =>
-    createChironScaling(
+    createChironLikeScaling(
       options(rng, { busyAbove: 0.6, idleBelow: 0.2, batchTokensPerS: 3_000, deadlineShare: 0.4, cooldownMs: 60_000 }),
     ),
 ];

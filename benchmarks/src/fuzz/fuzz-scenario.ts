@@ -5,7 +5,7 @@ import { chance, mutateBytes, ODD_NUMBERS, ODD_TEXT, pick, whole } from './mutat
 
 /** Requests that a scenario may have and still be simulated here. */
 const MOST_REQUESTS = 3_000;
-const STRATEGIES = ['static', 'reactive', 'siloed', 'chiron'];
+const STRATEGIES = ['static', 'reactive', 'siloed', 'chiron-like'];
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 

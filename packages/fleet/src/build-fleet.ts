@@ -340,13 +340,12 @@ function splitIntoPools(strategy: Strategy, sizes: Sizes, at: string): PoolSizes
     return parts;
   };
   const maxima = split(maxInstances, 1);
-  // Together the pools have the floor that one pool has: those that come first have it, one by one.
   const minima = pools.map((_, i) => Math.floor(minInstances / pools.length) + (i < minInstances % pools.length ? 1 : 0));
   const initials = split(Math.max(initial, pools.length), 1);
   let spotLeft = spot + initial;
   return pools.map((pool, i) => {
     const max = maxima[i]!;
-    const min = Math.min(max, minima[i]!);
+    const min = Math.min(max, pool.minInstances ?? minima[i]!);
     const initialInstances = Math.min(max, Math.max(min, initials[i]!));
     spotLeft -= initialInstances;
     // What the pools do not hold between them is spot; it is counted with the last.

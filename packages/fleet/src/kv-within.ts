@@ -6,7 +6,16 @@ const DEFAULT_KV = 0.65;
 /** KV-cache utilisation from which on no endpoint counts as having room. */
 const MOST_KV = 0.95;
 
-/** By model: `factor` times what its endpoints have in use at the largest load within the objectives. */
-export function kvTimes({ kvWithinObjectives }: FactoryContext, factor: number): (id: ModelId) => number {
-  return (id) => Math.min(MOST_KV, factor * (kvWithinObjectives(id) ?? DEFAULT_KV));
+/**
+ * By model: `factor` times what its endpoints have in use at the largest load within the
+ * objectives, and no more than memory there is.
+ */
+export function kvTimes(context: FactoryContext, factor: number): (id: ModelId) => number {
+  const kv = kvWithin(context, factor);
+  return (id) => Math.min(MOST_KV, kv(id));
+}
+
+/** The same as something to compare with: it may be more than there is. */
+export function kvWithin({ kvWithinObjectives }: FactoryContext, factor: number): (id: ModelId) => number {
+  return (id) => factor * (kvWithinObjectives(id) ?? DEFAULT_KV);
 }

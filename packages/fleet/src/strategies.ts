@@ -2,7 +2,7 @@ import type { ScalingPolicy } from '@sageserve/core';
 import { createHeadroomRelease, createImmediateRelease, createPlannedRouter, createUtilizationRouter } from '@sageserve/routing';
 import {
   CHIRON_POOLS,
-  createChironScaling,
+  createChironLikeScaling,
   createHpaScaling,
   createKedaQueueScaling,
   createLtImmediateScaling,
@@ -20,7 +20,7 @@ import {
   withRelativeUtilization,
 } from '@sageserve/scaling';
 import type { Factory, FactoryContext, Strategy, StrategyPlanning } from './factory.js';
-import { kvTimes } from './kv-within.js';
+import { kvTimes, kvWithin } from './kv-within.js';
 import { flag, numberByModel, numbers, type PolicyOptions } from './policy-options.js';
 
 /** The strategies by name. */
@@ -30,15 +30,14 @@ export const STRATEGIES: Readonly<Record<string, Factory<Strategy>>> = {
     scaling: relative(o, context, (own) => createReactiveScaling(numbers(own, REACTIVE_OPTIONS))),
   }),
   'reactive-h': (o, context) => {
-    const { kvFactor = 1, routeFactor = ROUTE_FACTOR, queuedTokensUnder = QUEUED_TOKENS, ...own } = numbers(o, [
+    const { measured = true, ...given } = o;
+    const { kvFactor = 1, routeFactor = ROUTE_FACTOR, queuedTokensUnder = QUEUED_TOKENS, ...own } = numbers(given, [
       ...REACTIVE_OPTIONS,
       ...FOLLOW_OPTIONS,
     ]);
+    const scaling = relative({ measured }, context, () => createReactiveScaling({ ...REACTIVE_H, ...own }));
     return {
-      scaling: {
-        ...withRelativeUtilization(createReactiveScaling({ ...REACTIVE_H, ...own }), kvTimes(context, 1)),
-        name: 'reactive-h',
-      },
+      scaling: { ...scaling, name: 'reactive-h' },
       release: createHeadroomRelease({ kvUnder: kvTimes(context, kvFactor), queuedTokensUnder }),
       regionRouter: () => createUtilizationRouter({ threshold: kvTimes(context, routeFactor) }),
     };
@@ -81,9 +80,9 @@ export const STRATEGIES: Readonly<Record<string, Factory<Strategy>>> = {
       planning: paperPlanning(plan),
     };
   },
-  chiron: (o, context) => ({
+  'chiron-like': (o, context) => ({
     scaling: relative(o, context, (own) =>
-      createChironScaling(numbers(own, ['busyAbove', 'idleBelow', 'batchTokensPerS', 'deadlineShare', 'cooldownMs'])),
+      createChironLikeScaling(numbers(own, ['busyAbove', 'idleBelow', 'batchTokensPerS', 'deadlineShare', 'cooldownMs'])),
     ),
     pools: CHIRON_POOLS,
   }),
@@ -95,35 +94,51 @@ export const STRATEGIES: Readonly<Record<string, Factory<Strategy>>> = {
       planning: { ...planningOf(rest), foresight: true },
     };
   },
-  sage: (o, context) => {
-    const {
-      drainHours = DEFAULT_DRAIN_HOURS,
-      headroom = SAGE_HEADROOM,
-      ...all
-    } = numbers(o, [...SAGE_OPTIONS, ...PLANNED_OPTIONS]);
-    const [own, rest] = split(all, SAGE_OPTIONS);
+  clairvoyant: (o, context) => {
+    const { scaling, planning, ...rest } = sage(o, context);
     return {
-      scaling: createSageScaling({
-        burstAbove: kvTimes(context, BURST_FACTOR),
-        ...own,
-        drainHours,
-      }),
-      ...followPlan(rest, context),
-      planning: planningOf({ ...rest, headroom, drainHours }),
+      ...rest,
+      scaling: { ...scaling, name: 'clairvoyant' },
+      ...(planning === undefined ? {} : { planning: { ...planning, foresight: true } }),
     };
   },
+  sage,
 };
+
+/** Ours; with `plan: false` without forecast and plan, by what it falls back on alone. */
+function sage(o: PolicyOptions, context: FactoryContext): Strategy {
+  const { plan: isPlanned = true, ...given } = o;
+  const {
+    drainHours = DEFAULT_DRAIN_HOURS,
+    headroom = SAGE_HEADROOM,
+    ...all
+  } = numbers(given, [...SAGE_OPTIONS, ...PLANNED_OPTIONS]);
+  const [own, rest] = split(all, SAGE_OPTIONS);
+  return {
+    scaling: createSageScaling({
+      burstAbove: kvTimes(context, BURST_FACTOR),
+      withoutPlan: relative({ measured: true }, context, () => createReactiveScaling(REACTIVE_H)),
+      ...own,
+      drainHours,
+    }),
+    ...followPlan(rest, context),
+    ...(flag('plan', isPlanned) ? { planning: planningOf({ ...rest, headroom, drainHours }) } : {}),
+  };
+}
 
 /**
  * A policy made from options; with `measured: true` its utilisation is a share of what each model
- * has in use at the largest load within its objectives, in place of a share of all memory.
+ * has in use at the largest load within its objectives, in place of a share of all memory. A number
+ * makes it a share of so many times that: a pool that grows on time may run beyond it.
  */
 function relative(
   { measured, ...own }: PolicyOptions,
   context: FactoryContext,
   make: (own: PolicyOptions) => ScalingPolicy,
 ): ScalingPolicy {
-  return flag('measured', measured) ? withRelativeUtilization(make(own), kvTimes(context, 1)) : make(own);
+  if (typeof measured !== 'number' && !flag('measured', measured)) return make(own);
+  const factor = typeof measured === 'number' ? numberByModel('measured', measured, []) : 1;
+  return withRelativeUtilization(make(own), kvWithin(context, factor as number));
 }
 
 /**

@@ -1,3 +1,4 @@
+export { costOf, type EngineLimits, type Work, workPrices, type WorkPrices } from './bounds/engine-work.js';
 export { demandWindows, type DemandWindowsOptions } from './demand-windows.js';
 export { explainPlan } from './explain-plan.js';
 export { type IntegerModel } from './integer-model.js';

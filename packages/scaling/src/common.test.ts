@@ -17,7 +17,7 @@ const MINUTE = 60_000;
 const ALL: readonly (readonly [string, () => ScalingPolicy])[] = [
   ['reactive', changes.reactive],
   ['siloed', changes.siloed],
-  ['chiron', changes.chiron],
+  ['chiron-like', changes.chiron],
   ['lt-i', changes.ltI],
   ['lt-u', changes.ltU],
   ['lt-ua', changes.ltUa],
@@ -193,7 +193,7 @@ describe('a cooldown', () => {
   it.each([
     ['reactive', changes.reactive, 15_000],
     ['lt-u', changes.ltU, 15_000],
-    ['chiron', changes.chiron, 60_000],
+    ['chiron-like', changes.chiron, 60_000],
   ] as const)('of %s is as long as it says, and may be none', (_, create, cooldownMs) => {
     const busy = fakeEndpoint({ readyInstances: 4, kvCacheUtilization: 0.8 });
     const times = (policy: ScalingPolicy) =>

@@ -1,6 +1,6 @@
 import { PlacementGrid, type PlacementPlan, type ScalingPolicy } from '@sageserve/core';
 import { fakeEndpoint } from '@sageserve/testing';
-import { createChironScaling } from './chiron.js';
+import { createChironLikeScaling } from './chiron-like.js';
 import { createLtImmediateScaling } from './lt-i.js';
 import { createLtUtilizationScaling } from './lt-u.js';
 import { createLtUtilizationAwareScaling } from './lt-ua.js';
@@ -29,7 +29,7 @@ const changing =
 export const changes = {
   reactive: changing(createReactiveScaling),
   siloed: changing(createSiloedScaling),
-  chiron: changing(createChironScaling),
+  chiron: changing(createChironLikeScaling),
   ltI: changing(createLtImmediateScaling),
   ltU: changing(createLtUtilizationScaling),
   ltUa: changing(createLtUtilizationAwareScaling),

@@ -1,5 +1,5 @@
 export { createCheapestFirstAcquisition } from './acquisition/cheapest-first.js';
-export { CHIRON_POOLS, type ChironScalingOptions, createChironScaling } from './chiron.js';
+export { CHIRON_POOLS, type ChironLikeScalingOptions, createChironLikeScaling } from './chiron-like.js';
 export {
   type BoundsOptions,
   type CooldownOptions,

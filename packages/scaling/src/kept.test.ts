@@ -1,7 +1,7 @@
 import { type EndpointSnapshot, isCounted, type ScalingPolicy } from '@sageserve/core';
 import { fakeEndpoint, fakeEndpoints, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
-import { createChironScaling } from './chiron.js';
+import { createChironLikeScaling } from './chiron-like.js';
 import { withBounds, withCooldown } from './decorators.js';
 import { fakePlan } from './fixtures.js';
 import { keeping } from './kept.js';
@@ -24,7 +24,7 @@ const PLANNED: readonly (readonly [string, () => ScalingPolicy])[] = [
 const BY_USE: readonly (readonly [string, () => ScalingPolicy])[] = [
   ['reactive', createReactiveScaling],
   ['siloed', createSiloedScaling],
-  ['chiron', createChironScaling],
+  ['chiron-like', createChironLikeScaling],
 ];
 const ALL = [...BY_USE, ...PLANNED];
 

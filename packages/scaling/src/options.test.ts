@@ -1,6 +1,6 @@
 import { ConfigError, type ScalingPolicy } from '@sageserve/core';
 import { describe, expect, it } from 'vitest';
-import { createChironScaling } from './chiron.js';
+import { createChironLikeScaling } from './chiron-like.js';
 import { withBounds, withCooldown } from './decorators.js';
 import { createLtUtilizationAwareScaling } from './lt-ua.js';
 import { createLtUtilizationScaling } from './lt-u.js';
@@ -29,10 +29,10 @@ const CASES: readonly (readonly [
   ['lt-ua', createLtUtilizationAwareScaling, 'growFrom', [1, 9], [0.99, NaN]],
   ['lt-ua', createLtUtilizationAwareScaling, 'shrinkFrom', [0, 1], [-0.01, 1.01, NaN]],
   ['lt-ua', createLtUtilizationAwareScaling, 'doubtAfterMs', [0, 1], [-1, NaN]],
-  ['chiron', createChironScaling, 'busyAbove', [0.41, 1], [0, -1, 1.01, 0.4, NaN]],
-  ['chiron', createChironScaling, 'idleBelow', [0, 0.59], [-0.01, 0.6, NaN]],
-  ['chiron', createChironScaling, 'batchTokensPerS', [1], [0, -1, NaN]],
-  ['chiron', createChironScaling, 'deadlineShare', [0.01, 1], [0, -1, 1.01, NaN]],
+  ['chiron-like', createChironLikeScaling, 'busyAbove', [0.41, 1], [0, -1, 1.01, 0.4, NaN]],
+  ['chiron-like', createChironLikeScaling, 'idleBelow', [0, 0.59], [-0.01, 0.6, NaN]],
+  ['chiron-like', createChironLikeScaling, 'batchTokensPerS', [1], [0, -1, NaN]],
+  ['chiron-like', createChironLikeScaling, 'deadlineShare', [0.01, 1], [0, -1, 1.01, NaN]],
   ['oracle', createOracleScaling, 'leadMs', [0], [-1, NaN]],
   ['sage', createSageScaling, 'burstAbove', [0.01, 1], [0, -1, 1.01, NaN]],
   ['sage', createSageScaling, 'drainHours', [0.1], [0, -1, NaN]],
@@ -68,8 +68,8 @@ describe('options of strategies', () => {
     expect(() => createLtUtilizationScaling({ scaleOutAbove: 0, scaleInBelow: 0 })).toThrow('scaleOutAbove: ');
     expect(() => createLtUtilizationScaling({ scaleOutAbove: 2, passAbove: 3 })).toThrow('scaleOutAbove: ');
     expect(() => createLtUtilizationScaling({ scaleOutAbove: 1, passAbove: 1 })).not.toThrow();
-    expect(() => createChironScaling({ busyAbove: 0, idleBelow: 0 })).toThrow('busyAbove: ');
-    expect(() => createChironScaling({ busyAbove: 2 })).toThrow('busyAbove: ');
+    expect(() => createChironLikeScaling({ busyAbove: 0, idleBelow: 0 })).toThrow('busyAbove: ');
+    expect(() => createChironLikeScaling({ busyAbove: 2 })).toThrow('busyAbove: ');
     expect(() => withBounds(createStaticScaling(), { minInstances: 4, maxInstances: 3 })).toThrow(
       'minInstances: must be from 0 to maxInstances (3), not 4',
     );

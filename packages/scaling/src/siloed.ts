@@ -7,6 +7,11 @@ export interface PoolLayout {
   readonly tiers: readonly WorkloadTier[];
   /** Share (0–1) of the endpoint's instances that the pool starts with. */
   readonly share: number;
+  /**
+   * Fewest instances of the pool. Unless given, the pools have the endpoint's floor between them,
+   * those that come first one more where it can't be split evenly.
+   */
+  readonly minInstances?: number;
 }
 
 /**

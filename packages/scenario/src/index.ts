@@ -1,3 +1,4 @@
+export { type LowerBound, lowerBound, type LowerBoundOptions, type ModelBound } from './bound/lower-bound.js';
 export { buildSimulation, buildTraffic } from './build.js';
 export { demandCsv, type DemandTable, quoted, readDemandCsv } from './demand/demand-csv.js';
 export { demandOfTrace, type TraceDemand, type TraceDemandOptions } from './demand/demand-of-trace.js';

@@ -153,7 +153,7 @@ describe('buildSimulation', () => {
         (sum, e) => sum + e.initialInstances + (e.initialSpotInstances ?? 0),
         0,
       );
-    for (const strategy of ['siloed', 'chiron']) expect(total(strategy)).toBe(total('reactive'));
+    for (const strategy of ['siloed', 'chiron-like']) expect(total(strategy)).toBe(total('reactive'));
   });
 
   it('builds every preset under every strategy that fits it', () => {

@@ -9,6 +9,8 @@ export {
   type EngineChoice,
   type EngineName,
   type EngineOptions,
+  maxBatchTokensOf,
+  resolveEngine,
 } from './engine-options.js';
 export { type LeftWork } from './left-work.js';
 export { type RequestTable } from './request-table.js';

@@ -104,7 +104,7 @@ describe('sageserve compare', () => {
         { kind: 'eviction', at: '60m', region: 'eastus', sku: 'a100-80gb', instances: 1 },
         { kind: 'eviction', at: '61m', region: 'eastus', sku: 'a100-80gb', instances: 2, target: 'spot' },
       ],
-      strategies: ['siloed', 'reactive', 'lt-i', 'lt-u', 'lt-ua', 'chiron', 'oracle', 'sage', 'static'],
+      strategies: ['siloed', 'reactive', 'lt-i', 'lt-u', 'lt-ua', 'chiron-like', 'oracle', 'sage', 'static'],
     };
     const file = join(dir, 'trouble.json');
     await writeFile(file, JSON.stringify(scenario));

@@ -301,7 +301,7 @@ describe('a plug-in that breaks its contract', () => {
     [
       'an overflow policy that answers 1',
       "{ overflows: { mine: () => ({ name: 'mine', overflows: () => 1 }) } }",
-      { strategies: ['chiron'], overflow: 'mine' },
+      { strategies: ['chiron-like'], overflow: 'mine' },
       'overflow policy "mine" of plugins[0]',
       'answered with 1 where ',
     ],

@@ -109,7 +109,7 @@ describe('after an outage of one or all regions, of traffic that may all wait', 
         expect([strategy, Math.min(...after)]).toEqual([
           strategy,
           expect.toSatisfy(
-            (n: number) => n >= (['siloed', 'chiron'].includes(strategy) ? minInstances / 2 : minInstances),
+            (n: number) => n >= (['siloed', 'chiron-like'].includes(strategy) ? minInstances / 2 : minInstances),
           ),
         ]);
       }

@@ -93,7 +93,7 @@ const MODELS = [
   { name: 'llama-3.2-3b', share: 0.1, deployments: [{ sku: 'a100-80gb', gpusPerInstance: 1, ...WARM }] },
 ];
 
-const STRATEGIES = ['siloed', 'reactive', 'lt-i', 'lt-u', 'lt-ua', 'chiron', 'oracle', 'sage'];
+const STRATEGIES = ['siloed', 'reactive', 'lt-i', 'lt-u', 'lt-ua', 'chiron-like', 'oracle', 'sage'];
 
 /**
  * The paper has objectives on the first token and on deadlines only. Between tokens: 200 ms in the

@@ -1,11 +1,11 @@
 import type { BacklogSnapshot } from '@sageserve/core';
 import { fakeEndpoint, fakeEndpoints, fakeFleet, scalingPolicyConformance } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
-import { CHIRON_POOLS, createChironScaling } from './chiron.js';
+import { CHIRON_POOLS, createChironLikeScaling } from './chiron-like.js';
 import { changes } from './fixtures.js';
 
-describe('createChironScaling', () => {
-  for (const check of scalingPolicyConformance(() => createChironScaling())) it(check.name, check.run);
+describe('createChironLikeScaling', () => {
+  for (const check of scalingPolicyConformance(() => createChironLikeScaling())) it(check.name, check.run);
 
   const target = (fields: Parameters<typeof fakeEndpoint>[0], backlog?: Partial<BacklogSnapshot>) => {
     const endpoint = fakeEndpoint(fields);

@@ -14,7 +14,7 @@ import { ABANDONED, isAbandoned } from './last-instance.js';
 import type { PoolLayout } from './siloed.js';
 import { told } from './told.js';
 
-export interface ChironScalingOptions {
+export interface ChironLikeScalingOptions {
   /**
    * Share (0–1) of interactive and mixed capacity busy with interactive work above which the
    * interactive pool grows (default 0.6).
@@ -42,12 +42,15 @@ export const CHIRON_POOLS: readonly PoolLayout[] = [
 ];
 
 /**
- * The baseline Chiron (arXiv 2501.08090) as the paper uses it: interactive, mixed and batch pools.
+ * After Chiron (arXiv 2501.08090), as far as arXiv 2502.14617 has it as a baseline: interactive,
+ * mixed and batch pools. What makes Chiron itself is missing: batch sizes that follow objectives and
+ * backlog, batch work that is preempted for interactive requests, and estimates of how long a queue
+ * will wait.
  * The interactive and mixed pools grow on the share of their KV memory that is busy with work, the
  * batch pool by how long its backlog takes against its deadline. Meant for a fleet laid out by
  * {@link CHIRON_POOLS}.
  */
-export function createChironScaling(options: ChironScalingOptions = {}): ScalingPolicy {
+export function createChironLikeScaling(options: ChironLikeScalingOptions = {}): ScalingPolicy {
   const {
     busyAbove = 0.6,
     idleBelow = 0.4,
@@ -124,7 +127,7 @@ export function createChironScaling(options: ChironScalingOptions = {}): Scaling
   }
 
   const policy: ScalingPolicy = {
-    name: 'chiron',
+    name: 'chiron-like',
     decide(fleet, _plan, nowMs) {
       const decisions: ScalingDecision[] = [];
       for (const endpoint of fleet.endpoints) {

@@ -1,0 +1,137 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { PolicyChoice } from 'sageserve';
+import { cachedRuns, meetsObjectives, type OutcomeRun, type OutcomeTask, worstOf } from './outcome-runs.js';
+import { choiceAt, TUNING_SPACES } from './tuning-spaces.js';
+
+/** No figure is of this seed. */
+export const TUNING_SEED = 101;
+
+/** Scenarios that are long or busy are tuned on their beginning. */
+export const TUNING_DURATIONS: Readonly<Record<string, string>> = { 'azure-week': '48h', servegen: '12h' };
+
+/** A setting that was tried, and what came of it. */
+interface Tried {
+  readonly options: PolicyChoice;
+  readonly gpuHours: number;
+  readonly worst: number;
+  readonly worstOf: string;
+  readonly meets: boolean;
+}
+
+/** A search: its winner, and all that was tried. */
+export interface TunedStrategy {
+  readonly options: PolicyChoice;
+  /** Whether the winner meets every objective; where none does it is the one that comes nearest. */
+  readonly meets: boolean;
+  readonly seed: number;
+  readonly duration: string | undefined;
+  readonly tried: readonly Tried[];
+}
+
+/** By scenario and strategy. */
+export type Tuned = Readonly<Record<string, Readonly<Record<string, TunedStrategy>>>>;
+
+const FILE = new URL('../recorded/tuned.json', import.meta.url);
+
+export function readTuned(): Tuned {
+  try {
+    return JSON.parse(readFileSync(FILE, 'utf8')) as Tuned;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw error;
+  }
+}
+
+export interface TuneOptions {
+  readonly scenarios: readonly string[];
+  readonly strategies: readonly string[];
+  /** Shortens every scenario. */
+  readonly durationOf: (scenario: string) => string | undefined;
+  /** Runs of searches that were broken off. */
+  readonly runs: string | undefined;
+}
+
+/**
+ * Tunes strategies for scenarios: from where the last scenario's search ended, each knob a step up
+ * or down for as long as that is better. Better is cheaper at equal work among settings that meet
+ * every model's objectives, and nearer to them among those that do not. Each search is written when
+ * it ends.
+ */
+export async function tune({ scenarios, strategies, durationOf, runs }: TuneOptions): Promise<void> {
+  const run = cachedRuns(runs);
+  const starts = new Map<string, number[]>();
+  for (const scenario of scenarios) {
+    for (const strategy of strategies) {
+      const { knobs } = TUNING_SPACES[strategy]!;
+      const duration = durationOf(scenario);
+      const task = (at: readonly number[]): OutcomeTask => ({
+        scenario,
+        label: strategy,
+        strategy: choiceAt(strategy, at),
+        seed: TUNING_SEED,
+        ...(duration === undefined ? {} : { duration }),
+      });
+      const seen = new Map<string, OutcomeRun>();
+      const tryAll = async (points: readonly (readonly number[])[]): Promise<void> => {
+        const results = await run(points.map(task));
+        for (const [i, point] of points.entries()) seen.set(point.join(), results[i]!);
+      };
+      let best = starts.get(strategy) ?? knobs.map(({ start }) => start);
+      await tryAll([best]);
+      for (let improved = true; improved;) {
+        improved = false;
+        const neighbours = knobs.flatMap(({ values }, k) =>
+          [-1, 1]
+            .map((step) => best.map((value, i) => (i === k ? value + step : value)))
+            .filter((point) => point[k]! >= 0 && point[k]! < values.length && !seen.has(point.join())),
+        );
+        await tryAll(neighbours);
+        for (const point of neighbours) {
+          if (!isBetter(seen.get(point.join())!, seen.get(best.join())!)) continue;
+          best = point;
+          improved = true;
+        }
+      }
+      starts.set(strategy, best);
+      const winner = seen.get(best.join())!;
+      write(scenario, strategy, {
+        options: choiceAt(strategy, best),
+        meets: meetsObjectives(winner),
+        seed: TUNING_SEED,
+        duration,
+        tried: [...seen].map(([key, one]) => triedOf(choiceAt(strategy, key.split(',').map(Number)), one)),
+      });
+      console.log(
+        `${scenario}, ${strategy}: ${JSON.stringify(choiceAt(strategy, best))} of ${seen.size} tried, ` +
+          `${winner.equalGpuHours.toFixed(0)} GPU-hours, worst ${(100 * worstOf(winner.cells).attainment).toFixed(2)} %`,
+      );
+    }
+  }
+}
+
+function triedOf(options: PolicyChoice, run: OutcomeRun): Tried {
+  const worst = worstOf(run.cells);
+  return {
+    options,
+    gpuHours: Number(run.equalGpuHours.toFixed(1)),
+    worst: Number(worst.attainment.toFixed(5)),
+    worstOf: `${worst.model}, ${worst.tier}`,
+    meets: meetsObjectives(run),
+  };
+}
+
+/** How far a run is from its objectives, over all models and tiers. */
+function shortfall({ cells }: OutcomeRun): number {
+  return cells.reduce((sum, { attainment, target }) => sum + Math.max(0, target - attainment), 0);
+}
+
+function isBetter(run: OutcomeRun, other: OutcomeRun): boolean {
+  const [short, otherShort] = [shortfall(run), shortfall(other)];
+  return short === otherShort ? run.equalGpuHours < other.equalGpuHours : short < otherShort;
+}
+
+function write(scenario: string, strategy: string, tuned: TunedStrategy): void {
+  const all = readTuned();
+  const next: Tuned = { ...all, [scenario]: { ...all[scenario], [strategy]: tuned } };
+  writeFileSync(FILE, `${JSON.stringify(next, null, 1)}\n`);
+}
