@@ -2,10 +2,10 @@ import {
   buildSimulation,
   demandAround,
   measureCapacity,
-  type PolicyChoice,
   prepareRun,
   preset,
   simulate,
+  square,
 } from 'sageserve';
 import { cpuSeconds, type Figure, median } from './measure.js';
 import { cachedRuns, meetsObjectives, type OutcomeRun, type OutcomeTask, worstOf } from './outcome-runs.js';
@@ -71,7 +71,7 @@ export async function benchOutcome(options: OutcomeOptions): Promise<Figure[]> {
   return [...figures, ...(await controlCosts(options))];
 }
 
-/** What runs on a scenario: baselines as tuned for it, ours as everybody has it, and its ablation. */
+/** What runs on a scenario: baselines as tuned for it, ours as it is, and its ablation. */
 function choicesOf(scenario: string): Omit<OutcomeTask, 'scenario' | 'seed'>[] {
   const tuned = readTuned()[scenario] ?? {};
   return [
@@ -79,7 +79,7 @@ function choicesOf(scenario: string): Omit<OutcomeTask, 'scenario' | 'seed'>[] {
     ...Object.entries(tuned).map(([label, { options }]) => ({ label, strategy: options })),
     { label: 'sage', strategy: 'sage' },
     { label: 'sage last-value', strategy: 'sage', forecaster: 'last-value' },
-    { label: 'sage without plan', strategy: { name: 'sage', plan: false } as PolicyChoice },
+    { label: 'sage without plan', strategy: { name: 'sage', plan: false } },
   ];
 }
 
@@ -90,7 +90,7 @@ function halfWidth(values: readonly number[]): number {
   const t = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26][values.length - 2] ?? 1.96;
   if (values.length < 2) return NaN;
   const centre = mean(values);
-  const variance = mean(values.map((value) => (value - centre) ** 2)) * (values.length / (values.length - 1));
+  const variance = mean(values.map((value) => square(value - centre))) * (values.length / (values.length - 1));
   return t * Math.sqrt(variance / values.length);
 }
 

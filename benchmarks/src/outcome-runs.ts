@@ -52,12 +52,12 @@ export interface OutcomeTask {
 }
 
 /** What tells a task's options from others'. */
-export function settingOf({ strategy, forecaster, duration }: OutcomeTask): string {
+function settingOf({ strategy, forecaster, duration }: OutcomeTask): string {
   return JSON.stringify({ strategy, forecaster, duration });
 }
 
 /** The scenario that a task is about, with its changes. */
-export function scenarioOf({ scenario, forecaster, duration }: OutcomeTask): Scenario {
+function scenarioOf({ scenario, forecaster, duration }: OutcomeTask): Scenario {
   const base = preset(scenario);
   return {
     ...base,
@@ -66,15 +66,18 @@ export function scenarioOf({ scenario, forecaster, duration }: OutcomeTask): Sce
   };
 }
 
-/** The model and tier that is furthest from its objective; NaN where nothing arrived. */
+/**
+ * The model and tier that has used most of what its objective lets it miss, or missed it by most.
+ */
 export function worstOf(cells: readonly CellOutcome[]): CellOutcome {
-  return cells.reduce((a, b) => (b.attainment - b.target < a.attainment - a.target ? b : a));
+  const used = ({ attainment, target }: CellOutcome): number =>
+    target < 1 ? (1 - attainment) / (1 - target) : attainment < 1 ? 1 + 1_000 * (1 - attainment) : 0;
+  return cells.reduce((a, b) => (used(b) > used(a) ? b : a));
 }
 
 /** Whether every model and tier meets its objective. */
-export function meetsObjectives(run: Pick<OutcomeRun, 'cells'>): boolean {
-  const { attainment, target } = worstOf(run.cells);
-  return attainment >= target;
+export function meetsObjectives({ cells }: Pick<OutcomeRun, 'cells'>): boolean {
+  return cells.every(({ attainment, target }) => attainment >= target);
 }
 
 function outcomeOf(
@@ -129,7 +132,7 @@ export async function runOutcome(json: string): Promise<void> {
 }
 
 /** Runs tasks in processes of their own, two at a time, and tells of each on standard error. */
-export async function runAll(tasks: readonly OutcomeTask[], atOnce = 2): Promise<OutcomeRun[]> {
+async function runAll(tasks: readonly OutcomeTask[], atOnce = 2): Promise<OutcomeRun[]> {
   const results: OutcomeRun[] = [];
   let next = 0;
   const worker = async (): Promise<void> => {

@@ -1,7 +1,7 @@
 import type { PolicyChoice } from 'sageserve';
 
 /** One knob: values in order, so that a search can go up or down, and where it begins. */
-export interface Knob {
+interface Knob {
   readonly name: string;
   readonly values: readonly number[];
   readonly start: number;
@@ -19,15 +19,12 @@ const knob = (name: string, values: readonly number[], start: number): Knob => (
 const plain = (point: Readonly<Record<string, number>>): Readonly<Record<string, unknown>> => point;
 
 /** Thresholds as a pair: in is a share of out. */
-function thresholds({
-  out,
-  in: share,
-  ...rest
-}: Readonly<Record<string, number>>): Readonly<Record<string, unknown>> {
+function thresholds({ out, in: share, ...rest }: Readonly<Record<string, number>>): Readonly<Record<string, unknown>> {
   return { ...rest, scaleOutAbove: out, scaleInBelow: Number((out! * share!).toFixed(3)) };
 }
 
-const OUT = knob('out', [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1], 5);
+/** From the safe side: a half is what a model carries within its objectives. */
+const OUT = knob('out', [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8], 5);
 const IN = knob('in', [0.3, 0.45, 0.6, 0.75], 1);
 const COOLDOWN = knob('cooldownMs', [15_000, 60_000, 180_000, 600_000], 1);
 const HEADROOM = knob('headroom', [-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3], 3);
@@ -36,7 +33,8 @@ const QUANTILE = knob('demandQuantile', [0.5, 0.7, 0.9], 1);
 /**
  * Every baseline, with the knobs that whoever runs it would turn. Utilisation of all but `reactive`
  * is a share of twice what each model carries within its objectives, which is measured for them as
- * it is for ours. Documented constants stay: HPA's tolerance, and its five minutes among other waits.
+ * it is for ours. Documented constants stay: HPA's tolerance, and its five minutes among other
+ * waits.
  */
 export const TUNING_SPACES: Readonly<Record<string, TuningSpace>> = {
   reactive: {
@@ -46,7 +44,7 @@ export const TUNING_SPACES: Readonly<Record<string, TuningSpace>> = {
   'reactive-h': { knobs: [OUT, IN, COOLDOWN], fixed: { measured: 2 }, options: thresholds },
   hpa: {
     knobs: [
-      knob('kvCacheUtilization', [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1], 4),
+      knob('kvCacheUtilization', [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8], 5),
       knob('stabilizationMs', [60_000, 300_000, 900_000], 1),
     ],
     fixed: { measured: 2 },
@@ -62,7 +60,7 @@ export const TUNING_SPACES: Readonly<Record<string, TuningSpace>> = {
   siloed: { knobs: [OUT, IN, COOLDOWN], fixed: { measured: 2 }, options: thresholds },
   'chiron-like': {
     knobs: [
-      knob('busyAbove', [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1], 3),
+      knob('busyAbove', [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8], 5),
       knob('idle', [0.5, 0.65, 0.8], 1),
       knob('deadlineShare', [0.1, 0.25, 0.5], 2),
     ],

@@ -69,16 +69,17 @@ function kvCapacityOf(meta: Meta, shape: ReturnType<typeof shapeOf>): { tokens: 
   const places = [meta.kv_cache, meta.resolved_config?.cache_config, meta.engine_kwargs];
   for (const place of places) {
     const tokens = place?.num_kv_tokens ?? place?.kv_cache_size_tokens;
-    if (tokens != null && tokens > 0) return { tokens, source: 'stated in the meta file' };
+    if (typeof tokens === 'number' && tokens > 0) return { tokens, source: 'stated in the meta file' };
   }
   for (const place of places) {
     const blocks = place?.num_gpu_blocks_override ?? place?.num_gpu_blocks;
-    if (blocks != null && blocks > 0 && place?.block_size != null)
-      return { tokens: blocks * place.block_size, source: `${blocks} blocks of ${place.block_size} in the meta file` };
+    const size = place?.block_size;
+    if (typeof blocks === 'number' && blocks > 0 && typeof size === 'number')
+      return { tokens: blocks * size, source: `${blocks} blocks of ${size} in the meta file` };
   }
   const gpus = meta.engine_kwargs.tensor_parallel_size ?? 1;
   const bytes = meta.hardware?.device_total_memory_bytes;
-  const share = places.find((place) => place?.gpu_memory_utilization != null)?.gpu_memory_utilization;
+  const share = places.find((place) => typeof place?.gpu_memory_utilization === 'number')?.gpu_memory_utilization;
   const free = gpus * (share ?? DEFAULT_MEMORY_SHARE) * (bytes ?? ASSUMED_GPU_BYTES) - weightBytes(shape);
   if (!(free > 0)) throw new Error(`${meta.model} does not fit ${gpus} GPU(s) of ${bytes ?? ASSUMED_GPU_BYTES} bytes`);
   return {

@@ -1,4 +1,5 @@
-export { type Comparison, type ComparisonRow, compareRuns } from './compare/comparison-rows.js';
+export { type Attainment, meetsObjectives, worstAttainment } from './compare/attainment.js';
+export { type Bounds, type Comparison, type ComparisonRow, compareRuns } from './compare/comparison-rows.js';
 export { comparisonText } from './compare/comparison-text.js';
 export {
   type ComparedRun,
@@ -8,6 +9,7 @@ export {
 } from './compare/run-comparison.js';
 export { type RunRecord } from './compare/run-record.js';
 export { type Estimate, estimate } from './compare/statistics.js';
+export { verdict } from './compare/verdict.js';
 export { contentHash } from './content-hash.js';
 export { cell, count, decimal, NONE, percent, plural, sparkline, table, time } from './format.js';
 export { fileName, FileNames } from './output/file-name.js';

@@ -340,7 +340,9 @@ function splitIntoPools(strategy: Strategy, sizes: Sizes, at: string): PoolSizes
     return parts;
   };
   const maxima = split(maxInstances, 1);
-  const minima = pools.map((_, i) => Math.floor(minInstances / pools.length) + (i < minInstances % pools.length ? 1 : 0));
+  const minima = pools.map(
+    (_, i) => Math.floor(minInstances / pools.length) + (i < minInstances % pools.length ? 1 : 0),
+  );
   const initials = split(Math.max(initial, pools.length), 1);
   let spotLeft = spot + initial;
   return pools.map((pool, i) => {

@@ -1,5 +1,10 @@
 import type { ScalingPolicy } from '@sageserve/core';
-import { createHeadroomRelease, createImmediateRelease, createPlannedRouter, createUtilizationRouter } from '@sageserve/routing';
+import {
+  createHeadroomRelease,
+  createImmediateRelease,
+  createPlannedRouter,
+  createUtilizationRouter,
+} from '@sageserve/routing';
 import {
   CHIRON_POOLS,
   createChironLikeScaling,
@@ -31,10 +36,12 @@ export const STRATEGIES: Readonly<Record<string, Factory<Strategy>>> = {
   }),
   'reactive-h': (o, context) => {
     const { measured = true, ...given } = o;
-    const { kvFactor = 1, routeFactor = ROUTE_FACTOR, queuedTokensUnder = QUEUED_TOKENS, ...own } = numbers(given, [
-      ...REACTIVE_OPTIONS,
-      ...FOLLOW_OPTIONS,
-    ]);
+    const {
+      kvFactor = 1,
+      routeFactor = ROUTE_FACTOR,
+      queuedTokensUnder = QUEUED_TOKENS,
+      ...own
+    } = numbers(given, [...REACTIVE_OPTIONS, ...FOLLOW_OPTIONS]);
     const scaling = relative({ measured }, context, () => createReactiveScaling({ ...REACTIVE_H, ...own }));
     return {
       scaling: { ...scaling, name: 'reactive-h' },
@@ -82,7 +89,9 @@ export const STRATEGIES: Readonly<Record<string, Factory<Strategy>>> = {
   },
   'chiron-like': (o, context) => ({
     scaling: relative(o, context, (own) =>
-      createChironLikeScaling(numbers(own, ['busyAbove', 'idleBelow', 'batchTokensPerS', 'deadlineShare', 'cooldownMs'])),
+      createChironLikeScaling(
+        numbers(own, ['busyAbove', 'idleBelow', 'batchTokensPerS', 'deadlineShare', 'cooldownMs']),
+      ),
     ),
     pools: CHIRON_POOLS,
   }),
@@ -199,13 +208,7 @@ const SAGE_OPTIONS = [
   'burstLastsMs',
   'burstHoldMs',
 ] as const;
-const PLANNED_OPTIONS = [
-  'headroom',
-  'demandQuantile',
-  'planEveryMs',
-  'drainHours',
-  ...FOLLOW_OPTIONS,
-] as const;
+const PLANNED_OPTIONS = ['headroom', 'demandQuantile', 'planEveryMs', 'drainHours', ...FOLLOW_OPTIONS] as const;
 type PlannedOptions = { readonly [K in (typeof PLANNED_OPTIONS)[number]]?: number | undefined };
 
 /**

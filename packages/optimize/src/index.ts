@@ -1,4 +1,5 @@
-export { costOf, type EngineLimits, type Work, workPrices, type WorkPrices } from './bounds/engine-work.js';
+export { type EngineLimits, type WorkPrices } from './bounds/densest-iteration.js';
+export { costOf, type Work, workPrices } from './bounds/engine-work.js';
 export { demandWindows, type DemandWindowsOptions } from './demand-windows.js';
 export { explainPlan } from './explain-plan.js';
 export { type IntegerModel } from './integer-model.js';

@@ -51,7 +51,8 @@ const ONCE = ['embedding', 'final_layernorm'] as const;
  * Attention of prompts and decodes in one kernel is slower than either alone and is not their sum:
  * it is read from rows measured together (trilinear in chunk, decodes and context), with what
  * earlier chunks add taken from the rows of prompts alone. Rows off the power-of-two grid are left
- * out: only that part is complete ({@link operatorsNotUsed} says which). Throws `ConfigError` that names the missing operator or point.
+ * out: only that part is complete ({@link operatorsNotUsed} says which). Throws `ConfigError` that
+ * names the missing operator or point.
  */
 export function createOperatorTablesPerformance(
   tables: OperatorTables,

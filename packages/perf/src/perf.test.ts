@@ -249,7 +249,8 @@ describe('chunkTokens', () => {
 
 describe('sustainedTokensPerS', () => {
   it('is the best steady batch: prompts and answers advance together', () => {
-    // Ten prompt tokens for each output token; a batch of b takes 11 b tokens and 5 + 0.01 × 11 b ms.
+    // Ten prompt tokens for each output token; a batch of b takes 11 b tokens and 5 + 0.01 × 11 b
+    // ms.
     const performance = {
       kvCapacityTokens: 1e9,
       iterationMs: (prefill: number, decodes: number) => 5 + 0.05 * (prefill + decodes),

@@ -48,6 +48,6 @@ describe('the same bytes on every Node', () => {
       await sha256('out', 'reactive', 'requests.csv'),
       await sha256('out', 'sage', 'requests.csv'),
       await sha256('out', 'sage', 'journal.jsonl'),
-    ]).toEqual(['012f486c41331c83', '00c476478c0b73eb', '9fe4212332577771']);
+    ]).toEqual(['52e777116284a583', '3d4236a36a403f25', 'df50c668bec2086b']);
   });
 });

@@ -145,7 +145,7 @@ describe('sageserve simulate', () => {
     const wrong: readonly (readonly [string[], string])[] = [
       [
         ['simulate', '--strategy', 'magic'],
-        'unknown strategy "magic"\nhint: known: static, reactive, hpa, keda-queue, siloed',
+        'unknown strategy "magic"\nhint: known: static, reactive, reactive-h, hpa, keda-queue, siloed',
       ],
       [['simulate', '--preset', 'huge'], 'unknown preset "huge"\nhint: known: small, paper-day'],
       [['simulate', '--trace', join(dir, 'absent.csv')], 'there is no such file'],

@@ -43,12 +43,11 @@ export const CHIRON_POOLS: readonly PoolLayout[] = [
 
 /**
  * After Chiron (arXiv 2501.08090), as far as arXiv 2502.14617 has it as a baseline: interactive,
- * mixed and batch pools. What makes Chiron itself is missing: batch sizes that follow objectives and
- * backlog, batch work that is preempted for interactive requests, and estimates of how long a queue
- * will wait.
- * The interactive and mixed pools grow on the share of their KV memory that is busy with work, the
- * batch pool by how long its backlog takes against its deadline. Meant for a fleet laid out by
- * {@link CHIRON_POOLS}.
+ * mixed and batch pools. What makes Chiron itself is missing: batch sizes that follow objectives
+ * and backlog, batch work that is preempted for interactive requests, and estimates of how long a
+ * queue will wait. The interactive and mixed pools grow on the share of their KV memory that is
+ * busy with work, the batch pool by how long its backlog takes against its deadline. Meant for a
+ * fleet laid out by {@link CHIRON_POOLS}.
  */
 export function createChironLikeScaling(options: ChironLikeScalingOptions = {}): ScalingPolicy {
   const {

@@ -82,8 +82,7 @@ export function withRelativeUtilization(policy: ScalingPolicy, kvWithin: (modelI
       : { ...endpoint, kvCacheUtilization: endpoint.kvCacheUtilization / kvWithin(endpoint.modelId) };
   return {
     ...policy,
-    decide: (fleet, plan, nowMs) =>
-      policy.decide({ ...fleet, endpoints: fleet.endpoints.map(relative) }, plan, nowMs),
+    decide: (fleet, plan, nowMs) => policy.decide({ ...fleet, endpoints: fleet.endpoints.map(relative) }, plan, nowMs),
   };
 }
 

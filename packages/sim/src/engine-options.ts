@@ -27,7 +27,8 @@ export interface EngineOptions {
    */
   readonly chunkedPrefill: boolean;
   /**
-   * How long an iteration of prompt tokens alone may last (ms), where it decides how many there are.
+   * How long an iteration of prompt tokens alone may last (ms), where it decides how many there
+   * are.
    */
   readonly chunkMs: number;
   /**

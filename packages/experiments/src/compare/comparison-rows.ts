@@ -1,5 +1,7 @@
 import { WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
 import type { RequestReport } from '@sageserve/metrics';
+import type { LowerBound } from '@sageserve/scenario';
+import { meetsObjectives, worstAttainment } from './attainment.js';
 import { estimate, type Estimate } from './statistics.js';
 import type { ComparedRun } from './run-comparison.js';
 
@@ -25,8 +27,13 @@ export interface ComparisonRow {
 export interface Comparison {
   readonly strategies: readonly string[];
   readonly seeds: readonly (number | string)[];
+  /** The cheapest strategy at equal work of those that meet every objective and see no future. */
+  readonly cheapest: string | undefined;
   readonly rows: readonly ComparisonRow[];
 }
+
+/** What nothing can hold less than, by seed. */
+export type Bounds = ReadonlyMap<number | string, LowerBound>;
 
 /** One figure of a run. */
 export interface Measure {
@@ -62,8 +69,56 @@ function tierMeasures(tier: WorkloadTier): Measure[] {
   ];
 }
 
+/** What strategies are compared by: all have then done the same work. */
+const EQUAL_WORK = {
+  section: 'equal work',
+  key: 'equal-gpu-hours',
+  label: 'GPU-hours at equal work',
+  unit: 'hours',
+  of: ({ result }) => result.atEqualWork.gpuHours,
+} as const satisfies Measure;
+
 /** Every figure of a run, in the order in which tables show them. */
 export const MEASURES: readonly Measure[] = [
+  EQUAL_WORK,
+  {
+    section: 'equal work',
+    key: 'left-gpu-hours',
+    label: '  of these for what was left to do',
+    unit: 'hours',
+    of: ({ result }) => result.atEqualWork.gpuHours - result.capacity.gpuHours,
+  },
+  {
+    section: 'equal work',
+    key: 'gpu-s-per-request',
+    label: 'GPU-seconds held for each request served',
+    unit: 'ratio',
+    of({ result }) {
+      const served = result.total.arrived - result.total.rejected - result.inFlightAtDurationEnd;
+      return served > 0 ? (result.capacity.gpuHours * 3_600) / served : undefined;
+    },
+  },
+  {
+    section: 'equal work',
+    key: 'equal-usd',
+    label: 'cost at equal work',
+    unit: 'usd',
+    of: ({ result }) => result.atEqualWork.costUsd,
+  },
+  {
+    section: 'equal work',
+    key: 'net-usd',
+    label: 'bill if donated GPUs are paid for and earn spot',
+    unit: 'usd',
+    of: ({ result }) => result.bill.netUsd,
+  },
+  {
+    section: 'objectives',
+    key: 'worst',
+    label: 'worst model × tier',
+    unit: 'share',
+    of: ({ attainments }) => worstAttainment(attainments)?.attainment,
+  },
   {
     section: 'capacity',
     key: 'gpu-hours',
@@ -106,7 +161,13 @@ export const MEASURES: readonly Measure[] = [
     unit: 'hours',
     of: ({ result }) => result.spotGpuHours,
   },
-  { section: 'capacity', key: 'usd', label: 'cost', unit: 'usd', of: ({ result }) => result.capacity.costUsd },
+  {
+    section: 'capacity',
+    key: 'usd',
+    label: 'cost of what is held',
+    unit: 'usd',
+    of: ({ result }) => result.capacity.costUsd,
+  },
   ...WORKLOAD_TIERS.flatMap(tierMeasures),
   {
     section: 'control',
@@ -114,6 +175,13 @@ export const MEASURES: readonly Measure[] = [
     label: 'scaling actions',
     unit: 'count',
     of: ({ result }) => result.actions.scaleOut + result.actions.scaleIn,
+  },
+  {
+    section: 'control',
+    key: 'reversals',
+    label: 'instances given up and wanted back within 10 min',
+    unit: 'count',
+    of: ({ result }) => result.actions.reversals,
   },
   { section: 'control', key: 'wape', label: 'forecast WAPE', unit: 'share', of: (run) => run.forecastWape },
   {
@@ -164,40 +232,91 @@ export const MEASURES: readonly Measure[] = [
 
 /** Which figures are also shown as ratios, and to which strategies. */
 const RATIOS: readonly { readonly key: string; readonly label: string; readonly to: readonly string[] }[] = [
-  { key: 'gpu-hours', label: 'GPU-hours', to: ['reactive', 'oracle'] },
+  { key: EQUAL_WORK.key, label: EQUAL_WORK.label, to: ['clairvoyant', 'reactive'] },
   { key: 'waste', label: 'waste', to: ['reactive'] },
-  { key: 'usd', label: 'cost', to: ['reactive'] },
+  { key: 'equal-usd', label: 'cost at equal work', to: ['reactive'] },
 ];
 
 /**
  * Figures by strategy with confidence intervals over seeds; ratios are taken seed by seed, since
  * strategies of one seed have the same traffic.
  */
-export function compareRuns(runs: readonly ComparedRun[]): Comparison {
+export function compareRuns(runs: readonly ComparedRun[], bounds: Bounds = new Map()): Comparison {
   const strategies = [...new Set(runs.map((run) => run.strategy))];
   const seeds = [...new Set(runs.map((run) => run.seed))];
+  const cheapest = cheapestOf(runs, strategies);
   const rows: ComparisonRow[] = [];
   const add = ({ section, key, label, unit, of }: Measure): void => {
     const estimates = strategies.map((strategy) => estimate(runs.filter((run) => run.strategy === strategy).map(of)));
     if (estimates.some((one) => one !== undefined)) rows.push({ section, key, label, unit, estimates });
   };
+  const ratioTo = (
+    measure: Measure,
+    label: string,
+    base: string,
+    reference: (run: ComparedRun) => number | undefined,
+  ): void => {
+    add({
+      section: 'ratios',
+      key: `${measure.key}/${base}`,
+      label,
+      unit: 'ratio',
+      of(run) {
+        const [own, theirs] = [measure.of(run), reference(run)];
+        return own === undefined || theirs === undefined || theirs === 0 ? undefined : own / theirs;
+      },
+    });
+  };
+  const ofStrategy =
+    (measure: Measure, base: string) =>
+    (run: ComparedRun): number | undefined => {
+      const reference = runs.find((other) => other.strategy === base && other.seed === run.seed);
+      return reference === undefined ? undefined : measure.of(reference);
+    };
+  ratioTo(EQUAL_WORK, '÷ bound, which nothing can hold less than', 'bound', ({ seed }) => bounds.get(seed)?.gpuHours);
+  if (cheapest !== undefined)
+    ratioTo(EQUAL_WORK, `÷ ${cheapest}, the cheapest that meets all`, 'cheapest', ofStrategy(EQUAL_WORK, cheapest));
   for (const measure of MEASURES) {
     add(measure);
+    if (measure.key === 'worst') for (const one of byModel(runs)) add(one);
     const ratio = RATIOS.find(({ key }) => key === measure.key);
     for (const base of ratio?.to ?? []) {
-      if (!strategies.includes(base)) continue;
-      add({
-        section: 'ratios',
-        key: `${measure.key}/${base}`,
-        label: `${ratio!.label} ÷ ${base}`,
-        unit: 'ratio',
-        of(run) {
-          const reference = runs.find((other) => other.strategy === base && other.seed === run.seed);
-          const [own, theirs] = [measure.of(run), reference === undefined ? undefined : measure.of(reference)];
-          return own === undefined || theirs === undefined || theirs === 0 ? undefined : own / theirs;
-        },
-      });
+      // Said above already.
+      if (!strategies.includes(base) || (base === cheapest && measure.key === EQUAL_WORK.key)) continue;
+      ratioTo(measure, `${ratio!.label} ÷ ${base}`, base, ofStrategy(measure, base));
     }
   }
-  return { strategies, seeds, rows };
+  return { strategies, seeds, cheapest, rows };
+}
+
+/** Attainment of each model and tier. */
+function byModel(runs: readonly ComparedRun[]): Measure[] {
+  const seen = new Map<string, Measure>();
+  for (const { attainments } of runs)
+    for (const { modelId, tier } of attainments)
+      seen.set(`${modelId}/${tier}`, {
+        section: 'objectives',
+        key: `slo/${modelId}/${tier}`,
+        label: `  ${modelId} ${TIER_LABELS[tier]}`,
+        unit: 'share',
+        of: (run) => run.attainments.find((one) => one.modelId === modelId && one.tier === tier)?.attainment,
+      });
+  return [...seen.values()];
+}
+
+/**
+ * Under every seed its strategy meets every objective; the mean over seeds is the lowest of those.
+ */
+function cheapestOf(runs: readonly ComparedRun[], strategies: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let least = Infinity;
+  for (const strategy of strategies) {
+    const own = runs.filter((run) => run.strategy === strategy);
+    if (own.some((run) => run.foresight || run.attainments.length === 0 || !meetsObjectives(run.attainments))) continue;
+    const hours = own.reduce((sum, run) => sum + EQUAL_WORK.of(run), 0) / own.length;
+    if (hours >= least) continue;
+    least = hours;
+    best = strategy;
+  }
+  return best;
 }

@@ -40,8 +40,11 @@ function valueText(value: number, unit: Unit): string {
   }
 }
 
-const ORDER = [
+/** Sections in the order of tables and pages. */
+export const SECTIONS = [
+  'equal work',
   'ratios',
+  'objectives',
   'capacity',
   'IW-F interactive-fast',
   'IW-N interactive-normal',
@@ -53,7 +56,7 @@ const ORDER = [
 /** One table: a column for each strategy, figures that belong together under a title. */
 export function comparisonText({ strategies, rows }: Comparison): string {
   const lines: string[][] = [];
-  for (const section of ORDER) {
+  for (const section of SECTIONS) {
     const own = rows.filter((row) => row.section === section);
     if (own.length === 0) continue;
     if (lines.length > 0) lines.push(['', ...strategies.map(() => '')]);

@@ -17,6 +17,7 @@ import {
   type RunDemand,
   type Scenario,
 } from '@sageserve/scenario';
+import { type Attainment, attainments } from './attainment.js';
 import { forecastWape } from './forecast-error.js';
 import { RunRecorder, type RunRecord } from './run-record.js';
 
@@ -25,6 +26,10 @@ export interface ComparedRun {
   readonly strategy: string;
   readonly seed: number | string;
   readonly result: SimulationResult;
+  /** By model and tier. */
+  readonly attainments: readonly Attainment[];
+  /** Whether it was given the future. */
+  readonly foresight: boolean;
   readonly forecastWape: number | undefined;
   readonly degradations: number;
   /** How the run went over time; of the first seed only. */
@@ -106,6 +111,7 @@ export async function compareStrategies(
         seeded,
         choice,
         labels[c]!,
+        foresight[c]!,
         { ...options, catalogue, record: options.record === true && s === 0 },
         demand,
         capacity,
@@ -131,6 +137,7 @@ async function runOne(
   scenario: Scenario,
   choice: PolicyChoice,
   strategy: string,
+  foresight: boolean,
   options: ComparisonOptions & { readonly catalogue: Catalogue },
   demand: RunDemand,
   capacity: MeasuredCapacities | undefined,
@@ -176,6 +183,8 @@ async function runOne(
     strategy,
     seed: scenario.seed,
     result,
+    attainments: attainments(result, config.objectives),
+    foresight,
     forecastWape: forecastWape(plans, actual),
     degradations,
     record: recorder?.record(result.durationMs),

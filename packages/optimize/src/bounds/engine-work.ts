@@ -1,11 +1,12 @@
-import type { DeploymentPerformance } from '@sageserve/core';
 import javascriptLpSolver, { type Model } from 'javascript-lp-solver';
-import { densestIteration, type Iteration } from './densest-iteration.js';
+import { densestIteration, type EngineLimits, type Iteration, type WorkPrices } from './densest-iteration.js';
 
 // Its types describe CommonJS; as an ES module the default export is the solver itself.
 const lpSolver = javascriptLpSolver as unknown as typeof javascriptLpSolver.default;
 
-/** What requests ask of instances, whoever serves them and however: an iteration does some of each. */
+/**
+ * What requests ask of instances, whoever serves them and however: an iteration does some of each.
+ */
 export interface Work {
   readonly promptTokens: number;
   /** Output tokens but the first of each request, which comes with its prompt. */
@@ -14,31 +15,14 @@ export interface Work {
   readonly contextTokens: number;
 }
 
-/** The least that a unit of each kind of work costs, such that no iteration does its own for less. */
-export interface WorkPrices {
-  readonly promptToken: number;
-  readonly decode: number;
-  readonly contextToken: number;
-}
-
-/** A deployment's engine, and what its iterations hold. */
-export interface EngineLimits {
-  readonly performance: Pick<DeploymentPerformance, 'kvCapacityTokens' | 'iterationMs'>;
-  readonly gpusPerInstance: number;
-  /** `Infinity` where there is no limit. */
-  readonly maxBatchTokens: number;
-  readonly maxBatchRequests: number;
-  readonly chunkedPrefill: boolean;
-}
-
 /** Prices are within this of the best there are. */
-const GAP = 0.002;
-const MOST_ROUNDS = 200;
+const GAP = 0.01;
+const MOST_ROUNDS = 60;
 
 /**
  * Prices such that work costs at least its price in GPU-milliseconds on any mix of deployments, in
  * any iterations: the dual of the linear program that fills iterations with work, as high as `work`
- * allows. What is between them and the optimum is under 0.2 %, and on the safe side.
+ * allows. They are within 1 % of the optimum, and on the safe side.
  */
 export function workPrices(work: Work, deployments: readonly EngineLimits[]): WorkPrices {
   const found: Iteration[] = deployments.flatMap(firstIterations);
@@ -47,14 +31,16 @@ export function workPrices(work: Work, deployments: readonly EngineLimits[]): Wo
     let most = 0;
     let densest: Iteration | undefined;
     for (const deployment of deployments) {
-      const { iteration, density } = densestIteration(prices, deployment, GAP / 4);
+      const { iteration, density } = densestIteration(prices, deployment, GAP / 2);
       if (density <= most) continue;
       most = density;
       densest = iteration;
     }
     // No iteration does more than `most` times what it is priced at.
-    if (most <= 1 + GAP || round === MOST_ROUNDS || densest === undefined) return scaled(prices, 1 / most);
-    found.push(densest);
+    // Where the one that was found is priced fairly, another round would find the same.
+    const isFair = densest === undefined || costOf(densest, prices) <= densest.gpuMs * (1 + GAP / 2);
+    if (most <= 1 + GAP || isFair || round === MOST_ROUNDS) return scaled(prices, 1 / most);
+    found.push(densest!);
   }
 }
 
@@ -81,11 +67,10 @@ function firstIterations({
     [prompt, 0, 0],
     [0, decodes, memory],
   ].map(([promptTokens, batch, context]) => ({
-    promptTokens: promptTokens!,
-    decodes: batch!,
-    contextTokens: context!,
-    gpuMs:
-      gpusPerInstance * performance.iterationMs(promptTokens!, batch!, context!, 0, promptTokens! > 0 ? 1 : 0),
+    promptTokens: promptTokens,
+    decodes: batch,
+    contextTokens: context,
+    gpuMs: gpusPerInstance * performance.iterationMs(promptTokens, batch, context, 0, promptTokens > 0 ? 1 : 0),
   }));
 }
 
@@ -112,7 +97,7 @@ function bestPrices(work: Work, iterations: readonly Iteration[]): WorkPrices {
       contextToken: of('contextTokens', unit.contextToken),
     },
   };
-  const answer = lpSolver.Solve(model) as unknown as Record<string, number | undefined>;
+  const answer = lpSolver.Solve(model) as Record<string, number | undefined>;
   const price = (name: keyof typeof unit): number => (answer[name] ?? 0) * unit[name] * total;
   return { promptToken: price('promptToken'), decode: price('decode'), contextToken: price('contextToken') };
 }

@@ -43,20 +43,27 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true }));
 
 describe('sageserve compare', () => {
-  it('prints one table with confidence intervals over seeds and ratios to reactive and oracle', async () => {
+  it('prints one table with confidence intervals over seeds and ratios to the bound and the best', async () => {
     const { code, stdout, stderr } = await run([
       'compare',
       '--duration',
       '30m',
       '--strategy',
-      'reactive,sage,oracle',
+      'reactive,sage,clairvoyant',
       '--seeds',
       '2',
     ]);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^ +reactive +sage +oracle$/m);
-    expect(stdout).toMatch(/GPU-hours ÷ reactive +1\.000 +0\.\d{3} ±\d\.\d{3} +0\.\d{3} ±\d\.\d{3}/);
-    expect(stdout).toMatch(/GPU-hours ÷ oracle +1\.\d{3} ±\d\.\d{3} +[01]\.\d{3}/);
+    expect(stdout).toMatch(/^ +reactive +sage +clairvoyant$/m);
+    expect(stdout).toMatch(
+      /^3 strategies on small: [\d,]+ requests for 2 models in 3 regions, up to 36 instances, 2 seeds\.$/m,
+    );
+    expect(stdout).toMatch(/^(At equal work \w+ is the cheapest|None of them meets) .*\.$/m);
+    expect(stdout).toMatch(/^Not shown: .*\.$/m);
+    expect(stdout).toMatch(/÷ bound, which nothing can hold less than +[1-9]\.\d{3} ±\d\.\d{3} +[1-9]\.\d{3} ±/);
+    expect(stdout).toMatch(
+      /GPU-hours at equal work ÷ clairvoyant .*1\.000$/m,
+    );
     expect(stdout).toMatch(/forecast WAPE +– +[\d.]+ % ±[\d.]+ +[\d.]+ % ±[\d.]+/);
     expect(stdout).toContain('± is the 95 % confidence interval over 2 seeds');
     expect(stderr.split('\n').filter((line) => line !== '')).toHaveLength(6);

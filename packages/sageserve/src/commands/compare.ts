@@ -16,11 +16,14 @@ import {
   placeOf,
   strategyLabels,
   time,
+  verdict,
 } from '@sageserve/experiments';
 import { wallClockMs } from '@sageserve/experiments/console';
 import { DEFAULT_CATALOGUE, loadPlugins, parseDurationMs, type PolicyChoice } from '@sageserve/fleet';
 import {
   buildSimulation,
+  type LowerBound,
+  lowerBound,
   needsPlanning,
   parseScenario,
   preset,
@@ -158,10 +161,15 @@ export async function compareCommand(
         progress?.stop();
         for (const journal of journals.values()) journal.close();
       }
-      const comparison = compareRuns(runs);
+      const bounds = new Map<number | string, LowerBound>();
+      for (const seed of own) bounds.set(seed, await lowerBound({ ...scenario, seed }, { catalogue, signal }));
+      const comparison = compareRuns(runs, bounds);
+      const said = verdict(scenario, runs, comparison, bounds);
       const report = {
         scenario: scenario.name,
         description: scenario.description,
+        verdict: said,
+        bound: Object.fromEntries(bounds),
         ...comparison,
         gapThresholds: gaps,
         runs: runs.map(({ record: _, ...run }) => run),
@@ -169,10 +177,11 @@ export async function compareCommand(
       reports.push(report);
       if (folder !== undefined) {
         await replaceFile(join(folder, 'comparison.json'), `${JSON.stringify(report, null, 2)}\n`);
-        await replaceFile(join(folder, 'report.html'), await comparisonPage(scenario, runs, comparison, gaps));
+        await replaceFile(join(folder, 'report.html'), await comparisonPage(scenario, runs, comparison, gaps, bounds));
       }
       texts.push(
-        `${scenario.name}${scenario.description === undefined ? '' : `: ${scenario.description}`}\n\n${comparisonText(comparison)}`,
+        `${scenario.name}${scenario.description === undefined ? '' : `: ${scenario.description}`}\n\n` +
+          `${said.join('\n')}\n\n${comparisonText(comparison)}`,
         own.length > 1
           ? `\n± is the 95 % confidence interval over ${own.length} seeds`
           : '\none seed: --seeds 5 gives confidence intervals',

@@ -3,7 +3,7 @@ import type { Work } from '@sageserve/optimize';
 import type { TraceStream } from '@sageserve/trace';
 
 /** Work that came in a stretch of time. */
-export interface WindowWork {
+interface WindowWork {
   interactive: Work;
   deferrable: Work;
 }
@@ -66,7 +66,9 @@ export async function arrivedWork(
   for (const { model, list, tiers } of cells.values()) {
     const hosting = hosts.get(model)!;
     const allowed =
-      list === -1 ? hosting : dictionaries.regionLists[list]!.map((r) => dictionaries.regions[r]!).filter((r) => hosting.includes(r));
+      list === -1
+        ? hosting
+        : dictionaries.regionLists[list]!.map((r) => dictionaries.regions[r]!).filter((r) => hosting.includes(r));
     if (allowed.length === 0) continue;
     const one = { model, regions: new Set(allowed), cells: [tiers] };
     for (const other of groups.filter((g) => g.model === model && allowed.some((r) => g.regions.has(r)))) {
@@ -80,8 +82,14 @@ export async function arrivedWork(
     model,
     regions: [...regions].sort(),
     windows: Array.from({ length: windows }, (_, w) => ({
-      interactive: workOf(own.map(([interactive]) => interactive), w),
-      deferrable: workOf(own.map(([, deferrable]) => deferrable), w),
+      interactive: workOf(
+        own.map(([interactive]) => interactive),
+        w,
+      ),
+      deferrable: workOf(
+        own.map(([, deferrable]) => deferrable),
+        w,
+      ),
     })),
   }));
 }

@@ -31,8 +31,8 @@ export interface LowerBound {
   readonly gpuHours: number;
   readonly byModel: readonly ModelBound[];
   /**
-   * The same for whole instances that are held ten minutes at a time, where interactive requests are
-   * served in the ten minutes in which they come: closer to what can be had, and no proof.
+   * The same for whole instances that are held ten minutes at a time, where interactive requests
+   * are served in the ten minutes in which they come: closer to what can be had, and no proof.
    */
   readonly wholeInstanceGpuHours: number;
 }
@@ -64,16 +64,28 @@ export async function lowerBound(scenario: Scenario, options: LowerBoundOptions 
     ]),
   );
   const trace = await runTraffic(scenario, skippedRows, signal);
-  const work = await arrivedWork(trace, hosts, WINDOW_MS, (model, tokens) => tokens <= memory.get(model)!, (requests) => {
-    signal?.throwIfAborted();
-    return onReading?.(requests);
-  });
+  const work = await arrivedWork(
+    trace,
+    hosts,
+    WINDOW_MS,
+    (model, tokens) => tokens <= memory.get(model)!,
+    (requests) => {
+      signal?.throwIfAborted();
+      return onReading?.(requests);
+    },
+  );
   const windows = Math.max(0, ...work.map((one) => one.windows.length));
-  const durationMs =
-    scenario.duration === undefined ? windows * WINDOW_MS : parseDurationMs(scenario.duration)!;
+  const durationMs = scenario.duration === undefined ? windows * WINDOW_MS : parseDurationMs(scenario.duration)!;
   const bounds: (ModelBound & { whole: number })[] = config.models
     .filter((model) => hosts.has(model))
-    .map((model) => modelBound(model, config, work.filter((one) => one.model === model), durationMs));
+    .map((model) =>
+      modelBound(
+        model,
+        config,
+        work.filter((one) => one.model === model),
+        durationMs,
+      ),
+    );
   return {
     gpuHours: bounds.reduce((sum, { gpuHours }) => sum + gpuHours, 0),
     byModel: bounds.map(({ whole: _, ...bound }) => bound),
@@ -116,7 +128,11 @@ function modelBound(
     endpoints
       .filter(({ region }) => regions.includes(region))
       .reduce(
-        (sum, e) => sum + e.minInstances * e.gpusPerInstance * upMs(config, e.region, w * WINDOW_MS, Math.min(durationMs, (w + 1) * WINDOW_MS)),
+        (sum, e) =>
+          sum +
+          e.minInstances *
+            e.gpusPerInstance *
+            upMs(config, e.region, w * WINDOW_MS, Math.min(durationMs, (w + 1) * WINDOW_MS)),
         0,
       );
   for (const { regions, windows } of groups) {

@@ -287,7 +287,7 @@ const PRESETS: Readonly<Record<string, ScenarioInput>> = {
     traffic: {
       ...PAPER.traffic,
       requestsPerDay: 4_000_000,
-      burst: { every: '3h', offset: '2h45m', length: '15m', factor: 6 },
+      burst: { every: '3h', offset: '165m', length: '15m', factor: 6 },
     },
   },
   flash: {
@@ -300,12 +300,12 @@ const PRESETS: Readonly<Record<string, ScenarioInput>> = {
       ...PAPER.traffic,
       requestsPerDay: 5_000_000,
       levels: [
-        { at: '4h10m', factor: 4 },
-        { at: '4h30m', factor: 1 },
-        { at: '11h25m', factor: 4 },
-        { at: '11h45m', factor: 1 },
-        { at: '17h35m', factor: 3 },
-        { at: '18h35m', factor: 1 },
+        { at: '250m', factor: 4 },
+        { at: '270m', factor: 1 },
+        { at: '685m', factor: 4 },
+        { at: '705m', factor: 1 },
+        { at: '1055m', factor: 3 },
+        { at: '1115m', factor: 1 },
       ],
     },
   },
@@ -319,7 +319,7 @@ const PRESETS: Readonly<Record<string, ScenarioInput>> = {
     ...PAPER,
     name: 'small-fleet',
     description: 'Six instances in all: one model of 8B on one A100 each, up to three in each of two regions.',
-    traffic: { ...PAPER.traffic, requestsPerDay: 1_200_000 },
+    traffic: { ...PAPER.traffic, requestsPerDay: 2_600_000 },
     regions: REGIONS.slice(0, 2).map((r, i) => ({ ...r, share: [0.6, 0.4][i]!, gpus: { 'a100-80gb': 3 } })),
     networkRttMs: [
       [0, 30],

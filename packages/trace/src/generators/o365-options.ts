@@ -37,7 +37,7 @@ export interface BurstShape {
 }
 
 /** The rate is multiplied by `factor` from a time of the trace on, until the next level. */
-export interface RateLevel {
+interface RateLevel {
   readonly atMs: number;
   readonly factor: number;
 }
@@ -161,7 +161,7 @@ export function checkO365Options(options: O365TraceOptions): CheckedO365Options 
   for (const [i, level] of levels.entries()) {
     share(`levels[${i}].atMs`, level.atMs);
     share(`levels[${i}].factor`, level.factor);
-    if (i > 0 && !(level.atMs > levels[i - 1]!.atMs))
+    if (i > 0 && !(level.atMs > levels[i - 1].atMs))
       throw new ConfigError(`levels[${i}].atMs`, 'must be after the level before it');
   }
   for (const [i, r] of options.regions.entries()) finite(`regions[${i}].phaseHours`, r.phaseHours ?? 0);
