@@ -1,12 +1,4 @@
-import {
-  buildSimulation,
-  demandAround,
-  measureCapacity,
-  prepareRun,
-  preset,
-  simulate,
-  square,
-} from 'sageserve';
+import { buildSimulation, demandAround, measureCapacity, prepareRun, preset, simulate, square } from 'sageserve';
 import { cpuSeconds, type Figure, median } from './measure.js';
 import { cachedRuns, meetsObjectives, type OutcomeRun, type OutcomeTask, worstOf } from './outcome-runs.js';
 import { readTuned, TUNING_SEED } from './tune.js';

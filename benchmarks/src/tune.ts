@@ -80,6 +80,11 @@ export async function tune({ scenarios, strategies, durationOf, runs }: TuneOpti
   for (const scenario of scenarios) {
     for (const strategy of strategies) {
       const { knobs } = TUNING_SPACES[strategy]!;
+      const known = readTuned()[scenario]?.[strategy];
+      if (known !== undefined) {
+        console.log(`${scenario}, ${strategy}: recorded already`);
+        continue;
+      }
       const duration = durationOf(scenario);
       const task = (at: readonly number[]): OutcomeTask => ({
         scenario,
@@ -153,5 +158,5 @@ function isBetter(run: OutcomeRun, other: OutcomeRun): boolean {
 function write(scenario: string, strategy: string, tuned: TunedStrategy): void {
   const all = readTuned();
   const next: Tuned = { ...all, [scenario]: { ...all[scenario], [strategy]: tuned } };
-  writeFileSync(FILE, `${JSON.stringify(next, null, 1)}\n`);
+  writeFileSync(FILE, `${JSON.stringify(next, null, 2)}\n`);
 }

@@ -61,9 +61,7 @@ describe('sageserve compare', () => {
     expect(stdout).toMatch(/^(At equal work \w+ is the cheapest|None of them meets) .*\.$/m);
     expect(stdout).toMatch(/^Not shown: .*\.$/m);
     expect(stdout).toMatch(/÷ bound, which nothing can hold less than +[1-9]\.\d{3} ±\d\.\d{3} +[1-9]\.\d{3} ±/);
-    expect(stdout).toMatch(
-      /GPU-hours at equal work ÷ clairvoyant .*1\.000$/m,
-    );
+    expect(stdout).toMatch(/GPU-hours at equal work ÷ clairvoyant .*1\.000$/m);
     expect(stdout).toMatch(/forecast WAPE +– +[\d.]+ % ±[\d.]+ +[\d.]+ % ±[\d.]+/);
     expect(stdout).toContain('± is the 95 % confidence interval over 2 seeds');
     expect(stderr.split('\n').filter((line) => line !== '')).toHaveLength(6);
