@@ -100,6 +100,8 @@ export async function compareCommand(
       let progress: Progress | undefined;
       let current = '';
       let startMs = wallClockMs();
+      const total = choices.length * own.length + thresholds.length;
+      let done = 0;
       const started = (label: string): void => {
         if (label === current) return;
         progress?.stop();
@@ -111,8 +113,9 @@ export async function compareCommand(
         progress?.stop();
         progress = undefined;
         current = '';
+        done++;
         console.error(
-          `${scenario.name}, seed ${run.seed}, ${run.strategy}: ${count(run.result.total.arrived)} requests over ` +
+          `[${done}/${total}] ${scenario.name}, seed ${run.seed}, ${run.strategy}: ${count(run.result.total.arrived)} requests over ` +
             `${time(run.result.durationMs)} in ${decimal((wallClockMs() - startMs) / 1_000, 1)} s`,
         );
         startMs = wallClockMs();
@@ -126,7 +129,7 @@ export async function compareCommand(
           p: { readonly arrivedRequests: number },
           share: number | undefined,
         ) => {
-          started(`${scenario.name} ${strategy} ${seed}`);
+          started(`[${done + 1}/${total}] ${scenario.name} ${strategy} ${seed}`);
           return progress!.update(p.arrivedRequests, share);
         },
         onReading(seed: number | string, requests: number) {

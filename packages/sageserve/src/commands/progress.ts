@@ -6,10 +6,12 @@ import { visible, wallClockMs, yieldToEventLoop } from '@sageserve/experiments/c
 /** Batches between two turns of the event loop: often enough for Ctrl-C, too seldom to cost. */
 const BATCHES_PER_TURN = 32;
 const REDRAW_MS = 200;
+/** In a pipe, where a line can't be drawn again. */
+const SAY_MS = 60_000;
 
 /**
- * A line on a terminal's standard error with what is done, the rate and the time left; nothing in a
- * pipe.
+ * A line on a terminal's standard error with what is done, the rate and the time left; in a pipe
+ * such a line once a minute.
  */
 export class Progress {
   readonly #label: string;
@@ -17,6 +19,7 @@ export class Progress {
   readonly #bar: cliProgress.SingleBar | undefined;
   readonly #startMs = wallClockMs();
   #drawnMs = -Infinity;
+  #saidMs = this.#startMs;
   #batches = 0;
 
   constructor(label: string, unit: string, show = process.stderr.isTTY) {
@@ -42,17 +45,23 @@ export class Progress {
    */
   update(done: number, share: number | undefined): Promise<void> | undefined {
     const nowMs = wallClockMs();
+    const seconds = (nowMs - this.#startMs) / 1_000;
+    const timeLeft = (): string =>
+      share !== undefined && share > 0.01 ? `${count(Math.ceil((seconds / share) * (1 - share)))} s left` : '';
+    if (this.#bar === undefined && nowMs - this.#saidMs >= SAY_MS) {
+      this.#saidMs = nowMs;
+      const known = share === undefined ? '' : `, ${Math.floor(100 * share)} %`;
+      const left = timeLeft() === '' ? '' : `, ${timeLeft()}`;
+      console.error(`${this.#label}: ${count(done)} ${this.#unit}${known}${left}`);
+    }
     if (this.#bar !== undefined && nowMs - this.#drawnMs >= REDRAW_MS) {
       this.#drawnMs = nowMs;
-      const seconds = (nowMs - this.#startMs) / 1_000;
-      const left =
-        share !== undefined && share > 0.01 ? `${count(Math.ceil((seconds / share) * (1 - share)))} s left` : '';
       this.#bar.update(Math.round(1_000 * (share ?? 0)), {
         label: this.#label,
         unit: this.#unit,
         done: count(done),
         rate: seconds > 0 ? count(done / seconds) : '–',
-        left,
+        left: timeLeft(),
       });
     }
     return ++this.#batches % BATCHES_PER_TURN === 0 ? yieldToEventLoop() : undefined;
