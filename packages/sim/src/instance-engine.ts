@@ -4,6 +4,7 @@ import {
   type DeploymentPerformance,
   type IndexedMinHeap,
   InvariantError,
+  minOf,
   PolicyContractError,
   type RequestView,
   WORKLOAD_TIERS,
@@ -115,6 +116,8 @@ export class InstanceEngine {
   readonly #watermark: number;
   /** Iterations that last longer are slow, by tier; undefined where no tier minds. */
   readonly #slowMs: Float64Array | undefined;
+  /** The shortest of those: most iterations are none. */
+  readonly #leastSlowMs: number;
   /** Slow iterations of each instance by tier. */
   readonly #slow: Float64Array;
   /** KV tokens of a pool: its instances' lines added up. */
@@ -140,6 +143,7 @@ export class InstanceEngine {
     this.#reserve = init.options.kvAllocation === 'reserve';
     this.#watermark = init.options.kvWatermark;
     this.#slowMs = init.slowMs;
+    this.#leastSlowMs = init.slowMs === undefined ? Infinity : minOf(init.slowMs);
     this.#slow = new Float64Array(init.slowMs === undefined ? 0 : n * TIERS);
     this.#requests = init.requests;
     this.#events = init.events;
@@ -315,7 +319,9 @@ export class InstanceEngine {
     state[at + CONTEXT] += grown;
     if (!this.#reserve) state[at + KV_USED] += grown;
     this.iterations += steps;
-    if (this.#slowMs !== undefined) this.#countSlow(instance, this.#slowMs);
+    const firstMs = state[at + RUN_FIRST_MS];
+    if (Math.max(firstMs, firstMs + (steps - 1) * state[at + RUN_SLOPE_MS]) > this.#leastSlowMs)
+      this.#countSlow(instance, this.#slowMs!);
     let completions = 0;
     if (wasPrefill) completions = this.#finishPrefills(instance, batch, iteration, nowMs);
     while (running.topKey() <= iteration) {
