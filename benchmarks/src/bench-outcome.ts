@@ -1,6 +1,16 @@
-import { buildSimulation, demandAround, measureCapacity, prepareRun, preset, simulate, square } from 'sageserve';
+import {
+  buildSimulation,
+  demandAround,
+  estimate,
+  measureCapacity,
+  meetsObjectives,
+  prepareRun,
+  preset,
+  simulate,
+  worstAttainment,
+} from 'sageserve';
 import { cpuSeconds, type Figure, median } from './measure.js';
-import { cachedRuns, meetsObjectives, type OutcomeRun, type OutcomeTask, worstOf } from './outcome-runs.js';
+import { cachedRuns, type OutcomeRun, type OutcomeTask } from './outcome-runs.js';
 import { readTuned, TUNING_SEED } from './tune.js';
 
 export interface OutcomeOptions {
@@ -77,26 +87,17 @@ function choicesOf(scenario: string): Omit<OutcomeTask, 'scenario' | 'seed'>[] {
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Half of the 95 % confidence interval of a mean (Student's t for up to ten values). */
-function halfWidth(values: readonly number[]): number {
-  const t = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26][values.length - 2] ?? 1.96;
-  if (values.length < 2) return NaN;
-  const centre = mean(values);
-  const variance = mean(values.map((value) => square(value - centre))) * (values.length / (values.length - 1));
-  return t * Math.sqrt(variance / values.length);
-}
-
-/** Mean ± half of its interval. */
+/** Mean ± half of its 95 % confidence interval. */
 function interval(values: readonly number[], digits: number): string {
-  const half = halfWidth(values);
-  return `${mean(values).toFixed(digits)}${Number.isNaN(half) ? '' : ` ±${half.toFixed(digits)}`}`;
+  const { mean: centre, halfWidth } = estimate(values)!;
+  return `${centre.toFixed(digits)}${halfWidth === undefined ? '' : ` ±${halfWidth.toFixed(digits)}`}`;
 }
 
 function figuresOf(scenario: string, runs: readonly OutcomeRun[]): Figure[] {
   const names = [...new Set(runs.map(({ strategy }) => strategy))];
   const of = (name: string): OutcomeRun[] => runs.filter(({ strategy }) => strategy === name);
   const hours = (name: string): number => mean(of(name).map((r) => r.equalGpuHours));
-  const isAble = (name: string): boolean => of(name).every((r) => meetsObjectives(r));
+  const isAble = (name: string): boolean => of(name).every((r) => meetsObjectives(r.attainments));
   const baselines = names.filter((name) => !OURS.includes(name) && !FORESIGHT.includes(name));
   const best = baselines.filter(isAble).sort((a, b) => hours(a) - hours(b))[0];
   /** The mean over seeds of a ratio on the same traffic. */
@@ -111,15 +112,19 @@ function figuresOf(scenario: string, runs: readonly OutcomeRun[]): Figure[] {
   const sums = (name: string, measure: (r: OutcomeRun) => number): string =>
     Math.round(mean(of(name).map(measure))).toLocaleString('en-US');
   return [
-    {
-      name: `${scenario}: sage ÷ the best baseline that meets every objective (${best ?? 'none does'})`,
-      value: best === undefined ? NaN : hours('sage') / hours(best),
-      unit: `× GPU-hours at equal work; sage ${isAble('sage') ? 'meets' : 'MISSES'} its own`,
-    },
+    best === undefined
+      ? {
+          name: `${scenario}: baselines that meet every objective`,
+          value: 0,
+          unit: `of ${baselines.length}: none to lose against`,
+        }
+      : {
+          name: `${scenario}: sage ÷ ${best}, the best baseline that meets every objective`,
+          value: hours('sage') / hours(best),
+          unit: `× GPU-hours at equal work; sage ${isAble('sage') ? 'meets' : 'MISSES'} its own`,
+        },
     ...names.map((name): Figure => {
-      const worst = of(name)
-        .map((r) => worstOf(r.cells))
-        .reduce((a, b) => (b.attainment - b.target < a.attainment - a.target ? b : a));
+      const worst = worstAttainment(of(name).flatMap(({ attainments }) => attainments))!;
       return {
         name: `  ${scenario}, ${name}${isAble(name) ? '' : ' (misses objectives)'}`,
         value: hours(name),
@@ -129,7 +134,7 @@ function figuresOf(scenario: string, runs: readonly OutcomeRun[]): Figure[] {
             0,
           )}; held ${sums(name, (r) => r.gpuHours)}), $${sums(name, (r) => r.heldUsd)} held, ` +
           `$${sums(name, (r) => r.netUsd)} with donated, ÷ clairvoyant ${against(name, 'clairvoyant')}, ÷ best ` +
-          `baseline ${against(name, best)}, worst ${(100 * worst.attainment).toFixed(2)} % (${worst.model}, ` +
+          `baseline ${against(name, best)}, worst ${(100 * worst.attainment).toFixed(2)} % (${worst.modelId}, ` +
           `${worst.tier}), ${sums(name, (r) => r.reversals)} reversals, ${sums(name, (r) => r.actions)} actions, ` +
           `${sums(name, (r) => r.deadlineMisses)} NIW missed`,
       };

@@ -1,16 +1,16 @@
 import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { compareStrategies, type ComparedRun, type PolicyChoice, preset, type Scenario } from 'sageserve';
+import {
+  type Attainment,
+  compareStrategies,
+  type ComparedRun,
+  type PolicyChoice,
+  preset,
+  type Scenario,
+  worstAttainment,
+} from 'sageserve';
 import { cpuSeconds } from './measure.js';
-
-/** Attainment of one model and tier. */
-export interface CellOutcome {
-  readonly model: string;
-  readonly tier: string;
-  readonly attainment: number;
-  readonly target: number;
-}
 
 /** What one run of one strategy came to. */
 export interface OutcomeRun {
@@ -26,7 +26,7 @@ export interface OutcomeRun {
   readonly heldUsd: number;
   /** Held and donated GPUs at their price, less what the donated earn as spot. */
   readonly netUsd: number;
-  readonly cells: readonly CellOutcome[];
+  readonly attainments: readonly Attainment[];
   readonly deadlineMisses: number;
   readonly arrived: number;
   /** Requests that neither completed nor were rejected. */
@@ -66,28 +66,11 @@ function scenarioOf({ scenario, forecaster, duration }: OutcomeTask): Scenario {
   };
 }
 
-/**
- * The model and tier that has used most of what its objective lets it miss, or missed it by most.
- */
-export function worstOf(cells: readonly CellOutcome[]): CellOutcome {
-  const used = ({ attainment, target }: CellOutcome): number =>
-    target < 1 ? (1 - attainment) / (1 - target) : attainment < 1 ? 1 + 1_000 * (1 - attainment) : 0;
-  return cells.reduce((a, b) => (used(b) > used(a) ? b : a));
-}
-
-/** Whether every model and tier meets its objective. */
-export function meetsObjectives({ cells }: Pick<OutcomeRun, 'cells'>): boolean {
-  return cells.every(({ attainment, target }) => attainment >= target);
-}
-
 function outcomeOf(
   task: OutcomeTask,
-  scenario: Scenario,
-  { result, seed, forecastWape }: ComparedRun,
+  { result, seed, attainments, forecastWape }: ComparedRun,
   seconds: number,
 ): OutcomeRun {
-  const targetOf = (tier: keyof typeof DEFAULT_TARGETS): number =>
-    scenario.objectives[tier]?.attainmentTarget ?? DEFAULT_TARGETS[tier];
   return {
     scenario: task.scenario,
     strategy: task.label,
@@ -98,12 +81,7 @@ function outcomeOf(
     wastedGpuHours: result.capacity.wastedGpuHours,
     heldUsd: result.bill.heldUsd,
     netUsd: result.bill.netUsd,
-    cells: result.byModel.map(({ modelId, tier, requests }) => ({
-      model: modelId,
-      tier,
-      attainment: requests.sloAttainment ?? NaN,
-      target: targetOf(tier),
-    })),
+    attainments,
     deadlineMisses: result.byTier['non-interactive']?.deadlineMisses ?? 0,
     arrived: result.total.arrived,
     unfinished: result.total.unfinished,
@@ -116,15 +94,13 @@ function outcomeOf(
   };
 }
 
-const DEFAULT_TARGETS = { 'interactive-fast': 0.95, 'interactive-normal': 0.95, 'non-interactive': 1 } as const;
-
 /** Runs one task in this process: what the child processes of {@link runAll} do. Prints JSON. */
 export async function runOutcome(json: string): Promise<void> {
   const task = JSON.parse(json) as OutcomeTask;
   const scenario = scenarioOf(task);
   const start = cpuSeconds();
   const [run] = await compareStrategies(scenario, [task.strategy], [task.seed]);
-  const outcome = outcomeOf(task, scenario, run!, cpuSeconds() - start);
+  const outcome = outcomeOf(task, run!, cpuSeconds() - start);
   const { arrived, unfinished, rejected } = outcome;
   if (run!.result.total.completed + unfinished + rejected !== arrived)
     throw new Error(`${arrived} requests arrived and do not add up`);
@@ -141,11 +117,11 @@ async function runAll(tasks: readonly OutcomeTask[], atOnce = 2): Promise<Outcom
       const task = tasks[at]!;
       const run = await inChild(task);
       results[at] = run;
-      const worst = worstOf(run.cells);
+      const worst = worstAttainment(run.attainments)!;
       console.error(
         `  [${at + 1}/${tasks.length}] ${task.scenario}, seed ${task.seed}, ${task.label}: ` +
           `${Math.round(run.equalGpuHours).toLocaleString('en-US')} GPU-hours at equal work, worst ` +
-          `${(100 * worst.attainment).toFixed(2)} % (${worst.model}, ${worst.tier}), ${Math.round(run.cpuSeconds)} CPU-s`,
+          `${(100 * worst.attainment).toFixed(2)} % (${worst.modelId}, ${worst.tier}), ${Math.round(run.cpuSeconds)} CPU-s`,
       );
     }
   };

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { PolicyChoice } from 'sageserve';
-import { cachedRuns, meetsObjectives, type OutcomeRun, type OutcomeTask, worstOf } from './outcome-runs.js';
+import { meetsObjectives, type PolicyChoice, worstAttainment } from 'sageserve';
+import { cachedRuns, type OutcomeRun, type OutcomeTask } from './outcome-runs.js';
 import { choiceAt, TUNING_SPACES } from './tuning-spaces.js';
 
 /** No figure is of this seed. */
@@ -118,36 +118,36 @@ export async function tune({ scenarios, strategies, durationOf, runs }: TuneOpti
         }
       }
       const winner = seen.get(best.join())!;
-      if (meetsObjectives(winner)) starts.set(strategy, best);
+      if (meetsObjectives(winner.attainments)) starts.set(strategy, best);
       write(scenario, strategy, {
         options: choiceAt(strategy, best),
-        meets: meetsObjectives(winner),
+        meets: meetsObjectives(winner.attainments),
         seed: TUNING_SEED,
         duration,
         tried: [...seen].map(([key, one]) => triedOf(choiceAt(strategy, key.split(',').map(Number)), one)),
       });
       console.log(
         `${scenario}, ${strategy}: ${JSON.stringify(choiceAt(strategy, best))} of ${seen.size} tried, ` +
-          `${winner.equalGpuHours.toFixed(0)} GPU-hours, worst ${(100 * worstOf(winner.cells).attainment).toFixed(2)} %`,
+          `${winner.equalGpuHours.toFixed(0)} GPU-hours, worst ${(100 * worstAttainment(winner.attainments)!.attainment).toFixed(2)} %`,
       );
     }
   }
 }
 
 function triedOf(options: PolicyChoice, run: OutcomeRun): Tried {
-  const worst = worstOf(run.cells);
+  const worst = worstAttainment(run.attainments)!;
   return {
     options,
     gpuHours: Number(run.equalGpuHours.toFixed(1)),
     worst: Number(worst.attainment.toFixed(5)),
-    worstOf: `${worst.model}, ${worst.tier}`,
-    meets: meetsObjectives(run),
+    worstOf: `${worst.modelId}, ${worst.tier}`,
+    meets: meetsObjectives(run.attainments),
   };
 }
 
 /** How far a run is from its objectives, over all models and tiers. */
-function shortfall({ cells }: OutcomeRun): number {
-  return cells.reduce((sum, { attainment, target }) => sum + Math.max(0, target - attainment), 0);
+function shortfall({ attainments }: OutcomeRun): number {
+  return attainments.reduce((sum, { attainment, target }) => sum + Math.max(0, target - attainment), 0);
 }
 
 function isBetter(run: OutcomeRun, other: OutcomeRun): boolean {

@@ -301,8 +301,8 @@ const held = ({ seen }: Decision): number => seen.readyInstances! + seen.provisi
 const change = (d: Decision): number => Math.abs(d.targetInstances - held(d));
 
 console.error(`simulating ${days} days of ${traffic.requestsPerDay.toLocaleString('en-US')} requests, twice …`);
-// Thresholds by model, as `bench -- tune` found them best for traffic like this: one share of all
-// memory for both models would serve one of them badly.
+// Thresholds by model, in the proportions that `bench -- tune` found best on the preset paper-day:
+// one share of all memory for both models would serve one of them badly.
 const reactiveScaling = withRelativeUtilization(
   createReactiveScaling({ scaleOutAbove: 0.6, scaleInBelow: 0.36, cooldownMs: 60_000 }),
   (id) => 2 * modelOf(id).knee.kv,
@@ -336,6 +336,6 @@ const [reactive, sage] = runs.map(({ result }) => result.atEqualWork.gpuHours);
 const fewer = 100 * (1 - sage! / reactive!);
 console.log(
   `\n  at equal work sage takes ${Math.abs(fewer).toFixed(1)} % ${fewer < 0 ? 'more' : 'fewer'} GPU-hours than ` +
-    'reactive scaling with thresholds by model',
+    'reactive scaling with thresholds by model; neither is tuned to this traffic',
 );
 highlights(runs[1]!);

@@ -39,7 +39,7 @@ import { createCheapestFirstAcquisition, createLeastWorkLostVictim } from '@sage
 import { ARTIFACT_TABLES, createArtifactPerformanceModel } from './artifact.js';
 import type { Factory, FactoryContext, Strategy } from './factory.js';
 import { FORECASTERS } from './forecasters.js';
-import { kvTimes } from './kv-within.js';
+import { kvLimit } from './kv-within.js';
 import { numbers, type PolicyOptions } from './policy-options.js';
 import { STRATEGIES } from './strategies.js';
 
@@ -63,8 +63,8 @@ export interface Catalogue {
 export const DEFAULT_CATALOGUE: Catalogue = {
   regionRouters: {
     utilization(o, context) {
-      const { kvFactor, ...own } = numbers(o, ['threshold', 'kvFactor']);
-      return createUtilizationRouter(kvFactor === undefined ? own : { threshold: kvTimes(context, kvFactor) });
+      const threshold = kvLimit('threshold', numbers(o, ['threshold', 'kvFactor']), context);
+      return createUtilizationRouter(threshold === undefined ? {} : { threshold });
     },
     'least-utilized': (o) => (numbers(o, []), createLeastUtilizedRouter()),
     'origin-only': (o) => (numbers(o, []), createOriginOnlyRouter()),
@@ -85,14 +85,15 @@ export const DEFAULT_CATALOGUE: Catalogue = {
   releasePolicies: {
     utilization: (o) => createUtilizationRelease(numbers(o, ['oneUnder', 'twoUnder', 'slackMs'])),
     headroom(o, context) {
-      const { kvFactor, ...own } = numbers(o, [
+      const { kvUnder, kvFactor, ...own } = numbers(o, [
         'kvUnder',
         'kvFactor',
         'queuedTokensUnder',
         'atOncePerInstance',
         'slackMs',
       ]);
-      return createHeadroomRelease(kvFactor === undefined ? own : { ...own, kvUnder: kvTimes(context, kvFactor) });
+      const limit = kvLimit('kvUnder', { kvUnder, kvFactor }, context);
+      return createHeadroomRelease(limit === undefined ? own : { ...own, kvUnder: limit });
     },
     immediate: (o) => (numbers(o, []), createImmediateRelease()),
   },

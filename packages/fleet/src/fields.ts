@@ -37,3 +37,6 @@ export const instances = z.number().int().min(0).max(50_000);
 export const policy = z
   .union([plainName, z.looseObject({ name: plainName })])
   .describe('A name, or a table with a name and the options of the policy.');
+
+/** A number of tokens. */
+export const tokens = z.number().int().min(1).max(MOST_TOKENS);

@@ -15,10 +15,10 @@ import {
   duration,
   filePath,
   instances,
-  MOST_TOKENS,
   plainName,
   policy,
   shortDuration,
+  tokens,
   usd,
 } from './fields.js';
 
@@ -43,11 +43,7 @@ export const modelFields = {
         initialSpotInstances: instances
           .optional()
           .describe('Instances that are donated as spot at the start and hold the weights; 0 where it is not given.'),
-        maxBatchTokens: z
-          .number()
-          .int()
-          .min(1)
-          .max(MOST_TOKENS)
+        maxBatchTokens: tokens
           .optional()
           .describe(
             "Tokens that one iteration of an instance takes, vLLM's max_num_batched_tokens; what its GPUs manage in " +
@@ -183,13 +179,7 @@ export const fleetFields = {
       }),
     )
     .default({}),
-  maxOutputTokens: z
-    .number()
-    .int()
-    .min(1)
-    .max(MOST_TOKENS)
-    .default(4_096)
-    .describe('Output limit shown to policies; the true length is never shown.'),
+  maxOutputTokens: tokens.default(4_096).describe('Output limit shown to policies; the true length is never shown.'),
 };
 
 /**

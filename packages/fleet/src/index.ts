@@ -11,7 +11,7 @@ export {
 export { type Catalogue, createPolicy, DEFAULT_CATALOGUE, type PolicyChoice } from './catalogue.js';
 export { parseDurationMs } from './duration.js';
 export type { Factory, FactoryContext, Strategy, StrategyPlanning } from './factory.js';
-export { duration, filePath, MOST_TOKENS, plainName, positiveDuration, share } from './fields.js';
+export { duration, filePath, MOST_TOKENS, plainName, positiveDuration, share, tokens } from './fields.js';
 export { fleetProblem, type PlanningView } from './fleet-problem.js';
 export {
   type Fleet,

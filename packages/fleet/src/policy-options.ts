@@ -25,6 +25,13 @@ function numberOf(path: string, value: unknown): number {
   return value;
 }
 
+/** An option that is a number above 0. */
+export function positive(path: string, given: unknown): number {
+  const number = numberOf(path, given);
+  if (!(number > 0)) throw new ConfigError(path, `must be above 0, not ${number}`);
+  return number;
+}
+
 /** An option that is on or off; off where it is not given. */
 export function flag(path: string, value: unknown): boolean {
   if (value !== undefined && typeof value !== 'boolean')
@@ -45,12 +52,7 @@ export function numberByModel(
   value: unknown,
   models: readonly string[],
 ): number | ((modelId: string) => number) {
-  const above0 = (at: string, given: unknown): number => {
-    const number = numberOf(at, given);
-    if (!(number > 0)) throw new ConfigError(at, `must be above 0, not ${number}`);
-    return number;
-  };
-  if (typeof value !== 'object' || value === null) return above0(path, value);
+  if (typeof value !== 'object' || value === null) return positive(path, value);
   const given = value as Readonly<Record<string, unknown>>;
   const table = new Map<string, number>();
   for (const [name, number] of Object.entries(given)) {
@@ -58,7 +60,7 @@ export function numberByModel(
       throw new ConfigError(`${path}.${name}`, 'is not a model of the fleet', {
         hint: `It has ${models.join(', ')}; "${OTHERS}" is for those that are not named.`,
       });
-    table.set(name, above0(`${path}.${name}`, number));
+    table.set(name, positive(`${path}.${name}`, number));
   }
   const missing = table.has(OTHERS) ? undefined : models.find((name) => !table.has(name));
   if (missing !== undefined)

@@ -1,7 +1,7 @@
 import { createRng, modelId } from '@sageserve/core';
 import { fakeEndpoint, fakeFleet } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
-import { createPolicy, type PolicyChoice } from './catalogue.js';
+import { createPolicy, DEFAULT_CATALOGUE, type PolicyChoice } from './catalogue.js';
 import { STRATEGIES } from './strategies.js';
 
 const [large, small] = [modelId('large'), modelId('small')];
@@ -67,5 +67,52 @@ describe('strategies of Kubernetes', () => {
         hint: 'It takes kvCacheUtilization, runningRequests, queuedRequests, tolerance, everyMs, stabilizationMs.',
       }),
     );
+  });
+});
+
+describe('limits by what a model carries', () => {
+  const context = {
+    rng: createRng('limits'),
+    regions: ['east'],
+    models: [large, small],
+    plan: () => undefined,
+    kvWithinObjectives: (id: string) => (id === large ? 0.2 : 0.5),
+  };
+  const relative = (choice: PolicyChoice, modelId: typeof large, kvCacheUtilization: number) =>
+    createPolicy('strategy', 'strategies', STRATEGIES, choice, context).scaling.decide(
+      fakeFleet([fakeEndpoint({ modelId, readyInstances: 2, maxInstances: 20, kvCacheUtilization })]),
+      undefined,
+      0,
+    )[0]?.targetInstances;
+
+  it('make one threshold of several', () => {
+    const choice = { name: 'reactive', measured: true, scaleOutAbove: 0.8, scaleInBelow: 0.1 };
+    expect([relative(choice, large, 0.17), relative(choice, large, 0.15)]).toEqual([3, 2]);
+    expect([relative(choice, small, 0.41), relative(choice, small, 0.39)]).toEqual([3, 2]);
+    // Of twice as much.
+    expect([
+      relative({ ...choice, measured: 2 }, large, 0.33),
+      relative({ ...choice, measured: 2 }, large, 0.31),
+    ]).toEqual([3, 2]);
+    expect(() => relative({ ...choice, measured: 0 }, large, 0.1)).toThrow(
+      'strategies.measured: must be above 0, not 0',
+    );
+    expect(() => relative({ ...choice, measured: 'yes' }, large, 0.1)).toThrow(
+      'strategies.measured: must be true or false, not "yes"',
+    );
+  });
+
+  it('contradict limits that are given as they are', () => {
+    const make = (options: object) =>
+      createPolicy(
+        'release policy',
+        'release',
+        DEFAULT_CATALOGUE.releasePolicies,
+        { name: 'headroom', ...options },
+        context,
+      );
+    expect(() => make({ kvUnder: 0.5, kvFactor: 1 })).toThrow('release.kvUnder: contradicts kvFactor');
+    expect(() => make({ kvFactor: -1 })).toThrow('release.kvFactor: must be above 0, not -1');
+    expect(make({ kvFactor: 1 }).name).toBe('headroom');
   });
 });

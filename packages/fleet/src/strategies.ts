@@ -26,7 +26,7 @@ import {
 } from '@sageserve/scaling';
 import type { Factory, FactoryContext, Strategy, StrategyPlanning } from './factory.js';
 import { kvTimes, kvWithin } from './kv-within.js';
-import { flag, numberByModel, numbers, type PolicyOptions } from './policy-options.js';
+import { flag, numberByModel, numbers, type PolicyOptions, positive } from './policy-options.js';
 
 /** The strategies by name. */
 export const STRATEGIES: Readonly<Record<string, Factory<Strategy>>> = {
@@ -71,22 +71,8 @@ export const STRATEGIES: Readonly<Record<string, Factory<Strategy>>> = {
     release: createImmediateRelease(),
   }),
   'lt-i': (o) => ({ scaling: createLtImmediateScaling(), planning: paperPlanning(numbers(o, PAPER_OPTIONS)) }),
-  'lt-u': (o, context) => {
-    const { measured, ...given } = o;
-    const [own, plan] = split(numbers(given, [...LT_U_OPTIONS, ...PAPER_OPTIONS]), LT_U_OPTIONS);
-    return {
-      scaling: relative({ measured }, context, () => createLtUtilizationScaling(own)),
-      planning: paperPlanning(plan),
-    };
-  },
-  'lt-ua': (o, context) => {
-    const { measured, ...given } = o;
-    const [own, plan] = split(numbers(given, [...LT_UA_OPTIONS, ...PAPER_OPTIONS]), LT_UA_OPTIONS);
-    return {
-      scaling: relative({ measured }, context, () => createLtUtilizationAwareScaling(own)),
-      planning: paperPlanning(plan),
-    };
-  },
+  'lt-u': (o, context) => utilizationOnPlan(o, LT_U_OPTIONS, context, createLtUtilizationScaling),
+  'lt-ua': (o, context) => utilizationOnPlan(o, LT_UA_OPTIONS, context, createLtUtilizationAwareScaling),
   'chiron-like': (o, context) => ({
     scaling: relative(o, context, (own) =>
       createChironLikeScaling(
@@ -113,6 +99,17 @@ export const STRATEGIES: Readonly<Record<string, Factory<Strategy>>> = {
   },
   sage,
 };
+
+/** LT-U and LT-UA: the paper's plan, and utilisation that may be relative. */
+function utilizationOnPlan<K extends string>(
+  { measured, ...given }: PolicyOptions,
+  names: readonly K[],
+  context: FactoryContext,
+  create: (own: { [P in K]?: number }) => ScalingPolicy,
+): Strategy {
+  const [own, plan] = split(numbers(given, [...names, ...PAPER_OPTIONS]), names);
+  return { scaling: relative({ measured }, context, () => create(own)), planning: paperPlanning(plan) };
+}
 
 /** Ours; with `plan: false` without forecast and plan, by what it falls back on alone. */
 function sage(o: PolicyOptions, context: FactoryContext): Strategy {
@@ -145,9 +142,9 @@ function relative(
   context: FactoryContext,
   make: (own: PolicyOptions) => ScalingPolicy,
 ): ScalingPolicy {
-  if (typeof measured !== 'number' && !flag('measured', measured)) return make(own);
-  const factor = typeof measured === 'number' ? numberByModel('measured', measured, []) : 1;
-  return withRelativeUtilization(make(own), kvWithin(context, factor as number));
+  const factor =
+    typeof measured === 'number' ? positive('measured', measured) : flag('measured', measured) ? 1 : undefined;
+  return factor === undefined ? make(own) : withRelativeUtilization(make(own), kvWithin(context, factor));
 }
 
 /**

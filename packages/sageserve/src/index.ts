@@ -1,5 +1,6 @@
 export {
   analyseSweep,
+  type Attainment,
   type AttainmentTargets,
   type ComparedRun,
   compareRuns,
@@ -12,6 +13,7 @@ export {
   type FinishedRun,
   type MainEffect,
   type ParameterValue,
+  meetsObjectives,
   readSweep,
   type RunRecord,
   runSweepTask,
@@ -24,6 +26,7 @@ export {
   type SweepTask,
   type TaskOptions,
   withParameters,
+  worstAttainment,
 } from '@sageserve/experiments';
 export {
   ARTIFACT_TABLES,

@@ -21,5 +21,5 @@ export {
   runTraffic,
 } from './prepare/prepare-run.js';
 export { preset, PRESET_NAMES } from './presets/presets.js';
-export { refusePipe } from './refuse-pipe.js';
+export { isPipe, refusePipe } from './refuse-pipe.js';
 export { type Scenario, type ScenarioInput, scenarioJsonSchema } from './schema.js';

@@ -13,6 +13,7 @@ import {
   regionFields,
   regionsOf,
   share,
+  tokens,
 } from '@sageserve/fleet';
 
 const quantiles = z
@@ -141,11 +142,7 @@ export const scenarioSchema = z
               'code of the paper.',
           ),
         maxBatchRequests: z.number().int().min(1).max(100_000).optional(),
-        maxBatchTokens: z
-          .number()
-          .int()
-          .min(1)
-          .max(MOST_TOKENS)
+        maxBatchTokens: tokens
           .optional()
           .describe('Tokens of an iteration; by model and SKU, from chunkMs, where it is not given.'),
         unlimitedBatchTokens: z.boolean().optional(),

@@ -15,7 +15,6 @@ import { HeldPools } from './held-pools.js';
 import { HeldRequests } from './held-requests.js';
 import { slowMsOf } from './engine-options.js';
 import { type EngineListener, InstanceEngine } from './instance-engine.js';
-import { DRAINING, READY } from './instance-table.js';
 import { LaggedTelemetry } from './lagged-telemetry.js';
 import { LaggedInstanceView, LaggedLoadView, LaggedRegionView } from './lagged-views.js';
 import { RequestAccount } from './request-account.js';
@@ -162,16 +161,6 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
     let live = this.requests.live;
     for (const count of this.heldRequests.count) live += count;
     return live;
-  }
-
-  /** Tokens of requests that decode at `nowMs`, prompts and answers so far, by model. */
-  doneTokens(nowMs: number): Float64Array {
-    const done = new Float64Array(this.#config.models.length);
-    for (const [i, state] of this.fleet.state.entries())
-      if (state === READY || state === DRAINING)
-        done[this.topology.modelOfPool[this.topology.poolOfEndpoint[this.fleet.endpointOf[i]]]] +=
-          this.engine.contextTokens(i, nowMs);
-    return done;
   }
 
   /** Takes in a request of the trace. */

@@ -1,37 +1,19 @@
 import { type IndexedMinHeap, type ProvisioningDelay, type ScalingDecision } from '@sageserve/core';
-import { ACQUISITION_WAYS, type AcquisitionWay, type HeldTime } from '@sageserve/metrics';
+import { ACQUISITION_WAYS, type HeldTime } from '@sageserve/metrics';
 import { Acquisition } from './acquisition.js';
 import type { ResolvedConfig } from './config.js';
 import { EndpointHours } from './endpoint-hours.js';
 import { auditFleet } from './fleet-audit.js';
 import { GpuHosts } from './gpu-hosts.js';
+import { noActions } from './fleet-actions.js';
 import type { InstanceEngine } from './instance-engine.js';
-import { Reversals } from './reversals.js';
 import { DRAINING, FREE, InstanceTable, PROVISIONING, READY } from './instance-table.js';
 import { ProvisioningDelays } from './provisioning-delays.js';
+import { Reversals } from './reversals.js';
 import type { Topology } from './topology.js';
 import { Victims } from './victims.js';
 
 const INITIAL = ACQUISITION_WAYS.indexOf('initial');
-
-/** What the fleet did, over the run. */
-export interface FleetActions {
-  scaleOut: number;
-  scaleIn: number;
-  /** Draining instances put back to work, which costs nothing. */
-  resumed: number;
-  /** Provisioning given up before it was ready. */
-  cancelled: number;
-  acquiredByWay: Record<AcquisitionWay, number>;
-  /**
-   * Instances that were wanted and not had: no GPU was left for them, or the policy took no way.
-   */
-  refused: number;
-  /** Instances taken away by an outage or an eviction, donated ones included. */
-  lost: number;
-  /** Instances that an endpoint gave up and asked for again within ten minutes. */
-  reversals: number;
-}
 
 /**
  * Instances and their states: they are asked for, become ready, drain and go. How one is had and
@@ -42,16 +24,7 @@ export class Fleet {
   readonly endpointOf: Int32Array;
   /** Ready instances of each pool in order of their becoming ready. */
   readonly members: number[][];
-  readonly actions: FleetActions = {
-    scaleOut: 0,
-    scaleIn: 0,
-    resumed: 0,
-    cancelled: 0,
-    acquiredByWay: Object.fromEntries(ACQUISITION_WAYS.map((way) => [way, 0])) as Record<AcquisitionWay, number>,
-    refused: 0,
-    lost: 0,
-    reversals: 0,
-  };
+  readonly actions = noActions();
   /** When each provisioning instance becomes ready. */
   readonly becomingReady: IndexedMinHeap;
   /** KV capacity over the ready instances of each pool. */
@@ -131,8 +104,7 @@ export class Fleet {
     }
     if (planned > before) {
       this.actions.scaleOut++;
-      this.#reversals.scaledOut(endpoint, planned - before, nowMs);
-      this.actions.reversals = this.#reversals.count;
+      this.actions.reversals += this.#reversals.scaledOut(endpoint, planned - before, nowMs);
     }
     if (target < before) {
       this.actions.scaleIn++;

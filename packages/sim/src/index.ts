@@ -1,6 +1,6 @@
 export { DEFAULT_ACQUISITION, type EndpointSpec, type FleetSpec, type SkuSpec } from '@sageserve/core';
 export { type ControlPorts, type SimulationConfig, type SimulationPolicies } from './config.js';
-export { type FleetActions } from './fleet.js';
+export { type FleetActions } from './fleet-actions.js';
 export { type Incident } from './incidents.js';
 export {
   DEFAULT_ENGINE,

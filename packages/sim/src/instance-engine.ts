@@ -4,13 +4,13 @@ import {
   type DeploymentPerformance,
   type IndexedMinHeap,
   InvariantError,
-  minOf,
   PolicyContractError,
   type RequestView,
-  WORKLOAD_TIERS,
 } from '@sageserve/core';
 import { Batch } from './batch.js';
 import type { EngineOptions } from './engine-options.js';
+import { iterationsUntil, runMs } from './iteration-runs.js';
+import { LateTokens } from './late-tokens.js';
 import {
   AWAITS_DECODE,
   FIRST_TOKEN_AT,
@@ -22,9 +22,7 @@ import {
   RECOMPUTE,
   type RequestTable,
   SEQUENCE,
-  SLOW,
   STARTED_AT,
-  TIER,
 } from './request-table.js';
 
 /** What the engine tells its host. */
@@ -81,8 +79,6 @@ const RUNNING_REQUESTS = 12;
 const MAX_TOKENS = 13;
 const MAX_REQUESTS = 14;
 
-const TIERS = WORKLOAD_TIERS.length;
-
 /**
  * Iteration-level continuous batching on many instances, in closed form: an instance has one event,
  * the end of its current iteration or of a run of decode iterations, and a running request is known
@@ -114,12 +110,8 @@ export class InstanceEngine {
   readonly #chunked: boolean;
   readonly #reserve: boolean;
   readonly #watermark: number;
-  /** Iterations that last longer are slow, by tier; undefined where no tier minds. */
-  readonly #slowMs: Float64Array | undefined;
-  /** The shortest of those: most iterations are none. */
-  readonly #leastSlowMs: number;
-  /** Slow iterations of each instance by tier. */
-  readonly #slow: Float64Array;
+  /** Counts them where a tier has an objective on the time between tokens. */
+  readonly #late: LateTokens | undefined;
   /** KV tokens of a pool: its instances' lines added up. */
   readonly #poolKvBase: Float64Array;
   readonly #poolKvRate: Float64Array;
@@ -142,9 +134,7 @@ export class InstanceEngine {
     this.#chunked = init.options.chunkedPrefill;
     this.#reserve = init.options.kvAllocation === 'reserve';
     this.#watermark = init.options.kvWatermark;
-    this.#slowMs = init.slowMs;
-    this.#leastSlowMs = init.slowMs === undefined ? Infinity : minOf(init.slowMs);
-    this.#slow = new Float64Array(init.slowMs === undefined ? 0 : n * TIERS);
+    this.#late = init.slowMs === undefined ? undefined : new LateTokens(n, init.slowMs, init.requests);
     this.#requests = init.requests;
     this.#events = init.events;
     this.#scheduler = init.scheduler;
@@ -173,7 +163,7 @@ export class InstanceEngine {
       ? Math.min(this.#maxBatchRequests, maxBatchTokens - 1)
       : this.#maxBatchRequests;
     this.outstandingTokens[instance] = 0;
-    if (this.#slowMs !== undefined) this.#slow.fill(0, instance * TIERS, (instance + 1) * TIERS);
+    this.#late?.install(instance);
     this.poolOf[instance] = pool;
   }
 
@@ -319,9 +309,7 @@ export class InstanceEngine {
     state[at + CONTEXT] += grown;
     if (!this.#reserve) state[at + KV_USED] += grown;
     this.iterations += steps;
-    const firstMs = state[at + RUN_FIRST_MS];
-    if (Math.max(firstMs, firstMs + (steps - 1) * state[at + RUN_SLOPE_MS]) > this.#leastSlowMs)
-      this.#countSlow(instance, this.#slowMs!);
+    if (this.#late !== undefined) this.#late.count(instance, steps, state[at + RUN_FIRST_MS], state[at + RUN_SLOPE_MS]);
     let completions = 0;
     if (wasPrefill) completions = this.#finishPrefills(instance, batch, iteration, nowMs);
     while (running.topKey() <= iteration) {
@@ -363,7 +351,7 @@ export class InstanceEngine {
       doubles[slot + PREFILLED] = 0;
       this.outstandingTokens[instance] -= prompt;
       if (pool >= 0) this.poolQueuedTokens[pool] -= prompt;
-      if (this.#slowMs !== undefined) this.#startSlow(instance, slot);
+      if (this.#late !== undefined) this.#late.start(instance, slot);
       if (!(doubles[slot + FIRST_TOKEN_AT] >= 0)) doubles[slot + FIRST_TOKEN_AT] = nowMs;
       const left = doubles[slot + OUTPUT] - recompute - 1;
       if (left === 0) {
@@ -385,43 +373,9 @@ export class InstanceEngine {
 
   #complete(instance: number, slot: number, nowMs: number): void {
     this.outstandingTokens[instance] -= 1;
-    if (this.#slowMs !== undefined) this.#endSlow(instance, slot);
+    if (this.#late !== undefined) this.#late.end(instance, slot);
     this.#listener.onComplete(slot, instance, nowMs);
     this.#requests.free(slot);
-  }
-
-  /** Counts the iterations of the event that ends which were slow, by tier. */
-  #countSlow(instance: number, slowMs: Float64Array): void {
-    const state = this.#state;
-    const at = instance * STRIDE;
-    for (let tier = 0; tier < TIERS; tier++)
-      this.#slow[instance * TIERS + tier] += slowIterations(
-        state[at + RUN_ITERATIONS],
-        state[at + RUN_FIRST_MS],
-        state[at + RUN_SLOPE_MS],
-        slowMs[tier],
-      );
-  }
-
-  /** A prompt is done: what is slow from now on delays its request's tokens. */
-  #startSlow(instance: number, slot: number): void {
-    const { doubles, ints } = this.#requests;
-    const count = this.#slow[instance * TIERS + ints[slot + TIER]];
-    // One that was put back has waited for this token: late, whatever the iterations were.
-    doubles[slot + SLOW] = doubles[slot + FIRST_TOKEN_AT] >= 0 ? count - doubles[slot + SLOW] - 1 : count;
-  }
-
-  /** However many slow iterations a request has waited for, it is one token that is late. */
-  #waitedSlow(instance: number, slot: number): void {
-    const { doubles, ints } = this.#requests;
-    const count = this.#slow[instance * TIERS + ints[slot + TIER]];
-    if (count > doubles[slot + SLOW]) doubles[slot + SLOW] = count - 1;
-  }
-
-  /** A request decodes no longer: what is kept of it is how many of its tokens came late. */
-  #endSlow(instance: number, slot: number): void {
-    const { doubles, ints } = this.#requests;
-    doubles[slot + SLOW] = this.#slow[instance * TIERS + ints[slot + TIER]] - doubles[slot + SLOW];
   }
 
   /** Starts the next iteration or run of iterations at `nowMs`, or goes idle. */
@@ -501,7 +455,7 @@ export class InstanceEngine {
     waiting.pop();
     state[at + QUEUED_REQUESTS]--;
     ints[slot + AWAITS_DECODE] = 0;
-    if (this.#slowMs !== undefined) this.#waitedSlow(at / STRIDE, slot);
+    if (this.#late !== undefined) this.#late.waited(at / STRIDE, slot);
     const left = doubles[slot + OUTPUT] - doubles[slot + RECOMPUTE] - 1;
     state[at + KV_USED] += left;
     state[at + CONTEXT] += prompt + 1;
@@ -572,17 +526,7 @@ export class InstanceEngine {
     const first = state[at + RUN_FIRST_MS];
     const slope = state[at + RUN_SLOPE_MS];
     const steps = state[at + RUN_ITERATIONS];
-    // Time of m iterations is slope/2 · m² + (first − slope/2) · m; the estimate is then corrected
-    // for rounding.
-    let m: number;
-    if (slope === 0) m = Math.ceil(elapsed / first);
-    else {
-      const b = first - slope / 2;
-      m = Math.ceil((2 * elapsed) / (b + Math.sqrt(b * b + 2 * slope * elapsed)));
-    }
-    m = Math.min(steps, Math.max(1, m));
-    while (m > 1 && runMs(first, slope, m - 1) >= elapsed) m--;
-    while (m < steps && runMs(first, slope, m) < elapsed) m++;
+    const m = iterationsUntil(elapsed, steps, first, slope);
     if (m === steps) return;
     state[at + RUN_ITERATIONS] = m;
     this.#events.set(instance, state[at + RUN_START_MS] + runMs(first, slope, m));
@@ -675,7 +619,7 @@ export class InstanceEngine {
   #putBack(instance: number, slot: number, generated: number, heldTokens: number): void {
     const requests = this.#requests;
     requests.recomputeTokens[slot] = generated;
-    if (this.#slowMs !== undefined) this.#endSlow(instance, slot);
+    if (this.#late !== undefined) this.#late.end(instance, slot);
     this.#state[instance * STRIDE + KV_USED] -= heldTokens;
     const prompt = requests.promptTokens[slot] + generated;
     this.outstandingTokens[instance] += prompt;
@@ -739,20 +683,6 @@ export class InstanceEngine {
     }
     return tokens;
   }
-}
-
-function runMs(first: number, slope: number, m: number): number {
-  return m * first + (slope * m * (m - 1)) / 2;
-}
-
-/**
- * How many of `steps` iterations last longer than `limit`, where each takes `slope` more than the
- * one before.
- */
-function slowIterations(steps: number, first: number, slope: number, limit: number): number {
-  if (first > limit) return slope >= 0 ? steps : Math.min(steps, Math.ceil((first - limit) / -slope));
-  if (!(slope > 0) || first + slope * (steps - 1) <= limit) return 0;
-  return steps - 1 - Math.floor((limit - first) / slope);
 }
 
 // Apart from the steps: what is inlined into them is what they do every time.

@@ -85,15 +85,11 @@ describe('reversals', () => {
   it('are instances asked for within ten minutes of their being given up', () => {
     const reversals = new Reversals(2);
     reversals.scaledIn(0, 3, 0);
-    reversals.scaledOut(1, 3, 1);
-    expect(reversals.count).toBe(0);
-    reversals.scaledOut(0, 1, 10 * MINUTE);
-    expect(reversals.count).toBe(1);
-    reversals.scaledOut(0, 5, 10 * MINUTE);
-    expect(reversals.count).toBe(3);
+    expect(reversals.scaledOut(1, 3, 1)).toBe(0);
+    expect(reversals.scaledOut(0, 1, 10 * MINUTE)).toBe(1);
+    expect(reversals.scaledOut(0, 5, 10 * MINUTE)).toBe(2);
     reversals.scaledIn(0, 1, 11 * MINUTE);
-    reversals.scaledOut(0, 1, 21 * MINUTE + 1);
-    expect(reversals.count).toBe(3);
+    expect(reversals.scaledOut(0, 1, 21 * MINUTE + 1)).toBe(0);
   });
 
   it('are counted of a run', async () => {

@@ -1,6 +1,10 @@
 import type { EndpointSpec, ModelId } from '@sageserve/core';
-import type { RequestAccount } from './request-account.js';
 import type { ResolvedConfig } from './config.js';
+import type { Fleet } from './fleet.js';
+import type { InstanceEngine } from './instance-engine.js';
+import { DRAINING, READY } from './instance-table.js';
+import type { RequestAccount } from './request-account.js';
+import type { Topology } from './topology.js';
 
 /**
  * What was left to do of a model when capacity stopped being counted, and what it takes to do it:
@@ -15,6 +19,19 @@ export interface LeftWork {
   /** On whichever of the model's deployments takes the fewest GPU-hours. */
   readonly gpuHours: number;
   readonly costUsd: number;
+}
+
+/** Tokens of requests that decode at `nowMs`, prompts and answers so far, by model. */
+export function doneTokens(
+  { models }: Pick<ResolvedConfig, 'models'>,
+  { fleet, engine, topology }: { readonly fleet: Fleet; readonly engine: InstanceEngine; readonly topology: Topology },
+  nowMs: number,
+): Float64Array {
+  const done = new Float64Array(models.length);
+  for (const [i, state] of fleet.state.entries())
+    if (state === READY || state === DRAINING)
+      done[topology.modelOfPool[topology.poolOfEndpoint[fleet.endpointOf[i]]]] += engine.contextTokens(i, nowMs);
+  return done;
 }
 
 /**

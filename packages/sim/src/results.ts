@@ -1,6 +1,6 @@
 import type { DemandSeries, EndpointId, ModelId, RegionId, WorkloadTier } from '@sageserve/core';
 import type { CapacityReport, RequestReport } from '@sageserve/metrics';
-import type { FleetActions } from './fleet.js';
+import type { FleetActions } from './fleet-actions.js';
 import type { LeftWork } from './left-work.js';
 import type { RequestTable } from './request-table.js';
 

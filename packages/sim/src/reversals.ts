@@ -3,9 +3,8 @@ import { MS_PER_MIN } from '@sageserve/core';
 /** A scale-in is undone where its endpoint grows again this soon after. */
 const WITHIN_MS = 10 * MS_PER_MIN;
 
-/** Counts instances that an endpoint gave up and asked for again within ten minutes. */
+/** Knows of instances that an endpoint gave up and asked for again within ten minutes. */
 export class Reversals {
-  count = 0;
   /**
    * By endpoint: when each instance was given up that has not been asked for again, oldest first.
    */
@@ -20,11 +19,12 @@ export class Reversals {
     for (let i = 0; i < instances; i++) times.push(nowMs);
   }
 
-  scaledOut(endpoint: number, instances: number, nowMs: number): void {
+  /** How many of the instances that are asked for were given up of late. */
+  scaledOut(endpoint: number, instances: number, nowMs: number): number {
     const times = this.#recent(endpoint, nowMs);
     const undone = Math.min(instances, times.length);
     times.length -= undone;
-    this.count += undone;
+    return undone;
   }
 
   #recent(endpoint: number, nowMs: number): number[] {

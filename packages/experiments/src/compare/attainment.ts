@@ -36,7 +36,7 @@ export function meetsObjectives(all: readonly Attainment[]): boolean {
 }
 
 /** What was missed, in units of what may be: above 1 the objective is not met. */
-function missed({ attainment, target }: Attainment): number {
+export function missed({ attainment, target }: Attainment): number {
   if (target < 1) return (1 - attainment) / (1 - target);
   return attainment < 1 ? 1 + LIKE_A_MISS * (1 - attainment) : 0;
 }

@@ -1,7 +1,7 @@
 import { WORKLOAD_TIERS } from '@sageserve/core';
 import type { Scenario } from '@sageserve/scenario';
 import { count, decimal, percent, plural } from '../format.js';
-import { meetsObjectives, worstAttainment } from './attainment.js';
+import { type Attainment, meetsObjectives, missed, worstAttainment } from './attainment.js';
 import { type Bounds, type Comparison, TIER_LABELS } from './comparison-rows.js';
 import type { ComparedRun } from './run-comparison.js';
 
@@ -35,8 +35,9 @@ export function verdict(
     if (cheapest === undefined) {
       const candidates = runs.filter(({ foresight, attainments }) => !foresight && attainments.length > 0);
       if (candidates.length === 0) return 'Nothing arrived that has an objective.';
-      const nearest = candidates.reduce((a, b) => (worst(b) > worst(a) ? b : a));
-      const one = worstAttainment(nearest.attainments)!;
+      const worst = (run: ComparedRun): Attainment => worstAttainment(run.attainments)!;
+      const nearest = candidates.reduce((a, b) => (missed(worst(b)) < missed(worst(a)) ? b : a));
+      const one = worst(nearest);
       return (
         `None of them meets every model's objectives; ${nearest.strategy} comes nearest, with ` +
         `${percent(one.attainment)} of ${one.modelId} ${TIER_LABELS[one.tier]} where ${percent(one.target)} are to be.`
@@ -69,6 +70,7 @@ export function verdict(
       ...(missing.length > 0
         ? [`what ${missing.join(', ')} would cost with objectives met, which they are not here`]
         : []),
+      ...(bounds.size === 0 ? ['how far that is from what nothing can hold less than'] : []),
       ...(seeds.length === 1 ? ['how much of the difference is this one seed'] : []),
       ...(scenario.traffic.trace === undefined ? [] : ['other days than those of the trace, which no seed changes']),
       ...(unused.length > 0
@@ -78,11 +80,6 @@ export function verdict(
     ];
     return `Not shown: ${notes.join('; ')}.`;
   }
-}
-
-function worst({ attainments }: ComparedRun): number {
-  const one = worstAttainment(attainments)!;
-  return one.attainment - one.target;
 }
 
 function mean(values: readonly number[]): number {

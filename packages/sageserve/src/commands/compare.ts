@@ -19,9 +19,10 @@ import {
   verdict,
 } from '@sageserve/experiments';
 import { wallClockMs } from '@sageserve/experiments/console';
-import { DEFAULT_CATALOGUE, loadPlugins, parseDurationMs, type PolicyChoice } from '@sageserve/fleet';
+import { type Catalogue, DEFAULT_CATALOGUE, loadPlugins, parseDurationMs, type PolicyChoice } from '@sageserve/fleet';
 import {
   buildSimulation,
+  isPipe,
   type LowerBound,
   lowerBound,
   needsPlanning,
@@ -165,7 +166,9 @@ export async function compareCommand(
         for (const journal of journals.values()) journal.close();
       }
       const bounds = new Map<number | string, LowerBound>();
-      for (const seed of own) bounds.set(seed, await lowerBound({ ...scenario, seed }, { catalogue, signal }));
+      // A pipe has been read by its one run: there is no work left to reckon with.
+      if (!(await isPipe(scenario)))
+        for (const seed of own) bounds.set(seed, await boundOf({ ...scenario, seed }, catalogue, signal));
       const comparison = compareRuns(runs, bounds);
       const said = verdict(scenario, runs, comparison, bounds);
       const report = {
@@ -209,6 +212,20 @@ export async function compareCommand(
           .map((r) => `\n  ` + join(options.out!, fileName(r['scenario'] as string), 'report.html'))
           .join('')}`,
     );
+}
+
+/** What nothing can hold less than, with its progress. */
+async function boundOf(scenario: Scenario, catalogue: Catalogue, signal: AbortSignal): Promise<LowerBound> {
+  const progress = new Progress(`${scenario.name} bound ${scenario.seed}`, 'requests');
+  try {
+    return await lowerBound(scenario, {
+      catalogue,
+      signal,
+      onReading: (requests, share) => progress.update(requests, share),
+    });
+  } finally {
+    progress.stop();
+  }
 }
 
 /** LT-UA under several gap thresholds, one seed. */

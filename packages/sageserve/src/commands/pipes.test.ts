@@ -78,6 +78,8 @@ describe.skipIf(!posix)('a trace from a pipe', () => {
     expect(several.stderr).toMatch(/\/dev\/stdin is a pipe, which can be read once; here it is read \d times/);
     const planning = await poured(['simulate', '--trace', '/dev/stdin', '--strategy', 'sage']);
     expect([planning.code, planning.stderr]).toEqual([2, expect.stringContaining('is a pipe')]);
+    const compared = await poured(['compare', '--preset', 'small', '--trace', '/dev/stdin', '--strategy', 'static']);
+    expect([compared.code, compared.stdout]).toEqual([0, expect.stringContaining('Not shown: how far that is from')]);
     const swept = await poured([
       'compare',
       '--preset',

@@ -33,11 +33,11 @@ export async function arrivedWork(
   hosts: ReadonlyMap<ModelId, readonly string[]>,
   windowMs: number,
   fits: (model: ModelId, tokens: number) => boolean,
-  onBatch?: (requests: number) => Promise<void> | undefined,
-): Promise<ArrivedWork[]> {
+  onBatch?: (requests: number, lastArrivalMs: number) => Promise<void> | undefined,
+): Promise<{ readonly work: ArrivedWork[]; readonly lastArrivalMs: number }> {
   const { dictionaries } = trace;
   const cells = new Map<string, { model: ModelId; list: number; tiers: readonly [Sums, Sums] }>();
-  let windows = 0;
+  let lastArrivalMs = 0;
   let requests = 0;
   for await (const batch of trace.batches()) {
     for (let i = 0; i < batch.length; i++) {
@@ -51,15 +51,15 @@ export async function arrivedWork(
       if (cell === undefined) cells.set(key, (cell = { model, list, tiers: [sums(), sums()] }));
       const { prompt: prompts, decodes, context } = cell.tiers[batch.tier[i] === TIER_NON_INTERACTIVE ? 1 : 0];
       const w = Math.floor(batch.arrivedAtMs[i]! / windowMs);
-      windows = Math.max(windows, w + 1);
       const more = output - 1;
       prompts[w] = (prompts[w] ?? 0) + prompt;
       decodes[w] = (decodes[w] ?? 0) + more;
       // The first decode reads the prompt and the first token, the next one more.
       context[w] = (context[w] ?? 0) + more * prompt + (more * (more + 1)) / 2;
     }
+    if (batch.length > 0) lastArrivalMs = batch.arrivedAtMs[batch.length - 1]!;
     requests += batch.length;
-    const pause = onBatch?.(requests);
+    const pause = onBatch?.(requests, lastArrivalMs);
     if (pause !== undefined) await pause;
   }
   const groups: { model: ModelId; regions: Set<string>; cells: (readonly [Sums, Sums])[] }[] = [];
@@ -78,7 +78,8 @@ export async function arrivedWork(
     }
     groups.push(one);
   }
-  return groups.map(({ model, regions, cells: own }) => ({
+  const windows = Math.floor(lastArrivalMs / windowMs) + 1;
+  const work = groups.map(({ model, regions, cells: own }) => ({
     model,
     regions: [...regions].sort(),
     windows: Array.from({ length: windows }, (_, w) => ({
@@ -92,6 +93,7 @@ export async function arrivedWork(
       ),
     })),
   }));
+  return { work, lastArrivalMs };
 }
 
 function workOf(columns: readonly Sums[], w: number): Work {

@@ -1,4 +1,7 @@
-import { type ScalingPolicy } from '@sageserve/core';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ScalingPolicy } from '@sageserve/core';
 import { simulate } from '@sageserve/sim';
 import { describe, expect, it } from 'vitest';
 import { buildSimulation } from '../build.js';
@@ -83,16 +86,38 @@ describe('lowerBound', () => {
     expect(gpuHours).toBeLessThanOrEqual(await bruteForce(busy, 2, 2));
   });
 
-  it('does not count floors of a region that is gone', async () => {
+  it('does not count floors of a region that is gone, until they are asked for again', async () => {
     const outage = small(
       {
         traffic: { requestsPerDay: 20_000, shape: 'flat' },
         incidents: [{ kind: 'region-outage', at: '5m', duration: '10m', region: 'east' }],
+        duration: '3h',
       },
       1,
     );
     const { byModel } = await lowerBound(outage);
-    expect(byModel[0]!.floorGpuHours).toBeCloseTo(1 / 6, 9);
+    // Five minutes before it, and all from an hour after its end on.
+    expect(byModel[0]!.floorGpuHours).toBeCloseTo(5 / 60 + 105 / 60, 9);
+  });
+
+  it('ends with the last arrival of a trace, in the middle of a window or not', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'sageserve-bound-'));
+    try {
+      const trace = join(dir, 'short.csv');
+      await writeFile(trace, 'arrived_at_s,prompt_tokens,output_tokens\n0,100,10\n90,100,10\n');
+      const { duration: _, ...open } = small({}, 1);
+      const scenario = { ...open, traffic: { ...open.traffic, requestsPerDay: undefined, trace } };
+      const { durationMs, atEqualWork } = await simulate(
+        buildSimulation(scenario, 'static'),
+        await runTraffic(scenario),
+      );
+      expect(durationMs).toBe(90_000);
+      const { gpuHours } = await lowerBound(scenario);
+      expect(gpuHours).toBeCloseTo(90 / 3_600, 9);
+      expect(gpuHours).toBeLessThan(atEqualWork.gpuHours);
+    } finally {
+      await rm(dir, { recursive: true });
+    }
   });
 
   it('says what whole instances for ten minutes at a time would take', async () => {

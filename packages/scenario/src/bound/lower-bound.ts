@@ -5,7 +5,7 @@ import { costOf, type EngineLimits, type Work, workPrices } from '@sageserve/opt
 import { maxBatchTokensOf, resolveEngine, type SimulationConfig } from '@sageserve/sim';
 import type { SkippedRows } from '@sageserve/trace';
 import { buildSimulation } from '../build.js';
-import { runTraffic } from '../prepare/prepare-run.js';
+import { type OnReading, runTraffic } from '../prepare/prepare-run.js';
 import type { Scenario } from '../schema.js';
 import { type ArrivedWork, arrivedWork } from './arrived-work.js';
 
@@ -41,7 +41,7 @@ export interface LowerBoundOptions {
   readonly catalogue?: Catalogue;
   readonly skippedRows?: SkippedRows;
   readonly signal?: AbortSignal;
-  readonly onReading?: (requests: number) => Promise<void> | undefined;
+  readonly onReading?: OnReading;
 }
 
 /**
@@ -64,18 +64,19 @@ export async function lowerBound(scenario: Scenario, options: LowerBoundOptions 
     ]),
   );
   const trace = await runTraffic(scenario, skippedRows, signal);
-  const work = await arrivedWork(
+  const statedMs = scenario.duration === undefined ? undefined : parseDurationMs(scenario.duration)!;
+  const { work, lastArrivalMs } = await arrivedWork(
     trace,
     hosts,
     WINDOW_MS,
     (model, tokens) => tokens <= memory.get(model)!,
-    (requests) => {
+    (requests, lastMs) => {
       signal?.throwIfAborted();
-      return onReading?.(requests);
+      return onReading?.(requests, trace.progress ?? (statedMs === undefined ? undefined : lastMs / statedMs));
     },
   );
-  const windows = Math.max(0, ...work.map((one) => one.windows.length));
-  const durationMs = scenario.duration === undefined ? windows * WINDOW_MS : parseDurationMs(scenario.duration)!;
+  // Capacity is counted so long.
+  const durationMs = Math.max(statedMs ?? 0, lastArrivalMs);
   const bounds: (ModelBound & { whole: number })[] = config.models
     .filter((model) => hosts.has(model))
     .map((model) =>
@@ -168,22 +169,23 @@ function modelBound(
   };
 }
 
-/** How much of a stretch of time a region has its instances. */
+/** How much of a stretch of time a region's floors can be counted on. */
 function upMs({ incidents = [] }: SimulationConfig, region: string, fromMs: number, untilMs: number): number {
   let upTo = untilMs - fromMs;
   for (const incident of incidents) {
-    // After an outage floors have to be had again, which takes as long as it takes.
-    if (incident.kind === 'region-outage' && incident.region === region)
-      upTo -= Math.max(0, Math.min(untilMs, incident.atMs + incident.durationMs) - Math.max(fromMs, incident.atMs));
-    // A host that is taken may be missing from a floor for a while.
-    if (incident.kind === 'eviction' && incident.target === 'on-demand' && incident.region === region)
-      upTo -= Math.max(0, Math.min(untilMs, incident.atMs + HOST_MISSED_MS) - Math.max(fromMs, incident.atMs));
+    const takesHosts =
+      incident.kind === 'region-outage' || (incident.kind === 'eviction' && incident.target === 'on-demand');
+    if (!takesHosts || incident.region !== region) continue;
+    const lostMs = incident.kind === 'region-outage' ? incident.durationMs : incident.noticeMs;
+    upTo -= Math.max(0, Math.min(untilMs, incident.atMs + lostMs + ASKED_WITHIN_MS) - Math.max(fromMs, incident.atMs));
   }
   return Math.max(0, upTo);
 }
 
-/** A floor that a host is taken from is not counted on for this long. */
-const HOST_MISSED_MS = MS_PER_HOUR;
+/**
+ * A strategy has asked for its floor again so long after hosts of it were lost, and holds it then.
+ */
+const ASKED_WITHIN_MS = MS_PER_HOUR;
 
 function sumOf(a: Work, b: Work): Work {
   return {

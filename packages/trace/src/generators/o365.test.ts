@@ -240,6 +240,49 @@ describe('generateO365Trace', () => {
     expect(inBurst / outside).toBeLessThan(9.5);
   });
 
+  it('begins bursts later than the period when told to', async () => {
+    const times = await arrivals(
+      generateO365Trace({
+        ...base,
+        durationMs: 12 * HOUR,
+        requestsPerDay: 400_000,
+        rateNoise: 0,
+        shape: Array<number>(168).fill(1),
+        clients: [{ share: 1, gapCv: 1 }],
+        burst: { everyMs: 3 * HOUR, offsetMs: 2.75 * HOUR, lengthMs: HOUR / 4, factor: 6 },
+      }),
+    );
+    const inBurst = times.filter((t) => t % (3 * HOUR) >= 2.75 * HOUR).length / 4;
+    const outside = times.filter((t) => t % (3 * HOUR) < 2.75 * HOUR).length / 44;
+    expect(inBurst / outside).toBeGreaterThan(5.7);
+    expect(inBurst / outside).toBeLessThan(6.3);
+  });
+
+  it('changes its level to the millisecond and for good, whatever came before the trace', async () => {
+    const options = {
+      ...base,
+      durationMs: 4 * HOUR,
+      requestsPerDay: 400_000,
+      rateNoise: 0,
+      shape: Array<number>(168).fill(1),
+      clients: [{ share: 1, gapCv: 1 }],
+      levels: [
+        { atMs: HOUR + 500, factor: 0 },
+        { atMs: 2 * HOUR, factor: 5 },
+        { atMs: 3 * HOUR, factor: 1 },
+      ],
+    };
+    for (const warmupMs of [0, 7 * HOUR + 1_234]) {
+      const times = await arrivals(generateO365Trace({ ...options, warmupMs }));
+      const between = (from: number, to: number): number => times.filter((t) => t >= from && t < to).length;
+      expect(between(HOUR + 500, 2 * HOUR)).toBe(0);
+      expect(between(HOUR - 60_000, HOUR + 500)).toBeGreaterThan(200);
+      const usual = (between(0, HOUR) + between(3 * HOUR, 4 * HOUR)) / 2;
+      expect(between(2 * HOUR, 3 * HOUR) / usual).toBeGreaterThan(4.8);
+      expect(between(2 * HOUR, 3 * HOUR) / usual).toBeLessThan(5.2);
+    }
+  });
+
   it('lets others have their turn, however little there is in a long time', async () => {
     const quiet = generateO365Trace({ ...base, durationMs: 3 * 365 * DAY, requestsPerDay: 0.01 });
     let turns = 0;
@@ -256,6 +299,14 @@ describe('generateO365Trace', () => {
   });
 
   it('says which option is wrong', () => {
+    const levels = (...factors: number[]) => factors.map((factor) => ({ atMs: HOUR, factor }));
+    expect(() => generateO365Trace({ ...base, levels: levels(1, 2) })).toThrow(
+      'levels[1].atMs: must be after the level before it',
+    );
+    expect(() => generateO365Trace({ ...base, levels: levels(-1) })).toThrow('levels[0].factor: must be a share of 0');
+    expect(() =>
+      generateO365Trace({ ...base, burst: { everyMs: HOUR, offsetMs: HOUR / 2, lengthMs: HOUR, factor: 2 } }),
+    ).toThrow('burst.offsetMs: leaves a burst no room');
     expect(() => generateO365Trace({ ...base, requestsPerDay: 0 })).toThrow('requestsPerDay: must be above 0, not 0');
     expect(() => generateO365Trace({ ...base, shape: [1] })).toThrow('shape: needs 168 values');
     expect(() => generateO365Trace({ ...base, regions: [{ name: 'r', share: 0 }] })).toThrow(

@@ -84,8 +84,8 @@ class O365Generator {
   #position = 0;
   #minuteEndMs = 0;
   readonly #endMs: number;
-  /** Of the rate, since the last of the levels that have come. */
-  #level = 1;
+  /** How many of the rate's levels have come. */
+  #level = 0;
   #nextId = 0;
 
   constructor(options: CheckedO365Options) {
@@ -195,7 +195,7 @@ class O365Generator {
     if (burst !== undefined) {
       const { offsetMs = 0 } = burst;
       const periodMs = Math.floor((startMs - offsetMs) / burst.everyMs) * burst.everyMs + offsetMs;
-      const bursting = startMs >= offsetMs && startMs < periodMs + burst.lengthMs;
+      const bursting = startMs < periodMs + burst.lengthMs;
       if (bursting) factor = burst.factor;
       const edgeMs = bursting
         ? Math.min(periodMs + burst.lengthMs, periodMs + burst.everyMs)
@@ -203,12 +203,9 @@ class O365Generator {
       // Rounding may put an edge where the span begins: it has been passed then.
       if (edgeMs > startMs) endMs = Math.min(endMs, edgeMs);
     }
-    for (const level of levels) {
-      const edgeMs = warmupMs + level.atMs;
-      if (edgeMs <= startMs) this.#level = level.factor;
-      else endMs = Math.min(endMs, edgeMs);
-    }
-    factor *= this.#level;
+    while (this.#level < levels.length && warmupMs + levels[this.#level].atMs <= startMs) this.#level++;
+    if (this.#level < levels.length) endMs = Math.min(endMs, warmupMs + levels[this.#level].atMs);
+    if (this.#level > 0) factor *= levels[this.#level - 1].factor;
     this.#minuteEndMs = endMs;
     const keep = Math.exp(-(endMs - startMs) / (SERVEGEN_RATE_NOISE.relaxationHours * MS_PER_HOUR));
     const fresh = Math.sqrt(1 - keep * keep);
