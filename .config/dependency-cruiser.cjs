@@ -18,7 +18,7 @@ const allowed = {
   fleet: ['core', 'perf', 'forecast', 'forecast-tfjs', 'optimize', 'routing', 'scaling'],
   // Policies come through fleet; of optimize it is the bounds.
   scenario: ['core', 'trace', 'metrics', 'forecast', 'optimize', 'sim', 'controller', 'fleet'],
-  experiments: ['core', 'trace', 'metrics', 'forecast', 'sim', 'controller', 'fleet', 'scenario'],
+  experiments: ['core', 'threads', 'trace', 'metrics', 'forecast', 'sim', 'controller', 'fleet', 'scenario'],
   sageserve: [
     'core',
     'trace',

@@ -131,6 +131,17 @@ program
     'also run lt-ua with these gap thresholds, such as 2,5,10, for the sensitivity figure',
   )
   .option(
+    '--pareto',
+    'also run each strategy with its main knob at several levels: GPU-hours against the worst attainment, and ' +
+      'the gaps at 95, 97 and 99 %',
+  )
+  .option(
+    '--knob <strategy.option=numbers>',
+    'what --pareto turns, such as lt-ua.headroom=0,0.2,0.4; several times for several strategies',
+    (value: string, before: readonly string[] | undefined): readonly string[] | undefined => [...(before ?? []), value],
+  )
+  .option('--cores <n>', 'worker threads (default: all cores)')
+  .option(
     '-o, --out <dir>',
     'write a folder for each scenario: report.html, comparison.json, and a journal of decisions for each run',
   )

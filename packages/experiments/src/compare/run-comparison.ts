@@ -107,14 +107,9 @@ export async function compareStrategies(
       : { history: [], foresight: undefined };
     for (const [c, choice] of choices.entries()) {
       signal?.throwIfAborted();
-      const run = await runOne(
-        seeded,
-        choice,
-        labels[c]!,
-        foresight[c]!,
+      const run = await compareOne(
+        { scenario: seeded, choice, strategy: labels[c]!, foresight: foresight[c]!, demand, capacity },
         { ...options, catalogue, record: options.record === true && s === 0 },
-        demand,
-        capacity,
       );
       runs.push(run);
       options.onRun?.(run);
@@ -133,16 +128,23 @@ function readingSignal(
   return onReading?.(seed, requests);
 }
 
-async function runOne(
-  scenario: Scenario,
-  choice: PolicyChoice,
-  strategy: string,
-  foresight: boolean,
-  options: ComparisonOptions & { readonly catalogue: Catalogue },
-  demand: RunDemand,
-  capacity: MeasuredCapacities | undefined,
+/** One strategy under one seed, which is the scenario's, with what it needs to know before. */
+export interface RunToCompare {
+  readonly scenario: Scenario;
+  readonly choice: PolicyChoice;
+  /** What it is called. */
+  readonly strategy: string;
+  readonly foresight: boolean;
+  readonly demand: RunDemand;
+  readonly capacity: MeasuredCapacities | undefined;
+}
+
+/** Simulates one run. Throws as {@link prepareRun}. */
+export async function compareOne(
+  { scenario, choice, strategy, foresight, demand, capacity }: RunToCompare,
+  options: ComparisonOptions,
 ): Promise<ComparedRun> {
-  const { catalogue, signal, onProgress, onJournal } = options;
+  const { catalogue = DEFAULT_CATALOGUE, signal, onProgress, onJournal } = options;
   const plans: PlanEntry[] = [];
   let degradations = 0;
   const { config, trace } = await prepareRun(scenario, choice, {

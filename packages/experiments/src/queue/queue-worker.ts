@@ -1,8 +1,7 @@
 import { hostname } from 'node:os';
 import { messageOf, SageServeError } from '@sageserve/core';
 import type pg from 'pg';
-import { SweepPool } from '../sweep/pool.js';
-import type { SweepTask } from '../sweep/definition.js';
+import { RunPool } from '../threads/run-pool.js';
 import type { SweepMeasures } from '../sweep/run-task.js';
 import { pause, repeatedly, wallClockMs, within } from '../wall-clock.js';
 import { askDatabase, inTransaction, JOBS_SCHEMA, openDatabase, queueFailure } from './database.js';
@@ -49,10 +48,6 @@ export interface QueueWorkerOptions {
   readonly onHold?: (mostMs: number) => () => void;
 }
 
-interface Item {
-  readonly task: SweepTask;
-}
-
 /**
  * Takes runs from a queue until there are none or the signal aborts; what it holds then goes back.
  * It holds a lock on a connection of its own while it lives: when that connection is gone, whoever
@@ -66,7 +61,7 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
   const connections = await openDatabase(url, cores + 4);
   const { pg: client, graphile } = await queueLibraries();
   const alive = new client.Client({ connectionString: url, application_name: 'sageserve worker', keepAlive: true });
-  const pool = await SweepPool.open<Item>(cores);
+  const pool = await RunPool.open<string>(cores);
   const ended = new AbortController();
   const stopped = AbortSignal.any([signal, ended.signal]);
   let lost: Error | undefined;
@@ -120,7 +115,8 @@ export async function runQueueWorker(options: QueueWorkerOptions, signal: AbortS
       const queued = rows[0];
       // Done by one who died before it could say so, or cancelled.
       if (queued === undefined || queued.done) return;
-      const { measures, busySeconds } = await pool.run({ task: queued.run.task }, stopped).catch((error: unknown) => {
+      const job = { kind: 'sweep', task: queued.run.task } as const;
+      const { answer: measures, busySeconds } = await pool.run(key, job, stopped).catch((error: unknown) => {
         if (stopped.aborted) throw error;
         const message = storable(messageOf(error));
         options.onFailure?.(queued.run, message);

@@ -2,10 +2,11 @@ import { WORKLOAD_TIERS } from '@sageserve/core';
 import type { Scenario } from '@sageserve/scenario';
 import { type Bounds, type Comparison, TIER_LABELS } from '../compare/comparison-rows.js';
 import { estimateText, SECTIONS } from '../compare/comparison-text.js';
+import { frontOf, type ParetoCurve } from '../compare/pareto.js';
 import type { ComparedRun } from '../compare/run-comparison.js';
 import { DISTRIBUTION_LEVELS, type RunRecord } from '../compare/run-record.js';
 import { verdict } from '../compare/verdict.js';
-import type { BarFigure, Figure, LineFigure } from './figure.js';
+import type { BarFigure, Figure, LineFigure, ScatterFigure } from './figure.js';
 import { figuresPage } from './figures-page.js';
 import { escapeHtml } from './page.js';
 
@@ -16,19 +17,30 @@ export interface GapPoint {
   readonly ttftP90Ms: number | undefined;
 }
 
+/** What a page is made of. */
+export interface ComparisonPage {
+  readonly scenario: Scenario;
+  readonly runs: readonly ComparedRun[];
+  readonly comparison: Comparison;
+  readonly gaps?: readonly GapPoint[];
+  readonly curves?: readonly ParetoCurve[];
+  readonly bounds?: Bounds;
+}
+
 const SECONDS_PER_HOUR = 3_600;
 
 /**
  * A page of its own, without anything to load: the figures of the paper for one scenario, each with
  * its data, and the table.
  */
-export async function comparisonPage(
-  scenario: Scenario,
-  runs: readonly ComparedRun[],
-  comparison: Comparison,
-  gaps: readonly GapPoint[],
-  bounds?: Bounds,
-): Promise<string> {
+export async function comparisonPage({
+  scenario,
+  runs,
+  comparison,
+  gaps = [],
+  curves = [],
+  bounds,
+}: ComparisonPage): Promise<string> {
   const head = comparison.strategies.map((name) => `<th>${escapeHtml(name)}</th>`).join('');
   let section = '';
   const rows = SECTIONS.flatMap((title) => comparison.rows.filter((row) => row.section === title))
@@ -48,7 +60,7 @@ export async function comparisonPage(
     verdict: verdict(scenario, runs, comparison, bounds),
     note: `Figures over time are of the first seed; the table and the bars are means over ${comparison.seeds.length === 1 ? 'one seed' : `${comparison.seeds.length} seeds, ± the 95 % confidence interval`}.
 Drag over a chart to look closer, double-click to see all again, click a name to hide its line.`,
-    figures: figuresOf(runs, comparison, gaps),
+    figures: [...(curves.length === 0 ? [] : [paretoFigure(curves)]), ...figuresOf(runs, comparison, gaps)],
     table: `<thead><tr><th></th>${head}</tr></thead><tbody>\n${rows}\n</tbody>`,
   });
 }
@@ -204,6 +216,33 @@ function figuresOf(
     );
   }
   return figures;
+}
+
+/** Each strategy's curve, its settings that cost more for no more being points beside it. */
+function paretoFigure(curves: readonly ParetoCurve[]): ScatterFigure {
+  return {
+    kind: 'scatter',
+    title: 'GPU-hours against the worst attainment',
+    note:
+      'Each point is a setting of a strategy’s main knob, large as it is compared. Further left at the same height ' +
+      'is cheaper for the same service.',
+    x: 'GPU-hours at equal work',
+    y: '% within the objective, of the model and tier that has the lowest',
+    joined: true,
+    series: curves.map(({ strategy, option, points }) => {
+      const front = frontOf(points);
+      return {
+        name: strategy,
+        points: points.map((point) => ({
+          name: point.value === undefined ? strategy : `${strategy}, ${option} ${point.value}`,
+          x: point.gpuHours.mean,
+          y: 100 * point.worst.mean,
+          front: front.includes(point),
+          best: point.value === undefined,
+        })),
+      };
+    }),
+  };
 }
 
 function instanceHours(

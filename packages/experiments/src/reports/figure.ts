@@ -35,6 +35,8 @@ export interface ScatterFigure {
   /** A level of y that matters. */
   readonly line?: number;
   readonly lineLabel?: string;
+  /** A line along each series, in place of one along all. */
+  readonly joined?: boolean;
   readonly series: readonly {
     readonly name: string;
     readonly points: readonly {

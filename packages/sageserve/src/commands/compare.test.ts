@@ -80,6 +80,40 @@ describe('sageserve compare', () => {
     for (const { values } of rowOf(report, 'unfinished')) expect(values).toEqual([0, 0]);
   });
 
+  it('gives the same on one core as on two, and journals too', async () => {
+    const on = async (cores: string) => {
+      const out = join(dir, `cores-${cores}`);
+      const args = ['compare', '--duration', '20m', '--strategy', 'lt-ua,sage', '--seeds', '2', '--json', '-o', out];
+      const { code, stdout } = await run([...args, '--cores', cores]);
+      expect(code).toBe(0);
+      const files = (await readdir(join(out, 'small'))).sort();
+      const journals = files.filter((name) => name.endsWith('.jsonl'));
+      expect(journals).toHaveLength(4);
+      return [stdout, ...(await Promise.all(journals.map((name) => readFile(join(out, 'small', name), 'utf8'))))];
+    };
+    expect(await on('1')).toEqual(await on('2'));
+  });
+
+  it('draws what each strategy takes for the same attainment, by the knobs that are turned', async () => {
+    const args = ['compare', '--duration', '15m', '--strategy', 'static,sage,reactive', '--pareto'];
+    const { code, stdout, stderr } = await run([...args, '--knob', 'reactive.cooldownMs=1e3,1e5', '--json']);
+    expect(code).toBe(0);
+    // Three as they are, sage at seven levels and reactive at two.
+    expect(stderr).toContain('[12/12]');
+    const { pareto } = JSON.parse(stdout) as {
+      pareto: { strategy: string; option?: string; points: unknown[]; at: { level: number; gpuHours?: number }[] }[];
+    };
+    expect(pareto.map(({ strategy, option, points }) => [strategy, option, points.length])).toEqual([
+      ['static', undefined, 1],
+      ['sage', 'headroom', 8],
+      ['reactive', 'cooldownMs', 3],
+    ]);
+    for (const { at } of pareto) {
+      expect(at.map(({ level }) => level)).toEqual([0.95, 0.97, 0.99]);
+      expect(at[0]!.gpuHours).toBeGreaterThan(0);
+    }
+  });
+
   it('runs every strategy through outages and evictions with no request unaccounted for', async () => {
     const scenario = {
       name: 'trouble',
@@ -147,6 +181,11 @@ describe('sageserve compare', () => {
       [['--strategy', 'sage,sage'], 'strategies: "sage" stands twice'],
       [['--trace', 'x.csv', '--requests-per-day', '5'], '--requests-per-day: is for generated traffic'],
       [['--gap-thresholds', '0.5'], '--gap-thresholds: must be numbers of 1 or more'],
+      [['--knob', 'sage.headroom=0,1'], '--knob: goes with --pareto'],
+      [['--pareto', '--knob', 'sage.headroom=0'], '--knob: must be a strategy’s option with two numbers or more'],
+      [['--pareto', '--knob', 'magic.x=0,1'], '--knob: "magic" is none of the strategies that are compared'],
+      [['--strategy', 'sage', '--pareto', '--knob', 'sage.magic=0,1'], 'strategies.magic: is not an option of this policy'],
+      [['--cores', '0'], '--cores: must be a whole number from 1 to 256'],
       [['--requests-per-day', '-1'], '--requests-per-day: must be a number above 0'],
     ];
     for (const [args, message] of wrong) {

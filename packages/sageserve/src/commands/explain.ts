@@ -4,9 +4,8 @@ import { ConfigError, type EndpointId, SageServeError } from '@sageserve/core';
 import { type DecisionEntry, explain, type Explanation, type JournalEntry } from '@sageserve/controller';
 import { readBytes } from '@sageserve/trace';
 import { z } from 'zod';
-import { decimal, NONE, percent } from '@sageserve/experiments';
+import { decimal, type JournalHead, NONE, percent } from '@sageserve/experiments';
 import { parseDurationMs, readFailure } from '@sageserve/fleet';
-import type { JournalHead } from './journal-file.js';
 
 export interface ExplainOptions {
   readonly at?: string;

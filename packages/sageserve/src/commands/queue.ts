@@ -10,7 +10,7 @@ import {
 } from '@sageserve/experiments';
 import { holdForOthers } from '../ending.js';
 import { urlOf } from './queue-url.js';
-import { coresOf } from './sweep.js';
+import { coresOf } from './cores.js';
 
 export interface QueueOptions {
   readonly queue?: string;

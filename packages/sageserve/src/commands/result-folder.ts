@@ -4,9 +4,8 @@ import { ConfigError, type DemandSeries, WORKLOAD_TIERS } from '@sageserve/core'
 import type { EndpointSample, RequestOutcome, RequestTable, SimulationConfig, SimulationResult } from '@sageserve/sim';
 import type { JournalEntry } from '@sageserve/controller';
 import { cantWrite, makeBeside } from '@sageserve/trace';
-import { makeFolder as makeFolders, OutputFile, placeOf } from '@sageserve/experiments';
+import { JournalFile, makeFolder as makeFolders, OutputFile, placeOf } from '@sageserve/experiments';
 import { demandCsv, type Scenario } from '@sageserve/scenario';
-import { JournalFile } from './journal-file.js';
 import { notComplete, noteMade } from '../ending.js';
 import { takePlace } from './output-file.js';
 import { openResultTable, REQUEST_COLUMNS, type ResultTable, TIMESERIES_COLUMNS } from './table-file.js';

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { basename, extname } from 'node:path';
 import { ConfigError, messageOf, SageServeError } from '@sageserve/core';
 import {
@@ -9,22 +8,24 @@ import {
   decimal,
   type FinishedRun,
   jsonPieces,
+  parametersText,
   plural,
   printPieces,
   readSweep,
+  RunPool,
   RunQueue,
   type Sweep,
   SweepFolder,
   sweepPage,
-  SweepPool,
   type SweepRun,
   sweepText,
 } from '@sageserve/experiments';
 import { pause, wallClockMs } from '@sageserve/experiments/console';
 import { leftovers } from '@sageserve/fleet';
 import { notComplete, noteMade } from '../ending.js';
+import { coresOf } from './cores.js';
 import { urlOf } from './queue-url.js';
-import { SweepProgress } from './sweep-progress.js';
+import { RunsProgress } from './runs-progress.js';
 
 export interface SweepOptions {
   readonly out?: string;
@@ -113,22 +114,23 @@ async function runMissing(
   total: number,
   signal: AbortSignal,
 ): Promise<Failure[]> {
-  const pool = await SweepPool.open<SweepRun>(Math.min(cores, missing.length));
-  const progress = new SweepProgress(pool, total, total - missing.length);
+  const pool = await RunPool.open<SweepRun>(Math.min(cores, missing.length));
+  const progress = new RunsProgress(pool, { total, known: total - missing.length, nameOf });
   const startMs = wallClockMs();
   const failures: Failure[] = [];
   let requests = 0;
   try {
-    await pool.runAll(missing, signal, (run, result, error) => {
+    const jobOf = ({ task }: SweepRun) => ({ kind: 'sweep', task }) as const;
+    await pool.runAll(missing, jobOf, signal, (run, result, error) => {
       if (result === undefined) {
         const message = messageOf(error);
         failures.push({ run, message });
-        progress.failed(run, message);
+        progress.done(`${nameOf(run)} failed: ${message}`, 0);
         return;
       }
-      folder.add(run, result.measures, result.busySeconds);
-      requests += result.measures['arrived'] ?? 0;
-      progress.done(run, result.measures['arrived'] ?? 0, result.busySeconds);
+      folder.add(run, result.answer, result.busySeconds);
+      requests += result.answer['arrived'] ?? 0;
+      sayDone(progress, run, result.answer['arrived'] ?? 0, result.busySeconds);
     });
   } finally {
     progress.stop();
@@ -178,14 +180,14 @@ async function waitForQueue(
   const queue = await RunQueue.open(url);
   const total = sweep.runs.length;
   const open = new Map(missing.map((run) => [run.key, run]));
-  let progress: SweepProgress | undefined;
+  let progress: RunsProgress<SweepRun> | undefined;
   try {
     const added = await askDatabase(url, () => queue.submit(sweep.name, version, missing), signal);
     console.error(
       `put on the queue: ${plural(added, 'run')}, beside ${count(missing.length - added)} that it knows: ` +
         'sageserve worker --queue … makes them',
     );
-    progress = new SweepProgress({ cores: 0, threads: () => [] }, total, total - missing.length);
+    progress = new RunsProgress({ cores: 0, threads: () => [] }, { total, known: total - missing.length, nameOf });
     const failures: Failure[] = [];
     for (;;) {
       const keys = [...open.keys()];
@@ -199,14 +201,14 @@ async function waitForQueue(
         const run = open.get(key)!;
         open.delete(key);
         folder.add(run, measures, busySeconds);
-        progress.done(run, measures['arrived'] ?? 0, busySeconds);
+        sayDone(progress, run, measures['arrived'] ?? 0, busySeconds);
       }
       const fail = (key: string, message: string): void => {
         const run = open.get(key);
         if (run === undefined) return;
         open.delete(key);
         failures.push({ run, message });
-        progress!.failed(run, message);
+        progress!.done(`${nameOf(run)} failed: ${message}`, 0);
       };
       for (const { key, error } of failed) fail(key, error);
       for (const key of unknown) fail(key, 'it was taken off the queue');
@@ -222,6 +224,15 @@ async function waitForQueue(
       );
     await queue.close();
   }
+}
+
+function nameOf({ scenario, strategy, parameters, seed }: SweepRun): string {
+  const varied = parametersText(parameters);
+  return `${scenario}, ${strategy}${varied === '' ? '' : `, ${varied}`}, seed ${seed}`;
+}
+
+function sayDone(progress: RunsProgress<SweepRun>, run: SweepRun, requests: number, busySeconds: number): void {
+  progress.done(`${nameOf(run)}: ${count(requests)} requests in ${decimal(busySeconds, 1)} s`, requests);
 }
 
 /** Writes and prints what is made of the runs that there are. */
@@ -270,16 +281,4 @@ function targetsOf(sweep: Sweep): AttainmentTargets {
       ),
     ]),
   );
-}
-
-/** Threads at most: each takes some 50 MB. */
-const MOST_CORES = 256;
-
-/** All cores unless a number is given. */
-export function coresOf(text: string | undefined): number {
-  if (text === undefined) return availableParallelism();
-  const cores = Number(text);
-  if (!(Number.isInteger(cores) && cores >= 1 && cores <= MOST_CORES))
-    throw new ConfigError('--cores', `must be a whole number from 1 to ${MOST_CORES}, not "${text}"`);
-  return cores;
 }

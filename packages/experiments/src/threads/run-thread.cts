@@ -1,8 +1,8 @@
-import type work from './sweep-worker.js' with { 'resolution-mode': 'import' };
+import type work from './run-worker.js' with { 'resolution-mode': 'import' };
 
 // What a pool loads by `require` must not be a module: a thread that is ended while `require`
 // links one takes the whole process with it (a fatal error of Node 20 and 22).
-const worker: Promise<{ readonly default: typeof work }> = import('./sweep-worker.js');
+const worker: Promise<{ readonly default: typeof work }> = import('./run-worker.js');
 // Told by the first task.
 worker.catch(() => undefined);
 

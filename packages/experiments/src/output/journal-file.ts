@@ -1,5 +1,5 @@
 import { type JournalEntry, journalLine } from '@sageserve/controller';
-import { OutputFile } from '@sageserve/experiments';
+import { OutputFile } from './output-file.js';
 
 const FLUSH_CHARACTERS = 1 << 16;
 

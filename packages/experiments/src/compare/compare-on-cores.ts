@@ -1,0 +1,126 @@
+import type { Catalogue, MeasuredCapacities, PolicyChoice } from '@sageserve/fleet';
+import {
+  type LowerBound,
+  needsCapacity,
+  needsForesight,
+  needsPlanning,
+  type RunDemand,
+  type Scenario,
+} from '@sageserve/scenario';
+import type { RunPool } from '../threads/run-pool.js';
+import type { ThreadJob, ThreadJobs } from '../threads/thread-jobs.js';
+import { type ComparedRun, strategyLabels } from './run-comparison.js';
+
+/** What a thread is at: a run, or something that runs need. */
+export interface ComparisonItem {
+  readonly scenario: string;
+  readonly what: string;
+  readonly seed: number | string | undefined;
+}
+
+export interface OnCoresOptions {
+  readonly catalogue: Catalogue;
+  /** The scenario's file: names of plug-ins are relative to it, and threads load their own. */
+  readonly file: string | undefined;
+  readonly signal: AbortSignal;
+  /** Told of what ended besides runs, such as the reading of demand. */
+  readonly onStep?: () => void;
+}
+
+export interface RunsOnCoresOptions {
+  /** Records over time, which the report draws; of the first seed. */
+  readonly record?: boolean;
+  /** Where the journal of a run is to be written. */
+  readonly journalOf?: (strategy: string, seed: number | string) => string;
+  /** Told of each run, as they end. */
+  readonly onRun?: (run: ComparedRun, busySeconds: number) => void;
+}
+
+const NO_DEMAND: RunDemand = { history: [], foresight: undefined };
+
+/**
+ * What {@link compareStrategies} does, on the threads of a pool: runs are the same, and so is what
+ * they need, which is read and measured once.
+ */
+export class ComparisonOnCores {
+  readonly #pool: RunPool<ComparisonItem>;
+  readonly #scenario: Scenario;
+  readonly #options: OnCoresOptions;
+  #capacity: Promise<MeasuredCapacities> | undefined;
+  readonly #demands = new Map<string, Promise<RunDemand>>();
+
+  constructor(pool: RunPool<ComparisonItem>, scenario: Scenario, options: OnCoresOptions) {
+    this.#pool = pool;
+    this.#scenario = scenario;
+    this.#options = options;
+  }
+
+  /**
+   * Strategies under seeds, seed by seed. Throws `ConfigError` for strategies that are the same,
+   * and as {@link compareStrategies}, the first that goes wrong.
+   */
+  async runs(
+    choices: readonly PolicyChoice[],
+    seeds: readonly (number | string)[],
+    { record = false, journalOf, onRun }: RunsOnCoresOptions = {},
+  ): Promise<ComparedRun[]> {
+    const { catalogue, file, signal } = this.#options;
+    const scenario = this.#scenario;
+    const labels = strategyLabels(choices);
+    const sees = choices.map((choice) => needsForesight(scenario, choice, catalogue));
+    const one = async (s: number, c: number): Promise<ComparedRun> => {
+      const [seed, choice, strategy] = [seeds[s]!, choices[c]!, labels[c]!];
+      const [capacity, demand] = await Promise.all([
+        needsCapacity(scenario, choice, catalogue) ? this.#measured() : undefined,
+        needsPlanning(scenario, choice, catalogue) ? this.#demand(seed, sees.includes(true)) : NO_DEMAND,
+      ]);
+      const { answer, busySeconds } = await this.#pool.run(
+        { scenario: scenario.name, what: strategy, seed },
+        {
+          kind: 'compare',
+          scenario: { ...scenario, seed },
+          file,
+          run: { choice, strategy, foresight: sees[c]!, demand, capacity },
+          record: record && s === 0,
+          journal: journalOf?.(strategy, seed),
+        },
+        signal,
+      );
+      onRun?.(answer, busySeconds);
+      return answer;
+    };
+    return Promise.all(seeds.flatMap((_, s) => choices.map((__, c) => one(s, c))));
+  }
+
+  /** What no way to serve a seed's requests holds less than. */
+  bound(seed: number | string): Promise<LowerBound> {
+    const { file } = this.#options;
+    return this.#step('bound', seed, { kind: 'bound', scenario: { ...this.#scenario, seed }, file });
+  }
+
+  #measured(): Promise<MeasuredCapacities> {
+    const { file } = this.#options;
+    return (this.#capacity ??= this.#step('capacity', undefined, { kind: 'capacity', scenario: this.#scenario, file }));
+  }
+
+  #demand(seed: number | string, foresight: boolean): Promise<RunDemand> {
+    const { file } = this.#options;
+    const key = JSON.stringify([seed, foresight]);
+    const what = foresight ? 'demand before and after' : 'demand before';
+    const demand =
+      this.#demands.get(key) ??
+      this.#step(what, seed, { kind: 'demand', scenario: { ...this.#scenario, seed }, file, foresight });
+    this.#demands.set(key, demand);
+    return demand;
+  }
+
+  async #step<K extends keyof ThreadJobs>(
+    what: string,
+    seed: number | string | undefined,
+    job: ThreadJob<K>,
+  ): Promise<ThreadJobs[K]['answer']> {
+    const { answer } = await this.#pool.run({ scenario: this.#scenario.name, what, seed }, job, this.#options.signal);
+    this.#options.onStep?.();
+    return answer;
+  }
+}

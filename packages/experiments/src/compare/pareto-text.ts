@@ -1,0 +1,24 @@
+import { count, NONE, percent, table } from '../format.js';
+import { type HoursAt, PARETO_LEVELS, type ParetoCurve } from './pareto.js';
+
+/** GPU-hours of each strategy at the same attainment, and how much more than the cheapest's. */
+export function paretoText(curves: readonly ParetoCurve[]): string {
+  return table(
+    [
+      'GPU-hours at equal work, worst model × tier at',
+      ...PARETO_LEVELS.map((level) => percent(level, 0)),
+      'settings run',
+    ],
+    curves.map(({ strategy, option, foresight, points, at }) => [
+      `  ${strategy}${foresight ? ' (sees the future)' : ''}`,
+      ...at.map(hoursText),
+      option === undefined ? '1, no knob is known' : `${points.length}, by ${option}`,
+    ]),
+  );
+}
+
+function hoursText({ gpuHours, atMost, gap }: HoursAt): string {
+  if (gpuHours === undefined) return `${NONE} not reached`;
+  const sign = gap !== undefined && gap > 0 ? '+' : '';
+  return `${atMost ? '≤ ' : ''}${count(gpuHours)}${gap === undefined || gap === 0 ? '' : ` (${sign}${percent(gap, 1)})`}`;
+}
