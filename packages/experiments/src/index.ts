@@ -13,10 +13,12 @@ export {
   compareStrategies,
   strategyLabels,
 } from './compare/run-comparison.js';
+export { comparisonFacts } from './compare/facts.js';
 export { type GivenKnob, knobSettings, type KnobSettings, parseKnob } from './compare/main-knobs.js';
 export { frontOf, PARETO_LEVELS, type ParetoCurve, paretoCurves, type ParetoPoint } from './compare/pareto.js';
 export { paretoText } from './compare/pareto-text.js';
 export { type RunRecord } from './compare/run-record.js';
+export { seedsNote } from './compare/seeds-note.js';
 export { type Estimate, estimate } from './compare/statistics.js';
 export { verdict } from './compare/verdict.js';
 export { contentHash } from './content-hash.js';
@@ -31,7 +33,8 @@ export { askDatabase } from './queue/database.js';
 export { type QueueWorkerOptions, runQueueWorker } from './queue/queue-worker.js';
 export { type QueuedRun, type QueueStatus, RunQueue } from './queue/run-queue.js';
 export { backtestCsv, backtestPage } from './reports/backtest-page.js';
-export { comparisonPage, type ComparisonPage, type GapPoint } from './reports/comparison-page.js';
+export { type GapPoint } from './reports/comparison-figures.js';
+export { comparisonPage, type ComparisonPage } from './reports/comparison-page.js';
 export { sweepPage } from './reports/sweep-page.js';
 export {
   analyseSweep,

@@ -146,7 +146,9 @@ program
     'write a folder for each scenario: report.html, comparison.json, and a journal of decisions for each run',
   )
   .option('--json', 'print JSON instead of tables')
-  .action((files: string[], options: Parameters<typeof compareCommand>[1]) => compareCommand(files, options, signal));
+  .action((files: string[], options: Parameters<typeof compareCommand>[1]) =>
+    compareCommand(files, options, version, signal),
+  );
 
 program
   .command('sweep')

@@ -11,7 +11,8 @@ export const TIER_LABELS: Readonly<Record<WorkloadTier, string>> = {
   'non-interactive': 'NIW',
 };
 
-export type Unit = 'count' | 'hours' | 'share' | 'ms' | 'usd' | 'ratio';
+/** A `share` is of a whole; `percent` may be above 100. */
+export type Unit = 'count' | 'hours' | 'share' | 'percent' | 'ms' | 'usd' | 'ratio';
 
 /** One figure of every strategy. */
 export interface ComparisonRow {
@@ -183,7 +184,7 @@ export const MEASURES: readonly Measure[] = [
     unit: 'count',
     of: ({ result }) => result.actions.reversals,
   },
-  { section: 'control', key: 'wape', label: 'forecast WAPE', unit: 'share', of: (run) => run.forecastWape },
+  { section: 'control', key: 'wape', label: 'forecast WAPE', unit: 'percent', of: (run) => run.forecastWape },
   {
     section: 'control',
     key: 'degradations',

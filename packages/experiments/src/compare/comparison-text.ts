@@ -12,6 +12,8 @@ export function estimateText(value: Estimate | undefined, unit: Unit): string {
     case 'ms':
       return mean === 0 ? plain : `${plain} ±${decimal((100 * halfWidth) / mean, 0)} %`;
     case 'share':
+      return shareText(mean, halfWidth);
+    case 'percent':
       return `${plain} ±${decimal(100 * halfWidth, 2)}`;
     case 'ratio':
       return `${plain} ±${decimal(halfWidth, 3)}`;
@@ -23,11 +25,18 @@ export function estimateText(value: Estimate | undefined, unit: Unit): string {
   }
 }
 
+/** No share is below 0 or above 100 %, and neither is what it may be. */
+function shareText(mean: number, halfWidth: number): string {
+  const [below, above] = [Math.min(halfWidth, mean), Math.min(halfWidth, 1 - mean)].map((one) => decimal(100 * one, 2));
+  return below === above ? `${percent(mean)} ±${below}` : `${percent(mean)} +${above} −${below}`;
+}
+
 function valueText(value: number, unit: Unit): string {
   switch (unit) {
     case 'ms':
       return time(value);
     case 'share':
+    case 'percent':
       return percent(value);
     case 'ratio':
       return decimal(value, 3);

@@ -1,4 +1,4 @@
-import { ConfigError, type DemandSeries } from '@sageserve/core';
+import { ConfigError, DEFAULT_OBJECTIVES, type DemandSeries } from '@sageserve/core';
 import type { JournalEntry, PlanEntry } from '@sageserve/controller';
 import { simulate, type SimulationProgress, type SimulationResult } from '@sageserve/sim';
 import {
@@ -189,6 +189,9 @@ export async function compareOne(
     foresight,
     forecastWape: forecastWape(plans, actual),
     degradations,
-    record: recorder?.record(result.durationMs),
+    record: recorder?.record(result.durationMs, {
+      startEpochMs: trace.startEpochMs,
+      objectives: config.objectives ?? DEFAULT_OBJECTIVES,
+    }),
   };
 }

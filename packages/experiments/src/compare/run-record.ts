@@ -1,4 +1,4 @@
-import { MS_PER_MIN, WORKLOAD_TIERS } from '@sageserve/core';
+import { MS_PER_MIN, type TierObjective, WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
 import { LatencySketch } from '@sageserve/metrics';
 import type { EndpointSample, RequestOutcome, RequestTable, SimulationObserver } from '@sageserve/sim';
 
@@ -32,6 +32,8 @@ export interface RunRecord {
   readonly e2eP95Ms: readonly (readonly (number | null)[])[];
   /** By tier, at {@link DISTRIBUTION_LEVELS}. */
   readonly ttftDistributionMs: readonly (readonly (number | null)[])[];
+  /** Means within a request; one of a single token has none. */
+  readonly tbtDistributionMs: readonly (readonly (number | null)[])[];
   readonly e2eDistributionMs: readonly (readonly (number | null)[])[];
   /**
    * By minute of the hour, over all hours: arrivals per second, ready instances, and the 95th
@@ -42,7 +44,13 @@ export interface RunRecord {
     readonly readyInstances: readonly number[];
     readonly ttftP95Ms: readonly (number | null)[];
   };
+  /** Milliseconds since 1970 at the start, where the trace has a date. */
+  readonly startEpochMs: number | undefined;
+  readonly objectives: Readonly<Record<WorkloadTier, TierObjective>>;
 }
+
+/** What a run is known by besides what its record watches. */
+export type RunRecordContext = Pick<RunRecord, 'startEpochMs' | 'objectives'>;
 
 /** Watches a run and makes its record, in memory that grows with its length in steps only. */
 export class RunRecorder implements SimulationObserver {
@@ -57,6 +65,7 @@ export class RunRecorder implements SimulationObserver {
   readonly #ttftP95: (number | null)[][] = WORKLOAD_TIERS.map(() => []);
   readonly #e2eP95: (number | null)[][] = WORKLOAD_TIERS.map(() => []);
   readonly #ttft = WORKLOAD_TIERS.map(() => new LatencySketch());
+  readonly #tbt = WORKLOAD_TIERS.map(() => new LatencySketch());
   readonly #e2e = WORKLOAD_TIERS.map(() => new LatencySketch());
   #stepTtft = WORKLOAD_TIERS.map(() => new LatencySketch());
   #stepE2e = WORKLOAD_TIERS.map(() => new LatencySketch());
@@ -104,6 +113,8 @@ export class RunRecorder implements SimulationObserver {
     const after = endedAtMs > this.#durationMs;
     (after ? this.#ttft : this.#stepTtft)[tier]!.record(ttftMs);
     (after ? this.#e2e : this.#stepE2e)[tier]!.record(e2eMs);
+    const between = requests.outputTokens[slot]! - 1;
+    if (between > 0) this.#tbt[tier]!.record((e2eMs - ttftMs) / between);
     if (tier === 0) this.#minuteTtft[minute]!.record(ttftMs);
   }
 
@@ -127,7 +138,7 @@ export class RunRecorder implements SimulationObserver {
   }
 
   /** To be called after the run. */
-  record(durationMs: number): RunRecord {
+  record(durationMs: number, context: RunRecordContext): RunRecord {
     this.#step.samples++;
     if (this.#minuteMs > 0) this.#close(this.#minuteMs);
     const steps = this.#timeS.length;
@@ -155,12 +166,14 @@ export class RunRecorder implements SimulationObserver {
       ttftP95Ms: this.#ttftP95,
       e2eP95Ms: this.#e2eP95,
       ttftDistributionMs: this.#ttft.map(levels),
+      tbtDistributionMs: this.#tbt.map(levels),
       e2eDistributionMs: this.#e2e.map(levels),
       byMinute: {
         arrivalsPerS: minutes((m) => this.#minuteArrivals[m]! / (60 * hours(m))),
         readyInstances: minutes((m) => this.#minuteReady[m]! / hours(m)),
         ttftP95Ms: this.#minuteTtft.map((sketch) => known(sketch.quantile(0.95))),
       },
+      ...context,
     };
   }
 

@@ -11,6 +11,8 @@ export async function figuresPage(page: {
   readonly description: string | undefined;
   /** What it comes to, sentence by sentence, above everything. */
   readonly verdict?: readonly string[];
+  /** What it is about, under the verdict. */
+  readonly facts?: readonly (readonly [name: string, value: string])[];
   readonly note: string;
   readonly figures: readonly Figure[];
   readonly table: string;
@@ -23,6 +25,7 @@ export async function figuresPage(page: {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(page.title)}</title>
 <style>${style}${PAGE_STYLE}
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .95rem; } dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 2.5rem 0; } figcaption { font-weight: 600; } details { margin-top: .4rem; } details table { font-size: 13px; }
 details > div { max-height: 24rem; overflow: auto; } tr.section th { padding-top: .8rem; text-align: left; }
 svg text { font: 12px system-ui, sans-serif; } .key { display: inline-block; margin-right: 1.2rem; white-space: nowrap; } .key svg { vertical-align: -3px; margin-right: .3rem; } .note { color: #555; } .verdict { font-size: 1.1rem; border-left: 4px solid #2a6fdb; padding-left: .8rem; }
@@ -32,6 +35,7 @@ svg text { font: 12px system-ui, sans-serif; } .key { display: inline-block; mar
 <h1>${escapeHtml(page.title)}</h1>
 ${page.verdict === undefined ? '' : `<p class="verdict">${page.verdict.map(escapeHtml).join('<br>')}</p>`}
 <p>${escapeHtml(page.description ?? '')}</p>
+${factsList(page.facts ?? [])}
 <p class="note">${page.note}</p>
 <div id="figures"></div>
 <h2>All figures</h2>
@@ -42,4 +46,10 @@ ${page.verdict === undefined ? '' : `<p class="verdict">${page.verdict.map(escap
 </body>
 </html>
 `;
+}
+
+function factsList(facts: readonly (readonly [name: string, value: string])[]): string {
+  if (facts.length === 0) return '';
+  const items = facts.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`);
+  return `<dl>${items.join('')}</dl>`;
 }

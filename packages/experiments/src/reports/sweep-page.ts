@@ -5,6 +5,7 @@ import { MOST_LEVELS, settingText } from '../sweep/sweep-text.js';
 import type { BarFigure, Figure, ScatterFigure } from './figure.js';
 import { figuresPage } from './figures-page.js';
 import { escapeHtml } from './page.js';
+import { strategyInks } from './strategy-inks.js';
 
 /** Rows that a browser shows at once. */
 const MOST_ROWS = 5_000;
@@ -72,6 +73,8 @@ export function sweepPage(sweep: Sweep, { settings, effects, best }: SweepAnalys
 }
 
 function front(scenario: string, settings: readonly SweepSetting[], best: SweepSetting): ScatterFigure {
+  const strategies = [...new Set(settings.map(({ strategy }) => strategy))];
+  const inks = strategyInks(strategies);
   return {
     kind: 'scatter',
     title: `${scenario}: GPU-hours against SLO attainment`,
@@ -85,10 +88,10 @@ function front(scenario: string, settings: readonly SweepSetting[], best: SweepS
       `${settingText(best)}.`,
     x: 'GPU-hours',
     y: '% attained',
-    line: 100 * best.target,
-    lineLabel: 'objective',
-    series: [...new Set(settings.map(({ strategy }) => strategy))].map((strategy) => ({
+    level: { value: 100 * best.target, label: 'objective' },
+    series: strategies.map((strategy) => ({
       name: strategy,
+      ...inks.get(strategy),
       points: settings
         .filter((one) => one.strategy === strategy)
         .map((one) => ({

@@ -184,7 +184,10 @@ describe('sageserve compare', () => {
       [['--knob', 'sage.headroom=0,1'], '--knob: goes with --pareto'],
       [['--pareto', '--knob', 'sage.headroom=0'], '--knob: must be a strategy’s option with two numbers or more'],
       [['--pareto', '--knob', 'magic.x=0,1'], '--knob: "magic" is none of the strategies that are compared'],
-      [['--strategy', 'sage', '--pareto', '--knob', 'sage.magic=0,1'], 'strategies.magic: is not an option of this policy'],
+      [
+        ['--strategy', 'sage', '--pareto', '--knob', 'sage.magic=0,1'],
+        'strategies.magic: is not an option of this policy',
+      ],
       [['--cores', '0'], '--cores: must be a whole number from 1 to 256'],
       [['--requests-per-day', '-1'], '--requests-per-day: must be a number above 0'],
     ];
@@ -296,6 +299,8 @@ describe('what compare writes', () => {
       '2h',
       '--strategy',
       'reactive,lt-ua,sage',
+      '--seeds',
+      '2',
       '--gap-thresholds',
       '2,5',
       '--out',
@@ -310,8 +315,11 @@ describe('what compare writes', () => {
     expect((await readdir(join(out, 'small'))).sort()).toEqual([
       'comparison.json',
       'journal-lt-ua-1.jsonl',
+      'journal-lt-ua-2.jsonl',
       'journal-reactive-1.jsonl',
+      'journal-reactive-2.jsonl',
       'journal-sage-1.jsonl',
+      'journal-sage-2.jsonl',
       'report.html',
     ]);
     const report = JSON.parse(await readFile(join(out, 'small', 'comparison.json'), 'utf8')) as Report & {
@@ -390,13 +398,15 @@ describe('what compare writes', () => {
         expect(titles).toEqual([
           'Load by tier',
           'Instances over time',
-          'Instance-hours by region',
           'TTFT over time',
           'E2E over time',
-          'TTFT as a distribution',
-          'E2E as a distribution',
           'Utilisation over time',
+          'Instance-hours by region',
+          'TTFT as a distribution',
+          'TBT as a distribution',
+          'E2E as a distribution',
           'Burst response',
+          'GPU-hours at equal work',
           'Scaling waste by way of acquisition',
           'Cost',
           'Sensitivity to the gap threshold: GPU-hours',
@@ -410,31 +420,63 @@ describe('what compare writes', () => {
             return new Set(new Uint32Array(pixels.buffer)).size > 20;
           }),
         );
-        expect(drawn).toEqual(Array(8).fill(true));
+        expect(drawn).toEqual(Array(9).fill(true));
         expect(await page.locator('svg rect[fill^="url"]').count()).toBeGreaterThan(9);
         // Choosing another view draws it, and its data follows.
         const instances = page.locator('figure').nth(1);
         await instances.locator('select').selectOption({ label: 'westus' });
         await instances.locator('summary').click();
         expect(await instances.locator('details table th').allTextContents()).toEqual([
-          'hours from the start',
-          'reactive',
-          'lt-ua',
-          'sage',
+          'day of the week and time',
+          'reactive (instances)',
+          'lt-ua (instances)',
+          'sage (instances)',
         ]);
+        expect(await instances.locator('details table tbody td').first().textContent()).toBe('10:10');
         expect(await instances.locator('details table tbody tr').count()).toBe(12);
         const [download] = await Promise.all([
           page.waitForEvent('download'),
           instances.locator('a', { hasText: 'as CSV' }).click(),
         ]);
         const csv = await readFile(await download.path(), 'utf8');
-        expect(csv.split('\n')[0]).toBe('hours from the start,reactive,lt-ua,sage');
+        expect(csv.split('\n')[0]).toBe(
+          'day of the week and time,reactive (instances),lt-ua (instances),sage (instances)',
+        );
         expect(csv.split('\n')).toHaveLength(13);
         // Lines are told apart without colour.
         const dashes = await instances
           .locator('.key line')
           .evaluateAll((lines) => lines.map((line) => (line as unknown as Line).getAttribute('stroke-dasharray')));
         expect(new Set(dashes).size).toBe(3);
+        // Each strategy has one colour in all figures, and ours the widest line.
+        const keysOf = (figure: string, shape: string, attribute: string) =>
+          page
+            .locator('figure', { hasText: figure })
+            .first()
+            .locator(`.key ${shape}`)
+            .evaluateAll((all, name) => all.map((one) => (one as unknown as Line).getAttribute(name)), attribute);
+        const colours = await keysOf('Instances over time', 'line', 'stroke');
+        expect(new Set(colours).size).toBe(3);
+        expect(await keysOf('TTFT over time', 'line', 'stroke')).toEqual(colours);
+        expect(
+          (await keysOf('Instance-hours by region', 'rect', 'fill')).map((fill) => /-(\w+)\)$/.exec(fill!)![1]),
+        ).toEqual(colours.map((colour) => colour!.slice(1)));
+        const widths = (await keysOf('TTFT over time', 'line', 'stroke-width')).map(Number);
+        expect(widths[2]).toBeGreaterThan(Math.max(widths[0]!, widths[1]!));
+        // Bars have their intervals, and money its sign.
+        const barsOf = (title: string) => page.locator(`svg[aria-label="${title}"]`);
+        expect(await barsOf('GPU-hours at equal work').locator('g.interval').count()).toBeGreaterThan(0);
+        expect(await barsOf('Cost').textContent()).toMatch(/\$0\$[\d,]+.*US dollars.*\$[\d,.]+ ±\$/);
+        // Objectives are where the page is told that they are.
+        const levels = await page.evaluate(() => {
+          const text = (
+            globalThis as unknown as { document: { getElementById(id: string): { textContent: string } } }
+          ).document.getElementById('data').textContent;
+          return (JSON.parse(text) as { title: string; views?: { level?: { value: number } }[] }[]).flatMap((figure) =>
+            figure.title === 'TTFT over time' ? figure.views!.map(({ level }) => level?.value) : [],
+          );
+        });
+        expect(levels).toEqual([1_000, 60_000, undefined]);
         expect(problems).toEqual([]);
       } finally {
         await chrome.close();

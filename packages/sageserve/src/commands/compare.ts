@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { ConfigError } from '@sageserve/core';
 import {
   type ComparedRun,
+  comparisonFacts,
   compareRuns,
   type ComparisonItem,
   ComparisonOnCores,
@@ -20,6 +21,7 @@ import {
   paretoText,
   parseKnob,
   RunPool,
+  seedsNote,
   strategyLabels,
   time,
   verdict,
@@ -71,6 +73,7 @@ interface Told {
 export async function compareCommand(
   files: readonly string[],
   options: CompareOptions,
+  version: string,
   signal: AbortSignal,
 ): Promise<void> {
   const cores = coresOf(options.cores);
@@ -85,7 +88,7 @@ export async function compareCommand(
         );
   let told: Told[];
   try {
-    told = await runAll(all, cores, target, signal);
+    told = await runAll(all, cores, target, version, signal);
     await target?.publish();
   } catch (error) {
     await target?.discard();
@@ -147,6 +150,7 @@ async function runAll(
   all: readonly Prepared[],
   cores: number,
   target: OutFolder | undefined,
+  version: string,
   signal: AbortSignal,
 ): Promise<Told[]> {
   // Policies were made here to see that they can be; from here on their threads answer for them.
@@ -162,7 +166,7 @@ async function runAll(
   const stop = new AbortController();
   const stopped = AbortSignal.any([signal, stop.signal]);
   try {
-    return await Promise.all(all.map((one) => compareScenario(one, pool, progress, target, stopped)));
+    return await Promise.all(all.map((one) => compareScenario(one, pool, progress, target, version, stopped)));
   } catch (error) {
     stop.abort(error);
     throw error;
@@ -177,6 +181,7 @@ async function compareScenario(
   pool: RunPool<ComparisonItem>,
   progress: RunsProgress<ComparisonItem>,
   target: OutFolder | undefined,
+  version: string,
   signal: AbortSignal,
 ): Promise<Told> {
   const folder = target === undefined ? undefined : join(target.partial, fileName(scenario.name));
@@ -225,10 +230,12 @@ async function compareScenario(
   const comparison = compareRuns(runs, byBound);
   const said = verdict(scenario, runs, comparison, byBound);
   const curves = knobs.length === 0 ? [] : curvesOf(labels, knobs, runs, turned);
+  const facts = comparisonFacts(scenario, comparison, version);
   const report = {
     scenario: scenario.name,
     description: scenario.description,
     verdict: said,
+    facts: Object.fromEntries(facts),
     bound: Object.fromEntries(byBound),
     ...comparison,
     gapThresholds: gaps,
@@ -239,17 +246,16 @@ async function compareScenario(
     await replaceFile(join(folder, 'comparison.json'), `${JSON.stringify(report, null, 2)}\n`);
     await replaceFile(
       join(folder, 'report.html'),
-      await comparisonPage({ scenario, runs, comparison, gaps, curves, bounds: byBound }),
+      await comparisonPage({ scenario, runs, comparison, gaps, curves, bounds: byBound, version }),
     );
   }
   const text = [
     `${scenario.name}${scenario.description === undefined ? '' : `: ${scenario.description}`}\n`,
     `${said.join('\n')}\n`,
+    `${facts.map(([name, value]) => `${name.padEnd(FACT_WIDTH)}${value}`).join('\n')}\n`,
     comparisonText(comparison),
     ...(curves.length === 0 ? [] : [`\n${paretoText(curves)}`]),
-    seeds.length > 1
-      ? `\n± is the 95 % confidence interval over ${seeds.length} seeds`
-      : '\none seed: --seeds 5 gives confidence intervals',
+    `\n${seedsNote(scenario, comparison)}`,
     ...gaps.map(
       ({ threshold, gpuHours, ttftP90Ms }) =>
         `gap threshold ${threshold}: ${decimal(gpuHours)} GPU-hours, TTFT p90 of IW-F ${time(ttftP90Ms)}`,
@@ -300,6 +306,7 @@ async function gapSensitivity(
   }));
 }
 
+const FACT_WIDTH = 11;
 /** So much of a strategy's label stands in a file's name, before the seed. */
 const MOST_OF_LABEL = 90;
 

@@ -1,8 +1,24 @@
+import type { Drawn } from '../figure.js';
 import { svg } from './elements.js';
 
 // Lines are told apart by their dashes, bars by their patterns and points by their shapes, so that
 // colour is never needed.
-const INK = ['#111111', '#b3420e', '#1f5f99', '#5b2a86', '#2f6b2f', '#8a6d00', '#7a1f3d', '#556070'] as const;
+const INK = [
+  '#111111',
+  '#b3420e',
+  '#1f5f99',
+  '#5b2a86',
+  '#2f6b2f',
+  '#8a6d00',
+  '#7a1f3d',
+  '#0f766e',
+  '#c2185b',
+  '#3949ab',
+  '#6d4c41',
+  '#558b2f',
+] as const;
+/** Of what is no strategy's. */
+const GREY = ['#222222', '#777777', '#aaaaaa', '#555555'] as const;
 const DASH: readonly (readonly number[])[] = [
   [],
   [9, 4],
@@ -14,33 +30,53 @@ const DASH: readonly (readonly number[])[] = [
   [8, 2, 2, 2, 2, 2],
 ];
 
-/** Colour of the line, bar or point of that number. */
-export const ink = (i: number): string => INK[i % 8]!;
-/** Dashes of the line of that number. */
-export const dash = (i: number): number[] => [...DASH[i % 8]!];
+/** What stands for one line, bar or point. `i` is its place in its figure. */
+export interface Look {
+  readonly colour: string;
+  readonly dash: number[];
+  readonly width: number;
+  /** Of its pattern and shape. */
+  readonly number: number;
+}
+
+/** A strategy looks the same in every figure; ours the strongest. */
+export function look({ ink, strong = false }: Drawn, i: number): Look {
+  const number = ink ?? i;
+  return {
+    colour: ink === undefined ? GREY[i % GREY.length]! : INK[ink % INK.length]!,
+    dash: [...DASH[number % DASH.length]!],
+    width: strong ? 3.2 : 1.5,
+    number,
+  };
+}
 
 type Shape = readonly [tag: string, attributes: Readonly<Record<string, string | number>>];
 const WHITE: Shape = ['rect', { width: 8, height: 8, fill: '#fff' }];
-const PATTERNS: readonly (readonly Shape[])[] = [
-  [['rect', { width: 8, height: 8, fill: INK[0] }]],
-  [WHITE, ['path', { d: 'M0 8L8 0M-2 2L2 -2M6 10L10 6', stroke: INK[1], 'stroke-width': 2 }]],
-  [WHITE, ['circle', { cx: 4, cy: 4, r: 2, fill: INK[2] }]],
-  [WHITE, ['path', { d: 'M0 2H8M0 6H8', stroke: INK[3], 'stroke-width': 1.6 }]],
-  [WHITE, ['path', { d: 'M2 0V8M6 0V8', stroke: INK[4], 'stroke-width': 1.6 }]],
-  [WHITE, ['path', { d: 'M0 0L8 8M8 0L0 8', stroke: INK[5], 'stroke-width': 1.4 }]],
-  [['rect', { width: 8, height: 8, fill: '#ddd' }]],
-  [['rect', { width: 8, height: 8, fill: '#888' }]],
+/** Each in the colour of what it stands for. */
+const PATTERNS: readonly ((colour: string) => readonly Shape[])[] = [
+  (colour) => [['rect', { width: 8, height: 8, fill: colour }]],
+  (colour) => [WHITE, ['path', { d: 'M0 8L8 0M-2 2L2 -2M6 10L10 6', stroke: colour, 'stroke-width': 2 }]],
+  (colour) => [WHITE, ['circle', { cx: 4, cy: 4, r: 2, fill: colour }]],
+  (colour) => [WHITE, ['path', { d: 'M0 2H8M0 6H8', stroke: colour, 'stroke-width': 1.6 }]],
+  (colour) => [WHITE, ['path', { d: 'M2 0V8M6 0V8', stroke: colour, 'stroke-width': 1.6 }]],
+  (colour) => [WHITE, ['path', { d: 'M0 0L8 8M8 0L0 8', stroke: colour, 'stroke-width': 1.4 }]],
+  (colour) => [
+    WHITE,
+    ['rect', { width: 4, height: 4, fill: colour }],
+    ['rect', { x: 4, y: 4, width: 4, height: 4, fill: colour }],
+  ],
+  (colour) => [['rect', { width: 8, height: 8, fill: colour, 'fill-opacity': 0.45 }]],
 ];
 
-/** The filling of the bar of that number, which the page is given with its first use. */
-export function pattern(i: number): string {
-  const id = `p${i}`;
+/** What a bar is filled with, which the page is given with its first use. */
+export function pattern({ colour, number }: Look): string {
+  const id = `p${number}-${colour.slice(1)}`;
   if (document.getElementById(id) === null)
     definitions().append(
       svg(
         'pattern',
         { id, width: 8, height: 8, patternUnits: 'userSpaceOnUse' },
-        ...PATTERNS[i % 8]!.map(([tag, attributes]) => svg(tag, attributes)),
+        ...PATTERNS[number % PATTERNS.length]!(colour).map(([tag, attributes]) => svg(tag, attributes)),
       ),
     );
   return `url(#${id})`;
@@ -65,10 +101,16 @@ const SHAPES: readonly ((r: number) => SVGElement)[] = [
   (r) => svg('ellipse', { rx: 1.5 * r, ry: 0.8 * r }),
 ];
 
-/** The point of that number, at the origin. */
-export function mark(i: number, r: number, filled: boolean): SVGElement {
-  const shape = SHAPES[i % 8]!(r);
-  shape.setAttribute('fill', filled ? ink(i) : '#fff');
-  shape.setAttribute('stroke', ink(i));
+/** A point, at the origin. */
+export function mark({ colour, number }: Look, r: number, filled: boolean): SVGElement {
+  const shape = SHAPES[number % SHAPES.length]!(r);
+  shape.setAttribute('fill', filled ? colour : '#fff');
+  shape.setAttribute('stroke', colour);
   return shape;
+}
+
+/** A piece of a line, beside its name. */
+export function lineSample({ colour, dash, width }: Look): SVGElement {
+  const line = { x1: 0, x2: 44, y1: 6, y2: 6, stroke: colour, 'stroke-width': width };
+  return svg('svg', { width: 44, height: 12 }, svg('line', { ...line, 'stroke-dasharray': dash.join(' ') }));
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { extremes, format, ticks, withLine } from './numbers.js';
+import { clock, clockTicks, extremes, format, logTicks, ticks, withLevel } from './numbers.js';
 
 describe('numbers of figures', () => {
   it('are shown short, and as a dash where there is none', () => {
@@ -19,8 +19,22 @@ describe('numbers of figures', () => {
   });
 
   it('are shown with a level near them, and without one that is far away', () => {
-    expect(withLine([90, 100], 95)).toEqual([90, 100, 95]);
-    expect(withLine([90, 100], 60)).toEqual([90, 100]);
-    expect(withLine([90, 100], undefined)).toEqual([90, 100]);
+    expect(withLevel([90, 100], 95)).toEqual([90, 100, 95]);
+    expect(withLevel([90, 100], 60)).toEqual([90, 100]);
+    expect(withLevel([90, 100], undefined)).toEqual([90, 100]);
+  });
+
+  it('part an axis of powers at powers, and at steps between them where there are few', () => {
+    expect(logTicks(80, 70_000)).toEqual([100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000]);
+    expect(logTicks(0.5, 2_000_000)).toEqual([1, 10, 100, 1_000, 10_000, 100_000, 1_000_000]);
+    expect(logTicks(210, 480)).toEqual([250, 300, 350, 400, 450]);
+    for (const tick of logTicks(37, 4_321)) expect(tick >= 37 && tick <= 4_321).toBe(true);
+  });
+
+  it('of time are told by the clock, midnight by its day', () => {
+    expect(clockTicks(10, 34)).toEqual([10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34]);
+    expect(clockTicks(10, 12)).toEqual([10, 10.25, 10.5, 10.75, 11, 11.25, 11.5, 11.75, 12]);
+    expect([10, 23.5, 24, 34.25].map((hours) => clock(hours, 6))).toEqual(['10:00', '23:30', 'Sun', '10:15']);
+    expect([0, 10, 24].map((hours) => clock(hours, '2024-02-28'))).toEqual(['2024-02-28', '10:00', '2024-02-29']);
   });
 });

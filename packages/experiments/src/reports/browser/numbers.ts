@@ -32,9 +32,57 @@ export function padded(values: readonly number[]): readonly [number, number] {
   return [low - pad, high + pad];
 }
 
-/** A level that matters is shown where it does not push the points together. */
-export function withLine(values: readonly number[], line: number | undefined): readonly number[] {
+/** A level that matters is shown where it does not push what is drawn together. */
+export function withLevel(values: readonly number[], level: number | undefined): readonly number[] {
   const [low, high] = extremes(values);
   const spread = high - low;
-  return line === undefined || line < low - 2 * spread || line > high + 2 * spread ? values : [...values, line];
+  return level === undefined || level < low - 2 * spread || level > high + 2 * spread ? values : [...values, level];
+}
+
+const MOST_LOG_TICKS = 10;
+
+/** Powers of ten within a range, with what parts them where there are few. */
+export function logTicks(low: number, high: number): number[] {
+  const all = (factors: readonly number[]): number[] => {
+    const found: number[] = [];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
+      for (const factor of factors) {
+        const tick = factor * Number(`1e${power}`);
+        if (tick >= low && tick <= high) found.push(tick);
+      }
+    return found;
+  };
+  const fine = all([1, 2, 5]);
+  if (fine.length > MOST_LOG_TICKS) return all([1]);
+  // Less than a power: round steps.
+  return fine.length < 3 ? ticks(low, high, 8) : fine;
+}
+
+const CLOCK_STEPS = [1 / 12, 0.25, 0.5, 1, 2, 3, 6, 12, 24, 48, 168];
+const MOST_CLOCK_TICKS = 13;
+
+/** Full hours, parts of one or days within a range of hours. */
+export function clockTicks(low: number, high: number): number[] {
+  const step =
+    CLOCK_STEPS.find((one) => (high - low) / one < MOST_CLOCK_TICKS) ?? Math.ceil((high - low) / 1_680) * 168;
+  const found: number[] = [];
+  for (let t = Math.ceil(low / step); t * step <= high; t++) found.push(t * step);
+  return found;
+}
+
+const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+const MS_PER_DAY = 86_400_000;
+
+/** Hours from the midnight of a day as a time of day; at midnight as the day. */
+export function clock(hours: number, firstDay: string | number): string {
+  const minutes = Math.round(hours * 60);
+  const day = Math.floor(minutes / 1_440);
+  const ofDay = minutes - 1_440 * day;
+  const date =
+    typeof firstDay === 'number'
+      ? WEEKDAYS[(firstDay + day) % 7]!
+      : new Date(Date.parse(firstDay) + day * MS_PER_DAY).toISOString().slice(0, 10);
+  if (ofDay === 0) return date;
+  const two = (n: number): string => String(n).padStart(2, '0');
+  return `${two(Math.floor(ofDay / 60))}:${two(ofDay % 60)}`;
 }

@@ -1,8 +1,8 @@
 import type { ScatterFigure } from '../figure.js';
 import { html, svg } from './elements.js';
 import { withData } from './figure-data.js';
-import { mark } from './ink.js';
-import { format, padded, ticks, withLine } from './numbers.js';
+import { type Look, look, mark } from './ink.js';
+import { format, padded, ticks, withLevel } from './numbers.js';
 
 const WIDTH = 1_120;
 const HEIGHT = 420;
@@ -18,9 +18,9 @@ export function drawScatter(f: ScatterFigure, figure: HTMLElement): void {
   const all = f.series.flatMap(({ points }) => points);
   const [x0, x1] = padded(all.map(({ x }) => x));
   const [y0, y1] = padded(
-    withLine(
+    withLevel(
       all.map(({ y }) => y),
-      f.line,
+      f.level?.value,
     ),
   );
   const xOf = (value: number): number => LEFT + ((value - x0) / (x1 - x0)) * (WIDTH - LEFT - RIGHT);
@@ -41,33 +41,45 @@ export function drawScatter(f: ScatterFigure, figure: HTMLElement): void {
     svg('text', { x: (LEFT + WIDTH) / 2, y: HEIGHT - 8, 'text-anchor': 'middle' }, f.x),
     svg('text', { transform: `translate(16 ${HEIGHT / 2}) rotate(-90)`, 'text-anchor': 'middle' }, f.y),
   );
-  if (f.line !== undefined && f.line >= y0 && f.line <= y1)
+  if (f.level !== undefined && f.level.value >= y0 && f.level.value <= y1)
     chart.append(
       svg('line', {
         x1: LEFT,
         x2: WIDTH - RIGHT,
-        y1: yOf(f.line),
-        y2: yOf(f.line),
+        y1: yOf(f.level.value),
+        y2: yOf(f.level.value),
         stroke: '#333',
         'stroke-dasharray': '3 4',
       }),
-      svg('text', { x: WIDTH - RIGHT, y: yOf(f.line) - 5, 'text-anchor': 'end' }, f.lineLabel ?? ''),
+      svg('text', { x: WIDTH - RIGHT, y: yOf(f.level.value) - 5, 'text-anchor': 'end' }, f.level.label),
     );
-  const front = all.filter((point) => point.front).sort((a, b) => a.x - b.x);
-  const steps = front.map(({ x, y }, i) => (i === 0 ? `M${xOf(x)} ${yOf(y)}` : `H${xOf(x)}V${yOf(y)}`)).join('');
-  chart.append(svg('path', { d: steps, fill: 'none', stroke: '#555', 'stroke-width': 1.4 }));
-  for (const [i, { points }] of f.series.entries())
-    for (const point of points) {
-      const drawn = drawPoint(f, point, i);
-      drawn.setAttribute('transform', `translate(${xOf(point.x)} ${yOf(point.y)})`);
-      chart.append(drawn);
+  if (f.joined === true)
+    for (const [i, one] of f.series.entries()) {
+      const { colour, dash, width } = look(one, i);
+      const d = frontOf(one.points).map(({ x, y }, k) => `${k === 0 ? 'M' : 'L'}${xOf(x)} ${yOf(y)}`);
+      const line = { d: d.join(''), fill: 'none', stroke: colour, 'stroke-width': width };
+      chart.append(svg('path', { ...line, 'stroke-dasharray': dash.join(' ') }));
     }
+  else {
+    const steps = frontOf(all).map(({ x, y }, k) => (k === 0 ? `M${xOf(x)} ${yOf(y)}` : `H${xOf(x)}V${yOf(y)}`));
+    chart.append(svg('path', { d: steps.join(''), fill: 'none', stroke: '#555', 'stroke-width': 1.4 }));
+  }
+  const points = f.series.flatMap((one, i) => one.points.map((point) => ({ point, as: look(one, i) })));
+  // Those with their names last: over the others.
+  for (const { point, as } of points.sort((a, b) => Number(a.point.best) - Number(b.point.best))) {
+    const drawn = drawPoint(f, point, as);
+    drawn.setAttribute('transform', `translate(${xOf(point.x)} ${yOf(point.y)})`);
+    chart.append(drawn);
+  }
   figure.append(
     html(
       'p',
       {},
-      ...f.series.map(({ name }, i) => html('span', { className: 'key' }, sample(i), name)),
-      html('span', { className: 'note' }, 'filled: on the Pareto front; large: the best'),
+      ...f.series.map((one, i) => html('span', { className: 'key' }, sample(look(one, i)), one.name)),
+      html('span', {
+        className: 'note',
+        textContent: `filled: on the Pareto front; large: ${f.joined === true ? 'as it is compared' : 'the best'}`,
+      }),
     ),
     chart,
   );
@@ -78,18 +90,23 @@ export function drawScatter(f: ScatterFigure, figure: HTMLElement): void {
   );
 }
 
-function drawPoint(f: ScatterFigure, { name, x, y, front, best }: Point, i: number): SVGElement {
+const frontOf = (points: readonly Point[]): Point[] => points.filter((point) => point.front).sort((a, b) => a.x - b.x);
+
+function drawPoint(f: ScatterFigure, { name, x, y, front, best }: Point, as: Look): SVGElement {
   const drawn = svg(
     'g',
     { class: 'point' },
-    mark(i, best ? 8 : 5.5, front),
+    mark(as, best ? 8 : 5.5, front),
     svg('title', {}, `${name}: ${format(x)} ${f.x}, ${format(y)} ${f.y}`),
   );
-  if (best) drawn.append(svg('text', { x: 12, y: 18, 'font-weight': 600 }, name));
+  if (best) {
+    const label = { x: 12, y: 18, 'font-weight': 600, 'paint-order': 'stroke', stroke: '#fff', 'stroke-width': 3 };
+    drawn.append(svg('text', label, name));
+  }
   return drawn;
 }
 
 /** A point, beside its name. */
-function sample(i: number): SVGElement {
-  return svg('svg', { width: 18, height: 18, viewBox: '-9 -9 18 18' }, mark(i, 5.5, true));
+function sample(as: Look): SVGElement {
+  return svg('svg', { width: 18, height: 18, viewBox: '-9 -9 18 18' }, mark(as, 5.5, true));
 }
