@@ -44,10 +44,10 @@ export {
   type SweepSetting,
 } from './sweep/analysis.js';
 export { readSweep, type Sweep, sweepJsonSchema, type SweepRun, type SweepTask } from './sweep/definition.js';
-export { type ParameterValue, withParameters } from './sweep/parameters.js';
+export { type ParameterValue, parametersText, withParameters } from './sweep/parameters.js';
 export { runSweepTask, type SweepMeasures, type TaskOptions } from './sweep/run-task.js';
 export { type FinishedRun, SweepFolder } from './sweep/sweep-folder.js';
-export { parametersText, sweepText } from './sweep/sweep-text.js';
+export { sweepText } from './sweep/sweep-text.js';
 export { type Done, RunPool, type ThreadState } from './threads/run-pool.js';
 export { type ThreadJob, type ThreadJobs } from './threads/thread-jobs.js';
 export { guardConsole, outTaken, printPieces, writeOut } from './terminal.js';

@@ -14,7 +14,7 @@ export interface Level {
   readonly label: string;
 }
 
-export interface LineSeries extends Drawn {
+interface LineSeries extends Drawn {
   readonly name: string;
   readonly values: readonly (number | null)[];
 }

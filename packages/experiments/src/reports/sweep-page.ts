@@ -15,23 +15,28 @@ const MOST_ROWS = 5_000;
  * setting.
  */
 export function sweepPage(sweep: Sweep, { settings, effects, best }: SweepAnalysis): Promise<string> {
-  const figures = Object.entries(best).flatMap(([scenario, chosen]): Figure[] => [
-    front(
-      scenario,
-      settings.filter((one) => one.scenario === scenario),
-      chosen,
-    ),
-    ...effects.filter((one) => one.scenario === scenario && one.levels.length <= MOST_LEVELS).flatMap(effectBars),
-  ]);
+  const drawn = effects.filter(({ levels }) => levels.length <= MOST_LEVELS);
+  const figures = [
+    ...Object.entries(best).flatMap(([group, chosen]): Figure[] => [
+      front(
+        group,
+        settings.filter((one) => one.group === group),
+        chosen,
+      ),
+      ...drawn.filter((one) => one.group === group && !one.isCondition).flatMap(effectBars),
+    ]),
+    ...drawn.filter((one) => one.isCondition).flatMap(effectBars),
+  ];
   const shown =
     settings.length <= MOST_ROWS
       ? settings
-      : settings.filter((one) => one.onFront || one === best[one.scenario]).slice(0, MOST_ROWS);
+      : settings.filter((one) => one.onFront || one === best[one.group]).slice(0, MOST_ROWS);
   const rows = shown
-    .toSorted((a, b) => (a.scenario === b.scenario ? a.gpuHours.mean - b.gpuHours.mean : 0))
+    .toSorted((a, b) => (a.group === b.group ? a.gpuHours.mean - b.gpuHours.mean : 0))
     .map((one) => {
       const cells = [
         estimateText(one.gpuHours, 'hours'),
+        estimateText(one.attainment, 'share'),
         estimateText(one.measures['waste'], 'hours'),
         estimateText(one.measures['usd'], 'usd'),
         estimateText(one.measures['interactive-fast/slo'], 'share'),
@@ -39,15 +44,16 @@ export function sweepPage(sweep: Sweep, { settings, effects, best }: SweepAnalys
         estimateText(one.measures['interactive-normal/slo'], 'share'),
         estimateText(one.measures['non-interactive/misses'], 'count'),
         String(one.seeds),
-        `${one.meetsObjectives ? 'met' : 'missed'}${one === best[one.scenario] ? ' (best)' : ''}`,
+        `${one.meetsObjectives ? 'met' : 'missed'}${one === best[one.group] ? ' (best)' : ''}`,
         one.onFront ? 'yes' : '',
       ];
-      return `<tr><td>${escapeHtml(`${one.scenario}: ${settingText(one)}`)}</td>${cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('')}</tr>`;
+      return `<tr><td>${escapeHtml(`${one.group}: ${settingText(one)}`)}</td>${cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('')}</tr>`;
     })
     .join('\n');
   const head = [
     '',
-    'GPU-hours',
+    'GPU-hours at equal work',
+    'worst interactive model × tier',
     'wasted',
     'cost',
     'IW-F attainment',
@@ -62,8 +68,8 @@ export function sweepPage(sweep: Sweep, { settings, effects, best }: SweepAnalys
     title: `${sweep.name}: ${settings.length} settings`,
     description: sweep.description,
     note:
-      'Means over seeds, ± the 95 % confidence interval where there are several. Attainment is that of the ' +
-      'interactive tier which stands the worst against its target.' +
+      'Means over seeds, ± the 95 % confidence interval where there are several. Attainment is that of the model ' +
+      'and interactive tier which stands the worst against its target.' +
       (shown.length < settings.length
         ? ` The table has ${shown.length} settings of the Pareto front; all are in results.parquet.`
         : ''),
@@ -72,12 +78,12 @@ export function sweepPage(sweep: Sweep, { settings, effects, best }: SweepAnalys
   });
 }
 
-function front(scenario: string, settings: readonly SweepSetting[], best: SweepSetting): ScatterFigure {
+function front(group: string, settings: readonly SweepSetting[], best: SweepSetting): ScatterFigure {
   const strategies = [...new Set(settings.map(({ strategy }) => strategy))];
   const inks = strategyInks(strategies);
   return {
     kind: 'scatter',
-    title: `${scenario}: GPU-hours against SLO attainment`,
+    title: `${group}: GPU-hours against SLO attainment`,
     note:
       'Each point is a setting. ' +
       `${
@@ -86,8 +92,8 @@ function front(scenario: string, settings: readonly SweepSetting[], best: SweepS
           : 'No setting meets every ' + 'objective; nearest'
       }: ` +
       `${settingText(best)}.`,
-    x: 'GPU-hours',
-    y: '% attained',
+    x: 'GPU-hours at equal work',
+    y: '% within the objective, worst model and tier',
     level: { value: 100 * best.target, label: 'objective' },
     series: strategies.map((strategy) => ({
       name: strategy,
@@ -105,25 +111,25 @@ function front(scenario: string, settings: readonly SweepSetting[], best: SweepS
   };
 }
 
-function effectBars({ scenario, parameter, levels }: MainEffect): BarFigure[] {
+function effectBars({ group, parameter, isCondition, levels }: MainEffect): BarFigure[] {
   const groups = levels.map(({ value }) => String(value));
-  const note = 'By its levels, each a mean over everything else.';
+  const note = `${isCondition ? 'A condition: given, not chosen. ' : ''}By its levels, each a mean over everything else.`;
   return [
     {
       kind: 'bars',
-      title: `${scenario}: effect of ${parameter} on GPU-hours`,
+      title: `${group}: effect of ${parameter} on GPU-hours`,
       note,
-      y: 'GPU-hours',
+      y: 'GPU-hours at equal work',
       groups,
-      series: [{ name: 'GPU-hours', values: levels.map((level) => level.gpuHours) }],
+      series: [{ name: 'GPU-hours at equal work', values: levels.map((level) => level.gpuHours) }],
     },
     {
       kind: 'bars',
-      title: `${scenario}: effect of ${parameter} on attainment`,
+      title: `${group}: effect of ${parameter} on attainment`,
       note,
-      y: '% attained',
+      y: '% within the objective, worst model and tier',
       groups,
-      series: [{ name: '% attained', values: levels.map((level) => 100 * level.attainment) }],
+      series: [{ name: '% within the objective', values: levels.map((level) => 100 * level.attainment) }],
     },
   ];
 }

@@ -1,26 +1,33 @@
 import { DEFAULT_OBJECTIVES, WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
+import type { Attainment } from '../compare/attainment.js';
 import { estimate, type Estimate } from '../compare/statistics.js';
-import type { ParameterValue } from './parameters.js';
+import { type ParameterValue, parametersText } from './parameters.js';
 import type { FinishedRun } from './sweep-folder.js';
 
 /** One setting of a sweep, over its seeds. */
 export interface SweepSetting {
   readonly scenario: string;
+  /** What was given and not chosen: settings under one condition stand beside one another. */
+  readonly condition: Readonly<Record<string, ParameterValue>>;
+  /** Scenario and condition in words. */
+  readonly group: string;
   readonly strategy: string;
+  /** What was chosen. */
   readonly parameters: Readonly<Record<string, ParameterValue>>;
   readonly seeds: number;
+  /** At equal work. */
   readonly gpuHours: Estimate;
   /**
-   * Attainment of the interactive tier that stands the worst against its target. Non-interactive
-   * work counts only for whether objectives are met, unless there is nothing else.
+   * Attainment of the model and interactive tier that stands the worst against its target.
+   * Non-interactive work counts only for whether objectives are met, unless there is nothing else.
    */
   readonly attainment: Estimate;
   /** Target of that tier. */
   readonly target: number;
-  /** How far the worst tier of all is above its target: below 0 where an objective is missed. */
+  /** How far the worst model and tier of all is above its target: below 0 where it is missed. */
   readonly margin: number;
   readonly meetsObjectives: boolean;
-  /** No other setting of its scenario has both fewer GPU-hours and more attainment. */
+  /** No other setting of its group has both fewer GPU-hours and more attainment. */
   readonly onFront: boolean;
   readonly measures: Readonly<Record<string, Estimate>>;
 }
@@ -28,7 +35,11 @@ export interface SweepSetting {
 /** What a level of a parameter does by itself: means over everything else. */
 export interface MainEffect {
   readonly scenario: string;
+  /** Of a knob, the group within which it is turned; of a condition, the scenario. */
+  readonly group: string;
   readonly parameter: string;
+  /** Whether it is given and not chosen. */
+  readonly isCondition: boolean;
   readonly levels: readonly {
     readonly value: ParameterValue;
     readonly runs: number;
@@ -41,7 +52,7 @@ export interface SweepAnalysis {
   readonly settings: readonly SweepSetting[];
   readonly effects: readonly MainEffect[];
   /**
-   * By scenario: the cheapest setting that meets every objective, or, where none does, the one that
+   * By group: the cheapest setting that meets every objective, or, where none does, the one that
    * comes nearest.
    */
   readonly best: Readonly<Record<string, SweepSetting>>;
@@ -56,16 +67,27 @@ interface Attained {
   readonly margin: number;
 }
 
+const cellKey = (modelId: string, tier: WorkloadTier): string => `slo/${modelId}/${tier}`;
+
+/** Attainment of each model and tier of a run, by its key among the run's measures. */
+export function cellMeasures(all: readonly Attainment[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(all.map(({ modelId, tier, attainment }) => [cellKey(modelId, tier), attainment]));
+}
+
+/** Whether a measure is that of a model and tier. */
+export const isCellKey = (key: string): boolean => key.startsWith('slo/');
+
 /**
  * What stands the worst against its target: of the interactive tiers, and of all; undefined for a
  * run without requests.
  */
 function attainedBy(run: FinishedRun, targets: AttainmentTargets): Attained | undefined {
+  const cells = Object.entries(run.measures).filter(([key]) => isCellKey(key));
   const of = (tier: WorkloadTier): Attained[] => {
-    const attainment = run.measures[`${tier}/slo`];
-    if (attainment === null || attainment === undefined) return [];
     const target = targets[run.key]?.[tier] ?? DEFAULT_OBJECTIVES[tier].attainmentTarget;
-    return [{ attainment, target, margin: attainment - target }];
+    return cells.flatMap(([key, attainment]) =>
+      key.endsWith(`/${tier}`) && attainment !== null ? [{ attainment, target, margin: attainment - target }] : [],
+    );
   };
   const worst = (all: readonly Attained[]): Attained | undefined => all.toSorted((a, b) => a.margin - b.margin)[0];
   const all = WORKLOAD_TIERS.flatMap(of);
@@ -74,41 +96,59 @@ function attainedBy(run: FinishedRun, targets: AttainmentTargets): Attained | un
 }
 
 /**
- * Settings, the Pareto front of GPU-hours against SLO attainment, the effect of each parameter by
- * itself, and the best setting of each scenario.
+ * Settings, and under each condition of each scenario the Pareto front of GPU-hours against SLO
+ * attainment, the effect of each knob by itself, and the best setting. `isCondition` tells
+ * conditions from knobs by their paths.
  */
-export function analyseSweep(runs: readonly FinishedRun[], targets: AttainmentTargets = {}): SweepAnalysis {
-  const groups = new Map<string, FinishedRun[]>();
+export function analyseSweep(
+  runs: readonly FinishedRun[],
+  targets: AttainmentTargets = {},
+  isCondition: (path: string) => boolean = () => false,
+): SweepAnalysis {
+  const bySetting = new Map<string, FinishedRun[]>();
   for (const run of runs) {
     if (attainedBy(run, targets) === undefined) continue;
     const id = JSON.stringify([run.scenario, run.strategy, run.parameters]);
-    const group = groups.get(id);
-    if (group === undefined) groups.set(id, [run]);
-    else group.push(run);
+    const own = bySetting.get(id);
+    if (own === undefined) bySetting.set(id, [run]);
+    else own.push(run);
   }
-  const plain = [...groups.values()].map((own) => settingOf(own, targets));
+  const plain = [...bySetting.values()].map((own) => settingOf(own, targets, isCondition));
   const front = frontOf(plain);
   const settings = plain.map((one) => ({ ...one, onFront: front.has(one) }));
-  const scenarios = [...new Set(settings.map(({ scenario }) => scenario))];
+  const inGroup = by(settings, ({ group }) => group);
   return {
     settings,
-    effects: scenarios.flatMap((scenario) =>
-      effectsOf(
-        scenario,
-        settings.filter((one) => one.scenario === scenario),
+    effects: [
+      ...[...inGroup.values()].flatMap((own) => {
+        const { scenario, group } = own[0]!;
+        const about = { scenario, group, isCondition: false };
+        return effectsOf(own, about, ({ strategy, parameters }) => ({ strategy, ...parameters }));
+      }),
+      ...[...by(settings, ({ scenario }) => scenario)].flatMap(([scenario, own]) =>
+        effectsOf(own, { scenario, group: scenario, isCondition: true }, ({ condition }) => condition),
       ),
-    ),
-    best: Object.fromEntries(
-      scenarios.map((scenario) => [scenario, bestOf(settings.filter((one) => one.scenario === scenario))]),
-    ),
+    ],
+    best: Object.fromEntries([...inGroup].map(([group, own]) => [group, bestOf(own)])),
   };
 }
 
 type PlainSetting = Omit<SweepSetting, 'onFront'>;
 
+function by<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const one of all) {
+    const key = keyOf(one);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [one]);
+    else group.push(one);
+  }
+  return groups;
+}
+
 /**
- * Those that no other of their scenario beats: from the cheapest on, each that attains more than
- * all that cost less, and as much as any that costs the same.
+ * Those that no other of their group beats: from the cheapest on, each that attains more than all
+ * that cost less, and as much as any that costs the same.
  */
 function frontOf(settings: readonly PlainSetting[]): Set<PlainSetting> {
   const front = new Set<PlainSetting>();
@@ -117,7 +157,7 @@ function frontOf(settings: readonly PlainSetting[]): Set<PlainSetting> {
     (a, b) => a.gpuHours.mean - b.gpuHours.mean || b.attainment.mean - a.attainment.mean,
   )) {
     const [gpuHours, attainment] = [one.gpuHours.mean, one.attainment.mean];
-    const so = best.get(one.scenario);
+    const so = best.get(one.group);
     if (
       so !== undefined &&
       !(attainment > so.attainment) &&
@@ -125,13 +165,19 @@ function frontOf(settings: readonly PlainSetting[]): Set<PlainSetting> {
     )
       continue;
     front.add(one);
-    best.set(one.scenario, { attainment, gpuHours });
+    best.set(one.group, { attainment, gpuHours });
   }
   return front;
 }
 
-function settingOf(runs: readonly FinishedRun[], targets: AttainmentTargets): PlainSetting {
-  const { scenario, strategy, parameters } = runs[0]!;
+function settingOf(
+  runs: readonly FinishedRun[],
+  targets: AttainmentTargets,
+  isCondition: (path: string) => boolean,
+): PlainSetting {
+  const { scenario, strategy, parameters: varied } = runs[0]!;
+  const entries = Object.entries(varied);
+  const condition = Object.fromEntries(entries.filter(([path]) => isCondition(path)));
   const attained = runs.map((run) => attainedBy(run, targets)!);
   const margin = mean(attained.map((one) => one.margin));
   const measures: Record<string, Estimate> = {};
@@ -139,12 +185,15 @@ function settingOf(runs: readonly FinishedRun[], targets: AttainmentTargets): Pl
     const value = estimate(runs.map((run) => run.measures[key] ?? undefined));
     if (value !== undefined) measures[key] = value;
   }
+  const given = parametersText(condition);
   return {
     scenario,
+    condition,
+    group: given === '' ? scenario : `${scenario} · ${given}`,
     strategy,
-    parameters,
+    parameters: Object.fromEntries(entries.filter(([path]) => !isCondition(path))),
     seeds: runs.length,
-    gpuHours: measures['gpu-hours']!,
+    gpuHours: measures['equal-gpu-hours']!,
     attainment: estimate(attained.map((one) => one.attainment))!,
     target: mean(attained.map((one) => one.target)),
     margin,
@@ -154,17 +203,19 @@ function settingOf(runs: readonly FinishedRun[], targets: AttainmentTargets): Pl
 }
 
 /**
- * Strategy and every parameter with more than one level; a level's mean is over the settings that
- * have it, each counted once.
+ * What `levelsOf` names and has more than one level; a level's mean is over the settings that have
+ * it, each counted once.
  */
-function effectsOf(scenario: string, settings: readonly SweepSetting[]): MainEffect[] {
-  const names = ['strategy', ...new Set(settings.flatMap(({ parameters }) => Object.keys(parameters)))];
+function effectsOf(
+  settings: readonly SweepSetting[],
+  about: Pick<MainEffect, 'scenario' | 'group' | 'isCondition'>,
+  levelsOf: (one: SweepSetting) => Readonly<Record<string, ParameterValue>>,
+): MainEffect[] {
+  const names = [...new Set(settings.flatMap((one) => Object.keys(levelsOf(one))))];
   return names.flatMap((parameter) => {
-    const levelOf = (one: SweepSetting): ParameterValue | undefined =>
-      parameter === 'strategy' ? one.strategy : one.parameters[parameter];
     const byLevel = new Map<ParameterValue, SweepSetting[]>();
     for (const one of settings) {
-      const value = levelOf(one);
+      const value = levelsOf(one)[parameter];
       if (value === undefined) continue;
       const group = byLevel.get(value);
       if (group === undefined) byLevel.set(value, [one]);
@@ -173,7 +224,7 @@ function effectsOf(scenario: string, settings: readonly SweepSetting[]): MainEff
     if (byLevel.size < 2) return [];
     return [
       {
-        scenario,
+        ...about,
         parameter,
         levels: [...byLevel].map(([value, own]) => ({
           value,

@@ -12,7 +12,7 @@ import {
   type Scenario,
 } from '@sageserve/scenario';
 import { InputFiles, type InputFile } from './input-files.js';
-import { type ParameterValue, withParameters } from './parameters.js';
+import { conditionTest, type ParameterValue, withParameters } from './parameters.js';
 
 const name = plainName;
 /** Paths name fields, and are longer than names. */
@@ -58,7 +58,16 @@ const sweepSchema = z
     parameters: z
       .record(pathName, z.array(value).min(1).max(100_000))
       .default({})
-      .describe('What is varied, each with its values: every combination is run.'),
+      .describe(
+        'What is varied, each with its values: every combination is run. What is of traffic, incidents or ' +
+          'objectives is a condition.',
+      ),
+    conditions: z
+      .record(pathName, z.array(value).min(1).max(100_000))
+      .default({})
+      .describe(
+        'The same for what is given and not chosen, such as skus.*.newVm: what is best is told for each condition.',
+      ),
     runs: z
       .array(z.strictObject({ scenario: source, strategy, seeds: seeds.optional(), set: values.default({}) }))
       .default([])
@@ -104,6 +113,8 @@ export interface Sweep {
   readonly name: string;
   readonly description: string | undefined;
   readonly runs: readonly SweepRun[];
+  /** Whether the path of a parameter is of what is given, and not of what is chosen. */
+  readonly isCondition: (path: string) => boolean;
 }
 
 /**
@@ -182,12 +193,13 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
         runs.set(key, { key, scenario: scenario.name, strategy: labelOf(choice), parameters: varied, seed, task });
     }
   };
-  await refuseTooMany(document, scenarioNamed);
+  const varied = variedBy(document);
+  await refuseTooMany({ ...document, parameters: varied }, scenarioNamed);
   for (const scenario of document.scenarios ?? []) {
     const base = await scenarioNamed(scenario);
     for (const choice of document.strategies ?? base.strategies) {
-      for (const varied of combinations(document.parameters, choice, document.strategies ?? base.strategies))
-        await add(base, choice, document.set, varied, document.seeds);
+      for (const one of combinations(varied, choice, document.strategies ?? base.strategies))
+        await add(base, choice, document.set, one, document.seeds);
     }
   }
   for (const one of document.runs)
@@ -196,7 +208,23 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
     name: document.name ?? basename(file, extname(file)),
     description: document.description,
     runs: [...runs.values()],
+    isCondition: conditionTest(Object.keys(document.conditions)),
   };
+}
+
+/** Conditions and parameters together. Throws `ConfigError` for a path that can't be both. */
+function variedBy({
+  conditions,
+  parameters,
+  strategies = [],
+}: z.output<typeof sweepSchema>): Record<string, ParameterValue[]> {
+  for (const path of Object.keys(conditions)) {
+    if (Object.hasOwn(parameters, path))
+      throw new ConfigError(`conditions.${path}`, 'stands under parameters too: it is one or the other');
+    if (strategies.some((one) => path.startsWith(`${nameOf(one)}.`)))
+      throw new ConfigError(`conditions.${path}`, 'is an option of a strategy, which is chosen: it is a parameter');
+  }
+  return { ...conditions, ...parameters };
 }
 
 async function open(scenario: string, sweepFile: string): Promise<Scenario> {

@@ -1,4 +1,5 @@
 import { ConfigError } from '@sageserve/core';
+import { count } from '../format.js';
 import type { PolicyChoice } from '@sageserve/fleet';
 import type { Scenario, ScenarioInput } from '@sageserve/scenario';
 
@@ -6,6 +7,30 @@ import type { Scenario, ScenarioInput } from '@sageserve/scenario';
 const FORBIDDEN = ['__proto__', 'constructor', 'prototype'];
 
 export type ParameterValue = number | string | boolean;
+
+/**
+ * `scaleOutAbove 0.8, requestsPerDay 1,000,000`: the last part of each path is enough where no
+ * other ends alike.
+ */
+export function parametersText(parameters: Readonly<Record<string, ParameterValue>>): string {
+  const entries = Object.entries(parameters);
+  const last = (path: string): string => path.slice(path.lastIndexOf('.') + 1);
+  return entries
+    .map(([path, value]) => {
+      const short = entries.filter(([other]) => last(other) === last(path)).length === 1 ? last(path) : path;
+      return `${short} ${typeof value === 'number' && value >= 10_000 ? count(value) : String(value)}`;
+    })
+    .join(', ');
+}
+
+/** What of a scenario is given to whoever runs a fleet, and not chosen. */
+const GIVEN =
+  /^(traffic|incidents|duration|history|objectives)(\.|$)|^models\..+\.(share|promptTokens|outputTokens)(\.|$)/;
+
+/** Tells conditions from knobs, by their paths: those of traffic and incidents, and those named. */
+export function conditionTest(named: readonly string[]): (path: string) => boolean {
+  return (path) => named.includes(path) || GIVEN.test(path);
+}
 
 /**
  * A scenario and a strategy with some of their fields set. A path is that of a field of the

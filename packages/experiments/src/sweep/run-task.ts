@@ -2,10 +2,14 @@ import { DEFAULT_CATALOGUE, loadPlugins } from '@sageserve/fleet';
 import type { PreparationCache } from '@sageserve/scenario';
 import { MEASURES } from '../compare/comparison-rows.js';
 import { compareStrategies } from '../compare/run-comparison.js';
+import { cellMeasures } from './analysis.js';
 import type { SweepTask } from './definition.js';
 import { checkInputs } from './input-files.js';
 
-/** Figures of a run by the keys of {@link MEASURES}; null where a run has none. */
+/**
+ * Figures of a run by the keys of {@link MEASURES}, null where a run has none, and the attainment
+ * of each model and tier as `slo/model/tier`.
+ */
 export type SweepMeasures = Readonly<Record<string, number | null>>;
 
 export interface TaskOptions {
@@ -40,5 +44,8 @@ export async function runSweepTask(
       ? {}
       : { onProgress: (_strategy, _seed, progress, share) => onProgress(progress.arrivedRequests, share) }),
   });
-  return Object.fromEntries(MEASURES.map(({ key, of }) => [key, of(run!) ?? null]));
+  return {
+    ...Object.fromEntries(MEASURES.map(({ key, of }) => [key, of(run!) ?? null])),
+    ...cellMeasures(run!.attainments),
+  };
 }

@@ -16,6 +16,7 @@ import { jsonPieces } from '../output/json-pieces.js';
 import { OutputFile, writePieces } from '../output/output-file.js';
 import { type OutputWatch, UNWATCHED } from '../output/output-watch.js';
 import { makeFolder, placeOf } from '../output/result-place.js';
+import { isCellKey } from './analysis.js';
 import type { SweepRun } from './definition.js';
 import { lockFolder } from './folder-lock.js';
 import type { SweepMeasures } from './run-task.js';
@@ -42,15 +43,19 @@ export interface FinishedRun {
 /** No measure of a run comes near; sums of them stay numbers. */
 const MOST = 1e18;
 
+const figure = z.number().min(-MOST).max(MOST).nullable();
 /** A line of `runs.jsonl`. */
 const finishedLine = z.looseObject({ key: z.string() });
 /** The same, as far as results are made of it. */
 const finishedRun = z.looseObject({
-  measures: z.looseObject({
-    ...Object.fromEntries(MEASURES.map(({ key }) => [key, z.number().min(-MOST).max(MOST).nullable()])),
-    // Every run has some.
-    'gpu-hours': z.number().min(0).max(MOST),
-  }),
+  measures: z
+    .object({
+      ...Object.fromEntries(MEASURES.map(({ key }) => [key, figure])),
+      // Every run has some.
+      'gpu-hours': z.number().min(0).max(MOST),
+      'equal-gpu-hours': z.number().min(0).max(MOST),
+    })
+    .catchall(figure),
   busySeconds: z.number().min(0),
 });
 
@@ -212,6 +217,8 @@ const columnOf = (key: string): string => key.replaceAll(/[^a-z0-9]+/g, '_');
 
 function writeParquet(path: string, runs: readonly FinishedRun[]): void {
   const parameters = [...new Set(runs.flatMap((run) => Object.keys(run.parameters)))];
+  const cells = new Set(runs.flatMap((run) => Object.keys(run.measures).filter(isCellKey)));
+  const measures = [...MEASURES.map(({ key }) => key), ...cells];
   const columns: ParquetColumn[] = [
     ...['run', 'scenario', 'strategy', 'seed'].map((name): ParquetColumn => ({ name, type: 'text' })),
     ...parameters.map((name): ParquetColumn => ({
@@ -221,7 +228,7 @@ function writeParquet(path: string, runs: readonly FinishedRun[]): void {
         ? 'double'
         : 'text',
     })),
-    ...MEASURES.map(({ key }): ParquetColumn => ({ name: columnOf(key), type: 'double', optional: true })),
+    ...measures.map((key): ParquetColumn => ({ name: columnOf(key), type: 'double', optional: true })),
   ];
   const table = new ParquetTable(path, columns);
   try {
@@ -237,7 +244,7 @@ function writeParquet(path: string, runs: readonly FinishedRun[]): void {
             ? (value as number | undefined)
             : String(value);
         }),
-        ...MEASURES.map(({ key }) => run.measures[key] ?? undefined),
+        ...measures.map((key) => run.measures[key] ?? undefined),
       ];
       table.add(values);
     }

@@ -1,22 +1,7 @@
-import { count, percent, table } from '../format.js';
+import { count, percent, plural, table } from '../format.js';
 import { estimateText } from '../compare/comparison-text.js';
-import type { ParameterValue } from './parameters.js';
-import type { SweepAnalysis, SweepSetting } from './analysis.js';
-
-/**
- * `scaleOutAbove 0.8, requestsPerDay 1,000,000`: the last part of each path is enough where no
- * other ends alike.
- */
-export function parametersText(parameters: Readonly<Record<string, ParameterValue>>): string {
-  const entries = Object.entries(parameters);
-  const last = (path: string): string => path.slice(path.lastIndexOf('.') + 1);
-  return entries
-    .map(([path, value]) => {
-      const short = entries.filter(([other]) => last(other) === last(path)).length === 1 ? last(path) : path;
-      return `${short} ${typeof value === 'number' && value >= 10_000 ? count(value) : String(value)}`;
-    })
-    .join(', ');
-}
+import { parametersText } from './parameters.js';
+import type { MainEffect, SweepAnalysis, SweepSetting } from './analysis.js';
 
 export function settingText({ strategy, parameters }: SweepSetting): string {
   const rest = parametersText(parameters);
@@ -28,24 +13,33 @@ const MOST_FRONT = 1_000;
 /** Levels of a parameter that are told or drawn one by one. */
 export const MOST_LEVELS = 200;
 
-/** By scenario: settings from the cheapest on, the best one, and what each parameter does. */
+/**
+ * By scenario and condition: settings from the cheapest on, the best one, and what each knob does;
+ * then what conditions do.
+ */
 export function sweepText({ settings, effects, best }: SweepAnalysis): string {
   const parts: string[] = [];
-  for (const [scenario, chosen] of Object.entries(best)) {
-    const own = settings
-      .filter((one) => one.scenario === scenario)
-      .toSorted((a, b) => a.gpuHours.mean - b.gpuHours.mean);
+  for (const [group, chosen] of Object.entries(best)) {
+    const own = settings.filter((one) => one.group === group).toSorted((a, b) => a.gpuHours.mean - b.gpuHours.mean);
     const shown =
       own.length <= MOST_ROWS ? own : own.filter((one) => one.onFront || one === chosen).slice(0, MOST_FRONT);
     parts.push(
-      `${scenario}: ${count(own.length)} ` +
-        `settings${
+      `${group}: ${plural(own.length, 'setting')}` +
+        `${
           shown.length < own.length
             ? `, of which ${shown.length} of the Pareto front are shown; all ` + 'are in results.parquet'
             : ''
         }\n`,
       table(
-        ['setting', 'GPU-hours', 'SLO attainment', 'TTFT p95 of IW-F', 'NIW missed', 'objectives', 'Pareto front'],
+        [
+          'setting',
+          'GPU-hours at equal work',
+          'worst model × tier',
+          'TTFT p95 of IW-F',
+          'NIW missed',
+          'objectives',
+          'Pareto front',
+        ],
         shown.map((one) => [
           settingText(one),
           estimateText(one.gpuHours, 'hours'),
@@ -64,24 +58,27 @@ export function sweepText({ settings, effects, best }: SweepAnalysis): string {
         `${settingText(chosen)}, ${estimateText(chosen.gpuHours, 'hours')} GPU-hours at ` +
         `${estimateText(chosen.attainment, 'share')}\n`,
     );
-    for (const { parameter, levels } of effects.filter((one) => one.scenario === scenario)) {
-      if (levels.length > MOST_LEVELS) {
-        parts.push(`effect of ${parameter}: its ${count(levels.length)} levels are in results.json`, '');
-        continue;
-      }
-      parts.push(
-        table(
-          [`effect of ${parameter}`, 'GPU-hours', 'SLO attainment', 'runs'],
-          levels.map(({ value, runs, gpuHours, attainment }) => [
-            typeof value === 'number' ? value.toLocaleString('en-US') : String(value),
-            gpuHours.toLocaleString('en-US', { maximumFractionDigits: 1 }),
-            percent(attainment),
-            count(runs),
-          ]),
-        ),
-        '',
-      );
-    }
+    parts.push(...effectTexts(effects.filter((one) => one.group === group && !one.isCondition)));
   }
+  parts.push(...effectTexts(effects.filter((one) => one.isCondition)));
   return parts.join('\n').trimEnd();
+}
+
+function effectTexts(effects: readonly MainEffect[]): string[] {
+  return effects.flatMap(({ scenario, parameter, isCondition, levels }) => {
+    const title = isCondition ? `${scenario}: condition ${parameter}` : `effect of ${parameter}`;
+    if (levels.length > MOST_LEVELS) return [`${title}: its ${count(levels.length)} levels are in results.json`, ''];
+    return [
+      table(
+        [title, 'GPU-hours at equal work', 'worst model × tier', 'runs'],
+        levels.map(({ value, runs, gpuHours, attainment }) => [
+          typeof value === 'number' ? value.toLocaleString('en-US') : String(value),
+          gpuHours.toLocaleString('en-US', { maximumFractionDigits: 1 }),
+          percent(attainment),
+          count(runs),
+        ]),
+      ),
+      '',
+    ];
+  });
 }

@@ -69,9 +69,12 @@ describe('sageserve sweep', () => {
       ...Array(4).fill(['reactive', 2]),
       ...Array(2).fill(['sage', 2]),
     ]);
-    expect(first.stdout).toContain('small: 6 settings');
-    expect(first.stdout).toContain('best: the cheapest that meets every objective: ');
-    expect(first.stdout).toContain('effect of traffic.requestsPerDay');
+    // Traffic is a condition: what is best is told for each.
+    expect(first.stdout).toContain('small · requestsPerDay 200,000: 3 settings');
+    expect(first.stdout).toContain('small · requestsPerDay 400,000: 3 settings');
+    expect(first.stdout.match(/best: the cheapest that meets every objective: /g)).toHaveLength(2);
+    expect(first.stdout.match(/^effect of reactive\.scaleOutAbove/gm)).toHaveLength(2);
+    expect(first.stdout).toContain('small: condition traffic.requestsPerDay');
     const sweep = await readSweep(
       file,
       (JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string })
@@ -133,8 +136,8 @@ describe('sageserve sweep', () => {
       { duration: '1m' },
       { duration: '2m' },
     ]);
-    expect(both.stdout).toContain('small: 2 settings');
-    expect(both.stdout).toContain('effect of duration');
+    expect(both.stdout).toContain('small · duration 2m: 1 setting\n');
+    expect(both.stdout).toContain('small: condition duration');
   });
 
   it('takes a changed plug-in for another run, and never keeps a result under the wrong one', async () => {
@@ -313,6 +316,14 @@ describe('sageserve sweep', () => {
         '"reactve" is neither a field of the scenario nor a strategy of the sweep',
       ],
       ['scenarios: [small]\nstrategies: [reactive]\nparameters: { reactive.scaleOutAbov: [0.5] }\n', 'scaleOutAbov'],
+      [
+        'scenarios: [small]\nparameters: { duration: [1m] }\nconditions: { duration: [2m] }\n',
+        'conditions.duration: stands under parameters too',
+      ],
+      [
+        'scenarios: [small]\nstrategies: [reactive]\nconditions: { reactive.cooldownMs: [1] }\n',
+        'conditions.reactive.cooldownMs: is an option of a strategy',
+      ],
       ['scenarios: [small]\nparameters: { seed: [1, 2] }\n', 'seeds are listed under seeds'],
       ['scenarios: [small]\nparameters: { __proto__.polluted: [1] }\n', '__proto__'],
       ['scenarios: [small]\nparameters: { traffic.__proto__.polluted: [1] }\n', '__proto__'],
@@ -432,19 +443,23 @@ describe('sageserve sweep', () => {
         page.on('pageerror', (error) => problems.push(error.message));
         await page.goto(pathToFileURL(join(dir, 'one', 'report.html')).href);
         expect(await page.locator('figcaption').allTextContents()).toEqual([
-          'small: GPU-hours against SLO attainment',
-          ...['strategy', 'reactive.scaleOutAbove', 'traffic.requestsPerDay'].flatMap((name) => [
-            `small: effect of ${name} on GPU-hours`,
-            `small: effect of ${name} on attainment`,
+          ...['200,000', '400,000'].flatMap((rate) => [
+            `small · requestsPerDay ${rate}: GPU-hours against SLO attainment`,
+            ...['strategy', 'reactive.scaleOutAbove'].flatMap((name) => [
+              `small · requestsPerDay ${rate}: effect of ${name} on GPU-hours`,
+              `small · requestsPerDay ${rate}: effect of ${name} on attainment`,
+            ]),
           ]),
+          'small: effect of traffic.requestsPerDay on GPU-hours',
+          'small: effect of traffic.requestsPerDay on attainment',
         ]);
         const points = page.locator('g.point');
         expect(await points.count()).toBe(6);
         expect(await points.first().locator('title').textContent()).toMatch(
-          /^reactive · scaleOutAbove 0.5, requestsPerDay 200,000: [\d.]+ GPU-hours, [\d.]+ % attained$/,
+          /^reactive · scaleOutAbove 0.[58]: [\d.]+ GPU-hours at equal work, [\d.]+ % within the objective/,
         );
         await page.locator('figure').first().locator('summary').click();
-        expect(await page.locator('figure').first().locator('details table tbody tr').count()).toBe(6);
+        expect(await page.locator('figure').first().locator('details table tbody tr').count()).toBe(3);
         expect(problems).toEqual([]);
       } finally {
         await chrome.close();
@@ -487,10 +502,14 @@ describe('analyseSweep', () => {
     parameters: { level, n },
     seed,
     measures: {
-      'gpu-hours': gpuHours,
-      'interactive-fast/slo': slo,
-      'interactive-normal/slo': 1,
-      'non-interactive/slo': 1,
+      'gpu-hours': 1,
+      'equal-gpu-hours': gpuHours,
+      // What all models have together says nothing.
+      'interactive-fast/slo': 1,
+      'slo/a/interactive-fast': slo,
+      'slo/b/interactive-fast': 1,
+      'slo/a/interactive-normal': 1,
+      'slo/a/non-interactive': 1,
     },
     busySeconds: 1,
   });
@@ -530,6 +549,38 @@ describe('analyseSweep', () => {
     });
     expect(settings.map(({ meetsObjectives }) => meetsObjectives)).toEqual([false, true]);
     expect(best['s']!.gpuHours.mean).toBe(20);
+  });
+
+  it('finds what is best under each condition, and turns no knob across them', () => {
+    const { settings, best, effects } = analyseSweep(
+      [
+        finished(0, 10, 0.9, 1, 1),
+        finished(1, 20, 0.96, 1, 1),
+        finished(1, 40, 0.97, 2, 1),
+        finished(2, 50, 0.99, 2, 1),
+      ],
+      {},
+      (path) => path === 'level',
+    );
+    expect(settings.map(({ group, condition, parameters }) => [group, condition, parameters])).toEqual([
+      ['s · level 1', { level: 1 }, { n: 0 }],
+      ['s · level 1', { level: 1 }, { n: 1 }],
+      ['s · level 2', { level: 2 }, { n: 1 }],
+      ['s · level 2', { level: 2 }, { n: 2 }],
+    ]);
+    // The dearer traffic has a front of its own.
+    expect(settings.map(({ onFront }) => onFront)).toEqual([true, true, true, true]);
+    expect(Object.entries(best).map(([group, { gpuHours }]) => [group, gpuHours.mean])).toEqual([
+      ['s · level 1', 20],
+      ['s · level 2', 40],
+    ]);
+    expect(
+      effects.map(({ group, parameter, isCondition, levels }) => [group, parameter, isCondition, levels.length]),
+    ).toEqual([
+      ['s · level 1', 'n', false, 2],
+      ['s · level 2', 'n', false, 2],
+      ['s', 'level', true, 2],
+    ]);
   });
 
   it('says what a level does by itself as a mean over the settings that have it', () => {
