@@ -10,7 +10,7 @@ import {
   worstAttainment,
 } from 'sageserve';
 import { cpuSeconds, type Figure, median } from './measure.js';
-import { cachedRuns, type OutcomeRun, type OutcomeTask } from './outcome-runs.js';
+import { type OutcomeRun, OutcomeRuns, type OutcomeTask } from './outcome-runs.js';
 import { readTuned, TUNING_SEED } from './tune.js';
 
 export interface OutcomeOptions {
@@ -56,11 +56,12 @@ const OURS = ['sage', 'sage last-value', 'sage without plan'];
  * with honest forecasts. GPU-hours are at equal work throughout.
  */
 export async function benchOutcome(options: OutcomeOptions): Promise<Figure[]> {
-  const run = cachedRuns(options.runs);
+  const runs = await OutcomeRuns.open(options.runs);
   const figures: Figure[] = [];
   for (const scenario of options.scenarios) {
     const tasks: OutcomeTask[] = [];
-    for (let seed = FIRST_SEED; seed < FIRST_SEED + options.seeds; seed++)
+    const seeds = Array.from({ length: options.seeds }, (_, i) => FIRST_SEED + i);
+    for (const seed of seeds)
       for (const choice of choicesOf(scenario))
         tasks.push({
           scenario,
@@ -68,14 +69,22 @@ export async function benchOutcome(options: OutcomeOptions): Promise<Figure[]> {
           ...choice,
           ...(options.duration === undefined ? {} : { duration: options.duration }),
         });
-    figures.push(...figuresOf(scenario, await run(tasks)));
+    const bounds = seeds.map(async (seed): Promise<[number, number]> => [
+      seed,
+      await runs.bound(scenario, seed, options.duration),
+    ]);
+    figures.push(...figuresOf(scenario, await runs.of(tasks), new Map(await Promise.all(bounds))));
   }
+  await runs.close();
   return [...figures, ...(await controlCosts(options))];
 }
 
+/** Other prices, and otherwise the same: what is tuned there is tuned here. */
+const TUNED_AS: Readonly<Record<string, string>> = { reserved: 'paper-day' };
+
 /** What runs on a scenario: baselines as tuned for it, ours as it is, and its ablation. */
 function choicesOf(scenario: string): Omit<OutcomeTask, 'scenario' | 'seed'>[] {
-  const tuned = readTuned()[scenario] ?? {};
+  const tuned = readTuned()[TUNED_AS[scenario] ?? scenario] ?? {};
   return [
     { label: 'reactive untuned', strategy: 'reactive' },
     ...Object.entries(tuned).map(([label, { options }]) => ({ label, strategy: options })),
@@ -93,7 +102,7 @@ function interval(values: readonly number[], digits: number): string {
   return `${centre.toFixed(digits)}${halfWidth === undefined ? '' : ` ±${halfWidth.toFixed(digits)}`}`;
 }
 
-function figuresOf(scenario: string, runs: readonly OutcomeRun[]): Figure[] {
+function figuresOf(scenario: string, runs: readonly OutcomeRun[], bounds: ReadonlyMap<number, number>): Figure[] {
   const names = [...new Set(runs.map(({ strategy }) => strategy))];
   const of = (name: string): OutcomeRun[] => runs.filter(({ strategy }) => strategy === name);
   const hours = (name: string): number => mean(of(name).map((r) => r.equalGpuHours));
@@ -101,13 +110,14 @@ function figuresOf(scenario: string, runs: readonly OutcomeRun[]): Figure[] {
   const baselines = names.filter((name) => !OURS.includes(name) && !FORESIGHT.includes(name));
   const best = baselines.filter(isAble).sort((a, b) => hours(a) - hours(b))[0];
   /** The mean over seeds of a ratio on the same traffic. */
-  const against = (name: string, base: string | undefined): string => {
-    if (base === undefined || !names.includes(base)) return '–';
-    const theirs = new Map(of(base).map((r) => [r.seed, r.equalGpuHours]));
-    return interval(
+  const over = (name: string, theirs: ReadonlyMap<number, number>): string =>
+    interval(
       of(name).map((r) => r.equalGpuHours / theirs.get(r.seed)!),
       3,
     );
+  const against = (name: string, base: string | undefined): string => {
+    if (base === undefined || !names.includes(base)) return '–';
+    return over(name, new Map(of(base).map((r) => [r.seed, r.equalGpuHours])));
   };
   const sums = (name: string, measure: (r: OutcomeRun) => number): string =>
     Math.round(mean(of(name).map(measure))).toLocaleString('en-US');
@@ -133,7 +143,7 @@ function figuresOf(scenario: string, runs: readonly OutcomeRun[]): Figure[] {
             of(name).map((r) => r.equalGpuHours),
             0,
           )}; held ${sums(name, (r) => r.gpuHours)}), $${sums(name, (r) => r.heldUsd)} held, ` +
-          `$${sums(name, (r) => r.netUsd)} with donated, ÷ clairvoyant ${against(name, 'clairvoyant')}, ÷ best ` +
+          `$${sums(name, (r) => r.netUsd)} with donated, ÷ bound ${over(name, bounds)}, ÷ clairvoyant ${against(name, 'clairvoyant')}, ÷ best ` +
           `baseline ${against(name, best)}, worst ${(100 * worst.attainment).toFixed(2)} % (${worst.modelId}, ` +
           `${worst.tier}), ${sums(name, (r) => r.reversals)} reversals, ${sums(name, (r) => r.actions)} actions, ` +
           `${sums(name, (r) => r.deadlineMisses)} NIW missed`,

@@ -8,7 +8,6 @@ import { benchSweep } from './bench-sweep.js';
 import { benchTrace } from './bench-trace.js';
 import { compareCommits } from './compare-commits.js';
 import { type Figure, printFigures } from './measure.js';
-import { runOutcome } from './outcome-runs.js';
 import { namesOf, readRecorded, record } from './recorded.js';
 import { tune, TUNING_DURATIONS } from './tune.js';
 import { TUNING_SPACES } from './tuning-spaces.js';
@@ -75,8 +74,6 @@ if (args[0] === '--run-once') {
   await runControlled();
 } else if (args[0] === '--run-placement') {
   await runPeakMemory(args[1]!);
-} else if (args[0] === '--run-outcome') {
-  await runOutcome(args[1]!);
 } else if (args[0] === '--run-profiled') {
   await runProfiled(args[1]!);
 } else if (args[0] === '--run-refresh') {

@@ -1,16 +1,15 @@
-import { spawn } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { availableParallelism } from 'node:os';
 import {
   type Attainment,
-  compareStrategies,
   type ComparedRun,
-  type PolicyChoice,
-  preset,
-  type Scenario,
+  type ComparisonItem,
+  ComparisonOnCores,
+  RunPool,
   worstAttainment,
-} from 'sageserve';
-import { cpuSeconds } from './measure.js';
+} from '@sageserve/experiments';
+import { DEFAULT_CATALOGUE, type PolicyChoice } from '@sageserve/fleet';
+import { needsCapacity, needsForesight, needsPlanning, preset, type Scenario } from '@sageserve/scenario';
 
 /** What one run of one strategy came to. */
 export interface OutcomeRun {
@@ -36,6 +35,7 @@ export interface OutcomeRun {
   readonly actions: number;
   readonly reversals: number;
   readonly forecastWape: number | undefined;
+  /** Seconds that its thread was at work. */
   readonly cpuSeconds: number;
 }
 
@@ -57,7 +57,11 @@ function settingOf({ strategy, forecaster, duration }: OutcomeTask): string {
 }
 
 /** The scenario that a task is about, with its changes. */
-function scenarioOf({ scenario, forecaster, duration }: OutcomeTask): Scenario {
+function scenarioOf({
+  scenario,
+  forecaster,
+  duration,
+}: Pick<OutcomeTask, 'scenario' | 'forecaster' | 'duration'>): Scenario {
   const base = preset(scenario);
   return {
     ...base,
@@ -94,83 +98,149 @@ function outcomeOf(
   };
 }
 
-/** Runs one task in this process: what the child processes of {@link runAll} do. Prints JSON. */
-export async function runOutcome(json: string): Promise<void> {
-  const task = JSON.parse(json) as OutcomeTask;
-  const scenario = scenarioOf(task);
-  const start = cpuSeconds();
-  const [run] = await compareStrategies(scenario, [task.strategy], [task.seed]);
-  const outcome = outcomeOf(task, run!, cpuSeconds() - start);
-  const { arrived, unfinished, rejected } = outcome;
-  if (run!.result.total.completed + unfinished + rejected !== arrived)
-    throw new Error(`${arrived} requests arrived and do not add up`);
-  console.log(JSON.stringify(outcome));
+/** What a scenario's runs have in common, in whatever forecasts them. */
+interface Shared {
+  readonly onCores: ComparisonOnCores;
+  readonly base: Scenario;
 }
 
-/** Runs tasks in processes of their own, two at a time, and tells of each on standard error. */
-async function runAll(tasks: readonly OutcomeTask[], atOnce = 2): Promise<OutcomeRun[]> {
-  const results: OutcomeRun[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < tasks.length) {
-      const at = next++;
-      const task = tasks[at]!;
-      const run = await inChild(task);
-      results[at] = run;
-      const worst = worstAttainment(run.attainments)!;
-      console.error(
-        `  [${at + 1}/${tasks.length}] ${task.scenario}, seed ${task.seed}, ${task.label}: ` +
-          `${Math.round(run.equalGpuHours).toLocaleString('en-US')} GPU-hours at equal work, worst ` +
-          `${(100 * worst.attainment).toFixed(2)} % (${worst.modelId}, ${worst.tier}), ${Math.round(run.cpuSeconds)} CPU-s`,
-      );
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, tasks.length) }, worker));
-  return results;
+/** Makes runs on the threads of a pool, and tells of each on standard error. */
+class OutcomeRunner {
+  readonly #pool: RunPool<ComparisonItem>;
+  readonly #signal = new AbortController().signal;
+  readonly #shared = new Map<string, Shared>();
+
+  constructor(pool: RunPool<ComparisonItem>) {
+    this.#pool = pool;
+  }
+
+  async runAll(tasks: readonly OutcomeTask[], onRun: (run: OutcomeRun) => void): Promise<void> {
+    let done = 0;
+    await Promise.all(
+      tasks.map(async (task) => {
+        const run = await this.#run(task);
+        onRun(run);
+        const worst = worstAttainment(run.attainments)!;
+        console.error(
+          `  [${++done}/${tasks.length}] ${task.scenario}, seed ${task.seed}, ${task.label}: ` +
+            `${Math.round(run.equalGpuHours).toLocaleString('en-US')} GPU-hours at equal work, worst ` +
+            `${(100 * worst.attainment).toFixed(2)} % (${worst.modelId}, ${worst.tier}), ${Math.round(run.cpuSeconds)} s`,
+        );
+      }),
+    );
+  }
+
+  async #run(task: OutcomeTask): Promise<OutcomeRun> {
+    const { onCores, base } = this.#sharedBy(task);
+    const { strategy: choice, label: strategy, seed } = task;
+    const [capacity, demand] = await Promise.all([
+      needsCapacity(base, choice) ? onCores.measured() : undefined,
+      needsPlanning(base, choice)
+        ? onCores.demand(seed, needsForesight(base, choice))
+        : { history: [], foresight: undefined },
+    ]);
+    const { answer, busySeconds } = await this.#pool.run(
+      { scenario: task.scenario, what: strategy, seed },
+      {
+        kind: 'compare',
+        scenario: { ...scenarioOf(task), seed },
+        file: undefined,
+        run: { choice, strategy, foresight: needsForesight(base, choice), demand, capacity },
+        record: false,
+        journal: undefined,
+      },
+      this.#signal,
+    );
+    const outcome = outcomeOf(task, answer, busySeconds);
+    const { arrived, unfinished, rejected } = outcome;
+    if (answer.result.total.completed + unfinished + rejected !== arrived)
+      throw new Error(`${strategy} on ${task.scenario}: ${arrived} requests arrived and do not add up`);
+    return outcome;
+  }
+
+  /** What nothing can hold less than. */
+  async bound(task: Omit<OutcomeTask, 'label' | 'strategy'>): Promise<number> {
+    return (await this.#sharedBy(task).onCores.bound(task.seed)).gpuHours;
+  }
+
+  #sharedBy({ scenario, duration }: Pick<OutcomeTask, 'scenario' | 'duration'>): Shared {
+    const key = `${scenario}/${duration}`;
+    const known = this.#shared.get(key);
+    if (known !== undefined) return known;
+    const base = scenarioOf({ scenario, ...(duration === undefined ? {} : { duration }) });
+    const options = { catalogue: DEFAULT_CATALOGUE, file: undefined, signal: this.#signal };
+    const shared = { base, onCores: new ComparisonOnCores(this.#pool, base, options) };
+    this.#shared.set(key, shared);
+    return shared;
+  }
 }
 
-/** Runs what a file of runs does not have yet, and adds it there, one JSON a line. */
-export function cachedRuns(path: string | undefined): (tasks: readonly OutcomeTask[]) => Promise<OutcomeRun[]> {
-  const keyOf = (run: { scenario: string; strategy: string; seed: number; setting: string }): string =>
-    `${run.scenario}/${run.strategy}/${run.seed}/${run.setting}`;
-  const keyOfTask = (task: OutcomeTask): string =>
-    keyOf({ scenario: task.scenario, strategy: task.label, seed: task.seed, setting: settingOf(task) });
-  const known = new Map<string, OutcomeRun>();
-  if (path !== undefined && existsSync(path)) {
+/** Runs that were made are not made again, where there is a file to keep them in. */
+export class OutcomeRuns {
+  readonly #path: string | undefined;
+  readonly #known = new Map<string, OutcomeRun>();
+  readonly #bounds = new Map<string, number>();
+  readonly #pool: RunPool<ComparisonItem>;
+  readonly #runner: OutcomeRunner;
+
+  private constructor(path: string | undefined, pool: RunPool<ComparisonItem>) {
+    this.#path = path;
+    this.#pool = pool;
+    this.#runner = new OutcomeRunner(pool);
+    if (path === undefined || !existsSync(path)) return;
     for (const line of readFileSync(path, 'utf8').split('\n')) {
       if (line.trim() === '') continue;
-      const one = JSON.parse(line) as OutcomeRun;
-      known.set(keyOf(one), one);
+      const one = JSON.parse(line) as OutcomeRun | KeptBound;
+      if ('bound' in one) this.#bounds.set(keyOfBound(one), one.bound);
+      else this.#known.set(keyOf(one), one);
     }
   }
-  return async (tasks) => {
-    const fresh = tasks.filter((task) => !known.has(keyOfTask(task)));
-    // In small parts, so that what is done stays done.
-    for (let at = 0; at < fresh.length; at += 4) {
-      for (const one of await runAll(fresh.slice(at, at + 4))) {
-        known.set(keyOf(one), one);
-        if (path !== undefined) appendFileSync(path, `${JSON.stringify(one)}\n`);
-      }
-    }
-    return tasks.map((task) => known.get(keyOfTask(task))!);
-  };
+
+  /** `path` has one run in JSON a line. */
+  static async open(path: string | undefined): Promise<OutcomeRuns> {
+    return new OutcomeRuns(path, await RunPool.open<ComparisonItem>(availableParallelism()));
+  }
+
+  /** In the order of the tasks. */
+  async of(tasks: readonly OutcomeTask[]): Promise<OutcomeRun[]> {
+    const fresh = tasks.filter((task) => !this.#known.has(keyOfTask(task)));
+    await this.#runner.runAll(fresh, (run) => {
+      this.#known.set(keyOf(run), run);
+      this.#keep(run);
+    });
+    return tasks.map((task) => this.#known.get(keyOfTask(task))!);
+  }
+
+  /** GPU-hours that nothing can hold less than. */
+  async bound(scenario: string, seed: number, duration: string | undefined): Promise<number> {
+    const about = { scenario, seed, ...(duration === undefined ? {} : { duration }) };
+    const known = this.#bounds.get(keyOfBound(about));
+    if (known !== undefined) return known;
+    const bound = await this.#runner.bound(about);
+    this.#bounds.set(keyOfBound(about), bound);
+    this.#keep({ ...about, bound });
+    return bound;
+  }
+
+  #keep(line: OutcomeRun | KeptBound): void {
+    if (this.#path !== undefined) appendFileSync(this.#path, `${JSON.stringify(line)}\n`);
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
 }
 
-function inChild(task: OutcomeTask): Promise<OutcomeRun> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [
-      fileURLToPath(new URL('bench.js', import.meta.url)),
-      '--run-outcome',
-      JSON.stringify(task),
-    ]);
-    let out = '';
-    let error = '';
-    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (error += chunk.toString()));
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0) resolve(JSON.parse(out) as OutcomeRun);
-      else reject(new Error(`${task.label} on ${task.scenario} ended with ${String(code)}: ${error}`));
-    });
-  });
+interface KeptBound {
+  readonly scenario: string;
+  readonly seed: number;
+  readonly duration?: string;
+  readonly bound: number;
 }
+
+const keyOfBound = ({ scenario, seed, duration }: Omit<KeptBound, 'bound'>): string =>
+  `${scenario}/${seed}/${duration}`;
+const keyOf = (run: Pick<OutcomeRun, 'scenario' | 'strategy' | 'seed' | 'setting'>): string =>
+  `${run.scenario}/${run.strategy}/${run.seed}/${run.setting}`;
+const keyOfTask = (task: OutcomeTask): string =>
+  keyOf({ scenario: task.scenario, strategy: task.label, seed: task.seed, setting: settingOf(task) });

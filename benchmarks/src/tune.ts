@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { meetsObjectives, type PolicyChoice, worstAttainment } from 'sageserve';
-import { cachedRuns, type OutcomeRun, type OutcomeTask } from './outcome-runs.js';
+import { type OutcomeRun, OutcomeRuns, type OutcomeTask } from './outcome-runs.js';
 import { choiceAt, TUNING_SPACES } from './tuning-spaces.js';
 
 /** No figure is of this seed. */
@@ -75,7 +75,7 @@ export interface TuneOptions {
  * it ends.
  */
 export async function tune({ scenarios, strategies, durationOf, runs }: TuneOptions): Promise<void> {
-  const run = cachedRuns(runs);
+  const kept = await OutcomeRuns.open(runs);
   const starts = new Map<string, number[]>();
   for (const scenario of scenarios) {
     for (const strategy of strategies) {
@@ -95,7 +95,7 @@ export async function tune({ scenarios, strategies, durationOf, runs }: TuneOpti
       });
       const seen = new Map<string, OutcomeRun>();
       const tryAll = async (points: readonly (readonly number[])[]): Promise<void> => {
-        const results = await run(points.map(task));
+        const results = await kept.of(points.map(task));
         for (const [i, point] of points.entries()) seen.set(point.join(), results[i]!);
       };
       let best = starts.get(strategy) ?? knobs.map(({ start }) => start);
@@ -132,6 +132,7 @@ export async function tune({ scenarios, strategies, durationOf, runs }: TuneOpti
       );
     }
   }
+  await kept.close();
 }
 
 function triedOf(options: PolicyChoice, run: OutcomeRun): Tried {

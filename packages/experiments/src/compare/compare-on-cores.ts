@@ -71,8 +71,8 @@ export class ComparisonOnCores {
     const one = async (s: number, c: number): Promise<ComparedRun> => {
       const [seed, choice, strategy] = [seeds[s]!, choices[c]!, labels[c]!];
       const [capacity, demand] = await Promise.all([
-        needsCapacity(scenario, choice, catalogue) ? this.#measured() : undefined,
-        needsPlanning(scenario, choice, catalogue) ? this.#demand(seed, sees.includes(true)) : NO_DEMAND,
+        needsCapacity(scenario, choice, catalogue) ? this.measured() : undefined,
+        needsPlanning(scenario, choice, catalogue) ? this.demand(seed, sees.includes(true)) : NO_DEMAND,
       ]);
       const { answer, busySeconds } = await this.#pool.run(
         { scenario: scenario.name, what: strategy, seed },
@@ -98,12 +98,14 @@ export class ComparisonOnCores {
     return this.#step('bound', seed, { kind: 'bound', scenario: { ...this.#scenario, seed }, file });
   }
 
-  #measured(): Promise<MeasuredCapacities> {
+  /** What instances carry, which is measured once. */
+  measured(): Promise<MeasuredCapacities> {
     const { file } = this.#options;
     return (this.#capacity ??= this.#step('capacity', undefined, { kind: 'capacity', scenario: this.#scenario, file }));
   }
 
-  #demand(seed: number | string, foresight: boolean): Promise<RunDemand> {
+  /** Demand before a seed's runs, and with foresight that of them too, which is read once. */
+  demand(seed: number | string, foresight: boolean): Promise<RunDemand> {
     const { file } = this.#options;
     const key = JSON.stringify([seed, foresight]);
     const what = foresight ? 'demand before and after' : 'demand before';

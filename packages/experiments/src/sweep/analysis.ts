@@ -1,6 +1,6 @@
 import { DEFAULT_OBJECTIVES, WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
-import type { Attainment } from '../compare/attainment.js';
 import { estimate, type Estimate } from '../compare/statistics.js';
+import { isCellKey } from './cells.js';
 import { type ParameterValue, parametersText } from './parameters.js';
 import type { FinishedRun } from './sweep-folder.js';
 
@@ -66,16 +66,6 @@ interface Attained {
   readonly target: number;
   readonly margin: number;
 }
-
-const cellKey = (modelId: string, tier: WorkloadTier): string => `slo/${modelId}/${tier}`;
-
-/** Attainment of each model and tier of a run, by its key among the run's measures. */
-export function cellMeasures(all: readonly Attainment[]): Readonly<Record<string, number>> {
-  return Object.fromEntries(all.map(({ modelId, tier, attainment }) => [cellKey(modelId, tier), attainment]));
-}
-
-/** Whether a measure is that of a model and tier. */
-export const isCellKey = (key: string): boolean => key.startsWith('slo/');
 
 /**
  * What stands the worst against its target: of the interactive tiers, and of all; undefined for a

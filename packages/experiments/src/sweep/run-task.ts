@@ -2,7 +2,7 @@ import { DEFAULT_CATALOGUE, loadPlugins } from '@sageserve/fleet';
 import type { PreparationCache } from '@sageserve/scenario';
 import { MEASURES } from '../compare/comparison-rows.js';
 import { compareStrategies } from '../compare/run-comparison.js';
-import { cellMeasures } from './analysis.js';
+import { cellMeasures } from './cells.js';
 import type { SweepTask } from './definition.js';
 import { checkInputs } from './input-files.js';
 

@@ -16,7 +16,7 @@ import { jsonPieces } from '../output/json-pieces.js';
 import { OutputFile, writePieces } from '../output/output-file.js';
 import { type OutputWatch, UNWATCHED } from '../output/output-watch.js';
 import { makeFolder, placeOf } from '../output/result-place.js';
-import { isCellKey } from './analysis.js';
+import { isCellKey } from './cells.js';
 import type { SweepRun } from './definition.js';
 import { lockFolder } from './folder-lock.js';
 import type { SweepMeasures } from './run-task.js';
