@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { ConfigError, maxOf, minOf } from '@sageserve/core';
 import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import { type SkippedRows, writeTarget } from '@sageserve/trace';
-import { count, decimal, FileNames, sparkline, time } from '@sageserve/experiments';
+import { count, decimal, FileNames, RunPool, sparkline, time } from '@sageserve/experiments';
 import { wallClockMs } from '@sageserve/experiments/console';
 import { type Catalogue, DEFAULT_CATALOGUE, loadPlugins, parseDurationMs, type PolicyChoice } from '@sageserve/fleet';
 import {
@@ -93,7 +93,7 @@ export async function simulateCommand(
     const common = {
       catalogue,
       signal,
-      ...(await readAndMeasure(scenario, choices, catalogue, options.skipBadRows === true, signal)),
+      ...(await readAndMeasure(scenario, file, choices, catalogue, options.skipBadRows === true, signal)),
     };
     for (const [i, config] of configs.entries())
       runs.push(await runStrategy(labels[i]!, choices[i]!, config, common, scenario, options, folders[i]));
@@ -111,23 +111,51 @@ export async function simulateCommand(
   else printReport(scenario, runs, options);
 }
 
-/** What strategies have in common: read and measured once. */
+/**
+ * What strategies have in common: read and measured once, and beside one another where both are
+ * needed.
+ */
 async function readAndMeasure(
   scenario: Scenario,
+  file: string | undefined,
   choices: readonly PolicyChoice[],
   catalogue: Catalogue,
   skipBadRows: boolean,
   signal: AbortSignal,
 ): Promise<Pick<PrepareOptions, 'demand' | 'capacity'>> {
-  const capacity = choices.some((choice) => needsCapacity(scenario, choice, catalogue))
-    ? { capacity: await measureCapacity(scenario, buildSimulation(scenario, 'static', catalogue), signal) }
-    : {};
-  if (!choices.some((choice) => needsPlanning(scenario, choice, catalogue))) return capacity;
+  const measures = choices.some((choice) => needsCapacity(scenario, choice, catalogue));
+  const plans = choices.some((choice) => needsPlanning(scenario, choice, catalogue));
+  if (!plans)
+    return measures
+      ? { capacity: await measureCapacity(scenario, buildSimulation(scenario, 'static', catalogue), signal) }
+      : {};
   const foresight = choices.some((choice) => needsForesight(scenario, choice, catalogue));
-  const progress = new Progress(foresight ? 'history and foresight' : 'history', 'requests');
-  let demand: RunDemand;
+  const stop = new AbortController();
+  const stopped = AbortSignal.any([signal, stop.signal]);
+  const pool = measures ? await RunPool.open<string>(1) : undefined;
   try {
-    demand = await demandAround(scenario, foresight, {
+    const [demand, measured] = await Promise.all([
+      readDemand(scenario, foresight, skipBadRows, stopped),
+      pool?.run('capacity', { kind: 'capacity', scenario, file }, stopped),
+    ]);
+    return { demand, ...(measured === undefined ? {} : { capacity: measured.answer }) };
+  } catch (error) {
+    stop.abort(error);
+    throw error;
+  } finally {
+    await pool?.close();
+  }
+}
+
+async function readDemand(
+  scenario: Scenario,
+  foresight: boolean,
+  skipBadRows: boolean,
+  signal: AbortSignal,
+): Promise<RunDemand> {
+  const progress = new Progress(foresight ? 'history and foresight' : 'history', 'requests');
+  try {
+    return await demandAround(scenario, foresight, {
       onReading(requests, share) {
         signal.throwIfAborted();
         return progress.update(requests, share);
@@ -137,7 +165,6 @@ async function readAndMeasure(
   } finally {
     progress.stop();
   }
-  return { demand, ...capacity };
 }
 
 async function runStrategy(
