@@ -6,12 +6,13 @@ import {
   createRng,
   demandAround,
   IndexedMinHeap,
-  measureCapacity,
   prepareRun,
   preset,
   type Scenario,
   simulate,
 } from 'sageserve';
+import { RunPool } from '@sageserve/experiments';
+import { yieldToEventLoop } from '@sageserve/experiments/console';
 import { cpuSeconds, type Figure, median, peakMemoryMb } from './measure.js';
 import { clockSeconds } from './wall-clock.js';
 
@@ -60,11 +61,17 @@ function scenarioOf(instances: number, requests: number): Scenario {
   };
 }
 
+/**
+ * Thresholds at which the fleet serves what comes. At those of the preset, a share of all memory, a
+ * model whose throughput ends at a third of it queues for hours: that would measure queues.
+ */
+const REACTIVE = { name: 'reactive', scaleOutAbove: 0.24, scaleInBelow: 0.11 };
+
 /** One run in this process: what the child processes of {@link benchSim} do. Prints JSON. */
 export async function runOnce(instances: number, requests: number): Promise<void> {
   const scenario = scenarioOf(instances, requests);
   const start = cpuSeconds();
-  const result = await simulate(buildSimulation(scenario, 'reactive'), await buildTraffic(scenario));
+  const result = await simulate(buildSimulation(scenario, REACTIVE), await buildTraffic(scenario));
   const seconds = cpuSeconds() - start;
   if (result.total.unfinished > 0) throw new Error(`${result.total.unfinished} requests are unfinished`);
   console.log(
@@ -80,8 +87,14 @@ export async function runOnce(instances: number, requests: number): Promise<void
 export async function runControlled(): Promise<void> {
   const start = clockSeconds();
   const scenario = preset('paper-day');
-  const demand = await demandAround(scenario, false);
-  const capacity = await measureCapacity(scenario, buildSimulation(scenario, 'static'));
+  // As the command does: beside one another.
+  const pool = await RunPool.open<string>(1);
+  const [demand, { answer: capacity }] = await Promise.all([
+    // Whoever is on the thread is heard in between.
+    demandAround(scenario, false, { onReading: () => yieldToEventLoop() }),
+    pool.run('capacity', { kind: 'capacity', scenario, file: undefined }, new AbortController().signal),
+  ]);
+  await pool.close();
   const cpuStart = cpuSeconds();
   const { config, trace } = await prepareRun(scenario, 'sage', { demand, capacity });
   const { total } = await simulate(config, trace);
