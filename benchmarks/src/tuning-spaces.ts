@@ -77,6 +77,8 @@ export const TUNING_SPACES: Readonly<Record<string, TuningSpace>> = {
       knob('maxOvershoot', [0, 0.15, 0.3, 0.6, 1], 2),
       knob('marginMs', [0, 90_000, 300_000, 900_000], 1),
       knob('kvFactor', [0.7, 0.85, 1, 1.2], 2),
+      // Who sees what comes within the hour can plan for it.
+      knob('planEveryMs', [600_000, 1_200_000, 3_600_000], 2),
     ],
     options: plain,
   },
