@@ -9,6 +9,7 @@ import {
   simulate,
   worstAttainment,
 } from 'sageserve';
+import { REACTIVE } from './bench-sim.js';
 import { cpuSeconds, type Figure, median } from './measure.js';
 import { type OutcomeRun, OutcomeRuns, type OutcomeTask } from './outcome-runs.js';
 import { readTuned, TUNING_SEED } from './tune.js';
@@ -166,7 +167,8 @@ async function controlCosts({ duration }: OutcomeOptions): Promise<Figure[]> {
   const speeds = { reactive: [] as number[], sage: [] as number[] };
   for (let round = 0; round < COST_ROUNDS; round++) {
     for (const strategy of ['reactive', 'sage'] as const) {
-      const { config, trace } = await prepareRun(scenario, strategy, { capacity, demand });
+      const choice = strategy === 'reactive' ? REACTIVE : strategy;
+      const { config, trace } = await prepareRun(scenario, choice, { capacity, demand });
       const start = cpuSeconds();
       const { total } = await simulate(
         {

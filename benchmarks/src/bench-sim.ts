@@ -65,7 +65,7 @@ function scenarioOf(instances: number, requests: number): Scenario {
  * Thresholds at which the fleet serves what comes. At those of the preset, a share of all memory, a
  * model whose throughput ends at a third of it queues for hours: that would measure queues.
  */
-const REACTIVE = { name: 'reactive', scaleOutAbove: 0.24, scaleInBelow: 0.11 };
+export const REACTIVE = { name: 'reactive', scaleOutAbove: 0.24, scaleInBelow: 0.11 };
 
 /** One run in this process: what the child processes of {@link benchSim} do. Prints JSON. */
 export async function runOnce(instances: number, requests: number): Promise<void> {

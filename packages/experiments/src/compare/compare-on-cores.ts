@@ -67,12 +67,17 @@ export class ComparisonOnCores {
     const { catalogue, file, signal } = this.#options;
     const scenario = this.#scenario;
     const labels = strategyLabels(choices);
-    const sees = choices.map((choice) => needsForesight(scenario, choice, catalogue));
+    const needs = choices.map((choice) => ({
+      foresight: needsForesight(scenario, choice, catalogue),
+      capacity: needsCapacity(scenario, choice, catalogue),
+      planning: needsPlanning(scenario, choice, catalogue),
+    }));
+    const foresight = needs.some((one) => one.foresight);
     const one = async (s: number, c: number): Promise<ComparedRun> => {
       const [seed, choice, strategy] = [seeds[s]!, choices[c]!, labels[c]!];
       const [capacity, demand] = await Promise.all([
-        needsCapacity(scenario, choice, catalogue) ? this.measured() : undefined,
-        needsPlanning(scenario, choice, catalogue) ? this.demand(seed, sees.includes(true)) : NO_DEMAND,
+        needs[c]!.capacity ? this.measured() : undefined,
+        needs[c]!.planning ? this.demand(seed, foresight) : NO_DEMAND,
       ]);
       const { answer, busySeconds } = await this.#pool.run(
         { scenario: scenario.name, what: strategy, seed },
@@ -80,7 +85,7 @@ export class ComparisonOnCores {
           kind: 'compare',
           scenario: { ...scenario, seed },
           file,
-          run: { choice, strategy, foresight: sees[c]!, demand, capacity },
+          run: { choice, strategy, foresight: needs[c]!.foresight, demand, capacity },
           record: record && s === 0,
           journal: journalOf?.(strategy, seed),
         },
@@ -107,12 +112,13 @@ export class ComparisonOnCores {
   /** Demand before a seed's runs, and with foresight that of them too, which is read once. */
   demand(seed: number | string, foresight: boolean): Promise<RunDemand> {
     const { file } = this.#options;
-    const key = JSON.stringify([seed, foresight]);
+    const keyWith = (seen: boolean): string => JSON.stringify([seed, seen]);
     const what = foresight ? 'demand before and after' : 'demand before';
+    // Who reads on has read what came before too.
+    const known = this.#demands.get(keyWith(true)) ?? this.#demands.get(keyWith(foresight));
     const demand =
-      this.#demands.get(key) ??
-      this.#step(what, seed, { kind: 'demand', scenario: { ...this.#scenario, seed }, file, foresight });
-    this.#demands.set(key, demand);
+      known ?? this.#step(what, seed, { kind: 'demand', scenario: { ...this.#scenario, seed }, file, foresight });
+    this.#demands.set(keyWith(foresight), demand);
     return demand;
   }
 

@@ -5,7 +5,9 @@ import { ConfigError } from '@sageserve/core';
 interface MainKnob {
   /** Its option, and those that follow it. */
   readonly option: string;
-  /** From many instances to few. */
+  /** Options that take its place: with one of them it is not what decides. */
+  readonly notWith?: readonly string[];
+  /** From many instances to few, without that of a strategy as it is: that one is compared. */
   readonly levels: readonly number[];
   readonly options: (level: number, own: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>;
 }
@@ -35,21 +37,23 @@ const single = (option: string, levels: readonly number[]): MainKnob => ({
 });
 
 const THRESHOLDS = pair('scaleOutAbove', 'scaleInBelow');
-const HEADROOM = single('headroom', [0.5, 0.3, 0.15, 0, -0.1, -0.2, -0.35]);
+const HEADROOM = single('headroom', [0.5, 0.3, 0.2, 0, -0.1, -0.2, -0.35]);
+/** Of those that plan nearly full by themselves. */
+const FULL_HEADROOM = single('headroom', [0.5, 0.3, 0.15, 0.05, -0.05, -0.2, -0.35]);
 
 const MAIN_KNOBS: Readonly<Record<string, MainKnob>> = {
   reactive: THRESHOLDS,
   'reactive-h': THRESHOLDS,
   siloed: THRESHOLDS,
-  hpa: single('kvCacheUtilization', SHARES),
+  hpa: { ...single('kvCacheUtilization', SHARES), notWith: ['runningRequests', 'queuedRequests'] },
   'keda-queue': single('queuedRequests', [0.25, 0.5, 1, 3, 10, 30, 100]),
   'chiron-like': pair('busyAbove', 'idleBelow'),
   'lt-i': HEADROOM,
   'lt-u': HEADROOM,
   'lt-ua': HEADROOM,
-  oracle: HEADROOM,
-  clairvoyant: HEADROOM,
-  sage: HEADROOM,
+  oracle: FULL_HEADROOM,
+  clairvoyant: FULL_HEADROOM,
+  sage: FULL_HEADROOM,
 };
 
 /** Values that whoever compares gives for an option of a strategy. */
@@ -73,7 +77,8 @@ export function knobSettings(choice: PolicyChoice, given: readonly GivenKnob[] =
   const own: Readonly<Record<string, unknown>> = typeof choice === 'string' ? {} : choice;
   const name = typeof choice === 'string' ? choice : choice.name;
   const chosen = given.find(({ strategy }) => strategy === name);
-  const known = Object.hasOwn(MAIN_KNOBS, name) ? MAIN_KNOBS[name] : undefined;
+  const main = Object.hasOwn(MAIN_KNOBS, name) ? MAIN_KNOBS[name] : undefined;
+  const known = main?.notWith?.some((option) => Object.hasOwn(own, option)) === true ? undefined : main;
   const knob =
     chosen === undefined
       ? known
@@ -83,7 +88,10 @@ export function knobSettings(choice: PolicyChoice, given: readonly GivenKnob[] =
   if (knob === undefined) return undefined;
   return {
     option: knob.option,
-    levels: knob.levels.map((value) => ({ value, choice: { ...own, name, ...knob.options(value, own) } })),
+    levels: knob.levels
+      // That one is compared as it is.
+      .filter((value) => own[knob.option] !== value)
+      .map((value) => ({ value, choice: { ...own, name, ...knob.options(value, own) } })),
   };
 }
 

@@ -125,6 +125,12 @@ describe('main knobs', () => {
     });
   });
 
+  it('do not run again what is compared already, and turn nothing that does not decide', () => {
+    const { levels } = knobSettings({ name: 'hpa', kvCacheUtilization: 0.6 })!;
+    expect(levels.map(({ value }) => value)).toEqual([0.1, 0.2, 0.3, 0.45, 0.75, 0.9]);
+    expect(knobSettings({ name: 'hpa', runningRequests: 30 })).toBeUndefined();
+  });
+
   it('are those given, of any strategy', () => {
     const given = [parseKnob('mine.speed=1,2,2')];
     expect(knobSettings('mine', given)).toEqual({

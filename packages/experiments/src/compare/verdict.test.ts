@@ -73,8 +73,7 @@ describe('the verdict', () => {
     );
     expect(found).toBe(
       "At equal work ours is the cheapest of those that meet every model's objectives, with 100 GPU-hours, 9.09 % " +
-        'under lazy, the next; that is 2.00 times the bound and 1.25 times clairvoyant, the best found that sees the ' +
-        'future.',
+        'under lazy, the next; that is 2.00 times the bound and 1.25 times clairvoyant, which sees the future.',
     );
     expect(notShown).toContain('what cheap would cost with objectives met');
     expect(notShown).toContain('how much of the difference is this one seed');

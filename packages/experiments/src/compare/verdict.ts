@@ -53,7 +53,7 @@ export function verdict(
     const distances = [
       ...(bound > 0 ? [`${decimal(own / bound, 2)} times the bound`] : []),
       ...(strategies.includes('clairvoyant')
-        ? [`${decimal(own / hours('clairvoyant'), 2)} times clairvoyant, the best found that sees the future`]
+        ? [`${decimal(own / hours('clairvoyant'), 2)} times clairvoyant, which sees the future`]
         : []),
     ];
     return (
