@@ -1,4 +1,5 @@
 import { cpus } from 'node:os';
+import { benchControl } from './bench-control.js';
 import { benchForecast, runRefresh } from './bench-forecast.js';
 import { benchOutcome, OUTCOME_SCENARIOS, type OutcomeOptions } from './bench-outcome.js';
 import { benchOptimize, runPeakMemory } from './bench-optimize.js';
@@ -7,7 +8,7 @@ import { benchStages, runProfiled } from './bench-stages.js';
 import { benchSweep } from './bench-sweep.js';
 import { benchTrace } from './bench-trace.js';
 import { compareCommits } from './compare-commits.js';
-import { type Figure, printFigures } from './measure.js';
+import { type Figure, printFigures, type Report } from './measure.js';
 import { namesOf, readRecorded, record } from './recorded.js';
 import { tune, TUNING_DURATIONS } from './tune.js';
 import { TUNING_SPACES } from './tuning-spaces.js';
@@ -48,7 +49,7 @@ const outcome: OutcomeOptions = {
   ...(runs === undefined ? {} : { runs }),
 };
 
-const BENCHMARKS: Readonly<Record<string, { title: string; run: () => Figure[] | Promise<Figure[]> }>> = {
+const BENCHMARKS: Readonly<Record<string, { title: string; run: () => Figure[] | Promise<Figure[] | Report> }>> = {
   trace: { title: 'trace: reading and generating traffic', run: benchTrace },
   forecast: { title: 'forecast: rolling origin, one forecast an hour from the past alone', run: benchForecast },
   optimize: { title: 'optimize: placement by integer programs', run: benchOptimize },
@@ -56,6 +57,7 @@ const BENCHMARKS: Readonly<Record<string, { title: string; run: () => Figure[] |
     title: 'outcome: GPU-hours and SLO attainment by strategy, honest forecasts',
     run: () => benchOutcome(outcome),
   },
+  control: { title: 'control: what forecasts, plans and scaling cost a simulation', run: benchControl },
   stages: { title: 'stages: what the parts of the hot path cost, by a sampling profile', run: benchStages },
   sweep: {
     title: 'sweep: many runs on several cores, and through a queue that loses workers (time on the clock)',
@@ -121,11 +123,15 @@ if (args[0] === '--run-once') {
   const machine = `Node ${process.version}, ${cpus()[0]?.model ?? 'unknown processor'}`;
   if (!json) console.log(`${machine}; medians of repeated runs, in processor time`);
   const recorded = readRecorded();
-  const results: Record<string, Figure[]> = {};
+  const results: Record<string, readonly Figure[]> = {};
+  const printed: Record<string, unknown> = {};
   for (const name of names.length > 0 ? names : Object.keys(BENCHMARKS)) {
     const { title, run } = BENCHMARKS[name]!;
-    const figures = await run();
+    const found = await run();
+    const { figures, text, data } = 'figures' in found ? found : { figures: found, text: undefined, data: undefined };
     results[name] = figures;
+    printed[name] = data === undefined ? figures : { data, figures };
+    if (!json && text !== undefined) console.log(`\n${text}`);
     const last = recorded[name];
     if (!json)
       printFigures(
@@ -134,6 +140,6 @@ if (args[0] === '--run-once') {
         namesOf(figures).map((key) => last?.figures[key]),
       );
   }
-  if (json) console.log(JSON.stringify(results, null, 2));
+  if (json) console.log(JSON.stringify(printed, null, 2));
   if (keep) record(results, machine);
 }

@@ -27,6 +27,15 @@ export interface Figure {
   readonly target?: { readonly atLeast?: number; readonly atMost?: number };
 }
 
+/** What a benchmark found, where that is more than figures. */
+export interface Report {
+  readonly figures: readonly Figure[];
+  /** Printed before the figures. */
+  readonly text: string;
+  /** What the text shows, for programs. */
+  readonly data: unknown;
+}
+
 /** Prints figures beside what is aimed at and what was recorded last, by {@link namesOf}. */
 export function printFigures(
   title: string,

@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { preset } from '@sageserve/scenario';
 import { wallClockMs } from '@sageserve/experiments/console';
-import { runCommand as run } from './fixtures.js';
+import { runCommand as run, smallUnmeasured } from './fixtures.js';
 
 let dir: string;
 beforeAll(async () => {
@@ -31,7 +30,7 @@ async function runWith(
     `export default { regionRouters: { mine: () => ({ name: 'mine', route() { ${route} } }) } };\n`,
   );
   const scenario = {
-    ...preset('small'),
+    ...smallUnmeasured(),
     duration: '5m',
     plugins: ['./plugin.mjs'],
     regionRouter: 'mine',

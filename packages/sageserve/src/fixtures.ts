@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { later, repeatedly } from '@sageserve/experiments/console';
+import { preset, type Scenario } from '@sageserve/scenario';
 
 // What a user runs is the built command: `npm test` builds it first.
 const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
@@ -30,6 +31,14 @@ export function runCommand(
     );
     during?.(child);
   });
+}
+
+/**
+ * The first preset, but that the capacity of instances need not be measured first: that takes
+ * longer than most of a test's runs.
+ */
+export function smallUnmeasured(): Scenario {
+  return { ...preset('small'), regionRouter: { name: 'utilization' }, release: { name: 'utilization' } };
 }
 
 /**

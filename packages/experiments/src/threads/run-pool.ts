@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '@sageserve/core';
 import { unpackThrown } from '@sageserve/threads';
@@ -69,6 +70,8 @@ export class RunPool<T> {
    * throws, and the signal's reason: its thread is ended then.
    */
   async run<K extends keyof ThreadJobs>(item: T, job: ThreadJob<K>, signal: AbortSignal): Promise<Done<K>> {
+    // As many may wait as there are jobs, and each is told of the signal.
+    setMaxListeners(0, signal);
     while (!this.#at.includes(undefined)) await this.#turn(signal);
     signal.throwIfAborted();
     const slot = this.#at.indexOf(undefined);

@@ -94,6 +94,12 @@ describe('sageserve compare', () => {
     expect(await on('1')).toEqual(await on('2'));
   });
 
+  it('says nothing but how far it is, however many runs wait for a core', async () => {
+    const { code, stderr } = await run(['compare', '--duration', '1m', '--strategy', 'static,siloed', '--seeds', '12']);
+    expect(code).toBe(0);
+    expect(stderr.split('\n').filter((line) => line !== '' && !/^\[\d+\/24\] small, seed \d+/.test(line))).toEqual([]);
+  });
+
   it('draws what each strategy takes for the same attainment, by the knobs that are turned', async () => {
     const args = ['compare', '--duration', '15m', '--strategy', 'static,sage,reactive', '--pareto'];
     const { code, stdout, stderr } = await run([...args, '--knob', 'reactive.cooldownMs=1e3,1e5', '--json']);

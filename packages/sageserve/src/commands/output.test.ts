@@ -6,13 +6,13 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileNames } from '@sageserve/experiments';
 import { visible } from '@sageserve/experiments/console';
-import { preset } from '@sageserve/scenario';
-import { type CommandRun, runCommand as run } from '../fixtures.js';
+import { type CommandRun, runCommand as run, smallUnmeasured } from '../fixtures.js';
 import { replaceFile, takePlace } from './output-file.js';
 
 let dir: string;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sageserve-output-'));
+  await writeFile(join(dir, 'quick.json'), JSON.stringify(smallUnmeasured()));
 });
 afterAll(() => rm(dir, { recursive: true }));
 
@@ -65,7 +65,7 @@ describe.skipIf(process.platform === 'win32')('a disk that takes no more', () =>
   ])('is told with the file, and leaves nothing half-written: %s', async (_, args, name) => {
     await writeFile(
       join(dir, 'sweep.yaml'),
-      `scenarios: [small]\nstrategies: [static]\nset: { duration: 2m }\nseeds: 60\n`,
+      'scenarios: [./quick.json]\nstrategies: [static]\nset: { duration: 2m }\nseeds: 60\n',
     );
     const at = args.map((arg) => (arg === name || arg === 'sweep.yaml' ? join(dir, arg) : arg));
     const { code, stderr } = await onFullDisk(16, at);
@@ -142,7 +142,8 @@ describe.skipIf(process.platform === 'win32')('a place', () => {
 });
 
 describe.skipIf(process.platform === 'win32')('what stands where results go', () => {
-  const short = ['--duration', '1m', '--strategy', 'static'];
+  /** What both commands take. */
+  const quick = (): string[] => [join(dir, 'quick.json'), '--duration', '1m', '--strategy', 'static'];
 
   it.each([
     ['simulate', 'static'],
@@ -150,7 +151,7 @@ describe.skipIf(process.platform === 'win32')('what stands where results go', ()
   ])('is kept, and said before anything runs: %s', async (command, name) => {
     const out = await mkdtemp(join(dir, 'kept-'));
     await writeFile(join(out, name), 'mine');
-    const over = await run([command, ...short, '--out', out]);
+    const over = await run([command, ...quick(), '--out', out]);
     expect([over.code, over.stderr]).toEqual([
       2,
       expect.stringContaining(`${join(out, name)} is there, and no folder of results`),
@@ -160,7 +161,7 @@ describe.skipIf(process.platform === 'win32')('what stands where results go', ()
     await mkdir(join(out, name, 'comparison.json'), { recursive: true });
     await mkdir(join(out, name, 'summary.json'), { recursive: true });
     await writeFile(join(out, name, 'comparison.json', 'mine'), '');
-    const within = await run([command, ...short, '--out', out]);
+    const within = await run([command, ...quick(), '--out', out]);
     expect([within.code, within.stderr]).toEqual([
       2,
       expect.stringMatching(/files that are not results|is no plain file/),
@@ -190,7 +191,7 @@ describe.skipIf(process.platform === 'win32')('what stands where results go', ()
   it('is the complete result of one, where several write there at once', async () => {
     const out = join(dir, 'together');
     const runs = await Promise.all(
-      Array.from({ length: 4 }, (_, i) => run([i % 2 === 0 ? 'simulate' : 'compare', ...short, '--out', out])),
+      Array.from({ length: 4 }, (_, i) => run([i % 2 === 0 ? 'simulate' : 'compare', ...quick(), '--out', out])),
     );
     expect(runs.map(({ code, stderr }) => [code, stderr.includes('error')])).toEqual(runs.map(() => [0, false]));
     expect((await readdir(out)).sort()).toEqual(['comparison.json', 'small', 'static']);
@@ -216,10 +217,10 @@ describe.skipIf(process.platform === 'win32')('what stands where results go', ()
   it('is looked at before the work: folders and pipes in the place of files', async () => {
     const out = await mkdtemp(join(dir, 'odd-'));
     await mkdir(join(out, 'comparison.json'));
-    const simulated = await run(['simulate', ...short, '--out', out]);
+    const simulated = await run(['simulate', ...quick(), '--out', out]);
     expect([simulated.code, simulated.stderr]).toEqual([2, expect.stringContaining('comparison.json: it is a folder')]);
     expect(await readdir(out)).toEqual(['comparison.json']);
-    await writeFile(join(dir, 'one.yaml'), 'scenarios: [small]\nstrategies: [static]\nset: { duration: 1m }\n');
+    await writeFile(join(dir, 'one.yaml'), 'scenarios: [./quick.json]\nstrategies: [static]\nset: { duration: 1m }\n');
     for (const name of ['results.parquet', 'report.html', '.lock', 'runs.jsonl', 'results.json']) {
       const swept = await mkdtemp(join(dir, 'odd-'));
       if (name.endsWith('k') || name.endsWith('n')) spawnSync('mkfifo', [join(swept, name)]);
@@ -235,11 +236,11 @@ describe.skipIf(process.platform === 'win32')('what stands where results go', ()
 
   it('may be a link, and is then where that leads; a link to nothing is not replaced', async () => {
     const out = await mkdtemp(join(dir, 'linked-'));
-    expect((await run(['simulate', ...short, '--out', join(out, 'real')])).code).toBe(0);
+    expect((await run(['simulate', ...quick(), '--out', join(out, 'real')])).code).toBe(0);
     const before = await readFile(join(out, 'real', 'static', 'summary.json'), 'utf8');
     await mkdir(join(out, 'by'));
     await symlink(join('..', 'real', 'static'), join(out, 'by', 'static'));
-    expect((await run(['simulate', ...short, '--seed', '2', '--out', join(out, 'by')])).code).toBe(0);
+    expect((await run(['simulate', ...quick(), '--seed', '2', '--out', join(out, 'by')])).code).toBe(0);
     expect((await lstat(join(out, 'by', 'static'))).isSymbolicLink()).toBe(true);
     expect(await readFile(join(out, 'real', 'static', 'summary.json'), 'utf8')).not.toBe(before);
     await symlink('nowhere', join(out, 'by', 'reactive'));
@@ -272,7 +273,7 @@ describe.skipIf(process.platform === 'win32')('what stands where results go', ()
     );
     await writeFile(
       join(out, 'odd.json'),
-      JSON.stringify({ ...preset('small'), duration: '1m', plugins: ['./odd.mjs'], strategies: ['comparison.json'] }),
+      JSON.stringify({ ...smallUnmeasured(), duration: '1m', plugins: ['./odd.mjs'], strategies: ['comparison.json'] }),
     );
     expect((await run(['simulate', join(out, 'odd.json'), '--out', join(out, 'odd')])).code).toBe(0);
     expect((await readdir(join(out, 'odd'))).sort()).toEqual(['comparison.json', 'comparison.json-2']);
@@ -312,7 +313,7 @@ describe('journals of a comparison', () => {
     }));
     await writeFile(
       join(dir, 'long.json'),
-      JSON.stringify({ ...preset('small'), name: 'long', duration: '2m', strategies }),
+      JSON.stringify({ ...smallUnmeasured(), name: 'long', duration: '2m', strategies }),
     );
     const { code, stderr } = await run(['compare', join(dir, 'long.json'), '--seeds', '2', '--out', join(dir, 'long')]);
     expect([code, stderr]).toEqual([0, expect.not.stringContaining('error')]);
@@ -365,7 +366,7 @@ describe('names', () => {
     await writeFile(
       join(base, 'evil.json'),
       JSON.stringify({
-        ...preset('small'),
+        ...smallUnmeasured(),
         duration: '2m',
         plugins: ['./evil.mjs'],
         strategies: ['../evil', '/tmp/evil'],

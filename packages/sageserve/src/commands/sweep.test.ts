@@ -8,17 +8,18 @@ import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { analyseSweep, type FinishedRun, readSweep, runSweepTask, withParameters } from '@sageserve/experiments';
 import { PreparationCache, preset } from '@sageserve/scenario';
-import { BROWSER_ARGS, browserPath, runCommand as run } from '../fixtures.js';
+import { BROWSER_ARGS, browserPath, runCommand as run, smallUnmeasured } from '../fixtures.js';
 
 let dir: string;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sageserve-sweep-'));
+  await writeFile(join(dir, 'small.json'), JSON.stringify(smallUnmeasured()));
 });
 afterAll(() => rm(dir, { recursive: true }));
 
 const THRESHOLDS = `
 name: thresholds
-scenarios: [small]
+scenarios: [./small.json]
 strategies: [reactive, sage]
 seeds: 2
 set: { duration: 20m }
@@ -89,7 +90,7 @@ describe('sageserve sweep', () => {
   it('makes only what is missing in a second call, after a torn line and a change of the file too', async () => {
     const file = await sweepFile(
       'again.yaml',
-      'scenarios: [small]\nstrategies: [static, reactive]\nseeds: 2\nset: { duration: 5m }\n',
+      'scenarios: [./small.json]\nstrategies: [static, reactive]\nseeds: 2\nset: { duration: 5m }\n',
     );
     const out = join(dir, 'again');
     expect((await run(['sweep', file, '--out', out])).stderr).toContain('4 runs,');
@@ -103,7 +104,7 @@ describe('sageserve sweep', () => {
     expect(await readFile(join(out, 'results.json'))).toEqual(before);
     await writeFile(
       file,
-      'scenarios: [small]\nstrategies: [static, reactive]\nseeds: [1, 2, 7]\nset: { duration: 5m }\n',
+      'scenarios: [./small.json]\nstrategies: [static, reactive]\nseeds: [1, 2, 7]\nset: { duration: 5m }\n',
     );
     const more = await run(['sweep', file, '--out', out]);
     expect(more.stderr).toContain('4 of 6 runs are in');
@@ -119,7 +120,7 @@ describe('sageserve sweep', () => {
 
   it('calls runs what the present sweep calls them, whoever made them', async () => {
     const out = join(dir, 'renamed');
-    const head = 'scenarios: [small]\nstrategies: [static]\n';
+    const head = 'scenarios: [./small.json]\nstrategies: [static]\n';
     for (const duration of ['1m', '2m'])
       expect(
         (await run(['sweep', await sweepFile('renamed.yaml', `${head}set: { duration: ${duration} }\n`), '--out', out]))
@@ -150,7 +151,7 @@ describe('sageserve sweep', () => {
     await writeFile(
       join(dir, 'mine.json'),
       JSON.stringify({
-        ...preset('small'),
+        ...smallUnmeasured(),
         name: 'mine',
         duration: '2m',
         regionRouter: 'mine',
@@ -177,7 +178,7 @@ describe('sageserve sweep', () => {
   it('keeps what is done when it is interrupted, and goes on from there', async () => {
     const file = await sweepFile(
       'long.yaml',
-      'scenarios: [small]\nstrategies: [static]\nseeds: 40\nset: { duration: 10m }\n',
+      'scenarios: [./small.json]\nstrategies: [static]\nseeds: 40\nset: { duration: 10m }\n',
     );
     const out = join(dir, 'long');
     const { code } = await run(['sweep', file, '--out', out, '--cores', '1'], (child) => {
@@ -201,7 +202,7 @@ describe('sageserve sweep', () => {
         `60000 && q.requestId % 2 === 1) throw new Error('the router is broken'); return 0; } }) } };`,
     );
     const scenario = {
-      ...preset('small'),
+      ...smallUnmeasured(),
       name: 'fragile',
       duration: '5m',
       regionRouter: 'fragile',
@@ -210,7 +211,7 @@ describe('sageserve sweep', () => {
     await writeFile(join(dir, 'fragile.json'), JSON.stringify(scenario));
     const file = await sweepFile(
       'fragile.yaml',
-      'scenarios: [./fragile.json, small]\nstrategies: [static]\nset: { duration: 5m }\n',
+      'scenarios: [./fragile.json, ./small.json]\nstrategies: [static]\nset: { duration: 5m }\n',
     );
     const out = join(dir, 'fragile-out');
     for (const known of [0, 1]) {
@@ -230,7 +231,7 @@ describe('sageserve sweep', () => {
 
   it('refuses settings that hold too much together, before they are made', async () => {
     const big = {
-      ...preset('small'),
+      ...smallUnmeasured(),
       name: 'big',
       description: 'x'.repeat(9_900),
       models: preset('small').models.map((model) => ({ ...model, shape: Array(168).fill(0.123456789) })),
@@ -248,7 +249,7 @@ describe('sageserve sweep', () => {
   });
 
   it('takes a file that is named in two ways for one', async () => {
-    await writeFile(join(dir, 'same.json'), JSON.stringify({ ...preset('small'), name: 'same' }));
+    await writeFile(join(dir, 'same.json'), JSON.stringify({ ...smallUnmeasured(), name: 'same' }));
     const file = await sweepFile(
       'same.yaml',
       'scenarios: [./same.json, same.json]\nstrategies: [static]\nset: { duration: 1m }\n',
@@ -259,13 +260,16 @@ describe('sageserve sweep', () => {
   it('takes a table with nothing but a name for the name: a run is not counted as two', async () => {
     const file = await sweepFile(
       'twice.yaml',
-      'scenarios: [small]\nstrategies: [static, { name: static }]\nset: { duration: 1m }\n',
+      'scenarios: [./small.json]\nstrategies: [static, { name: static }]\nset: { duration: 1m }\n',
     );
     expect((await readSweep(file, '1')).runs.map(({ strategy }) => strategy)).toEqual(['static']);
   });
 
   it('says which line of its runs is no run, however long the file or the line', async () => {
-    const file = await sweepFile('lines.yaml', 'scenarios: [small]\nstrategies: [static]\nset: { duration: 1m }\n');
+    const file = await sweepFile(
+      'lines.yaml',
+      'scenarios: [./small.json]\nstrategies: [static]\nset: { duration: 1m }\n',
+    );
     const out = join(dir, 'lines');
     expect((await run(['sweep', file, '--out', out, '--cores', '1'])).code).toBe(0);
     const whole = await readFile(join(out, 'runs.jsonl'), 'utf8');
@@ -297,47 +301,50 @@ describe('sageserve sweep', () => {
     await mkdir(join(dir, 'mine'));
     await writeFile(join(dir, 'mine', 'notes.txt'), 'keep');
     const wrong: readonly (readonly [string, string])[] = [
-      ['scenarios: [small]\nseedz: 3\n', 'wrong.yaml:2:8: seedz: is not a field of the sweep'],
+      ['scenarios: [./small.json]\nseedz: 3\n', 'wrong.yaml:2:8: seedz: is not a field of the sweep'],
       ['name: empty\n', 'needs scenarios, or runs'],
       ['scenarios: [huge]\n', '"huge" is no preset\nhint: Presets are small, paper-day'],
       ['scenarios: [./absent.yaml]\n', 'there is no such file'],
-      ['scenarios: [small]\nstrategies: [magic]\n', 'unknown strategy "magic"'],
-      ['scenarios: [small]\nparameters: { traffic.requestsPerDay: [-5] }\n', 'traffic.requestsPerDay: '],
+      ['scenarios: [./small.json]\nstrategies: [magic]\n', 'unknown strategy "magic"'],
+      ['scenarios: [./small.json]\nparameters: { traffic.requestsPerDay: [-5] }\n', 'traffic.requestsPerDay: '],
       [
-        'scenarios: [small]\nparameters: { traffic.requests: [5] }\n',
+        'scenarios: [./small.json]\nparameters: { traffic.requests: [5] }\n',
         'traffic.requests: is not a field of the scenario',
       ],
       [
-        'scenarios: [small]\nparameters: { models.gpt.share: [5] }\n',
+        'scenarios: [./small.json]\nparameters: { models.gpt.share: [5] }\n',
         'models.gpt.share: there is no "gpt"\nhint: There are ',
       ],
       [
-        'scenarios: [small]\nparameters: { reactve.scaleOutAbove: [0.5] }\n',
+        'scenarios: [./small.json]\nparameters: { reactve.scaleOutAbove: [0.5] }\n',
         '"reactve" is neither a field of the scenario nor a strategy of the sweep',
       ],
-      ['scenarios: [small]\nstrategies: [reactive]\nparameters: { reactive.scaleOutAbov: [0.5] }\n', 'scaleOutAbov'],
       [
-        'scenarios: [small]\nparameters: { duration: [1m] }\nconditions: { duration: [2m] }\n',
+        'scenarios: [./small.json]\nstrategies: [reactive]\nparameters: { reactive.scaleOutAbov: [0.5] }\n',
+        'scaleOutAbov',
+      ],
+      [
+        'scenarios: [./small.json]\nparameters: { duration: [1m] }\nconditions: { duration: [2m] }\n',
         'conditions.duration: stands under parameters too',
       ],
       [
-        'scenarios: [small]\nstrategies: [reactive]\nconditions: { reactive.cooldownMs: [1] }\n',
+        'scenarios: [./small.json]\nstrategies: [reactive]\nconditions: { reactive.cooldownMs: [1] }\n',
         'conditions.reactive.cooldownMs: is an option of a strategy',
       ],
-      ['scenarios: [small]\nparameters: { seed: [1, 2] }\n', 'seeds are listed under seeds'],
-      ['scenarios: [small]\nparameters: { __proto__.polluted: [1] }\n', '__proto__'],
-      ['scenarios: [small]\nparameters: { traffic.__proto__.polluted: [1] }\n', '__proto__'],
-      ['scenarios: [small]\nparameters: { models.constructor.prototype.polluted: [1] }\n', 'constructor'],
-      ['scenarios: [small]\nset: { traffic.constructor.prototype.polluted: 1 }\n', 'constructor'],
-      ['scenarios: [small]\nseeds: 100000000\n', 'seeds: '],
+      ['scenarios: [./small.json]\nparameters: { seed: [1, 2] }\n', 'seeds are listed under seeds'],
+      ['scenarios: [./small.json]\nparameters: { __proto__.polluted: [1] }\n', '__proto__'],
+      ['scenarios: [./small.json]\nparameters: { traffic.__proto__.polluted: [1] }\n', '__proto__'],
+      ['scenarios: [./small.json]\nparameters: { models.constructor.prototype.polluted: [1] }\n', 'constructor'],
+      ['scenarios: [./small.json]\nset: { traffic.constructor.prototype.polluted: 1 }\n', 'constructor'],
+      ['scenarios: [./small.json]\nseeds: 100000000\n', 'seeds: '],
       [
-        `scenarios: [small]\nseeds: 1000\nparameters: { a: ` +
+        `scenarios: [./small.json]\nseeds: 1000\nparameters: { a: ` +
           `[${Array.from({ length: 999 }, (_, i) => i).join(', ')}] }\n`,
         'runs',
       ],
-      ["scenarios: [small]\nseeds: [1, '1']\n", 'must be different from one another'],
+      ["scenarios: [./small.json]\nseeds: [1, '1']\n", 'must be different from one another'],
       ['scenarios: [./one.json, ./other.json]\n', './one.json and ./other.json are both called "scenario"'],
-      ['scenarios: [small]\nset: { traffic.trace: absent.csv }\n', `can't read ${join(dir, 'absent.csv')}`],
+      ['scenarios: [./small.json]\nset: { traffic.trace: absent.csv }\n', `can't read ${join(dir, 'absent.csv')}`],
     ];
     const { name: _name, ...nameless } = preset('small');
     for (const name of ['one', 'other']) await writeFile(join(dir, `${name}.json`), JSON.stringify(nameless));
@@ -347,7 +354,7 @@ describe('sageserve sweep', () => {
       expect(code).toBe(2);
     }
     expect(await readdir(dir)).not.toContain('nothing');
-    const file = await sweepFile('fine.yaml', 'scenarios: [small]\n');
+    const file = await sweepFile('fine.yaml', 'scenarios: [./small.json]\n');
     for (const [args, message] of [
       [['--cores', 'all'], '--cores: must be a whole number from 1 to 256, not "all"'],
       [['--out', join(dir, 'mine')], 'holds files that are not results, such as notes.txt'],
@@ -358,7 +365,10 @@ describe('sageserve sweep', () => {
   });
 
   it('keeps a folder to itself while it runs, and takes over from a process that is gone', async () => {
-    const file = await sweepFile('locked.yaml', 'scenarios: [small]\nstrategies: [static]\nset: { duration: 1m }\n');
+    const file = await sweepFile(
+      'locked.yaml',
+      'scenarios: [./small.json]\nstrategies: [static]\nset: { duration: 1m }\n',
+    );
     const out = join(dir, 'locked');
     await mkdir(out);
     const lock = join(out, '.lock');
@@ -388,7 +398,7 @@ describe('sageserve sweep', () => {
     const grid = (values: number, seeds: number) =>
       sweepFile(
         'grid.yaml',
-        `scenarios: [small]\nstrategies: [static, siloed, reactive, lt-ua]\nseeds: ${seeds}\nparameters: { ` +
+        `scenarios: [./small.json]\nstrategies: [static, siloed, reactive, lt-ua]\nseeds: ${seeds}\nparameters: { ` +
           `lt-ua.passAbove: ${many(values)} }\n`,
       );
     expect((await run(['sweep', await grid(67, 3_000), '--list'])).stderr).toContain('make 210,000 runs');
@@ -398,7 +408,10 @@ describe('sageserve sweep', () => {
   });
 
   it('takes no offence at rows that it does not use, such as those of another version', async () => {
-    const file = await sweepFile('old-rows.yaml', 'scenarios: [small]\nstrategies: [static]\nset: { duration: 1m }\n');
+    const file = await sweepFile(
+      'old-rows.yaml',
+      'scenarios: [./small.json]\nstrategies: [static]\nset: { duration: 1m }\n',
+    );
     const out = join(dir, 'old-rows');
     await mkdir(out);
     const old = JSON.stringify({ key: 'an-earlier-one', measures: { 'gpu-hours': 1 } });
@@ -413,7 +426,10 @@ describe('sageserve sweep', () => {
   });
 
   it('says which line of its results is none', async () => {
-    const file = await sweepFile('nulls.yaml', 'scenarios: [small]\nstrategies: [static]\nset: { duration: 1m }\n');
+    const file = await sweepFile(
+      'nulls.yaml',
+      'scenarios: [./small.json]\nstrategies: [static]\nset: { duration: 1m }\n',
+    );
     const out = join(dir, 'nulls');
     expect((await run(['sweep', file, '--out', out])).code).toBe(0);
     const line = JSON.parse((await readFile(join(out, 'runs.jsonl'), 'utf8')).trim()) as Record<string, unknown>;
