@@ -1,7 +1,8 @@
 import type { Report } from './measure.js';
 import { OutcomeRuns, type OutcomeTask } from './outcome-runs.js';
 import { OUTCOME_LEGEND, outcomeFigures, outcomeOf, outcomeTable, type ScenarioOutcome } from './outcome-table.js';
-import { readTuned } from './tune.js';
+import { readTuned, TUNED_AS } from './tune.js';
+import { TUNING_SPACES } from './tuning-spaces.js';
 
 export interface OutcomeOptions {
   readonly seeds: number;
@@ -42,13 +43,15 @@ const FIRST_SEED = 2;
  * with honest forecasts. GPU-hours are at equal work throughout.
  */
 export async function benchOutcome(options: OutcomeOptions): Promise<Report> {
+  // Before anything runs, all of them.
+  const choices = new Map(options.scenarios.map((scenario) => [scenario, choicesOf(scenario)]));
   const runs = await OutcomeRuns.open(options.runs);
   const outcomes: ScenarioOutcome[] = [];
   for (const scenario of options.scenarios) {
     const tasks: OutcomeTask[] = [];
     const seeds = Array.from({ length: options.seeds }, (_, i) => FIRST_SEED + i);
     for (const seed of seeds)
-      for (const choice of choicesOf(scenario))
+      for (const choice of choices.get(scenario)!)
         tasks.push({
           scenario,
           seed,
@@ -69,12 +72,16 @@ export async function benchOutcome(options: OutcomeOptions): Promise<Report> {
   };
 }
 
-/** Other prices, and otherwise the same: what is tuned there is tuned here. */
-const TUNED_AS: Readonly<Record<string, string>> = { reserved: 'paper-day' };
-
-/** What runs on a scenario: baselines as tuned for it, ours as it is, and its ablation. */
+/**
+ * What runs on a scenario: baselines as tuned for it, ours as it is, and its ablation. Throws where
+ * one is not tuned.
+ */
 function choicesOf(scenario: string): Omit<OutcomeTask, 'scenario' | 'seed'>[] {
-  const tuned = readTuned()[TUNED_AS[scenario] ?? scenario] ?? {};
+  const about = TUNED_AS[scenario] ?? scenario;
+  const tuned = readTuned()[about] ?? {};
+  const missing = Object.keys(TUNING_SPACES).filter((name) => !Object.hasOwn(tuned, name));
+  if (missing.length > 0)
+    throw new Error(`${about}: ${missing.join(', ')} not tuned; npm run bench -- tune --scenarios ${about} does that`);
   return [
     { label: 'reactive untuned', strategy: 'reactive' },
     ...Object.entries(tuned).map(([label, { options }]) => ({ label, strategy: options })),

@@ -11,7 +11,7 @@ import {
   type Scenario,
   simulate,
 } from 'sageserve';
-import { RunPool } from '@sageserve/experiments';
+import { RunPool, trafficAhead } from '@sageserve/experiments';
 import { yieldToEventLoop } from '@sageserve/experiments/console';
 import { cpuSeconds, type Figure, median, peakMemoryMb } from './measure.js';
 import { clockSeconds } from './wall-clock.js';
@@ -89,16 +89,17 @@ export async function runControlled(): Promise<void> {
   const scenario = preset('paper-day');
   // As the command does: beside one another.
   const pool = await RunPool.open<string>(1);
+  const { signal } = new AbortController();
   const [demand, { answer: capacity }] = await Promise.all([
     // Whoever is on the thread is heard in between.
     demandAround(scenario, false, { onReading: () => yieldToEventLoop() }),
-    pool.run('capacity', { kind: 'capacity', scenario, file: undefined }, new AbortController().signal),
+    pool.run('capacity', { kind: 'capacity', scenario, file: undefined }, signal),
   ]);
-  await pool.close();
   const cpuStart = cpuSeconds();
   const { config, trace } = await prepareRun(scenario, 'sage', { demand, capacity });
-  const { total } = await simulate(config, trace);
+  const { total } = await simulate(config, trafficAhead(pool, scenario, undefined, trace, signal));
   const cpu = cpuSeconds() - cpuStart;
+  await pool.close();
   if (total.unfinished > 0) throw new Error(`${total.unfinished} requests are unfinished`);
   const run: ControlledRun = {
     requests: total.arrived,

@@ -50,4 +50,5 @@ export { type FinishedRun, SweepFolder } from './sweep/sweep-folder.js';
 export { sweepText } from './sweep/sweep-text.js';
 export { type Done, RunPool, type ThreadState } from './threads/run-pool.js';
 export { type ThreadJob, type ThreadJobs } from './threads/thread-jobs.js';
+export { trafficAhead, trafficPays } from './threads/traffic-ahead.js';
 export { guardConsole, outTaken, printPieces, writeOut } from './terminal.js';

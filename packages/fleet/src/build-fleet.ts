@@ -340,14 +340,18 @@ function splitIntoPools(strategy: Strategy, sizes: Sizes, at: string): PoolSizes
     return parts;
   };
   const maxima = split(maxInstances, 1);
-  const minima = pools.map(
-    (_, i) => Math.floor(minInstances / pools.length) + (i < minInstances % pools.length ? 1 : 0),
+  const minima = pools.map(({ minInstances: own }, i) =>
+    Math.min(maxima[i]!, own ?? Math.floor(minInstances / pools.length) + (i < minInstances % pools.length ? 1 : 0)),
   );
+  // The floor is the same for all strategies: what one pool has no room for another holds.
+  if (pools.every((pool) => pool.minInstances === undefined))
+    for (const [i, max] of maxima.entries())
+      minima[i] = Math.min(max, minima[i]! + minInstances - minima.reduce((a, b) => a + b, 0));
   const initials = split(Math.max(initial, pools.length), 1);
   let spotLeft = spot + initial;
   return pools.map((pool, i) => {
     const max = maxima[i]!;
-    const min = Math.min(max, pool.minInstances ?? minima[i]!);
+    const min = minima[i]!;
     const initialInstances = Math.min(max, Math.max(min, initials[i]!));
     spotLeft -= initialInstances;
     // What the pools do not hold between them is spot; it is counted with the last.

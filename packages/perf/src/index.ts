@@ -13,5 +13,5 @@ export {
 } from './operator-tables.js';
 export { type Beyond, PiecewiseLinear } from './piecewise-linear.js';
 export { createRooflinePerformanceModel, ROOFLINE_2025, type RooflineConstants } from './roofline.js';
-export { CHUNK_MS, chunkTokens } from './throughput.js';
+export { type BatchLimits, CHUNK_MS, chunkTokens, type EngineWork, saturatedMs } from './throughput.js';
 export { createTokenTablesPerformance, type TokenTablesOptions } from './token-tables.js';

@@ -60,3 +60,67 @@ export function sustainedTokensPerS(
   }
   return best;
 }
+
+/** Work of an engine, whatever requests it belongs to. */
+export interface EngineWork {
+  readonly promptTokens: number;
+  /** Requests that the prompt tokens belong to. */
+  readonly prompts: number;
+  /** Output tokens but the first of each request, which comes with its prompt. */
+  readonly decodes: number;
+  /** Context that those decodes read, in tokens: prompt and answer so far, for each. */
+  readonly contextTokens: number;
+}
+
+/** What an iteration of an engine may hold. */
+export interface BatchLimits {
+  readonly maxBatchTokens: number;
+  readonly maxBatchRequests: number;
+  readonly chunkedPrefill: boolean;
+}
+
+/** Batches of a twelfth more each time are looked at. */
+const MORE = 13 / 12;
+
+/**
+ * How long a saturated instance takes for some work, in milliseconds: its decodes in batches of the
+ * size that is fastest of those that memory and the limits allow, prompts beside them as far as
+ * there is room, and what is left of the prompts in iterations of their own. Nothing waits for
+ * anything else: there are other requests beside it.
+ */
+export function saturatedMs(
+  performance: Pick<DeploymentPerformance, 'kvCapacityTokens' | 'iterationMs'>,
+  { maxBatchTokens, maxBatchRequests, chunkedPrefill }: BatchLimits,
+  { promptTokens, prompts, decodes, contextTokens }: EngineWork,
+): number {
+  const tokensEach = prompts > 0 ? promptTokens / prompts : 0;
+  // An engine that cuts no prompts takes one of any length whole, and counts no decodes beside it.
+  const budget = Math.min(
+    performance.kvCapacityTokens,
+    chunkedPrefill ? maxBatchTokens : Math.max(maxBatchTokens, tokensEach),
+  );
+  const promptsMs = (tokens: number): number =>
+    tokens > 0 ? (tokens / budget) * performance.iterationMs(budget, 0, 0, 0, budget / tokensEach) : 0;
+  if (decodes === 0) return promptsMs(promptTokens);
+  const contextEach = contextTokens / decodes;
+  const most = Math.max(
+    1,
+    Math.floor(
+      Math.min(
+        maxBatchRequests,
+        chunkedPrefill ? maxBatchTokens - (promptTokens > 0 ? 1 : 0) : Infinity,
+        performance.kvCapacityTokens / contextEach,
+      ),
+    ),
+  );
+  let least = Infinity;
+  for (let batch = 1; ; batch = Math.min(most, Math.ceil(batch * MORE))) {
+    const iterations = decodes / batch;
+    const room = Math.min(budget - (chunkedPrefill ? batch : 0), performance.kvCapacityTokens - batch * contextEach);
+    const beside = Math.min(promptTokens, iterations * Math.max(0, room));
+    const each = beside / iterations;
+    const ms = iterations * performance.iterationMs(each, batch, batch * contextEach, 0, each / (tokensEach || 1));
+    least = Math.min(least, ms + promptsMs(promptTokens - beside));
+    if (batch === most) return least;
+  }
+}

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { preset } from '@sageserve/scenario';
-import { runCommand as run } from './fixtures.js';
+import { buildSimulation, parseScenario, preset, runTraffic } from '@sageserve/scenario';
+import { simulate } from '@sageserve/sim';
+import { runCommand as run, smallUnmeasured } from './fixtures.js';
 
 const azure = fileURLToPath(new URL('../../../../shared/data/traces/azure2023_code.csv.gz', import.meta.url));
 
@@ -45,6 +46,25 @@ describe('sageserve simulate', () => {
     });
     expect(await json('7')).toBe(first);
     expect(await json('8')).not.toBe(first);
+  });
+
+  it('gives the same where there is so much traffic that a second thread makes it', async () => {
+    const much = parseScenario({
+      ...smallUnmeasured(),
+      duration: '3h',
+      traffic: {
+        ...preset('small').traffic,
+        requestsPerDay: 24_000_000,
+        promptTokens: [[0.5, 20]],
+        outputTokens: [[0.5, 1]],
+      },
+    });
+    const here = await simulate(buildSimulation(much, 'static'), await runTraffic(much));
+    expect(here.total.arrived).toBeGreaterThan(2_000_000);
+    await writeFile(join(dir, 'much.json'), JSON.stringify(much));
+    const { code, stdout } = await run(['simulate', join(dir, 'much.json'), '--strategy', 'static', '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ strategies: [JSON.parse(JSON.stringify(here))] });
   });
 
   it('writes a summary, a time series and every request to a folder', async () => {

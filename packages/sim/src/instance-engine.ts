@@ -11,6 +11,7 @@ import { Batch } from './batch.js';
 import type { EngineOptions } from './engine-options.js';
 import { iterationsUntil, runMs } from './iteration-runs.js';
 import { LateTokens } from './late-tokens.js';
+import type { ModelWork } from './model-work.js';
 import {
   AWAITS_DECODE,
   FIRST_TOKEN_AT,
@@ -654,10 +655,25 @@ export class InstanceEngine {
     return this.outstandingTokens[instance] - this.requestsHeld(instance);
   }
 
-  /** Context tokens that the instance's decoding requests have at `nowMs`, prompts and answers. */
-  contextTokens(instance: number, nowMs: number): number {
+  /**
+   * Adds what is done at `nowMs` of the requests that the instance holds to that of their models:
+   * O(requests).
+   */
+  addDone(instance: number, nowMs: number, done: ModelWork): void {
+    const requests = this.#requests;
+    const { running, prefilling, prefillCount } = this.#batches[instance];
     const at = instance * STRIDE;
-    return this.#state[at + CONTEXT] + this.kvTokens(instance, nowMs) - this.#state[at + KV_USED];
+    // Memory grows by a token of each in every iteration, and not at all where it is set aside.
+    const since = running.size === 0 ? 0 : (this.kvTokens(instance, nowMs) - this.#state[at + KV_USED]) / running.size;
+    for (const slot of running.members()) {
+      const output = requests.outputTokens[slot];
+      const left = requests.lastIteration[slot] - this.#state[at + ITERATION];
+      const answered = Math.max(1, Math.min(output, output - left + since));
+      done.add(requests.model[slot], requests.promptTokens[slot], answered);
+    }
+    // A prompt that is computed again has tokens of the answer in it.
+    for (const slot of prefilling.subarray(0, prefillCount))
+      done.prompt[requests.model[slot]] += Math.min(requests.promptTokens[slot], requests.doubles[slot + PREFILLED]);
   }
 
   /** Requests that the instance holds in any phase. */

@@ -3,6 +3,7 @@ import { RequestMetrics } from '@sageserve/metrics';
 import type { Rejection } from '@sageserve/views';
 import type { ResolvedConfig } from './config.js';
 import { DemandTelemetry } from './demand-telemetry.js';
+import { ModelWork } from './model-work.js';
 import {
   ARRIVED_AT,
   DEADLINE_AT,
@@ -32,8 +33,10 @@ export class RequestAccount {
   readonly arrivedInPool: Float64Array;
   readonly completedInPool: Float64Array;
   readonly tokensInPool: Float64Array;
-  /** What is in the system, by model: requests, and the tokens of their prompts and answers. */
-  readonly left: { readonly requests: Float64Array; readonly prompt: Float64Array; readonly output: Float64Array };
+  /** What is in the system. */
+  readonly left: ModelWork;
+  /** What was turned away though some instance of the fleet could have held it. */
+  readonly refused: ModelWork;
   readonly #requests: RequestTable;
   readonly #regions: number;
 
@@ -44,11 +47,8 @@ export class RequestAccount {
       groups: config.models.length * config.regions.length,
       objectives: config.objectives,
     });
-    this.left = {
-      requests: new Float64Array(config.models.length),
-      prompt: new Float64Array(config.models.length),
-      output: new Float64Array(config.models.length),
-    };
+    this.left = new ModelWork(config.models.length);
+    this.refused = new ModelWork(config.models.length);
     this.demand = new DemandTelemetry(config.models, config.regions, config.demandHistory);
     this.arrivedInPool = new Float64Array(pools);
     this.completedInPool = new Float64Array(pools);
@@ -56,9 +56,7 @@ export class RequestAccount {
   }
 
   arrived(model: number, origin: number, tier: number, prompt: number, output: number): void {
-    this.left.requests[model]++;
-    this.left.prompt[model] += prompt;
-    this.left.output[model] += output;
+    this.left.add(model, prompt, output);
     const cell = model * this.#regions + origin;
     this.metrics.arrive(cell, tier, prompt);
     if (tier !== TIER_NON_INTERACTIVE) this.demand.arrive(cell, prompt);
@@ -96,16 +94,15 @@ export class RequestAccount {
 
   #leave(slot: number): void {
     const { doubles, ints } = this.#requests;
-    const model = ints[slot + MODEL];
     this.ended++;
-    this.left.requests[model]--;
-    this.left.prompt[model] -= doubles[slot + PROMPT];
-    this.left.output[model] -= doubles[slot + OUTPUT];
+    this.left.remove(ints[slot + MODEL], doubles[slot + PROMPT], doubles[slot + OUTPUT]);
   }
 
-  rejected(slot: number, why: Rejection, nowMs: number): void {
-    const { ints } = this.#requests;
+  /** `servable` is what some instance of the fleet could have held. */
+  rejected(slot: number, why: Rejection, servable: boolean, nowMs: number): void {
+    const { doubles, ints } = this.#requests;
     this.#leave(slot);
+    if (servable) this.refused.add(ints[slot + MODEL], doubles[slot + PROMPT], doubles[slot + OUTPUT]);
     this.endedAtMs = Math.max(this.endedAtMs, nowMs);
     this.rejectedFor[why]++;
     this.metrics.reject(ints[slot + MODEL] * this.#regions + ints[slot + ORIGIN], ints[slot + TIER]);

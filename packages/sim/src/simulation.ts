@@ -7,7 +7,7 @@ import { SimDispatchHost } from './dispatch-host.js';
 import type { FleetActions } from './fleet-actions.js';
 import { IncidentHost } from './incident-host.js';
 import { incidentSteps } from './incidents.js';
-import { doneTokens, type LeftWork, leftWork } from './left-work.js';
+import { doneWork, type LeftWork, leftWork } from './left-work.js';
 import type { SimulationObserver, SimulationProgress, SimulationResult } from './results.js';
 
 /** Requests that have not ended this long after the last arrival are reported as unfinished. */
@@ -148,7 +148,7 @@ class Simulation {
     this.#counted = {
       ...countCapacity(this.#config, stage.fleet, durationMs),
       inFlight: stage.live,
-      left: leftWork(this.#config, stage.account.left, doneTokens(this.#config, stage, durationMs)),
+      left: leftWork(this.#config, stage.account, doneWork(this.#config, stage, durationMs)),
       durationMs,
       actions: structuredClone(stage.fleet.actions),
     };

@@ -1,3 +1,4 @@
+export { BatchRing } from './batch-ring.js';
 export { readBytes } from './byte-source.js';
 export { characterize, type TokenSummary, type TraceSummary, type TrafficSummary } from './characterize.js';
 export {

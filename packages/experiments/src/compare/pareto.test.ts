@@ -60,6 +60,23 @@ describe('the hours that a strategy takes at an attainment', () => {
     expect(hours([100, 990], [150, 960])[0]).toMatchObject({ gpuHours: 100, atMost: true });
   });
 
+  it('are not those of a setting that misses deadlines of which none may be missed', () => {
+    const late = run(100, [990, 995]);
+    const deadlines = { ...late.attainments[1]!, tier: 'non-interactive', target: 1 } as const;
+    const [curve] = paretoCurves([
+      {
+        strategy: 'one',
+        option: 'knob',
+        settings: [
+          { value: 1, runs: [{ ...late, attainments: [late.attainments[0]!, deadlines] }] },
+          { value: 2, runs: [run(200, [990, 1_000])] },
+        ],
+      },
+    ]);
+    expect(curve!.points.map(({ misses }) => misses)).toEqual([true, false]);
+    expect(curve!.at.map(({ gpuHours }) => gpuHours)).toEqual([200, 200, 200]);
+  });
+
   it('are of the model and tier that has the lowest, as the mean over seeds', () => {
     const [curve] = paretoCurves([
       {

@@ -1,4 +1,4 @@
-import { minOf } from '@sageserve/core';
+import { maxOf, minOf } from '@sageserve/core';
 import { estimate, type Estimate } from './statistics.js';
 import type { ComparedRun } from './run-comparison.js';
 
@@ -13,6 +13,11 @@ export interface ParetoPoint {
   readonly gpuHours: Estimate;
   /** Share (0–1) within the objective, of the model and tier that has the lowest. */
   readonly worst: Estimate;
+  /**
+   * A tier of which more is asked than the highest level has less than that: no level says so, and
+   * the point is on no front.
+   */
+  readonly misses: boolean;
 }
 
 /** GPU-hours that a strategy takes to have its worst model and tier at a level. */
@@ -47,6 +52,11 @@ function worstOf({ attainments }: ComparedRun): number | undefined {
   return attainments.length === 0 ? undefined : minOf(attainments.map(({ attainment }) => attainment));
 }
 
+/** Whether something of which more is asked than any level has less. */
+function missesMore({ attainments }: ComparedRun): boolean {
+  return attainments.some(({ attainment, target }) => target > maxOf(PARETO_LEVELS) && attainment < target);
+}
+
 /**
  * Curves of strategies, and the horizontal gaps between them: GPU-hours at the same attainment,
  * which is what a saving is. Strategies that are given the future are no one's yardstick.
@@ -62,7 +72,9 @@ export function paretoCurves(
     const points = settings.flatMap(({ value, runs }): ParetoPoint[] => {
       const gpuHours = estimate(runs.map(({ result }) => result.atEqualWork.gpuHours));
       const worst = estimate(runs.map(worstOf));
-      return gpuHours === undefined || worst === undefined ? [] : [{ value, gpuHours, worst }];
+      return gpuHours === undefined || worst === undefined
+        ? []
+        : [{ value, gpuHours, worst, misses: runs.some(missesMore) }];
     });
     const foresight = settings.some(({ runs }) => runs.some((run) => run.foresight));
     return { strategy, option, foresight, points };
@@ -84,10 +96,14 @@ export function paretoCurves(
   }));
 }
 
-/** Points that no other has both fewer GPU-hours and as much attainment than, cheapest first. */
+/**
+ * Points that no other has both fewer GPU-hours and as much attainment than, cheapest first; none
+ * that {@link ParetoPoint.misses}.
+ */
 export function frontOf(points: readonly ParetoPoint[]): ParetoPoint[] {
   const front: ParetoPoint[] = [];
-  for (const point of points.toSorted((a, b) => a.gpuHours.mean - b.gpuHours.mean || b.worst.mean - a.worst.mean))
+  const able = points.filter(({ misses }) => !misses);
+  for (const point of able.toSorted((a, b) => a.gpuHours.mean - b.gpuHours.mean || b.worst.mean - a.worst.mean))
     if (front.length === 0 || point.worst.mean > front.at(-1)!.worst.mean) front.push(point);
   return front;
 }

@@ -266,7 +266,7 @@ function paretoFigure(curves: readonly ParetoCurve[], inks: Inks): ScatterFigure
     title: 'GPU-hours against the worst attainment',
     note:
       'Each point is a setting of a strategy’s main knob, large as it is compared. Further left at the same height ' +
-      'is cheaper for the same service.',
+      'is cheaper for the same service. A setting that misses deadlines of non-interactive requests is on no curve.',
     x: 'GPU-hours at equal work',
     y: '% within the objective, worst model and tier',
     joined: true,

@@ -7,8 +7,10 @@ import {
   measureCapacity,
   type PreparationCache,
   type RunDemand,
+  runTraffic,
   type Scenario,
 } from '@sageserve/scenario';
+import { BatchRing } from '@sageserve/trace';
 import { type ComparedRun, compareOne, type RunToCompare } from '../compare/run-comparison.js';
 import { type JournalHead, JournalFile } from '../output/journal-file.js';
 import type { SweepTask } from '../sweep/definition.js';
@@ -32,6 +34,7 @@ export interface ThreadJobs {
   readonly sweep: { readonly about: { readonly task: SweepTask }; readonly answer: SweepMeasures };
   readonly capacity: { readonly about: OfScenario; readonly answer: MeasuredCapacities };
   readonly demand: { readonly about: OfScenario & { readonly foresight: boolean }; readonly answer: RunDemand };
+  readonly traffic: { readonly about: OfScenario & { readonly memory: SharedArrayBuffer }; readonly answer: undefined };
   readonly bound: { readonly about: OfScenario; readonly answer: LowerBound };
   readonly compare: { readonly about: CompareJob; readonly answer: ComparedRun };
 }
@@ -65,11 +68,26 @@ export async function doJob(job: ThreadJob, options: JobOptions): Promise<Thread
       return measureCapacity(scenario, buildSimulation(scenario, 'static', catalogue), signal);
     case 'demand':
       return demandAround(scenario, job.foresight, { onReading });
+    case 'traffic':
+      return makeTraffic(scenario, new BatchRing(job.memory), signal);
     case 'bound':
       return lowerBound(scenario, { catalogue, signal, onReading });
     case 'compare':
       return compared(job, catalogue, options);
   }
+}
+
+/** A scenario's requests, for another thread to simulate. */
+async function makeTraffic(scenario: Scenario, ring: BatchRing, signal: AbortSignal): Promise<undefined> {
+  try {
+    for await (const batch of (await runTraffic(scenario)).batches()) {
+      signal.throwIfAborted();
+      if (batch.length > 0 && !ring.put(batch)) break;
+    }
+  } finally {
+    ring.end();
+  }
+  return undefined;
 }
 
 async function compared(

@@ -19,6 +19,14 @@ export interface EngineLimits {
   readonly chunkedPrefill: boolean;
 }
 
+/**
+ * Tokens that an iteration never exceeds: where prompts are not cut, one of any length is taken
+ * whole, and decodes beside it are not counted.
+ */
+export function budgetOf({ chunkedPrefill, maxBatchTokens }: EngineLimits): number {
+  return chunkedPrefill ? maxBatchTokens : Infinity;
+}
+
 /** What one iteration does, and how long its GPUs take for it. */
 export interface Iteration {
   readonly promptTokens: number;
@@ -53,11 +61,11 @@ export function densestIteration(
   limits: EngineLimits,
   gap: number,
 ): { readonly iteration: Iteration; readonly density: number } {
-  const { performance, gpusPerInstance, maxBatchTokens, maxBatchRequests, chunkedPrefill } = limits;
+  const { performance, gpusPerInstance, maxBatchRequests } = limits;
   const memory = Math.floor(performance.kvCapacityTokens);
-  const mostPrompt = Math.min(maxBatchTokens, memory - 1);
-  const mostDecodes = Math.max(1, Math.min(maxBatchRequests, maxBatchTokens, memory));
-  const budget = chunkedPrefill ? maxBatchTokens : Infinity;
+  const budget = budgetOf(limits);
+  const mostPrompt = Math.min(budget, memory - 1);
+  const mostDecodes = Math.max(1, Math.min(maxBatchRequests, budget, memory));
   let best: Iteration | undefined;
   let bestDensity = 0;
 

@@ -1,5 +1,5 @@
 import javascriptLpSolver, { type Model } from 'javascript-lp-solver';
-import { densestIteration, type EngineLimits, type Iteration, type WorkPrices } from './densest-iteration.js';
+import { budgetOf, densestIteration, type EngineLimits, type Iteration, type WorkPrices } from './densest-iteration.js';
 
 // Its types describe CommonJS; as an ES module the default export is the solver itself.
 const lpSolver = javascriptLpSolver as unknown as typeof javascriptLpSolver.default;
@@ -54,15 +54,11 @@ function scaled({ promptToken, decode, contextToken }: WorkPrices, factor: numbe
 }
 
 /** Iterations that keep every price finite. */
-function firstIterations({
-  performance,
-  gpusPerInstance,
-  maxBatchTokens,
-  maxBatchRequests,
-}: EngineLimits): Iteration[] {
+function firstIterations(limits: EngineLimits): Iteration[] {
+  const { performance, gpusPerInstance, maxBatchRequests } = limits;
   const memory = Math.floor(performance.kvCapacityTokens);
-  const prompt = Math.min(maxBatchTokens, memory);
-  const decodes = Math.max(1, Math.min(maxBatchRequests, maxBatchTokens, memory));
+  const prompt = Math.min(budgetOf(limits), memory);
+  const decodes = Math.max(1, Math.min(maxBatchRequests, budgetOf(limits), memory));
   return [
     [prompt, 0, 0],
     [0, decodes, memory],

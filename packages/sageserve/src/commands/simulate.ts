@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { ConfigError, maxOf, minOf } from '@sageserve/core';
 import { simulate, type SimulationConfig, type SimulationResult } from '@sageserve/sim';
 import { type SkippedRows, writeTarget } from '@sageserve/trace';
-import { count, decimal, FileNames, RunPool, sparkline, time } from '@sageserve/experiments';
+import { count, decimal, FileNames, RunPool, sparkline, time, trafficAhead, trafficPays } from '@sageserve/experiments';
 import { wallClockMs } from '@sageserve/experiments/console';
 import { type Catalogue, DEFAULT_CATALOGUE, loadPlugins, parseDurationMs, type PolicyChoice } from '@sageserve/fleet';
 import {
@@ -75,6 +75,13 @@ export async function simulateCommand(
   const takeBackFolders = options.out === undefined ? undefined : await makeFolder(options.out);
   const folders: ResultFolder[] = [];
   const runs: StrategyResult[] = [];
+  const needs: Needs = {
+    capacity: choices.some((choice) => needsCapacity(scenario, choice, catalogue)),
+    planning: choices.some((choice) => needsPlanning(scenario, choice, catalogue)),
+    foresight: choices.some((choice) => needsForesight(scenario, choice, catalogue)),
+    traffic: trafficPays(scenario, configs[0]?.durationMs),
+  };
+  const beside = (needs.capacity && needs.planning) || needs.traffic ? await RunPool.open<string>(1) : undefined;
   const report = () => ({
     scenario: scenario.name,
     seed: scenario.seed,
@@ -90,13 +97,10 @@ export async function simulateCommand(
       folders.map(({ place }) => place),
       'strategies',
     );
-    const common = {
-      catalogue,
-      signal,
-      ...(await readAndMeasure(scenario, file, choices, catalogue, options.skipBadRows === true, signal)),
-    };
+    const from: Source = { scenario, file, catalogue, beside, needs, signal };
+    const common = await readAndMeasure(from, options.skipBadRows === true);
     for (const [i, config] of configs.entries())
-      runs.push(await runStrategy(labels[i]!, choices[i]!, config, common, scenario, options, folders[i]));
+      runs.push(await runStrategy(labels[i]!, choices[i]!, config, from, common, options, folders[i]));
     // All at once, so that a folder never holds parts of two comparisons.
     if (options.out !== undefined)
       await replaceFile(join(options.out, 'comparison.json'), `${JSON.stringify(report(), null, 2)}\n`, async () => {
@@ -106,9 +110,31 @@ export async function simulateCommand(
     for (const folder of folders) await folder.discard();
     await takeBackFolders?.();
     throw error;
+  } finally {
+    await beside?.close();
   }
   if (options.json === true) console.log(JSON.stringify(report(), null, 2));
   else printReport(scenario, runs, options);
+}
+
+/** What at least one of the strategies needs. */
+interface Needs {
+  readonly capacity: boolean;
+  readonly planning: boolean;
+  readonly foresight: boolean;
+  /** So much traffic that another thread makes it meanwhile. */
+  readonly traffic: boolean;
+}
+
+/** What all strategies run on. */
+interface Source {
+  readonly scenario: Scenario;
+  readonly file: string | undefined;
+  readonly catalogue: Catalogue;
+  /** A second thread, where there is work for it. */
+  readonly beside: RunPool<string> | undefined;
+  readonly needs: Needs;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -116,34 +142,24 @@ export async function simulateCommand(
  * needed.
  */
 async function readAndMeasure(
-  scenario: Scenario,
-  file: string | undefined,
-  choices: readonly PolicyChoice[],
-  catalogue: Catalogue,
+  { scenario, file, catalogue, beside, needs, signal }: Source,
   skipBadRows: boolean,
-  signal: AbortSignal,
 ): Promise<Pick<PrepareOptions, 'demand' | 'capacity'>> {
-  const measures = choices.some((choice) => needsCapacity(scenario, choice, catalogue));
-  const plans = choices.some((choice) => needsPlanning(scenario, choice, catalogue));
-  if (!plans)
-    return measures
+  if (!needs.planning)
+    return needs.capacity
       ? { capacity: await measureCapacity(scenario, buildSimulation(scenario, 'static', catalogue), signal) }
       : {};
-  const foresight = choices.some((choice) => needsForesight(scenario, choice, catalogue));
   const stop = new AbortController();
   const stopped = AbortSignal.any([signal, stop.signal]);
-  const pool = measures ? await RunPool.open<string>(1) : undefined;
   try {
     const [demand, measured] = await Promise.all([
-      readDemand(scenario, foresight, skipBadRows, stopped),
-      pool?.run('capacity', { kind: 'capacity', scenario, file }, stopped),
+      readDemand(scenario, needs.foresight, skipBadRows, stopped),
+      needs.capacity ? beside!.run('capacity', { kind: 'capacity', scenario, file }, stopped) : undefined,
     ]);
     return { demand, ...(measured === undefined ? {} : { capacity: measured.answer }) };
   } catch (error) {
     stop.abort(error);
     throw error;
-  } finally {
-    await pool?.close();
   }
 }
 
@@ -171,20 +187,23 @@ async function runStrategy(
   label: string,
   choice: PolicyChoice,
   { durationMs }: SimulationConfig,
-  common: Pick<PrepareOptions, 'demand' | 'capacity'> & { readonly catalogue: Catalogue; readonly signal: AbortSignal },
-  scenario: Scenario,
+  { scenario, file, catalogue, beside, needs, signal }: Source,
+  common: Pick<PrepareOptions, 'demand' | 'capacity'>,
   options: SimulateCommandOptions,
   folder: ResultFolder | undefined,
 ): Promise<StrategyResult> {
-  const { signal } = common;
   const skippedRows: SkippedRows = { count: 0, examples: [] };
   // Known once the trace is opened, and asked for with the first entry.
   const start: { epochMs?: number | undefined } = {};
-  const { config, trace } = await prepareRun(scenario, choice, {
+  const prepared = await prepareRun(scenario, choice, {
     ...common,
+    catalogue,
+    signal,
     ...(options.skipBadRows === true ? { skippedRows } : {}),
     ...(folder === undefined ? {} : { journal: folder.journal(scenario, label, () => start.epochMs) }),
   });
+  const { config } = prepared;
+  const trace = needs.traffic ? trafficAhead(beside!, scenario, file, prepared.trace, signal) : prepared.trace;
   start.epochMs = trace.startEpochMs;
   const progress = new Progress(label, 'requests');
   const startMs = wallClockMs();

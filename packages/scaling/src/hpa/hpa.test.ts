@@ -85,6 +85,17 @@ describe('createHpaScaling', () => {
     expect([0, 15, 30, 45].map((s) => queue.at(s * SECOND, { queuedRequests: 10_000 }))).toEqual([5, 10, 20, 40]);
   });
 
+  it('keeps its pace where it is asked at other times than its own', () => {
+    const looks = (everyS: number): number => {
+      const { at } = hpa();
+      let count = 0;
+      for (let s = 0; s < 600; s += everyS) if (at(s * SECOND, { kvCacheUtilization: 0.7 }) !== undefined) count++;
+      return count;
+    };
+    expect([1, 5, 10, 12, 14].map(looks)).toEqual([40, 40, 40, 40, 40]);
+    expect(looks(20)).toBe(30);
+  });
+
   it('goes in after five minutes, to the highest count of that time, and not before it has looked for so long', () => {
     const { at } = hpa({}, { readyInstances: 8 });
     for (let s = 0; s < 300; s += 15) expect(at(s * SECOND, { kvCacheUtilization: 0.1 })).toBe(8);

@@ -163,8 +163,10 @@ export function hpaScaling(
   return {
     name,
     decide(fleet, _plan, nowMs) {
-      if (nowMs - lookedAtMs < everyMs) return [];
-      lookedAtMs = nowMs;
+      const passedMs = nowMs - lookedAtMs;
+      if (passedMs < everyMs) return [];
+      // Asked at other times than its own, it keeps its pace.
+      lookedAtMs = passedMs < Infinity && everyMs > 0 ? nowMs - (passedMs % everyMs) : nowMs;
       return fleet.endpoints.filter(isCounted).map((endpoint) => step(endpoint, fleet, nowMs));
     },
     save(): SavedState {

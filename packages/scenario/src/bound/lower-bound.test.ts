@@ -2,11 +2,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ScalingPolicy } from '@sageserve/core';
+import { costOf, workPrices } from '@sageserve/optimize';
+import { saturatedMs } from '@sageserve/perf';
 import { simulate } from '@sageserve/sim';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildSimulation } from '../build.js';
 import { parseScenario } from '../parse.js';
-import { runTraffic } from '../prepare/prepare-run.js';
+import { prepareRun, runTraffic } from '../prepare/prepare-run.js';
 import type { Scenario, ScenarioInput } from '../schema.js';
 import { lowerBound } from './lower-bound.js';
 
@@ -98,6 +101,131 @@ describe('lowerBound', () => {
     const { byModel } = await lowerBound(outage);
     // Five minutes before it, and all from an hour after its end on.
     expect(byModel[0]!.floorGpuHours).toBeCloseTo(5 / 60 + 105 / 60, 9);
+  });
+
+  it('does not count floors that nobody can ask for, since nothing is seen of the fleet', async () => {
+    const dark = small(
+      {
+        traffic: { requestsPerDay: 20_000, shape: 'flat' },
+        incidents: [
+          { kind: 'telemetry-outage', at: '4m', duration: '2h' },
+          { kind: 'region-outage', at: '5m', duration: '10m', region: 'east' },
+        ],
+        duration: '4h',
+      },
+      1,
+    );
+    // Up to the outage, and from an hour after there is telemetry again.
+    const floors = async (scenario: Scenario) => (await lowerBound(scenario)).byModel[0]!.floorGpuHours;
+    expect(await floors(dark)).toBeCloseTo(5 / 60 + 56 / 60, 9);
+    // Or from two looks at the fleet after the region is back.
+    const slow = { ...dark, incidents: dark.incidents.slice(1), scalingInterval: '90m' };
+    expect(await floors(slow)).toBeCloseTo(5 / 60 + 45 / 60, 9);
+  });
+
+  it.each<[what: string, over: Partial<ScenarioInput>, floor: number, strategies: readonly string[]]>([
+    [
+      'that leave long answers among short ones undone',
+      {
+        traffic: {
+          requestsPerDay: 2_000_000,
+          shape: 'flat',
+          promptTokens: [[0, 300]],
+          outputTokens: [
+            [0, 10],
+            [0.85, 100],
+            [0.851, 6_000],
+          ],
+        },
+      },
+      0,
+      ['static', 'hpa'],
+    ],
+    ['whose batches are small', { engine: { maxBatchRequests: 1 } }, 0, ['static']],
+    [
+      'that refuse what comes while they are down',
+      { incidents: [{ kind: 'region-outage', at: '2m', duration: '17m', region: 'east' }] },
+      0,
+      ['static', 'reactive'],
+    ],
+    [
+      'whose engine takes a prompt whole that is longer than its budget',
+      {
+        engine: { like: 'paper', maxBatchTokens: 64 },
+        traffic: { requestsPerDay: 400_000, shape: 'flat', promptTokens: [[0, 3_000]], outputTokens: [[0, 2]] },
+      },
+      0,
+      ['static'],
+    ],
+    [
+      'whose floor is split between pools',
+      {
+        traffic: { requestsPerDay: 20_000, shape: 'flat' },
+        regions: [{ name: 'east', gpus: { 'a100-80gb': 4 } }],
+        models: [
+          {
+            name: 'llama-3.1-8b',
+            deployments: [{ sku: 'a100-80gb', gpusPerInstance: 1, minInstances: 4, maxInstances: 4 }],
+          },
+        ],
+      },
+      0,
+      ['static', 'siloed', 'chiron-like'],
+    ],
+  ])('is under what fleets hold %s', async (_, over, floor, strategies) => {
+    const scenario = small(over, floor);
+    const { gpuHours } = await lowerBound(scenario);
+    for (const strategy of strategies) {
+      const { config, trace } = await prepareRun(scenario, strategy);
+      const { atEqualWork } = await simulate(config, trace);
+      expect([strategy, atEqualWork.gpuHours]).toEqual([strategy, expect.toSatisfy((held) => held >= gpuHours)]);
+    }
+  });
+
+  it('never asks more for work than a saturated instance takes', () => {
+    const engine = fc.record({
+      fixed: fc.double({ min: 1, max: 20, noNaN: true }),
+      perPrompt: fc.double({ min: 0.01, max: 0.5, noNaN: true }),
+      perDecode: fc.double({ min: 0.01, max: 0.5, noNaN: true }),
+      perContext: fc.double({ min: 0, max: 0.001, noNaN: true }),
+      kv: fc.integer({ min: 5_000, max: 20_000 }),
+      tokens: fc.integer({ min: 300, max: 2_000 }),
+      requests: fc.integer({ min: 1, max: 256 }),
+      chunked: fc.boolean(),
+    });
+    const shape = fc.record({
+      requests: fc.integer({ min: 1, max: 5_000 }),
+      prompt: fc.integer({ min: 1, max: 2_000 }),
+      output: fc.integer({ min: 1, max: 1_500 }),
+      prefilled: fc.double({ min: 0, max: 1, noNaN: true }),
+    });
+    fc.assert(
+      fc.property(engine, shape, (e, { requests, prompt, output, prefilled }) => {
+        const limits = {
+          performance: {
+            kvCapacityTokens: e.kv,
+            iterationMs: (p: number, d: number, c: number) =>
+              e.fixed + e.perPrompt * p + e.perDecode * d + e.perContext * c,
+          },
+          gpusPerInstance: 1,
+          maxBatchTokens: e.tokens,
+          maxBatchRequests: Math.min(e.requests, e.tokens - 1),
+          chunkedPrefill: e.chunked,
+        };
+        const decodes = output - 1;
+        const prompts = requests * (1 - prefilled);
+        const work = {
+          prompts,
+          promptTokens: prompts * prompt,
+          decodes: requests * decodes,
+          contextTokens: requests * (decodes * prompt + (decodes * output) / 2),
+        };
+        const ms = saturatedMs(limits.performance, limits, work);
+        expect(ms).toBeGreaterThanOrEqual(costOf(work, workPrices(work, [limits])) * (1 - 1e-9));
+        expect(ms).toBeLessThan(Infinity);
+      }),
+      { numRuns: 15 },
+    );
   });
 
   it('ends with the last arrival of a trace, in the middle of a window or not', async () => {

@@ -170,21 +170,42 @@ function modelBound(
 }
 
 /** How much of a stretch of time a region's floors can be counted on. */
-function upMs({ incidents = [] }: SimulationConfig, region: string, fromMs: number, untilMs: number): number {
+function upMs(config: SimulationConfig, region: string, fromMs: number, untilMs: number): number {
   let upTo = untilMs - fromMs;
-  for (const incident of incidents) {
+  for (const incident of config.incidents ?? []) {
     const takesHosts =
       incident.kind === 'region-outage' || (incident.kind === 'eviction' && incident.target === 'on-demand');
     if (!takesHosts || incident.region !== region) continue;
     const lostMs = incident.kind === 'region-outage' ? incident.durationMs : incident.noticeMs;
-    upTo -= Math.max(0, Math.min(untilMs, incident.atMs + lostMs + ASKED_WITHIN_MS) - Math.max(fromMs, incident.atMs));
+    const backAtMs = floorBackAtMs(config, incident.atMs, incident.atMs + lostMs);
+    upTo -= Math.max(0, Math.min(untilMs, backAtMs) - Math.max(fromMs, incident.atMs));
   }
   return Math.max(0, upTo);
 }
 
 /**
- * A strategy has asked for its floor again so long after hosts of it were lost, and holds it then.
+ * When every strategy has asked for its floor again whose hosts were lost from one time to another,
+ * and holds it. Where nothing is seen of the fleet, nobody asks.
  */
+function floorBackAtMs(
+  { incidents = [], scalingIntervalMs = 0 }: SimulationConfig,
+  fromMs: number,
+  untilMs: number,
+): number {
+  const withinMs = Math.max(ASKED_WITHIN_MS, 2 * scalingIntervalMs);
+  let backAtMs = untilMs + withinMs;
+  for (let before = -1; before !== backAtMs;) {
+    before = backAtMs;
+    for (const dark of incidents) {
+      if (dark.kind !== 'telemetry-outage') continue;
+      const endMs = dark.atMs + dark.durationMs;
+      if (dark.atMs <= backAtMs && endMs >= fromMs) backAtMs = Math.max(backAtMs, endMs + withinMs);
+    }
+  }
+  return backAtMs;
+}
+
+/** Strategies look at the fleet at least this often. */
 const ASKED_WITHIN_MS = MS_PER_HOUR;
 
 function sumOf(a: Work, b: Work): Work {
