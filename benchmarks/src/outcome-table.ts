@@ -3,6 +3,7 @@ import {
   count,
   decimal,
   estimate,
+  meanAttainments,
   meetsObjectives,
   NONE,
   percent,
@@ -58,19 +59,6 @@ const mean = (values: readonly number[]): number => values.reduce((sum, value) =
 function spread(values: readonly number[]): Spread {
   const { mean: centre, halfWidth } = estimate(values)!;
   return { mean: centre, halfWidth };
-}
-
-/**
- * Attainment of each model and tier in the mean over seeds: one seed's chance is not what a
- * strategy is judged by.
- */
-function meanAttainments(runs: readonly OutcomeRun[]): Attainment[] {
-  const cells = new Map<string, Attainment[]>();
-  for (const one of runs.flatMap(({ attainments }) => attainments)) {
-    const key = `${one.modelId}/${one.tier}`;
-    cells.set(key, [...(cells.get(key) ?? []), one]);
-  }
-  return [...cells.values()].map((all) => ({ ...all[0]!, attainment: mean(all.map((one) => one.attainment)) }));
 }
 
 /** What the runs of a scenario came to; `bounds` by seed. */

@@ -32,7 +32,7 @@ const SHARES = [0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7,
 const OUT = knob('out', SHARES, 0.45);
 const IN = knob('in', [0.15, 0.3, 0.45, 0.6, 0.75, 0.85], 0.45);
 const COOLDOWN = knob('cooldownMs', [5_000, 15_000, 60_000, 180_000, 600_000, 1_800_000], 60_000);
-const HEADROOM = knob('headroom', [-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3, 0.45, 0.6, 1], 0);
+const HEADROOM = knob('headroom', [-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.75], 0);
 const QUANTILE = knob('demandQuantile', [0.5, 0.7, 0.9, 0.97], 0.7);
 const STABILIZATION = knob('stabilizationMs', [0, 60_000, 300_000, 900_000, 1_800_000, 3_600_000], 300_000);
 

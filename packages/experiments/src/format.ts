@@ -8,6 +8,12 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
+/** With as many decimals as show three digits. */
+export function threeDigits(value: number): string {
+  const size = Math.abs(value);
+  return decimal(value, size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2);
+}
+
 /** `1 run`, `12 runs`. */
 export function plural(n: number, noun: string): string {
   return `${count(n)} ${noun}${n === 1 ? '' : 's'}`;

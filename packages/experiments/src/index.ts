@@ -1,4 +1,4 @@
-export { type Attainment, meetsObjectives, worstAttainment } from './compare/attainment.js';
+export { type Attainment, meanAttainments, meetsObjectives, worstAttainment } from './compare/attainment.js';
 export { type Bounds, type Comparison, type ComparisonRow, compareRuns } from './compare/comparison-rows.js';
 export {
   ComparisonOnCores,

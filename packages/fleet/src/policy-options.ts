@@ -51,8 +51,14 @@ export function numberByModel(
   path: string,
   value: unknown,
   models: readonly string[],
+  most = Infinity,
 ): number | ((modelId: string) => number) {
-  if (typeof value !== 'object' || value === null) return positive(path, value);
+  const checked = (at: string, one: unknown): number => {
+    const number = positive(at, one);
+    if (number > most) throw new ConfigError(at, `must be at most ${most}, not ${number}`);
+    return number;
+  };
+  if (typeof value !== 'object' || value === null) return checked(path, value);
   const given = value as Readonly<Record<string, unknown>>;
   const table = new Map<string, number>();
   for (const [name, number] of Object.entries(given)) {
@@ -60,7 +66,7 @@ export function numberByModel(
       throw new ConfigError(`${path}.${name}`, 'is not a model of the fleet', {
         hint: `It has ${models.join(', ')}; "${OTHERS}" is for those that are not named.`,
       });
-    table.set(name, positive(`${path}.${name}`, number));
+    table.set(name, checked(`${path}.${name}`, number));
   }
   const missing = table.has(OTHERS) ? undefined : models.find((name) => !table.has(name));
   if (missing !== undefined)

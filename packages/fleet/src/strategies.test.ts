@@ -60,6 +60,14 @@ describe('strategies of Kubernetes', () => {
       [{ name: 'hpa', runningRequests: { large: 3 } }, 'strategies.runningRequests: has nothing for small'],
       [{ name: 'hpa', runningRequests: { default: NaN } }, 'strategies.runningRequests.default: must be a number'],
       [{ name: 'keda-queue', queuedRequests: { default: 1 } }, 'strategies.queuedRequests: must be a number'],
+      [{ name: 'hpa', kvCacheUtilization: 70 }, 'strategies.kvCacheUtilization: must be at most 1, not 70'],
+      [{ name: 'hpa', measured: true, runningRequests: 3 }, 'strategies.measured: is about kvCacheUtilization'],
+      [{ name: 'sage', headroom: 1 }, 'strategies.headroom: must be under 1, not 1'],
+      [{ name: 'lt-i', headroom: 1.2 }, 'strategies.headroom: must be under 1'],
+      [{ name: 'oracle', demandQuantile: 1 }, 'strategies.demandQuantile: must be between 0 and 1'],
+      [{ name: 'reactive-h', kvFactor: 0 }, 'strategies.kvFactor: must be above 0'],
+      [{ name: 'clairvoyant', routeFactor: -1 }, 'strategies.routeFactor: must be above 0'],
+      [{ name: 'sage', arrivalShare: 7 }, 'strategies.arrivalShare: must be at most 1'],
     ];
     for (const [choice, message] of refused) expect(() => scaling(choice)).toThrow(message);
     expect(() => scaling({ name: 'hpa', kvUse: 0.3 })).toThrow(

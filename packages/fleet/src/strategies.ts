@@ -1,4 +1,4 @@
-import type { ScalingPolicy } from '@sageserve/core';
+import { ConfigError, type ScalingPolicy } from '@sageserve/core';
 import {
   createHeadroomRelease,
   createImmediateRelease,
@@ -43,10 +43,11 @@ export const STRATEGIES: Readonly<Record<string, Factory<Strategy>>> = {
       ...own
     } = numbers(given, [...REACTIVE_OPTIONS, ...FOLLOW_OPTIONS]);
     const scaling = relative({ measured }, context, () => createReactiveScaling({ ...REACTIVE_H, ...own }));
+    const threshold = kvTimes(context, positive('routeFactor', routeFactor));
     return {
       scaling: { ...scaling, name: 'reactive-h' },
-      release: createHeadroomRelease({ kvUnder: kvTimes(context, kvFactor), queuedTokensUnder }),
-      regionRouter: () => createUtilizationRouter({ threshold: kvTimes(context, routeFactor) }),
+      release: createHeadroomRelease({ kvUnder: kvTimes(context, positive('kvFactor', kvFactor)), queuedTokensUnder }),
+      regionRouter: () => createUtilizationRouter({ threshold }),
     };
   },
   hpa: (o, context) => {
@@ -54,7 +55,10 @@ export const STRATEGIES: Readonly<Record<string, Factory<Strategy>>> = {
     const { kvCacheUtilization, runningRequests, queuedRequests, ...rest } = o;
     const given = Object.entries({ kvCacheUtilization, runningRequests, queuedRequests })
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => [name, numberByModel(name, value, models)]);
+      // A share of memory is one at most.
+      .map(([name, value]) => [name, numberByModel(name, value, models, name === 'kvCacheUtilization' ? 1 : Infinity)]);
+    if (rest['measured'] !== undefined && given.length > 0 && kvCacheUtilization === undefined)
+      throw new ConfigError('measured', 'is about kvCacheUtilization, which is no target here');
     const targets = given.length === 0 ? {} : { targets: Object.fromEntries(given) as HpaTargets };
     return {
       scaling: relative(rest, context, (own) =>
@@ -155,8 +159,8 @@ function paperPlanning({ headroom = 0.1, demandQuantile }: PlannedOptions): Stra
   return {
     windows: 'peak',
     deferrable: 'buffer',
-    headroom,
-    ...(demandQuantile === undefined ? {} : { demandQuantile }),
+    headroom: belowOne('headroom', headroom),
+    ...(demandQuantile === undefined ? {} : { demandQuantile: shareWithin('demandQuantile', demandQuantile) }),
   };
 }
 
@@ -221,10 +225,21 @@ function planningOf({
   return {
     windows: 'each',
     deferrable: { drainHours },
-    headroom,
-    demandQuantile,
+    headroom: belowOne('headroom', headroom),
+    demandQuantile: shareWithin('demandQuantile', demandQuantile),
     ...(planEveryMs === undefined ? {} : { everyMs: planEveryMs }),
   };
+}
+
+/** What is left of an instance when so much of it is kept free: something, at least. */
+function belowOne(path: string, share: number): number {
+  if (!(share < 1)) throw new ConfigError(path, `must be under 1, not ${share}: nothing would be left to plan with`);
+  return share;
+}
+
+function shareWithin(path: string, share: number): number {
+  if (!(share > 0 && share < 1)) throw new ConfigError(path, `must be between 0 and 1, not ${share}`);
+  return share;
 }
 
 /** Routes by the plan's flows and fills what headroom there is with non-interactive work. */
@@ -232,13 +247,14 @@ function followPlan(
   { kvFactor = 1, routeFactor = ROUTE_FACTOR, queuedTokensUnder = QUEUED_TOKENS }: PlannedOptions,
   context: FactoryContext,
 ): Pick<Strategy, 'regionRouter' | 'release'> {
+  const threshold = kvTimes(context, positive('routeFactor', routeFactor));
   return {
-    release: createHeadroomRelease({ kvUnder: kvTimes(context, kvFactor), queuedTokensUnder }),
+    release: createHeadroomRelease({ kvUnder: kvTimes(context, positive('kvFactor', kvFactor)), queuedTokensUnder }),
     regionRouter: (otherwise) =>
       createPlannedRouter({
         plan: context.plan,
         otherwise,
-        threshold: kvTimes(context, routeFactor),
+        threshold,
         rng: context.rng.fork('planned'),
       }),
   };

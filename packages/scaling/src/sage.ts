@@ -131,6 +131,7 @@ export function createSageScaling(options: SageScalingOptions = {}): ScalingPoli
   }))
     if (!(value >= 0 && value < Infinity))
       throw new ConfigError(name, `must be a finite number of 0 or more, not ${value}`);
+  if (arrivalShare > 1) throw new ConfigError('arrivalShare', `must be at most 1, not ${arrivalShare}`);
   if (!(drainHours > 0)) throw new ConfigError('drainHours', `must be above 0, not ${drainHours}`);
   if (typeof burstAbove === 'number' && !(burstAbove > 0 && burstAbove <= 1))
     throw new ConfigError('burstAbove', `must be above 0 and at most 1, not ${burstAbove}`);

@@ -43,6 +43,28 @@ describe('parseScenario', () => {
   const wrong: readonly (readonly [string, object, string])[] = [
     ['a field that does not exist', { ...minimal, regoins: [] }, 'regoins: is not a field of the scenario'],
     [
+      'a burst that begins too late to end',
+      {
+        ...minimal,
+        traffic: { requestsPerDay: 1, burst: { every: '1m', offset: '50s', length: '20s', factor: 2 } },
+      },
+      'traffic.burst.offset: leaves a burst of 20s no room before the next, which comes every 1m',
+    ],
+    [
+      'levels out of order',
+      {
+        ...minimal,
+        traffic: {
+          requestsPerDay: 1,
+          levels: [
+            { at: '2h', factor: 2 },
+            { at: '90m', factor: 1 },
+          ],
+        },
+      },
+      'traffic.levels[1].at: must be after the level before it, at 2h',
+    ],
+    [
       'a nested one',
       { ...minimal, traffic: { requestsPerDay: 1, burst: { every: '1h', length: '1m', factor: 2, typo: 1 } } },
       'traffic.burst.typo: is not a field of the scenario',

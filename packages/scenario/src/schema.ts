@@ -8,6 +8,7 @@ import {
   modelFields,
   modelsOf,
   MOST_TOKENS,
+  parseDurationMs,
   plainName,
   positiveDuration,
   regionFields,
@@ -69,10 +70,28 @@ export const scenarioSchema = z
             length: positiveDuration,
             factor: z.number().min(0).max(10_000),
           })
+          .superRefine(({ every, offset = 0, length }, ctx) => {
+            const [everyMs, offsetMs, lengthMs] = [every, offset, length].map((given) => parseDurationMs(given)!);
+            if (offsetMs! > 0 && offsetMs! + lengthMs! > everyMs!)
+              ctx.addIssue({
+                code: 'custom',
+                path: ['offset'],
+                message: `Leaves a burst of ${length} no room before the next, which comes every ${every}`,
+              });
+          })
           .optional(),
         levels: z
           .array(z.strictObject({ at: duration, factor: z.number().min(0).max(10_000) }))
           .max(10_000)
+          .superRefine((levels, ctx) => {
+            for (const [i, { at }] of levels.entries())
+              if (i > 0 && !(parseDurationMs(at)! > parseDurationMs(levels[i - 1]!.at)!))
+                ctx.addIssue({
+                  code: 'custom',
+                  path: [i, 'at'],
+                  message: `Must be after the level before it, at ${levels[i - 1]!.at}`,
+                });
+          })
           .optional()
           .describe(
             'Lasting changes: from each time of the run on, the rate of generated traffic is multiplied by its ' +

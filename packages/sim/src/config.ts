@@ -25,7 +25,7 @@ import {
   type EngineChoice,
   type EngineOptions,
   maxBatchTokensOf,
-  requireBatch,
+  requireTokens,
   resolveEngine,
 } from './engine-options.js';
 
@@ -144,7 +144,7 @@ export function resolveConfig(config: SimulationConfig): ResolvedConfig {
           `not ${spec.initialInstances}`,
       );
     }
-    if (spec.maxBatchTokens !== undefined) requireBatch(`${at}.maxBatchTokens`, spec.maxBatchTokens);
+    if (spec.maxBatchTokens !== undefined) requireTokens(`${at}.maxBatchTokens`, spec.maxBatchTokens, engine);
     if (!(spec.performance.kvCapacityTokens > 0))
       throw new ConfigError(`${at}.performance`, 'leaves no memory for the KV cache');
     const spot = spec.initialSpotInstances ?? 0;

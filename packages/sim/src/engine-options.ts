@@ -105,7 +105,7 @@ export function resolveEngine({ like = 'vllm-v1', ...given }: EngineChoice = {})
   if (!Object.hasOwn(ENGINES, like)) throw new UnknownPolicyError('engine', like, ENGINE_NAMES);
   const engine: EngineOptions = { ...ENGINES[like], ...given };
   requireBatch('engine.maxBatchRequests', engine.maxBatchRequests);
-  if (engine.maxBatchTokens !== undefined) requireBatch('engine.maxBatchTokens', engine.maxBatchTokens);
+  if (engine.maxBatchTokens !== undefined) requireTokens('engine.maxBatchTokens', engine.maxBatchTokens, engine);
   else if (!engine.chunkedPrefill)
     throw new ConfigError('engine.maxBatchTokens', 'is needed where prompts are not cut into chunks', {
       hint: 'The engine "paper" takes 8192.',
@@ -134,6 +134,17 @@ export function maxBatchTokensOf(
   engine: EngineOptions,
 ): number {
   return maxBatchTokens ?? engine.maxBatchTokens ?? chunkTokens(performance, engine.chunkMs);
+}
+
+/** Throws `ConfigError` for a budget that an engine can't work with. */
+export function requireTokens(
+  path: string,
+  most: number,
+  { chunkedPrefill }: Pick<EngineOptions, 'chunkedPrefill'>,
+): void {
+  requireBatch(path, most);
+  if (chunkedPrefill && most < 2)
+    throw new ConfigError(path, `must be 2 or more, not ${most}: a prompt goes on beside a request that decodes`);
 }
 
 /** Throws `ConfigError` for what is no number of tokens or requests. */

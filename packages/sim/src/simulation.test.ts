@@ -529,6 +529,11 @@ describe('configuration', () => {
       ],
       ['engine.maxBatchTokens: is needed where prompts are not cut', { ...base, engine: { chunkedPrefill: false } }],
       ['engine.chunkMs: must be a finite number above 0', { ...base, engine: { chunkMs: 0 } }],
+      ['engine.maxBatchTokens: must be 2 or more, not 1', { ...base, engine: { maxBatchTokens: 1 } }],
+      [
+        'endpoints[0].maxBatchTokens: must be 2 or more, not 1',
+        { ...base, endpoints: [{ ...endpoint, maxBatchTokens: 1 }] },
+      ],
       ['endpoints[0].maxBatchTokens: must be', { ...base, endpoints: [{ ...endpoint, maxBatchTokens: 1.5 }] }],
       ['unknown engine "vllm"', { ...base, engine: { like: 'vllm' as 'vllm-v1' } }],
       [

@@ -1,5 +1,6 @@
 import { DEFAULT_OBJECTIVES, type TierObjective, type WorkloadTier } from '@sageserve/core';
 import type { SimulationResult } from '@sageserve/sim';
+import { estimate } from './statistics.js';
 
 /** Attainment of one model and tier, with what it is to be. */
 export interface Attainment {
@@ -20,6 +21,24 @@ export function attainments(
       ? []
       : [{ modelId, tier, attainment: requests.sloAttainment, target: objectives[tier].attainmentTarget }],
   );
+}
+
+/**
+ * Attainment of each model and tier in the mean over runs of one strategy: what it is judged by,
+ * since one seed's chance is not the strategy's.
+ */
+export function meanAttainments(runs: readonly { readonly attainments: readonly Attainment[] }[]): Attainment[] {
+  const cells = new Map<string, Attainment[]>();
+  for (const one of runs.flatMap(({ attainments: own }) => own)) {
+    const key = `${one.modelId}/${one.tier}`;
+    const cell = cells.get(key);
+    if (cell === undefined) cells.set(key, [one]);
+    else cell.push(one);
+  }
+  return [...cells.values()].map((all) => ({
+    ...all[0]!,
+    attainment: estimate(all.map(({ attainment }) => attainment))!.mean,
+  }));
 }
 
 /**

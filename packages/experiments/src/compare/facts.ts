@@ -1,20 +1,37 @@
-import { parseDurationMs } from '@sageserve/fleet';
+import { parseDurationMs, type PolicyChoice } from '@sageserve/fleet';
 import type { Scenario } from '@sageserve/scenario';
 import { count, time } from '../format.js';
 import type { Comparison } from './comparison-rows.js';
 
-/** What was simulated: traffic, time, fleet, engine, seeds, and the version that did it. */
+/**
+ * What was simulated: traffic, time, fleet, engine, options that strategies were given, seeds, and
+ * the version that did it.
+ */
 export function comparisonFacts(
   { traffic, models, regions, skus, engine, duration, history }: Scenario,
-  { seeds }: Comparison,
+  { seeds, strategies }: Comparison,
   version?: string,
+  choices: readonly PolicyChoice[] = [],
 ): readonly (readonly [name: string, value: string])[] {
   const lasts = duration === undefined ? 'to the end of the trace' : time(parseDurationMs(duration));
   const before = parseDurationMs(history)!;
   const fleet = models.map(
     ({ name, deployments }) =>
-      `${name} on ${deployments.map(({ sku, gpusPerInstance }) => `${gpusPerInstance} × ${sku}`).join(' or ')}`,
+      `${name} on ${deployments
+        .map(
+          ({ sku, gpusPerInstance, maxBatchTokens }) =>
+            `${gpusPerInstance} × ${sku}` +
+            (maxBatchTokens === undefined ? '' : ` (${count(maxBatchTokens)} tokens in an iteration)`),
+        )
+        .join(' or ')}`,
   );
+  // A name that stands twice has its options in it.
+  const options = choices.flatMap((choice) => {
+    if (typeof choice === 'string' || !strategies.includes(choice.name)) return [];
+    const { name, ...own } = choice;
+    const given = Object.entries(own).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
+    return given.length === 0 ? [] : [`${name}: ${given.join(', ')}`];
+  });
   return [
     [
       'traffic',
@@ -26,10 +43,20 @@ export function comparisonFacts(
     ['fleet', `${fleet.join('; ')}; in ${regions.map(({ name }) => name).join(', ')}`],
     ['GPUs', skus.map(({ name, usdPerGpuHour }) => `${name} at $${usdPerGpuHour} an hour`).join(', ')],
     ['engine', engineText(engine)],
-    [seeds.length === 1 ? 'seed' : 'seeds', seeds.join(', ')],
+    ...(options.length === 0 ? [] : [['options', options.join('; ')] as const]),
+    [seeds.length === 1 ? 'seed' : 'seeds', seedsText(seeds)],
     ...(version === undefined ? [] : [['SageServe', version] as const]),
   ];
 }
+
+/** One by one, or, where they are many that follow one another, from the first to the last. */
+function seedsText(seeds: readonly (number | string)[]): string {
+  const [first] = seeds;
+  const inARow = typeof first === 'number' && seeds.every((seed, i) => seed === first + i);
+  return inARow && seeds.length > MOST_SEEDS ? `${first} to ${seeds.at(-1)}` : seeds.join(', ');
+}
+
+const MOST_SEEDS = 10;
 
 /** What the engine is like, and what is set of it besides. */
 function engineText({ like = 'vllm-v1', ...given }: Scenario['engine']): string {

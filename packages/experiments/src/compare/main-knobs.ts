@@ -16,16 +16,24 @@ const SHARES = [0.1, 0.2, 0.3, 0.45, 0.6, 0.75, 0.9];
 /** Scaling in at so much of what scales out, where a strategy's options don't say. */
 const IN_OF_OUT = 0.5;
 
-/** A threshold, with a second one that stays the same share of it. */
+/** At most so much of it, where it is given by itself. */
+const MOST_IN_OF_OUT = 0.9;
+
+/**
+ * A threshold, with a second one that stays the same share of it where both are given, and as it
+ * is where it alone is.
+ */
 function pair(out: string, into: string): MainKnob {
+  const below = (level: number, above: unknown, own: unknown): number => {
+    if (typeof own !== 'number') return level * IN_OF_OUT;
+    return typeof above === 'number' ? (level * own) / above : Math.min(own, level * MOST_IN_OF_OUT);
+  };
   return {
     option: out,
     levels: SHARES,
-    options: (level, { [out]: above, [into]: below }) => ({
+    options: (level, { [out]: above, [into]: own }) => ({
       [out]: level,
-      [into]: Number(
-        (level * (typeof above === 'number' && typeof below === 'number' ? below / above : IN_OF_OUT)).toFixed(4),
-      ),
+      [into]: Number(below(level, above, own).toFixed(4)),
     }),
   };
 }
@@ -53,7 +61,7 @@ const MAIN_KNOBS: Readonly<Record<string, MainKnob>> = {
   'lt-ua': HEADROOM,
   oracle: FULL_HEADROOM,
   clairvoyant: FULL_HEADROOM,
-  sage: FULL_HEADROOM,
+  sage: { ...FULL_HEADROOM, notWith: ['plan'] },
 };
 
 /** Values that whoever compares gives for an option of a strategy. */
@@ -78,7 +86,7 @@ export function knobSettings(choice: PolicyChoice, given: readonly GivenKnob[] =
   const name = typeof choice === 'string' ? choice : choice.name;
   const chosen = given.find(({ strategy }) => strategy === name);
   const main = Object.hasOwn(MAIN_KNOBS, name) ? MAIN_KNOBS[name] : undefined;
-  const known = main?.notWith?.some((option) => Object.hasOwn(own, option)) === true ? undefined : main;
+  const known = main?.notWith?.some((option) => (own[option] ?? true) !== true) === true ? undefined : main;
   const knob =
     chosen === undefined
       ? known

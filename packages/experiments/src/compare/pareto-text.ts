@@ -1,4 +1,4 @@
-import { count, NONE, percent, table } from '../format.js';
+import { NONE, percent, table, threeDigits } from '../format.js';
 import { type HoursAt, PARETO_LEVELS, type ParetoCurve } from './pareto.js';
 
 /** GPU-hours of each strategy at the same attainment, and how much more than the cheapest's. */
@@ -17,8 +17,9 @@ export function paretoText(curves: readonly ParetoCurve[]): string {
   );
 }
 
-function hoursText({ gpuHours, atMost, gap }: HoursAt): string {
+function hoursText({ gpuHours, atMost, gap, gapAtLeast }: HoursAt): string {
   if (gpuHours === undefined) return `${NONE} not reached`;
-  const sign = gap !== undefined && gap > 0 ? '+' : '';
-  return `${atMost ? '≤ ' : ''}${count(gpuHours)}${gap === undefined || gap === 0 ? '' : ` (${sign}${percent(gap, 1)})`}`;
+  const hours = `${atMost ? '≤ ' : ''}${threeDigits(gpuHours)}`;
+  if (gap === undefined || gap === 0) return hours;
+  return `${hours} (${gapAtLeast ? '≥ ' : ''}${gap > 0 ? '+' : ''}${percent(gap, 1)})`;
 }

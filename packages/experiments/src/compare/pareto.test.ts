@@ -93,21 +93,42 @@ describe('the hours that a strategy takes at an attainment', () => {
   it('have their gap to the cheapest that does not see the future', () => {
     const [dear, cheap, seer] = paretoCurves([
       curveOf('dear', [
-        [150, 940],
+        [140, 940],
         [150, 1_000],
       ]),
       curveOf('cheap', [
         [90, 940],
         [100, 1_000],
       ]),
-      curveOf('seer', [[50, 1_000]], true),
+      curveOf(
+        'seer',
+        [
+          [40, 940],
+          [50, 1_000],
+        ],
+        true,
+      ),
     ]);
     expect(cheap!.at[2]).toMatchObject({ gap: 0 });
-    expect(dear!.at[2]!.gap).toBeCloseTo(150 / (90 + 50 / 6) - 1, 12);
-    expect(seer!.at[2]!.gap).toBeCloseTo(50 / (90 + 50 / 6) - 1, 12);
+    const ten = (50 / 60) * 10;
+    expect(dear!.at[2]!.gap).toBeCloseTo((140 + ten) / (90 + ten) - 1, 12);
+    expect(seer!.at[2]!.gap).toBeCloseTo((40 + ten) / (90 + ten) - 1, 12);
     const text = paretoText([dear!, cheap!, seer!]);
-    expect(text).toMatch(/^ {2}dear +≤ 150 \(\+63\.6 %\)/m);
-    expect(text).toMatch(/^ {2}seer \(sees the future\) +≤ 50 \(-45\.5 %\)/m);
+    expect(text).toMatch(/^ {2}dear +142 \(\+54\.5 %\)/m);
+    expect(text).toMatch(/^ {2}seer \(sees the future\) +41\.7 \(-54\.5 %\)/m);
+  });
+
+  it('have no gap where all that was run attains more, and at least that to others then', () => {
+    const [exact, lax] = paretoCurves([
+      curveOf('exact', [
+        [90, 940],
+        [100, 960],
+      ]),
+      curveOf('lax', [[80, 980]]),
+    ]);
+    expect(lax!.at[0]).toMatchObject({ gpuHours: 80, atMost: true, gap: undefined, gapAtLeast: false });
+    expect(exact!.at[0]!.gap).toBeCloseTo(95 / 80 - 1, 12);
+    expect(paretoText([exact!, lax!])).toMatch(/^ {2}exact +95\.0 \(≥ \+18\.[78] %\)/m);
   });
 
   it('never fall as attainment rises, and lie within what was run', () => {
@@ -146,6 +167,11 @@ describe('main knobs', () => {
     const { levels } = knobSettings({ name: 'hpa', kvCacheUtilization: 0.6 })!;
     expect(levels.map(({ value }) => value)).toEqual([0.1, 0.2, 0.3, 0.45, 0.75, 0.9]);
     expect(knobSettings({ name: 'hpa', runningRequests: 30 })).toBeUndefined();
+    expect(knobSettings({ name: 'sage', plan: false })).toBeUndefined();
+    const { levels: fixed } = knobSettings({ name: 'reactive', scaleInBelow: 0.25 })!;
+    expect(fixed.map(({ choice }) => (choice as { scaleInBelow?: number }).scaleInBelow)).toEqual([
+      0.09, 0.18, 0.25, 0.25, 0.25, 0.25, 0.25,
+    ]);
   });
 
   it('are those given, of any strategy', () => {

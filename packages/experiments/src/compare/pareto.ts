@@ -27,8 +27,13 @@ export interface HoursAt {
   readonly gpuHours: number | undefined;
   /** All settings attain more: there may be a cheaper one that was not run. */
   readonly atMost: boolean;
-  /** GPU-hours more than the cheapest strategy takes, as a share (0–1) of those. */
+  /**
+   * GPU-hours more than the cheapest strategy takes, as a share (0–1) of those; undefined where it
+   * is not known what this one takes.
+   */
   readonly gap: number | undefined;
+  /** It is not known how little another takes: the gap is that or more. */
+  readonly gapAtLeast: boolean;
 }
 
 /** How much attainment a strategy gives for how many GPU-hours. */
@@ -84,14 +89,10 @@ export function paretoCurves(
     ...curve,
     at: PARETO_LEVELS.map((level, l) => {
       const { gpuHours, atMost } = at[c]![l]!;
-      const others = curves.flatMap((other, o) => (other.foresight ? [] : [at[o]![l]!.gpuHours ?? Infinity]));
-      const least = others.length === 0 ? Infinity : minOf(others);
-      return {
-        level,
-        gpuHours,
-        atMost,
-        gap: gpuHours === undefined || least === Infinity ? undefined : gpuHours / least - 1,
-      };
+      const runnable = curves.flatMap((other, o) => (other.foresight ? [] : [at[o]![l]!]));
+      const least = runnable.length === 0 ? Infinity : minOf(runnable.map((one) => one.gpuHours ?? Infinity));
+      const gap = gpuHours === undefined || atMost || least === Infinity ? undefined : gpuHours / least - 1;
+      return { level, gpuHours, atMost, gap, gapAtLeast: gap !== undefined && runnable.some((one) => one.atMost) };
     }),
   }));
 }

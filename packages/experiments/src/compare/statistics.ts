@@ -18,8 +18,10 @@ export function estimate(values: readonly (number | undefined)[]): Estimate | un
   const known = values.filter((value): value is number => value !== undefined);
   const n = known.length;
   if (n === 0) return undefined;
+  // A sum of equal values need not be their multiple, and would seem to vary.
+  if (known.every((value) => value === known[0]))
+    return { mean: known[0]!, halfWidth: n === 1 ? undefined : 0, values: known };
   const mean = known.reduce((sum, value) => sum + value, 0) / n;
-  if (n === 1) return { mean, halfWidth: undefined, values: known };
   const variance = known.reduce((sum, value) => sum + square(value - mean), 0) / (n - 1);
   return { mean, halfWidth: (T_975[n - 2] ?? 1.96) * Math.sqrt(variance / n), values: known };
 }

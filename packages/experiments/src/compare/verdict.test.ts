@@ -3,6 +3,7 @@ import { type LowerBound, preset } from '@sageserve/scenario';
 import { describe, expect, it } from 'vitest';
 import { type Attainment, meetsObjectives, worstAttainment } from './attainment.js';
 import { compareRuns } from './comparison-rows.js';
+import { comparisonFacts } from './facts.js';
 import type { ComparedRun } from './run-comparison.js';
 import { verdict } from './verdict.js';
 
@@ -89,19 +90,73 @@ describe('the verdict', () => {
   it('says that there is no bound where none was reckoned', () => {
     const [, found, notShown] = said([run('a', 10, 0, 0.99)], new Map());
     expect(found).toBe(
-      "At equal work a is the cheapest of those that meet every model's objectives, with 10 GPU-hours; no other does.",
+      "At equal work a is the cheapest of those that meet every model's objectives, with 10.0 GPU-hours; no other was compared.",
     );
     expect(notShown).toContain('how far that is from what nothing can hold less than');
   });
 
-  it('takes a strategy for one that meets them only where it does under every seed', () => {
-    const runs = [
-      run('a', 10, 0, 0.99),
-      run('a', 10, 0, 0.9, { seed: 2 }),
-      run('b', 20, 0, 0.99),
-      run('b', 20, 0, 0.99, { seed: 2 }),
+  it('judges a strategy by the mean over its seeds, and names the nearest by the same figure', () => {
+    const seeds = (strategy: string, hours: number, one: number, two: number) => [
+      run(strategy, hours, 0, one),
+      run(strategy, hours, 0, two, { seed: 2 }),
     ];
-    expect(compareRuns(runs).cheapest).toBe('b');
+    expect(compareRuns([...seeds('a', 10, 0.99, 0.9), ...seeds('b', 20, 0.99, 0.99)]).cheapest).toBe('b');
+    expect(compareRuns([...seeds('a', 10, 0.98, 0.94), ...seeds('b', 20, 0.99, 0.99)]).cheapest).toBe('a');
+    expect(said([...seeds('a', 10, 0.96, 0.9), ...seeds('b', 20, 0.94, 0.94)], new Map())[1]).toContain(
+      'b comes nearest, with 94.00 % of large IW-F',
+    );
+    const nothing = { ...run('a', 10, 0, 1, { seed: 3 }), attainments: [] };
+    expect(compareRuns([...seeds('a', 10, 0.99, 0.99), nothing]).cheapest).toBe('a');
+  });
+
+  it('says of whom it speaks where some see the future', () => {
+    const seer = run('clairvoyant', 5, 0, 0.99, { foresight: true });
+    expect(said([seer], new Map())[1]).toBe('Whoever was compared sees the future: nobody can run that.');
+    expect(said([run('a', 10, 0, 0.9), seer])[1]).toMatch(/^None that can be run meets .*; a comes nearest/);
+    expect(said([run('a', 10, 0, 0.99), run('b', 9, 0, 0.9), seer])[1]).toContain('; no other that can be run does;');
+    expect(said([{ ...seer, attainments: [] }])[1]).toBe('Nothing arrived that has an objective.');
+  });
+
+  it('calls the same the same, and says who costs least where that is another', () => {
+    const [, same] = said([run('a', 1.234, 0, 0.99), run('b', 1.234, 0, 0.99)], new Map());
+    expect(same).toContain('with 1.23 GPU-hours, as much as b, the next.');
+    const priced = (one: ComparedRun, costUsd: number, netUsd: number, spotGpuHours: number): ComparedRun => ({
+      ...one,
+      result: {
+        ...one.result,
+        atEqualWork: { ...one.result.atEqualWork, costUsd },
+        bill: { ...one.result.bill, netUsd },
+        spotGpuHours,
+      },
+    });
+    const [, found] = said(
+      [priced(run('a', 10, 0, 0.99), 30, 100, 5), priced(run('b', 12, 0, 0.99), 16, 99, 3)],
+      new Map(),
+    );
+    expect(found).toBe(
+      "At equal work a is the cheapest of those that meet every model's objectives, with 10.0 GPU-hours, 16.67 % " +
+        'under b, the next (1.01 % over it in a bill with donated GPUs); in dollars b is, with $16.0 against $30.0.',
+    );
+  });
+});
+
+describe('the facts', () => {
+  it('have what strategies and deployments were given, and seeds in a row by their ends', () => {
+    const [model] = scenario.models;
+    const given = {
+      ...scenario,
+      models: [{ ...model!, deployments: [{ ...model!.deployments[0]!, maxBatchTokens: 2_048 }] }],
+    };
+    const seeds = Array.from({ length: 12 }, (_, i) => run('a', 1, 0, 1, { seed: i + 3 }));
+    const facts = Object.fromEntries(
+      comparisonFacts(given, compareRuns([...seeds, run('b', 1, 0, 1, { seed: 3 })]), '1.2.3', [
+        { name: 'a', scaleOutAbove: 0.9, measured: true },
+        'b',
+      ]),
+    );
+    expect(facts['options']).toBe('a: scaleOutAbove 0.9, measured true');
+    expect(facts['fleet']).toContain('(2,048 tokens in an iteration)');
+    expect(facts['seeds']).toBe('3 to 14');
   });
 });
 

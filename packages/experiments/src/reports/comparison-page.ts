@@ -1,3 +1,4 @@
+import type { PolicyChoice } from '@sageserve/fleet';
 import type { Scenario } from '@sageserve/scenario';
 import type { Bounds, Comparison } from '../compare/comparison-rows.js';
 import { estimateText, SECTIONS } from '../compare/comparison-text.js';
@@ -20,6 +21,8 @@ export interface ComparisonPage {
   readonly bounds?: Bounds;
   /** Of the program that made the runs. */
   readonly version?: string;
+  /** Strategies as they were asked for, with their options. */
+  readonly choices?: readonly PolicyChoice[];
 }
 
 /**
@@ -34,6 +37,7 @@ export async function comparisonPage({
   curves = [],
   bounds,
   version,
+  choices = [],
 }: ComparisonPage): Promise<string> {
   const head = comparison.strategies.map((name) => `<th>${escapeHtml(name)}</th>`).join('');
   const rows = SECTIONS.flatMap((title) => {
@@ -52,7 +56,7 @@ export async function comparisonPage({
     title: `${scenario.name}: strategies compared`,
     description: scenario.description,
     verdict: verdict(scenario, runs, comparison, bounds),
-    facts: comparisonFacts(scenario, comparison, version),
+    facts: comparisonFacts(scenario, comparison, version, choices),
     note:
       `Figures over time are of the first seed; the table and the bars are means: ${escapeHtml(seedsNote(scenario, comparison))}. ` +
       'Drag over a chart to look closer, double-click to see all again, click a name to hide its line.',

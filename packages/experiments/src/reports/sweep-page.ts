@@ -93,7 +93,7 @@ function front(group: string, settings: readonly SweepSetting[], best: SweepSett
       }: ` +
       `${settingText(best)}.`,
     x: 'GPU-hours at equal work',
-    y: '% within the objective, worst model and tier',
+    y: '% within the objective, worst interactive model and tier',
     level: { value: 100 * best.target, label: 'objective' },
     series: strategies.map((strategy) => ({
       name: strategy,
@@ -127,7 +127,7 @@ function effectBars({ group, parameter, isCondition, levels }: MainEffect): BarF
       kind: 'bars',
       title: `${group}: effect of ${parameter} on attainment`,
       note,
-      y: '% within the objective, worst model and tier',
+      y: '% within the objective, worst interactive model and tier',
       groups,
       series: [{ name: '% within the objective', values: levels.map((level) => 100 * level.attainment) }],
     },

@@ -24,9 +24,13 @@ export interface SweepSetting {
   readonly attainment: Estimate;
   /** Target of that tier. */
   readonly target: number;
-  /** How far the worst model and tier of all is above its target: below 0 where it is missed. */
+  /** Attainment of the model and tier of all that stands the worst against its target. */
+  readonly worst: Estimate;
+  /** How far that is above its target: below 0 where it is missed. */
   readonly margin: number;
   readonly meetsObjectives: boolean;
+  /** Whether its strategy sees the future: nobody can choose it. */
+  readonly foresight: boolean;
   /** No other setting of its group has both fewer GPU-hours and more attainment. */
   readonly onFront: boolean;
   readonly measures: Readonly<Record<string, Estimate>>;
@@ -53,7 +57,7 @@ export interface SweepAnalysis {
   readonly effects: readonly MainEffect[];
   /**
    * By group: the cheapest setting that meets every objective, or, where none does, the one that
-   * comes nearest.
+   * comes nearest; of strategies that see the future only where there are no others.
    */
   readonly best: Readonly<Record<string, SweepSetting>>;
 }
@@ -61,10 +65,15 @@ export interface SweepAnalysis {
 /** Shares that tiers must reach, by the key of the run: a sweep may vary them. */
 export type AttainmentTargets = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
-interface Attained {
+interface Cell {
   readonly attainment: number;
   readonly target: number;
   readonly margin: number;
+}
+
+interface Attained extends Cell {
+  /** Of all tiers. */
+  readonly worst: Cell;
 }
 
 /**
@@ -73,37 +82,38 @@ interface Attained {
  */
 function attainedBy(run: FinishedRun, targets: AttainmentTargets): Attained | undefined {
   const cells = Object.entries(run.measures).filter(([key]) => isCellKey(key));
-  const of = (tier: WorkloadTier): Attained[] => {
+  const of = (tier: WorkloadTier): Cell[] => {
     const target = targets[run.key]?.[tier] ?? DEFAULT_OBJECTIVES[tier].attainmentTarget;
     return cells.flatMap(([key, attainment]) =>
       key.endsWith(`/${tier}`) && attainment !== null ? [{ attainment, target, margin: attainment - target }] : [],
     );
   };
-  const worst = (all: readonly Attained[]): Attained | undefined => all.toSorted((a, b) => a.margin - b.margin)[0];
+  const worst = (all: readonly Cell[]): Cell | undefined => all.toSorted((a, b) => a.margin - b.margin)[0];
   const all = WORKLOAD_TIERS.flatMap(of);
   const shown = worst(WORKLOAD_TIERS.filter((tier) => tier !== 'non-interactive').flatMap(of)) ?? worst(all);
-  return shown === undefined ? undefined : { ...shown, margin: worst(all)!.margin };
+  return shown === undefined ? undefined : { ...shown, worst: worst(all)! };
 }
 
 /**
  * Settings, and under each condition of each scenario the Pareto front of GPU-hours against SLO
  * attainment, the effect of each knob by itself, and the best setting. `isCondition` tells
- * conditions from knobs by their paths.
+ * conditions from knobs by their paths, `foresees` which strategies see the future.
  */
 export function analyseSweep(
   runs: readonly FinishedRun[],
   targets: AttainmentTargets = {},
   isCondition: (path: string) => boolean = () => false,
+  foresees: (scenario: string, strategy: string) => boolean = () => false,
 ): SweepAnalysis {
   const bySetting = new Map<string, FinishedRun[]>();
   for (const run of runs) {
     if (attainedBy(run, targets) === undefined) continue;
-    const id = JSON.stringify([run.scenario, run.strategy, run.parameters]);
+    const id = JSON.stringify([run.scenario, run.strategy, byPath(Object.entries(run.parameters))]);
     const own = bySetting.get(id);
     if (own === undefined) bySetting.set(id, [run]);
     else own.push(run);
   }
-  const plain = [...bySetting.values()].map((own) => settingOf(own, targets, isCondition));
+  const plain = [...bySetting.values()].map((own) => settingOf(own, targets, isCondition, foresees));
   const front = frontOf(plain);
   const settings = plain.map((one) => ({ ...one, onFront: front.has(one) }));
   const inGroup = by(settings, ({ group }) => group);
@@ -123,6 +133,9 @@ export function analyseSweep(
   };
 }
 
+const byPath = <T>(entries: readonly (readonly [path: string, value: T])[]): (readonly [string, T])[] =>
+  entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
+
 type PlainSetting = Omit<SweepSetting, 'onFront'>;
 
 function by<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
@@ -137,8 +150,8 @@ function by<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
 }
 
 /**
- * Those that no other of their group beats: from the cheapest on, each that attains more than all
- * that cost less, and as much as any that costs the same.
+ * Those that no other of their group beats, but for those that see the future: from the cheapest
+ * on, each that attains more than all that cost less, and as much as any that costs the same.
  */
 function frontOf(settings: readonly PlainSetting[]): Set<PlainSetting> {
   const front = new Set<PlainSetting>();
@@ -148,6 +161,7 @@ function frontOf(settings: readonly PlainSetting[]): Set<PlainSetting> {
   )) {
     const [gpuHours, attainment] = [one.gpuHours.mean, one.attainment.mean];
     const so = best.get(one.group);
+    if (one.foresight) continue;
     if (
       so !== undefined &&
       !(attainment > so.attainment) &&
@@ -164,12 +178,14 @@ function settingOf(
   runs: readonly FinishedRun[],
   targets: AttainmentTargets,
   isCondition: (path: string) => boolean,
+  foresees: (scenario: string, strategy: string) => boolean,
 ): PlainSetting {
   const { scenario, strategy, parameters: varied } = runs[0]!;
   const entries = Object.entries(varied);
-  const condition = Object.fromEntries(entries.filter(([path]) => isCondition(path)));
+  // In one order, whoever gave them: the same condition is one group.
+  const condition = Object.fromEntries(byPath(entries.filter(([path]) => isCondition(path))));
   const attained = runs.map((run) => attainedBy(run, targets)!);
-  const margin = mean(attained.map((one) => one.margin));
+  const margin = mean(attained.map((one) => one.worst.margin));
   const measures: Record<string, Estimate> = {};
   for (const key of Object.keys(runs[0]!.measures)) {
     const value = estimate(runs.map((run) => run.measures[key] ?? undefined));
@@ -186,8 +202,10 @@ function settingOf(
     gpuHours: measures['equal-gpu-hours']!,
     attainment: estimate(attained.map((one) => one.attainment))!,
     target: mean(attained.map((one) => one.target)),
+    worst: estimate(attained.map((one) => one.worst.attainment))!,
     margin,
     meetsObjectives: margin >= 0,
+    foresight: foresees(scenario, strategy),
     measures,
   };
 }
@@ -227,10 +245,14 @@ function effectsOf(
   });
 }
 
-function bestOf(settings: readonly SweepSetting[]): SweepSetting {
+function bestOf(all: readonly SweepSetting[]): SweepSetting {
+  const runnable = all.filter(({ foresight }) => !foresight);
+  const settings = runnable.length > 0 ? runnable : all;
   const able = settings.filter((one) => one.meetsObjectives);
-  if (able.length > 0) return able.reduce((best, one) => (one.gpuHours.mean < best.gpuHours.mean ? one : best));
-  return settings.reduce((best, one) => (one.margin > best.margin ? one : best));
+  const cheaper = (a: SweepSetting, b: SweepSetting): SweepSetting => (b.gpuHours.mean < a.gpuHours.mean ? b : a);
+  if (able.length > 0) return able.reduce(cheaper);
+  const most = settings.reduce((least, { margin }) => Math.max(least, margin), -Infinity);
+  return settings.filter(({ margin }) => margin === most).reduce(cheaper);
 }
 
 function mean(values: readonly number[]): number {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { DEFAULT_CATALOGUE, loadPlugins, plainName, type PolicyChoice, readDocument } from '@sageserve/fleet';
 import {
   buildSimulation,
+  needsForesight,
   parseScenario,
   preset,
   PRESET_NAMES,
@@ -115,6 +116,8 @@ export interface Sweep {
   readonly runs: readonly SweepRun[];
   /** Whether the path of a parameter is of what is given, and not of what is chosen. */
   readonly isCondition: (path: string) => boolean;
+  /** Whether a strategy of a scenario, both as runs name them, sees the future. */
+  readonly foresees: (scenario: string, strategy: string) => boolean;
 }
 
 /**
@@ -147,6 +150,7 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
   const odd = oddArithmetic();
   const arithmetic = odd === undefined ? [] : [odd];
   const checked = new Set<string>();
+  const seers = new Set<string>();
   const add = async (
     base: Scenario,
     given: PolicyChoice,
@@ -175,8 +179,11 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
     const setting = JSON.stringify([scenario, made.choice]);
     if (pacer.due) await pacer.turn(signal);
     const settingHash = hashOf(setting);
-    if (!checked.has(settingHash))
-      buildSimulation(scenario, made.choice, await loadPlugins(scenario, undefined, DEFAULT_CATALOGUE));
+    if (!checked.has(settingHash)) {
+      const catalogue = await loadPlugins(scenario, undefined, DEFAULT_CATALOGUE);
+      buildSimulation(scenario, made.choice, catalogue);
+      if (needsForesight(scenario, made.choice, catalogue)) seers.add(JSON.stringify([scenario.name, labelOf(choice)]));
+    }
     checked.add(settingHash);
     const inputs = await files.of(scenario);
     const list =
@@ -193,7 +200,12 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
         runs.set(key, { key, scenario: scenario.name, strategy: labelOf(choice), parameters: varied, seed, task });
     }
   };
-  const varied = variedBy(document);
+  const sources = await Promise.all((document.scenarios ?? []).map(scenarioNamed));
+  const strategies = [
+    ...(document.strategies ?? sources.flatMap((one) => one.strategies)),
+    ...document.runs.map((one) => one.strategy),
+  ];
+  const varied = variedBy(document, strategies);
   await refuseTooMany({ ...document, parameters: varied }, scenarioNamed);
   for (const scenario of document.scenarios ?? []) {
     const base = await scenarioNamed(scenario);
@@ -202,29 +214,48 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
         await add(base, choice, document.set, one, document.seeds);
     }
   }
-  for (const one of document.runs)
-    await add(await scenarioNamed(one.scenario), one.strategy, document.set, one.set, one.seeds ?? document.seeds);
+  for (const one of document.runs) {
+    // What all have anyway tells none of them apart.
+    const own = Object.fromEntries(Object.entries(one.set).filter(([path, given]) => document.set[path] !== given));
+    await add(await scenarioNamed(one.scenario), one.strategy, document.set, own, one.seeds ?? document.seeds);
+  }
   return {
     name: document.name ?? basename(file, extname(file)),
     description: document.description,
     runs: [...runs.values()],
     isCondition: conditionTest(Object.keys(document.conditions)),
+    foresees: (scenario, strategy) => seers.has(JSON.stringify([scenario, strategy])),
   };
 }
 
 /** Conditions and parameters together. Throws `ConfigError` for a path that can't be both. */
-function variedBy({
-  conditions,
-  parameters,
-  strategies = [],
-}: z.output<typeof sweepSchema>): Record<string, ParameterValue[]> {
+function variedBy(
+  { conditions, parameters }: z.output<typeof sweepSchema>,
+  strategies: readonly PolicyChoice[],
+): Record<string, ParameterValue[]> {
   for (const path of Object.keys(conditions)) {
-    if (Object.hasOwn(parameters, path))
-      throw new ConfigError(`conditions.${path}`, 'stands under parameters too: it is one or the other');
+    const other = Object.keys(parameters).find((one) => meet(path, one));
+    if (other !== undefined)
+      throw new ConfigError(
+        `conditions.${path}`,
+        `${other === path ? 'stands under parameters too' : `sets what ${other} sets, under parameters`}: it is one ` +
+          'or the other',
+      );
     if (strategies.some((one) => path.startsWith(`${nameOf(one)}.`)))
       throw new ConfigError(`conditions.${path}`, 'is an option of a strategy, which is chosen: it is a parameter');
   }
   return { ...conditions, ...parameters };
+}
+
+/** Whether two paths may lead to one field, or one of them to what has the other's. */
+function meet(one: string, other: string): boolean {
+  const [a, b] = [one.split('.'), other.split('.')];
+  const isPlace = (name: string): boolean => name === '*' || /^\d+$/.test(name);
+  return a.every((name, i) => {
+    const theirs = b[i];
+    if (theirs === undefined || name === theirs) return true;
+    return name === '*' || theirs === '*' || isPlace(name) !== isPlace(theirs);
+  });
 }
 
 async function open(scenario: string, sweepFile: string): Promise<Scenario> {

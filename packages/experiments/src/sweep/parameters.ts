@@ -18,7 +18,7 @@ export function parametersText(parameters: Readonly<Record<string, ParameterValu
   return entries
     .map(([path, value]) => {
       const short = entries.filter(([other]) => last(other) === last(path)).length === 1 ? last(path) : path;
-      return `${short} ${typeof value === 'number' && value >= 10_000 ? count(value) : String(value)}`;
+      return `${short} ${typeof value === 'number' && Number.isInteger(value) && value >= 10_000 ? count(value) : String(value)}`;
     })
     .join(', ');
 }

@@ -3,9 +3,10 @@ import { estimateText } from '../compare/comparison-text.js';
 import { parametersText } from './parameters.js';
 import type { MainEffect, SweepAnalysis, SweepSetting } from './analysis.js';
 
-export function settingText({ strategy, parameters }: SweepSetting): string {
+export function settingText({ strategy, parameters, foresight }: SweepSetting): string {
   const rest = parametersText(parameters);
-  return rest === '' ? strategy : `${strategy} · ${rest}`;
+  const name = foresight ? `${strategy} (sees the future)` : strategy;
+  return rest === '' ? name : `${name} · ${rest}`;
 }
 
 const MOST_ROWS = 40;
@@ -19,6 +20,7 @@ export const MOST_LEVELS = 200;
  */
 export function sweepText({ settings, effects, best }: SweepAnalysis): string {
   const parts: string[] = [];
+  if (settings.length === 0) return 'nothing arrived: no setting has figures';
   for (const [group, chosen] of Object.entries(best)) {
     const own = settings.filter((one) => one.group === group).toSorted((a, b) => a.gpuHours.mean - b.gpuHours.mean);
     const shown =
@@ -34,7 +36,7 @@ export function sweepText({ settings, effects, best }: SweepAnalysis): string {
         [
           'setting',
           'GPU-hours at equal work',
-          'worst model × tier',
+          'worst interactive model × tier',
           'TTFT p95 of IW-F',
           'NIW missed',
           'objectives',
@@ -56,7 +58,7 @@ export function sweepText({ settings, effects, best }: SweepAnalysis): string {
           : 'no setting meets every ' + 'objective; the nearest'
       }: ` +
         `${settingText(chosen)}, ${estimateText(chosen.gpuHours, 'hours')} GPU-hours at ` +
-        `${estimateText(chosen.attainment, 'share')}\n`,
+        `${estimateText(chosen.worst, 'share')} of its worst model and tier\n`,
     );
     parts.push(...effectTexts(effects.filter((one) => one.group === group && !one.isCondition)));
   }
@@ -70,7 +72,7 @@ function effectTexts(effects: readonly MainEffect[]): string[] {
     if (levels.length > MOST_LEVELS) return [`${title}: its ${count(levels.length)} levels are in results.json`, ''];
     return [
       table(
-        [title, 'GPU-hours at equal work', 'worst model × tier', 'runs'],
+        [title, 'GPU-hours at equal work', 'worst interactive model × tier', 'runs'],
         levels.map(({ value, runs, gpuHours, attainment }) => [
           typeof value === 'number' ? value.toLocaleString('en-US') : String(value),
           gpuHours.toLocaleString('en-US', { maximumFractionDigits: 1 }),

@@ -38,7 +38,7 @@ export async function scenariosOf(
     throw new ConfigError('--requests-per-day', `must be a number above 0, not "${options.requestsPerDay}"`);
   if (options.duration !== undefined && parseDurationMs(options.duration) === undefined)
     throw new ConfigError('--duration', `"${options.duration}" is not a duration such as 15m, 24h or 7d`);
-  if (rate !== undefined && options.trace !== undefined)
+  if (rate !== undefined && (options.trace ?? bases.find(({ base }) => base.traffic.trace)) !== undefined)
     throw new ConfigError('--requests-per-day', 'is for generated traffic: a trace has its own rate');
   if (options.format !== undefined && options.trace === undefined)
     throw new ConfigError('--format', 'is about a trace: name one with --trace');

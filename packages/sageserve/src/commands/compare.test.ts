@@ -188,6 +188,10 @@ describe('sageserve compare', () => {
       [['--trace', 'x.csv', '--requests-per-day', '5'], '--requests-per-day: is for generated traffic'],
       [['--gap-thresholds', '0.5'], '--gap-thresholds: must be numbers of 1 or more'],
       [['--knob', 'sage.headroom=0,1'], '--knob: goes with --pareto'],
+      [
+        ['--pareto', '--knob', 'reactive.scaleOutAbove=0.5,0.6', '--knob', 'reactive.cooldownMs=1,2'],
+        '--knob: is given twice for reactive',
+      ],
       [['--pareto', '--knob', 'sage.headroom=0'], '--knob: must be a strategy’s option with two numbers or more'],
       [['--pareto', '--knob', 'magic.x=0,1'], '--knob: "magic" is none of the strategies that are compared'],
       [

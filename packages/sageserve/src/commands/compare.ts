@@ -114,6 +114,9 @@ export async function compareCommand(
 async function prepare(scenario: Scenario, file: string | undefined, options: CompareOptions): Promise<Prepared> {
   const thresholds = options.gapThresholds === undefined ? [] : thresholdsOf(options.gapThresholds);
   const given = (options.knob ?? []).map(parseKnob);
+  const twice = given.find((one, i) => given.findIndex(({ strategy }) => strategy === one.strategy) < i);
+  if (twice !== undefined)
+    throw new ConfigError('--knob', `is given twice for ${twice.strategy}: a curve is of one knob`);
   if (given.length > 0 && options.pareto !== true) throw new ConfigError('--knob', 'goes with --pareto');
   const catalogue = await loadPlugins(scenario, file, DEFAULT_CATALOGUE);
   const choices: readonly PolicyChoice[] =
@@ -230,7 +233,7 @@ async function compareScenario(
   const comparison = compareRuns(runs, byBound);
   const said = verdict(scenario, runs, comparison, byBound);
   const curves = knobs.length === 0 ? [] : curvesOf(labels, knobs, runs, turned);
-  const facts = comparisonFacts(scenario, comparison, version);
+  const facts = comparisonFacts(scenario, comparison, version, choices);
   const report = {
     scenario: scenario.name,
     description: scenario.description,
@@ -246,7 +249,7 @@ async function compareScenario(
     await replaceFile(join(folder, 'comparison.json'), `${JSON.stringify(report, null, 2)}\n`);
     await replaceFile(
       join(folder, 'report.html'),
-      await comparisonPage({ scenario, runs, comparison, gaps, curves, bounds: byBound, version }),
+      await comparisonPage({ scenario, runs, comparison, gaps, curves, bounds: byBound, version, choices }),
     );
   }
   const text = [

@@ -327,6 +327,11 @@ describe('sageserve sweep', () => {
         'scenarios: [./small.json]\nparameters: { duration: [1m] }\nconditions: { duration: [2m] }\n',
         'conditions.duration: stands under parameters too',
       ],
+      ['scenarios: [./small.json]\nconditions: { reactive.cooldownMs: [1] }\n', 'it is a parameter'],
+      [
+        'scenarios: [./small.json]\nconditions: { skus.*.newVm: [1m] }\nparameters: { skus.0.newVm: [2m] }\n',
+        'conditions.skus.*.newVm: sets what skus.0.newVm sets',
+      ],
       [
         'scenarios: [./small.json]\nstrategies: [reactive]\nconditions: { reactive.cooldownMs: [1] }\n',
         'conditions.reactive.cooldownMs: is an option of a strategy',
@@ -597,6 +602,35 @@ describe('analyseSweep', () => {
       ['s · level 2', 'n', false, 2],
       ['s', 'level', true, 2],
     ]);
+  });
+
+  it('takes a condition for the same in whatever order it was given, and numbers that differ for two', () => {
+    const under = (parameters: Record<string, number>): FinishedRun => ({ ...finished(0, 10, 0.96, 1, 1), parameters });
+    const { best } = analyseSweep(
+      [
+        under({ a: 1, b: 2, n: 1 }),
+        under({ b: 2, a: 1, n: 2 }),
+        under({ a: 10_000.2, b: 2 }),
+        under({ a: 10_000.4, b: 2 }),
+      ],
+      {},
+      (path) => path !== 'n',
+    );
+    expect(Object.keys(best)).toEqual(['s · a 1, b 2', 's · a 10000.2, b 2', 's · a 10000.4, b 2']);
+  });
+
+  it('recommends nothing that sees the future, and of those that come as near the cheapest', () => {
+    const seer = { ...finished(0, 5, 0.99, 1, 1), strategy: 'clairvoyant' };
+    const foresees = (_: string, strategy: string): boolean => strategy === 'clairvoyant';
+    const { settings, best } = analyseSweep([seer, finished(1, 20, 0.96, 2, 1)], {}, () => false, foresees);
+    expect(best['s']!.gpuHours.mean).toBe(20);
+    expect(settings.map(({ onFront, foresight }) => [onFront, foresight])).toEqual([
+      [false, true],
+      [true, false],
+    ]);
+    const all = analyseSweep([finished(0, 30, 0.5, 1, 1), finished(1, 20, 0.5, 2, 1), seer], {}, () => false, foresees);
+    expect(all.best['s']!.gpuHours.mean).toBe(20);
+    expect(analyseSweep([seer], {}, () => false, foresees).best['s']!.strategy).toBe('clairvoyant');
   });
 
   it('says what a level does by itself as a mean over the settings that have it', () => {

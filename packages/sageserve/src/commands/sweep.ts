@@ -249,7 +249,7 @@ async function publish(
     const finished = folder.finished(key);
     return finished === undefined ? [] : [{ ...finished, scenario, strategy, parameters, seed }];
   });
-  const analysis = analyseSweep(runs, targetsOf(sweep), sweep.isCondition);
+  const analysis = analyseSweep(runs, targetsOf(sweep), sweep.isCondition, sweep.foresees);
   const results = {
     sweep: sweep.name,
     description: sweep.description,

@@ -78,6 +78,8 @@ export function createHpaScaling(options: HpaOptions = {}): ScalingPolicy {
     const target = targets[metric]!;
     if (typeof target === 'number' && !(target > 0))
       throw new ConfigError(`targets.${metric}`, `must be above 0, not ${target}`);
+    if (metric === 'kvCacheUtilization' && typeof target === 'number' && target > 1)
+      throw new ConfigError(`targets.${metric}`, `is a share and must be at most 1, not ${target}`);
   }
   return hpaScaling('hpa', options, ({ endpoint, wanted, tolerance }) => {
     const { readyInstances: ready, modelId } = endpoint;
