@@ -148,7 +148,7 @@ export function requireTokens(
 }
 
 /** Throws `ConfigError` for what is no number of tokens or requests. */
-export function requireBatch(path: string, most: number): void {
+function requireBatch(path: string, most: number): void {
   if (!(most >= 1 && (Number.isInteger(most) || most === Infinity)))
     throw new ConfigError(path, `must be a whole number of 1 or more, not ${most}`);
 }

@@ -34,6 +34,6 @@ export class ModelWork {
  * What a request's first decodes read: the first of them its prompt and one token, each one token
  * more than the one before.
  */
-export function contextOf(prompt: number, decodes: number): number {
+function contextOf(prompt: number, decodes: number): number {
   return decodes * prompt + (decodes * (decodes + 1)) / 2;
 }

@@ -2,7 +2,6 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { BatchRing } from './batch-ring.js';
 import { generateO365Trace } from './generators/o365.js';
-import { traceFromRequests } from './in-memory.js';
 import { BATCH_CAPACITY, BatchColumns, type RequestBatch } from './request-batch.js';
 
 const ROOM = 32;
@@ -30,22 +29,18 @@ describe('BatchRing', () => {
       regions,
       models: [{ name: 'm', share: 1 }],
     });
-    const odd = traceFromRequests([
-      {
-        requestId: 7,
-        arrivedAtMs: 1,
-        originRegion: 'b',
-        model: 'm',
-        tier: 'non-interactive',
-        promptTokens: 4_000_000_000,
-        outputTokens: 5,
-        deadlineAtMs: 9,
-        allowedRegions: ['b', 'a'],
-        tenant: 't',
-        application: 'p',
-        priority: -3,
+    const odd = {
+      async *batches() {
+        const batch = new BatchColumns(1);
+        batch.length = 1;
+        // Something in each column that is not what stands there anyway.
+        for (const [i, column] of Object.values(batch).entries())
+          if (ArrayBuffer.isView(column)) (column as unknown as number[])[0] = 100 + i;
+        batch.promptTokens[0] = 4_000_000_000;
+        batch.priority[0] = -3;
+        yield batch;
       },
-    ]);
+    };
     for (const trace of [generated, odd]) {
       const ring = new BatchRing();
       const read = (async () => {
