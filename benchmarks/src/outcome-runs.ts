@@ -21,6 +21,8 @@ export interface OutcomeRun {
   readonly gpuHours: number;
   /** With what was left charged at the throughput of a saturated instance. */
   readonly equalGpuHours: number;
+  /** With that charged as the strategy did the rest; null where nothing was done. */
+  readonly ownRateGpuHours: number | null;
   readonly wastedGpuHours: number;
   readonly heldUsd: number;
   /** Held and donated GPUs at their price, less what the donated earn as spot. */
@@ -82,6 +84,7 @@ function outcomeOf(
     setting: settingOf(task),
     gpuHours: result.capacity.gpuHours,
     equalGpuHours: result.atEqualWork.gpuHours,
+    ownRateGpuHours: result.atOwnRate?.gpuHours ?? null,
     wastedGpuHours: result.capacity.wastedGpuHours,
     heldUsd: result.bill.heldUsd,
     netUsd: result.bill.netUsd,

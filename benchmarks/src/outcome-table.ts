@@ -27,6 +27,8 @@ interface Spread {
 interface OutcomeRow {
   readonly strategy: string;
   readonly equalGpuHours: Spread;
+  /** With what was left charged as the strategy did the rest. */
+  readonly ownRateGpuHours: number;
   readonly gpuHours: number;
   readonly heldUsd: number;
   readonly netUsd: number;
@@ -92,6 +94,7 @@ export function outcomeOf(
       return {
         strategy,
         equalGpuHours: spread(own.map((r) => r.equalGpuHours)),
+        ownRateGpuHours: meanOf((r) => r.ownRateGpuHours ?? Infinity),
         gpuHours: meanOf((r) => r.gpuHours),
         heldUsd: meanOf((r) => r.heldUsd),
         netUsd: meanOf((r) => r.netUsd),
@@ -128,6 +131,7 @@ export function outcomeTable({ scenario, seeds, best, rows }: ScenarioOutcome): 
         'meets',
         'seeds',
         'GPU-h, equal work',
+        'own rate',
         'held',
         '$ held',
         '$ less spot',
@@ -145,6 +149,7 @@ export function outcomeTable({ scenario, seeds, best, rows }: ScenarioOutcome): 
         row.meets ? 'all' : 'NO',
         `${row.seedsMet}/${seeds}`,
         spreadText(row.equalGpuHours, 0),
+        Number.isFinite(row.ownRateGpuHours) ? count(row.ownRateGpuHours) : NONE,
         count(row.gpuHours),
         count(row.heldUsd),
         count(row.netUsd),
@@ -162,12 +167,13 @@ export function outcomeTable({ scenario, seeds, best, rows }: ScenarioOutcome): 
 }
 
 /** What stands in the columns of {@link outcomeTable}. */
-export const OUTCOME_LEGEND =
-  'Means over seeds, ± half of the 95 % confidence interval; ratios on the same traffic. Equal work: what is left at ' +
-  'the end\nis charged at the throughput of a saturated instance. Meets: every model meets every tier’s objective in ' +
-  'the mean over\nseeds; seeds: with how many it does. $: what is held, and with donated GPUs less what they earn as ' +
-  'spot. Worst: the model\nand tier that comes nearest to missing its objective. Undone: instances given up and ' +
-  'wanted back within ten minutes;\nactions: decisions to scale, of one instance or more.';
+export const OUTCOME_LEGEND = [
+  'Means over seeds, ± half of the 95 % confidence interval; ratios on the same traffic. Meets: every model meets every',
+  'tier’s objective in the mean over seeds; seeds: with how many it does. Equal work: what is left at the end, or was',
+  'refused, is charged as a saturated instance does it; own rate: as the strategy did the rest. $: what is held, and with',
+  'donated GPUs less what they earn as spot. Worst: the model and tier that comes nearest to missing its objective. Undone:',
+  'instances given up and wanted back within ten minutes; actions: decisions to scale, of one instance or more.',
+].join('\n');
 
 /** What is kept beside the next run. */
 export function outcomeFigures({ scenario, best, rows }: ScenarioOutcome): Figure[] {

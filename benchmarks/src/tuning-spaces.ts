@@ -30,6 +30,8 @@ function thresholds({ out, in: share, ...rest }: Readonly<Record<string, number>
 /** From the safe side: a half is what a model carries within its objectives. */
 const SHARES = [0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 0.9, 1];
 const OUT = knob('out', SHARES, 0.45);
+/** Not beyond what LT-U passes its bound at. */
+const OUT_OF_PLAN = knob('out', SHARES.slice(0, -1), 0.45);
 const IN = knob('in', [0.15, 0.3, 0.45, 0.6, 0.75, 0.85], 0.45);
 const COOLDOWN = knob('cooldownMs', [5_000, 15_000, 60_000, 180_000, 600_000, 1_800_000], 60_000);
 const HEADROOM = knob('headroom', [-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.75], 0);
@@ -68,8 +70,8 @@ export const TUNING_SPACES: Readonly<Record<string, TuningSpace>> = {
     options: ({ idle, ...rest }) => ({ ...rest, idleBelow: Number((rest['busyAbove']! * idle!).toFixed(3)) }),
   },
   'lt-i': { knobs: [HEADROOM, QUANTILE], options: plain },
-  'lt-u': { knobs: [HEADROOM, OUT, IN, QUANTILE], fixed: { measured: 2 }, options: thresholds },
-  'lt-ua': { knobs: [HEADROOM, OUT, IN, QUANTILE], fixed: { measured: 2 }, options: thresholds },
+  'lt-u': { knobs: [HEADROOM, OUT_OF_PLAN, IN, QUANTILE], fixed: { measured: 2 }, options: thresholds },
+  'lt-ua': { knobs: [HEADROOM, OUT_OF_PLAN, IN, QUANTILE], fixed: { measured: 2 }, options: thresholds },
   oracle: { knobs: [HEADROOM], options: plain },
   clairvoyant: {
     knobs: [

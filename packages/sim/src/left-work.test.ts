@@ -95,6 +95,21 @@ describe('work that is left', () => {
     expect(result.total).toMatchObject({ completed: 3, unfinished: 0 });
   });
 
+  it('is charged at the rate of the rest too, which nothing has that did nothing', async () => {
+    const trace = () => traceFromRequests([request(0, 1_000, 1), request(MINUTE - 1, 3_000, 1)]);
+    const { atOwnRate, capacity, leftWork: left } = await simulate(testConfig({ durationMs: MINUTE }), trace());
+    // Three quarters were left: the quarter took all that was held.
+    expect(left[0].tokens).toBe(3_001);
+    expect(atOwnRate!.gpuHours).toBeGreaterThan(3.9 * capacity.gpuHours);
+    expect(atOwnRate!.gpuHours).toBeLessThan(4.1 * capacity.gpuHours);
+    const done = await simulate(testConfig({ durationMs: 10 * MINUTE }), trace());
+    expect(done.atOwnRate!.gpuHours).toBe(done.capacity.gpuHours);
+    const idle = await simulate(testConfig({ durationMs: MINUTE }), traceFromRequests([]));
+    expect(idle.atOwnRate!.gpuHours).toBe(idle.capacity.gpuHours);
+    const none = await simulate(testConfig({ durationMs: MINUTE }), traceFromRequests([request(MINUTE, 1_000, 1)]));
+    expect(none.atOwnRate).toBeUndefined();
+  });
+
   it('leaves out the tokens that are done', async () => {
     // 100 prompt tokens take 15 ms, and each of the 1,000 others 5.6 to 6.6 ms: some 170 are done.
     const result = await simulate(

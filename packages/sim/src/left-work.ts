@@ -40,47 +40,61 @@ export function doneWork(
 
 /** Charges what is in the system but for what is `done` of it, and what was turned away. */
 export function leftWork(
-  { models, endpoints, skus, engine, maxBatchTokens }: LeftOf,
+  config: Charged,
   { left, refused }: Pick<RequestAccount, 'left' | 'refused'>,
   done: ModelWork,
 ): LeftWork[] {
-  return models.flatMap((modelId, m): LeftWork[] => {
+  return config.models.flatMap((modelId, m): LeftWork[] => {
     const requests = left.requests[m] + refused.requests[m];
     if (requests === 0) return [];
     const prompts = Math.max(0, requests - done.requests[m]);
     const promptTokens = Math.max(0, left.prompt[m] + refused.prompt[m] - done.prompt[m]);
     const outputTokens = Math.max(0, left.output[m] + refused.output[m] - done.output[m]);
-    const work: EngineWork = {
+    const charge = chargeOf(config, modelId, {
       prompts,
       promptTokens,
       // The first token of each comes with its prompt.
       decodes: Math.max(0, outputTokens - prompts),
       contextTokens: Math.max(0, left.context[m] + refused.context[m] - done.context[m]),
-    };
-    const gpuHoursOf = (e: number): number => {
-      const { performance, gpusPerInstance } = endpoints[e];
-      const limits = { ...engine, maxBatchTokens: maxBatchTokens[e] };
-      return (saturatedMs(performance, limits, work) / MS_PER_HOUR) * gpusPerInstance;
-    };
-    // A model that nothing hosts has its requests turned away, and nothing could hold them.
-    const best = endpoints
-      .flatMap(({ model }, e) => (model === modelId ? [e] : []))
-      .reduce((one, other) => (gpuHoursOf(other) < gpuHoursOf(one) ? other : one));
-    const gpuHours = gpuHoursOf(best);
-    const price = skus.find(({ skuId }) => skuId === endpoints[best].sku)!.usdPerGpuHour;
-    return [
-      {
-        modelId,
-        requests,
-        refused: refused.requests[m],
-        tokens: promptTokens + outputTokens,
-        gpuHours,
-        costUsd: gpuHours * price,
-      },
-    ];
+    });
+    const tokens = promptTokens + outputTokens;
+    return [{ modelId, requests, refused: refused.requests[m], tokens, ...charge }];
   });
 }
 
-type LeftOf = Pick<ResolvedConfig, 'models' | 'skus' | 'engine' | 'maxBatchTokens'> & {
+/** GPU-hours that saturated instances take for all that came and could be served. */
+export function cameGpuHours(
+  config: Charged,
+  { came, unservable }: Pick<RequestAccount, 'came' | 'unservable'>,
+): number {
+  return config.models.reduce((sum, modelId, m) => {
+    const prompts = came.requests[m] - unservable.requests[m];
+    if (prompts === 0) return sum;
+    const { gpuHours } = chargeOf(config, modelId, {
+      prompts,
+      promptTokens: came.prompt[m] - unservable.prompt[m],
+      decodes: came.output[m] - unservable.output[m] - prompts,
+      contextTokens: came.context[m] - unservable.context[m],
+    });
+    return sum + gpuHours;
+  }, 0);
+}
+
+/** On the deployment that takes the fewest GPU-hours. Something hosts the model. */
+function chargeOf(
+  { endpoints, skus, engine, maxBatchTokens }: Charged,
+  modelId: ModelId,
+  work: EngineWork,
+): Pick<LeftWork, 'gpuHours' | 'costUsd'> {
+  const charges = endpoints.flatMap(({ model, sku, performance, gpusPerInstance }, e) => {
+    if (model !== modelId) return [];
+    const ms = saturatedMs(performance, { ...engine, maxBatchTokens: maxBatchTokens[e] }, work);
+    return [{ sku, gpuHours: (ms / MS_PER_HOUR) * gpusPerInstance }];
+  });
+  const { sku, gpuHours } = charges.reduce((one, other) => (other.gpuHours < one.gpuHours ? other : one));
+  return { gpuHours, costUsd: gpuHours * skus.find(({ skuId }) => skuId === sku)!.usdPerGpuHour };
+}
+
+type Charged = Pick<ResolvedConfig, 'models' | 'skus' | 'engine' | 'maxBatchTokens'> & {
   readonly endpoints: readonly Pick<EndpointSpec, 'model' | 'sku' | 'gpusPerInstance' | 'performance'>[];
 };

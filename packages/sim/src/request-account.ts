@@ -33,10 +33,14 @@ export class RequestAccount {
   readonly arrivedInPool: Float64Array;
   readonly completedInPool: Float64Array;
   readonly tokensInPool: Float64Array;
+  /** All that came. */
+  readonly came: ModelWork;
   /** What is in the system. */
   readonly left: ModelWork;
   /** What was turned away though some instance of the fleet could have held it. */
   readonly refused: ModelWork;
+  /** What was turned away since none could. */
+  readonly unservable: ModelWork;
   readonly #requests: RequestTable;
   readonly #regions: number;
 
@@ -47,8 +51,10 @@ export class RequestAccount {
       groups: config.models.length * config.regions.length,
       objectives: config.objectives,
     });
+    this.came = new ModelWork(config.models.length);
     this.left = new ModelWork(config.models.length);
     this.refused = new ModelWork(config.models.length);
+    this.unservable = new ModelWork(config.models.length);
     this.demand = new DemandTelemetry(config.models, config.regions, config.demandHistory);
     this.arrivedInPool = new Float64Array(pools);
     this.completedInPool = new Float64Array(pools);
@@ -56,6 +62,7 @@ export class RequestAccount {
   }
 
   arrived(model: number, origin: number, tier: number, prompt: number, output: number): void {
+    this.came.add(model, prompt, output);
     this.left.add(model, prompt, output);
     const cell = model * this.#regions + origin;
     this.metrics.arrive(cell, tier, prompt);
@@ -102,7 +109,7 @@ export class RequestAccount {
   rejected(slot: number, why: Rejection, servable: boolean, nowMs: number): void {
     const { doubles, ints } = this.#requests;
     this.#leave(slot);
-    if (servable) this.refused.add(ints[slot + MODEL], doubles[slot + PROMPT], doubles[slot + OUTPUT]);
+    (servable ? this.refused : this.unservable).add(ints[slot + MODEL], doubles[slot + PROMPT], doubles[slot + OUTPUT]);
     this.endedAtMs = Math.max(this.endedAtMs, nowMs);
     this.rejectedFor[why]++;
     this.metrics.reject(ints[slot + MODEL] * this.#regions + ints[slot + ORIGIN], ints[slot + TIER]);

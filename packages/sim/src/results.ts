@@ -112,6 +112,12 @@ export interface SimulationResult {
   readonly capacity: CapacityReport;
   /** Capacity with what it takes to do what was left: all strategies have then done the same. */
   readonly atEqualWork: { readonly gpuHours: number; readonly costUsd: number };
+  /**
+   * Capacity as if what was left took as many GPU-hours for its work as the rest did: who puts
+   * much off to the end is charged what a saturated instance takes otherwise. Undefined where
+   * nothing was done.
+   */
+  readonly atOwnRate?: { readonly gpuHours: number };
   readonly spotGpuHours: number;
   /** In dollars, what is donated with it. */
   readonly bill: Bill;

@@ -7,7 +7,7 @@ import { SimDispatchHost } from './dispatch-host.js';
 import type { FleetActions } from './fleet-actions.js';
 import { IncidentHost } from './incident-host.js';
 import { incidentSteps } from './incidents.js';
-import { doneWork, type LeftWork, leftWork } from './left-work.js';
+import { cameGpuHours, doneWork, type LeftWork, leftWork } from './left-work.js';
 import type { SimulationObserver, SimulationProgress, SimulationResult } from './results.js';
 
 /** Requests that have not ended this long after the last arrival are reported as unfinished. */
@@ -70,7 +70,14 @@ class Simulation {
   /** No arrival comes after it. */
   readonly #untilMs: number;
   #counted:
-    (CountedCapacity & { inFlight: number; left: LeftWork[]; durationMs: number; actions: FleetActions }) | undefined;
+    | (CountedCapacity & {
+        inFlight: number;
+        left: LeftWork[];
+        cameGpuHours: number;
+        durationMs: number;
+        actions: FleetActions;
+      })
+    | undefined;
 
   constructor(config: ResolvedConfig, trace: TraceStream, options: SimulateOptions) {
     this.#config = config;
@@ -149,6 +156,7 @@ class Simulation {
       ...countCapacity(this.#config, stage.fleet, durationMs),
       inFlight: stage.live,
       left: leftWork(this.#config, stage.account, doneWork(this.#config, stage, durationMs)),
+      cameGpuHours: cameGpuHours(this.#config, stage.account),
       durationMs,
       actions: structuredClone(stage.fleet.actions),
     };
@@ -257,7 +265,8 @@ class Simulation {
   }
 
   #result(): SimulationResult {
-    const { inFlight, left, ...counted } = this.#counted!;
+    const { inFlight, left, cameGpuHours: came, ...counted } = this.#counted!;
+    const leftGpuHours = left.reduce((sum, { gpuHours }) => sum + gpuHours, 0);
     const { account, engine } = this.#stage;
     return {
       durationMs: counted.durationMs,
@@ -271,9 +280,12 @@ class Simulation {
       rerouted: account.rerouted,
       capacity: counted.capacity,
       atEqualWork: {
-        gpuHours: left.reduce((sum, { gpuHours }) => sum + gpuHours, counted.capacity.gpuHours),
+        gpuHours: counted.capacity.gpuHours + leftGpuHours,
         costUsd: left.reduce((sum, { costUsd }) => sum + costUsd, counted.capacity.costUsd),
       },
+      ...(leftGpuHours < came || came === 0
+        ? { atOwnRate: { gpuHours: counted.capacity.gpuHours / (came === 0 ? 1 : 1 - leftGpuHours / came) } }
+        : {}),
       spotGpuHours: counted.spotGpuHours,
       bill: counted.bill,
       endpoints: counted.endpoints,

@@ -91,6 +91,13 @@ export const MEASURES: readonly Measure[] = [
   },
   {
     section: 'equal work',
+    key: 'own-rate-gpu-hours',
+    label: '  if that took what the rest did',
+    unit: 'hours',
+    of: ({ result }) => result.atOwnRate?.gpuHours,
+  },
+  {
+    section: 'equal work',
     key: 'gpu-s-per-request',
     label: 'GPU-seconds held for each request served',
     unit: 'ratio',

@@ -117,6 +117,17 @@ describe('the verdict', () => {
     expect(said([{ ...seer, attainments: [] }])[1]).toBe('Nothing arrived that has an objective.');
   });
 
+  it('says whether what was put off decides', () => {
+    const own = (one: ComparedRun, gpuHours: number): ComparedRun => ({
+      ...one,
+      result: { ...one.result, atOwnRate: { gpuHours } },
+    });
+    const found = (theirs: number): string =>
+      said([own(run('late', 8, 2, 0.99), 12), own(run('prompt', 10.5, 0, 0.99), theirs)], new Map())[1];
+    expect(found(10.5)).toContain('; if what was left to do took what the rest did prompt is, with 10.5 against 12.0.');
+    expect(found(12.5)).not.toContain('took what the rest did');
+  });
+
   it('calls the same the same, and says who costs least where that is another', () => {
     const [, same] = said([run('a', 1.234, 0, 0.99), run('b', 1.234, 0, 0.99)], new Map());
     expect(same).toContain('with 1.23 GPU-hours, as much as b, the next.');

@@ -17,6 +17,8 @@ export function verdict(
 ): readonly [compared: string, found: string, notShown: string] {
   const hours = (strategy: string): number => mean(of(strategy).map(({ result }) => result.atEqualWork.gpuHours));
   const usd = (strategy: string): number => mean(of(strategy).map(({ result }) => result.atEqualWork.costUsd));
+  const ownRate = (strategy: string): number =>
+    mean(of(strategy).map(({ result }) => result.atOwnRate?.gpuHours ?? Infinity));
   const bill = (strategy: string): number => mean(of(strategy).map(({ result }) => result.bill.netUsd));
   const of = (strategy: string): ComparedRun[] => runs.filter((run) => run.strategy === strategy);
   const arrived = mean(runs.map(({ result }) => result.total.arrived));
@@ -62,7 +64,7 @@ export function verdict(
     return (
       `At equal work ${cheapest} is the cheapest of those that meet every model's objectives, with ` +
       `${threeDigits(own)} GPU-hours${next === undefined ? `; ${nobody}` : `, ${under(own, hours(next))} ${next}, the next${billText(next)}`}` +
-      `${distances.length === 0 ? '' : `; that is ${distances.join(' and ')}`}${dollarsText(able)}.`
+      `${distances.length === 0 ? '' : `; that is ${distances.join(' and ')}`}${ownRateText(able)}${dollarsText(able)}.`
     );
   }
 
@@ -76,6 +78,16 @@ export function verdict(
       return '';
     const [own, other] = [bill(cheapest!), bill(next)];
     return ` (${under(own, other)} it in a bill with donated GPUs)`;
+  }
+
+  /** Who puts much off is charged the least for it: whether that is what decides. */
+  function ownRateText(able: readonly string[]): string {
+    const least = able.reduce((a, b) => (ownRate(b) < ownRate(a) ? b : a));
+    if (least === cheapest || !(ownRate(least) < ownRate(cheapest!) * (1 - SAME))) return '';
+    return (
+      `; if what was left to do took what the rest did ${least} is, with ${threeDigits(ownRate(least))} against ` +
+      threeDigits(ownRate(cheapest!))
+    );
   }
 
   /** Where GPUs have different prices, the fewest hours may not cost the least. */
