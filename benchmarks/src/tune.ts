@@ -28,6 +28,13 @@ export const TUNING_DURATIONS: Readonly<Record<string, string>> = {
 /** Other prices, and otherwise the same: what is tuned there is tuned here. */
 export const TUNED_AS: Readonly<Record<string, string>> = { reserved: 'paper-day' };
 
+/** Where a first search begins, other than with what was found for `paper-day`. */
+const ALIKE: Readonly<Record<string, string>> = {
+  'cold-start-10m': 'cold-start',
+  'office-hours': 'cold-start',
+  burst: 'late-burst',
+};
+
 /** A setting that was tried, and what came of it. */
 interface Tried {
   readonly options: PolicyChoice;
@@ -71,14 +78,13 @@ export interface TuneOptions {
 }
 
 /**
- * Tunes strategies for scenarios: from where a recorded search or the last scenario's ended, knob
- * by knob a step up or down for as long as that is better. Better is cheaper at equal work among
- * those that meet every model's objectives with a margin, and nearer to that among those that do
- * not. Each search is written when it ends.
+ * Tunes strategies for scenarios: from where a recorded search of it, or of one like it, ended,
+ * knob by knob a step up or down for as long as that is better. Better is cheaper at equal work
+ * among those that meet every model's objectives with a margin, and nearer to that among those that
+ * do not. Each search is written when it ends.
  */
 export async function tune({ scenarios, strategies, durationOf, runs }: TuneOptions): Promise<void> {
   const kept = await OutcomeRuns.open(runs);
-  const starts = new Map<string, number[]>();
   for (const scenario of scenarios) {
     const other = TUNED_AS[scenario];
     if (other !== undefined) {
@@ -106,7 +112,9 @@ export async function tune({ scenarios, strategies, durationOf, runs }: TuneOpti
         const results = await kept.of(points.map(task));
         for (const [i, point] of points.entries()) seen.set(point.join(), results[i]!);
       };
-      let best = from ?? starts.get(strategy) ?? knobs.map(({ start }) => start);
+      const alike = readTuned()[ALIKE[scenario] ?? 'paper-day']?.[strategy];
+      const near = alike?.meets === true ? pointOf(strategy, alike.options) : undefined;
+      let best = from ?? near ?? knobs.map(({ start }) => start);
       await tryAll([best]);
       // Knob by knob, until none has moved.
       for (let k = 0, still = 0; still < knobs.length; k = (k + 1) % knobs.length) {
@@ -124,7 +132,6 @@ export async function tune({ scenarios, strategies, durationOf, runs }: TuneOpti
         }
       }
       const winner = seen.get(best.join())!;
-      if (meetsObjectives(winner.attainments)) starts.set(strategy, best);
       write(scenario, strategy, {
         options: choiceAt(strategy, best),
         meets: meetsObjectives(winner.attainments),
