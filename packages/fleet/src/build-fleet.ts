@@ -97,8 +97,14 @@ export function buildFleet(
       return live.kvWithinObjectives;
     },
   };
-  const strategy = createPolicy('strategy', 'strategies', catalogue.strategies, strategyChoice, context) as
-    Strategy | undefined;
+  const strategyName = typeof strategyChoice === 'string' ? strategyChoice : strategyChoice.name;
+  const strategy = createPolicy(
+    'strategy',
+    `strategies.${strategyName}`,
+    catalogue.strategies,
+    strategyChoice,
+    context,
+  ) as Strategy | undefined;
   if (typeof strategy?.scaling?.decide !== 'function')
     throw new ConfigError(
       'strategies',

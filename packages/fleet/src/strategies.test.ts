@@ -106,7 +106,7 @@ describe('limits by what a model carries', () => {
       'strategies.measured: must be above 0, not 0',
     );
     expect(() => relative({ ...choice, measured: 'yes' }, large, 0.1)).toThrow(
-      'strategies.measured: must be true or false, not "yes"',
+      'strategies.measured: must be true, false or a number above 0, not "yes"',
     );
   });
 

@@ -146,8 +146,9 @@ function relative(
   context: FactoryContext,
   make: (own: PolicyOptions) => ScalingPolicy,
 ): ScalingPolicy {
-  const factor =
-    typeof measured === 'number' ? positive('measured', measured) : flag('measured', measured) ? 1 : undefined;
+  if (measured !== undefined && typeof measured !== 'boolean' && typeof measured !== 'number')
+    throw new ConfigError('measured', `must be true, false or a number above 0, not ${JSON.stringify(measured)}`);
+  const factor = typeof measured === 'number' ? positive('measured', measured) : measured === true ? 1 : undefined;
   return factor === undefined ? make(own) : withRelativeUtilization(make(own), kvWithin(context, factor));
 }
 

@@ -145,6 +145,9 @@ describe('buildSimulation', () => {
 
   it('lists the known policies for an unknown one, and the options of a known one', () => {
     expect(() => build({}, 'magic')).toThrow('unknown strategy "magic"');
+    expect(() => buildSimulation(parseScenario(minimal), { name: 'hpa', typo: 1 })).toThrow(
+      'strategies.hpa.typo: is not an option of this policy',
+    );
     expect(() => build({ regionRouter: 'nearest' })).toThrow('unknown region router "nearest"');
     expect(() => build({ regionRouter: { name: 'utilization', treshold: 0.5 } })).toThrow(
       'regionRouter.treshold: is not an option of this policy',

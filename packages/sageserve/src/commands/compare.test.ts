@@ -196,7 +196,7 @@ describe('sageserve compare', () => {
       [['--pareto', '--knob', 'magic.x=0,1'], '--knob: "magic" is none of the strategies that are compared'],
       [
         ['--strategy', 'sage', '--pareto', '--knob', 'sage.magic=0,1'],
-        'strategies.magic: is not an option of this policy',
+        'strategies.sage.magic: is not an option of this policy',
       ],
       [['--cores', '0'], '--cores: must be a whole number from 1 to 256'],
       [['--requests-per-day', '-1'], '--requests-per-day: must be a number above 0'],

@@ -484,7 +484,7 @@ describe('a plug-in in the runs of a sweep', () => {
 
 describe('an error of SageServe’s own kinds, made by a plug-in', () => {
   it.each([
-    ["new core.ConfigError('scaling', 'is wrong', { hint: 5 })", 'error: strategies.scaling: is wrong'],
+    ["new core.ConfigError('scaling', 'is wrong', { hint: 5 })", 'error: strategies.mine.scaling: is wrong'],
     ['new core.ConfigError({}, Symbol.iterator)', ''],
   ])('is told whatever it is made of: %s', async (made) => {
     const { code, stderr } = await run([
