@@ -95,7 +95,8 @@ export async function tune({ scenarios, strategies, durationOf, runs }: TuneOpti
       const { knobs } = TUNING_SPACES[strategy]!;
       const known = readTuned()[scenario]?.[strategy];
       const from = known === undefined ? undefined : pointOf(strategy, known.options);
-      if (known !== undefined && from !== undefined && isAtRest(strategy, known, from)) {
+      const sibling = siblingOf(scenario, strategy);
+      if (known !== undefined && from !== undefined && isAtRest(strategy, known, from, sibling)) {
         console.log(`${scenario}, ${strategy}: recorded already`);
         continue;
       }
@@ -114,8 +115,10 @@ export async function tune({ scenarios, strategies, durationOf, runs }: TuneOpti
       };
       const alike = readTuned()[ALIKE[scenario] ?? 'paper-day']?.[strategy];
       const near = alike?.meets === true ? pointOf(strategy, alike.options) : undefined;
-      let best = from ?? near ?? knobs.map(({ start }) => start);
-      await tryAll([best]);
+      const starts = [from ?? near ?? knobs.map(({ start }) => start), ...(sibling === undefined ? [] : [sibling])];
+      let best = starts[0]!;
+      await tryAll(starts);
+      for (const start of starts) if (isBetter(seen.get(start.join())!, seen.get(best.join())!)) best = start;
       // Knob by knob, until none has moved.
       for (let k = 0, still = 0; still < knobs.length; k = (k + 1) % knobs.length) {
         still++;
@@ -159,6 +162,16 @@ function triedOf(options: PolicyChoice, run: OutcomeRun): Tried {
   };
 }
 
+/**
+ * What was found for the strategy that another is made of: a search by steps may end in a place of
+ * its own.
+ */
+function siblingOf(scenario: string, strategy: string): number[] | undefined {
+  const found = strategy === 'lt-ua' ? readTuned()[scenario]?.['lt-u'] : undefined;
+  if (found === undefined || typeof found.options === 'string') return undefined;
+  return pointOf(strategy, { ...found.options, name: strategy });
+}
+
 /** One step down and up of one knob, where there is one. */
 function neighboursOf(strategy: string, at: readonly number[], knob: number): number[][] {
   const { length } = TUNING_SPACES[strategy]!.knobs[knob]!.values;
@@ -171,12 +184,18 @@ function neighboursOf(strategy: string, at: readonly number[], knob: number): nu
  * Whether a recorded search would end where it did: all around its winner was tried, and the winner
  * keeps the margin where it meets its objectives at all.
  */
-function isAtRest(strategy: string, { options, tried, meets }: TunedStrategy, at: readonly number[]): boolean {
+function isAtRest(
+  strategy: string,
+  { options, tried, meets }: TunedStrategy,
+  at: readonly number[],
+  sibling: readonly number[] | undefined,
+): boolean {
   const all = new Map(tried.map((one) => [JSON.stringify(one.options), one]));
   const winner = all.get(JSON.stringify(options));
   // Interactive tiers have the same target, and of the others nothing may be missed.
   if (winner === undefined || (meets && winner.worst < 1 && winner.worst < withMargin(INTERACTIVE_TARGET)))
     return false;
+  if (sibling !== undefined && !all.has(JSON.stringify(choiceAt(strategy, sibling)))) return false;
   return at.every((_, k) =>
     neighboursOf(strategy, at, k).every((point) => all.has(JSON.stringify(choiceAt(strategy, point)))),
   );
