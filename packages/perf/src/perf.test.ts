@@ -10,7 +10,7 @@ import { kvBytesPerToken, MODEL_SHAPES, weightBytes } from './model-shapes.js';
 import { createOperatorTablesPerformance, operatorsNotUsed } from './operator-tables.js';
 import { PiecewiseLinear } from './piecewise-linear.js';
 import { createRooflinePerformanceModel } from './roofline.js';
-import { chunkTokens, sustainedTokensPerS } from './throughput.js';
+import { chunkTokens, saturatedMs, sustainedTokensPerS } from './throughput.js';
 import { createTokenTablesPerformance } from './token-tables.js';
 
 const deployment = (model: string, sku: string, gpusPerInstance: number) => ({
@@ -279,5 +279,69 @@ describe('sustainedTokensPerS', () => {
       { promptTokens: 100_000, outputTokens: 1 },
     );
     expect(rate).toBeCloseTo(((1_407 + 0.01407) * 1_000) / 145.7, 3);
+  });
+});
+
+describe('saturatedMs', () => {
+  it('is what the work takes in as few iterations as hold it, and little more', () => {
+    const engine = fc.record({
+      fixed: fc.double({ min: 1, max: 20, noNaN: true }),
+      perPrompt: fc.double({ min: 0.01, max: 0.5, noNaN: true }),
+      perDecode: fc.double({ min: 0.01, max: 0.5, noNaN: true }),
+      perContext: fc.double({ min: 0, max: 0.001, noNaN: true }),
+      kv: fc.integer({ min: 5_000, max: 100_000 }),
+      tokens: fc.integer({ min: 300, max: 2_000 }),
+      requests: fc.integer({ min: 1, max: 256 }),
+      chunked: fc.boolean(),
+    });
+    const shape = fc.record({
+      requests: fc.integer({ min: 1, max: 5_000 }),
+      prompt: fc.integer({ min: 1, max: 2_000 }),
+      output: fc.integer({ min: 1, max: 1_500 }),
+      left: fc.double({ min: 0, max: 1, noNaN: true }),
+    });
+    fc.assert(
+      fc.property(engine, shape, (e, { requests, prompt, output, left }) => {
+        const performance = {
+          kvCapacityTokens: e.kv,
+          iterationMs: (p: number, d: number, c: number) =>
+            e.fixed + e.perPrompt * p + e.perDecode * d + e.perContext * c,
+        };
+        const limits = { maxBatchTokens: e.tokens, maxBatchRequests: e.requests, chunkedPrefill: e.chunked };
+        const prompts = requests * left;
+        const work = {
+          prompts,
+          promptTokens: prompts * prompt,
+          decodes: requests * (output - 1),
+          contextTokens: requests * ((output - 1) * prompt + ((output - 1) * output) / 2),
+        };
+        const each = e.perPrompt * work.promptTokens + e.perDecode * work.decodes + e.perContext * work.contextTokens;
+        const budget = e.chunked ? e.tokens : Math.max(e.tokens, prompt);
+        const fewest = [
+          (work.promptTokens + (e.chunked ? work.decodes : 0)) / budget,
+          work.decodes / e.requests,
+          (work.promptTokens + work.contextTokens) / e.kv,
+        ];
+        const ms = saturatedMs(performance, limits, work);
+        expect(ms).toBeGreaterThanOrEqual((each + e.fixed * Math.max(...fewest)) * (1 - 1e-9));
+        // Decodes come in whole batches.
+        expect(ms).toBeLessThanOrEqual((each + 2 * e.fixed * fewest.reduce((a, b) => a + b, 0)) * (1 + 1e-9));
+      }),
+    );
+  });
+
+  it('asks for whole decodes, whatever there is of them, and for none where there is nothing', () => {
+    const limits = { maxBatchTokens: 1_000, maxBatchRequests: 10, chunkedPrefill: true };
+    const seen: number[] = [];
+    const performance = {
+      kvCapacityTokens: 10_000,
+      iterationMs(prompt: number, decodes: number) {
+        seen.push(decodes);
+        return 10 + prompt + decodes;
+      },
+    };
+    expect(saturatedMs(performance, limits, { prompts: 0, promptTokens: 0, decodes: 0, contextTokens: 0 })).toBe(0);
+    saturatedMs(performance, limits, { prompts: 900, promptTokens: 90_000, decodes: 7, contextTokens: 900 });
+    expect(seen.every(Number.isInteger)).toBe(true);
   });
 });

@@ -480,12 +480,16 @@ placement: { residency: { eastus: [eastus, centralus] } }
       [['--hysteresis', 'Infinity'], /--hysteresis: must be a number from 0/],
       [['--current', held], /wrong\.csv:2: "mars" is not a region of the fleet\nhint: It has eastus/],
       [['--gap', 'x'], /--gap: must be a number from 0/],
-      [['--trace', 'nowhere.csv'], /nowhere\.csv/],
+      [['--trace', 'any.csv'], /--requests-per-day: is for generated traffic/],
     ] as const) {
       const { code, stderr } = await run(['plan', '--duration', '12h', '--requests-per-day', '100000', ...args]);
       expect([args, code]).toEqual([args, 2]);
       expect(stderr).toMatch(message);
     }
+    expect(await run(['plan', '--trace', 'nowhere.csv'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('nowhere.csv') as string,
+    });
   });
 });
 

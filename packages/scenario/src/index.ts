@@ -22,4 +22,4 @@ export {
 } from './prepare/prepare-run.js';
 export { preset, PRESET_NAMES } from './presets/presets.js';
 export { isPipe, refusePipe } from './refuse-pipe.js';
-export { type Scenario, type ScenarioInput, scenarioJsonSchema } from './schema.js';
+export { replaying, type Scenario, type ScenarioInput, scenarioJsonSchema } from './schema.js';

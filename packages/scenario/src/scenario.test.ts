@@ -43,6 +43,11 @@ describe('parseScenario', () => {
   const wrong: readonly (readonly [string, object, string])[] = [
     ['a field that does not exist', { ...minimal, regoins: [] }, 'regoins: is not a field of the scenario'],
     [
+      'what is said of traffic that a trace takes the place of',
+      { ...minimal, traffic: { trace: 'a.csv', levels: [{ at: 0, factor: 2 }] } },
+      'traffic.levels: is of generated traffic, and this replays a trace',
+    ],
+    [
       'a burst that begins too late to end',
       {
         ...minimal,

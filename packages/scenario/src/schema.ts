@@ -24,6 +24,9 @@ const quantiles = z
   .describe('Quantiles as [level, tokens], both rising.');
 const tierShares = z.partialRecord(z.enum(WORKLOAD_TIERS), share);
 
+/** What says how traffic is generated, and nothing of a trace. */
+const OF_GENERATED = ['requestsPerDay', 'rateNoise', 'burst', 'levels'] as const;
+
 /**
  * The scenario file, as the user writes it: a fleet, its traffic, and what goes wrong. Every field
  * but regions, skus and models has a default.
@@ -108,6 +111,16 @@ export const scenarioSchema = z
           })
           .optional()
           .describe('Names of the trace → names of the scenario; * stands for every other.'),
+      })
+      .superRefine((traffic, ctx) => {
+        if (traffic.trace === undefined) return;
+        for (const field of OF_GENERATED)
+          if (traffic[field] !== undefined)
+            ctx.addIssue({
+              code: 'custom',
+              path: [field],
+              message: 'Is of generated traffic, and this replays a trace: leave one of the two out',
+            });
       })
       .prefault({}),
     regions: regionsOf(
@@ -218,6 +231,12 @@ export const scenarioSchema = z
 export type ScenarioInput = z.input<typeof scenarioSchema>;
 /** A scenario with every default filled in. */
 export type Scenario = z.output<typeof scenarioSchema>;
+
+/** Traffic with a trace in place of what was generated. */
+export function replaying(traffic: Scenario['traffic'], trace: string): Scenario['traffic'] {
+  const { requestsPerDay: _r, rateNoise: _n, burst: _b, levels: _l, ...rest } = traffic;
+  return { ...rest, trace };
+}
 
 /** The JSON Schema of scenario files, for editors. */
 export function scenarioJsonSchema(): Record<string, unknown> {

@@ -200,7 +200,9 @@ export async function readSweep(file: string, version: string, signal?: AbortSig
         runs.set(key, { key, scenario: scenario.name, strategy: labelOf(choice), parameters: varied, seed, task });
     }
   };
-  const sources = await Promise.all((document.scenarios ?? []).map(scenarioNamed));
+  const sources: Scenario[] = [];
+  // One after the other: of two with one name, the second is at fault.
+  for (const one of document.scenarios ?? []) sources.push(await scenarioNamed(one));
   const strategies = [
     ...(document.strategies ?? sources.flatMap((one) => one.strategies)),
     ...document.runs.map((one) => one.strategy),

@@ -1,7 +1,7 @@
 import { ConfigError } from '@sageserve/core';
 import { count } from '../format.js';
 import type { PolicyChoice } from '@sageserve/fleet';
-import type { Scenario, ScenarioInput } from '@sageserve/scenario';
+import { replaying, type Scenario, type ScenarioInput } from '@sageserve/scenario';
 
 /** Names that lead to what every object of the language has in common. */
 const FORBIDDEN = ['__proto__', 'constructor', 'prototype'];
@@ -49,6 +49,9 @@ export function withParameters(
   const changed = structuredClone(scenario) as unknown as Record<string, unknown>;
   let chosen = choice;
   const name = typeof choice === 'string' ? choice : choice.name;
+  // Whoever names a trace means it in place of what the scenario generates.
+  const { 'traffic.trace': trace } = parameters;
+  if (typeof trace === 'string') changed['traffic'] = replaying(scenario.traffic, trace);
   for (const [path, value] of Object.entries(parameters)) {
     const segments = path.split('.');
     const odd = segments.find((segment) => FORBIDDEN.includes(segment));

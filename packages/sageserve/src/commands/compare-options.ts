@@ -1,7 +1,7 @@
 import { ConfigError } from '@sageserve/core';
 import { fileName } from '@sageserve/experiments';
 import { parseDurationMs } from '@sageserve/fleet';
-import { parseScenario, preset, PRESET_NAMES, readScenario, type Scenario } from '@sageserve/scenario';
+import { parseScenario, preset, PRESET_NAMES, readScenario, replaying, type Scenario } from '@sageserve/scenario';
 
 export interface CompareOptions {
   readonly preset?: string;
@@ -43,7 +43,6 @@ export async function scenariosOf(
   if (options.format !== undefined && options.trace === undefined)
     throw new ConfigError('--format', 'is about a trace: name one with --trace');
   const scenarios = bases.map(({ base, file }) => {
-    const { requestsPerDay: _rate, ...traffic } = base.traffic;
     const { duration: _duration, history: _history, description: _description, ...withoutTime } = base;
     return {
       file,
@@ -55,7 +54,10 @@ export async function scenariosOf(
         traffic:
           options.trace === undefined
             ? { ...base.traffic, ...(rate === undefined ? {} : { requestsPerDay: rate }) }
-            : { ...traffic, trace: options.trace, ...(options.format === undefined ? {} : { format: options.format }) },
+            : {
+                ...replaying(base.traffic, options.trace),
+                ...(options.format === undefined ? {} : { format: options.format }),
+              },
       }),
     };
   });

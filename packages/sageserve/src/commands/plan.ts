@@ -41,6 +41,7 @@ import {
   preset,
   readDemandCsv,
   readScenario,
+  replaying,
   readWhole,
   type Scenario,
   scenarioMix,
@@ -144,13 +145,14 @@ async function scenarioOf(file: string | undefined, options: PlanOptions): Promi
   const quantile = numberOption('--demand-quantile', options.demandQuantile, 0.001, 0.999);
   const budget = numberOption('--demand-budget', options.demandBudget, 1, Infinity);
   const hysteresis = numberOption('--hysteresis', options.hysteresis, 0, Infinity);
+  if (rate !== undefined && (options.trace ?? base.traffic.trace) !== undefined)
+    throw new ConfigError('--requests-per-day', 'is for generated traffic: a trace has its own rate');
   return parseScenario({
     ...base,
     // A day of generated traffic is what forecasters need to know the hour.
     duration: options.duration ?? (options.trace === undefined && file === undefined ? '3d' : base.duration),
     traffic: {
-      ...base.traffic,
-      ...(options.trace === undefined ? {} : { trace: options.trace }),
+      ...(options.trace === undefined ? base.traffic : replaying(base.traffic, options.trace)),
       ...(options.format === undefined ? {} : { format: options.format }),
       ...(rate === undefined ? {} : { requestsPerDay: rate }),
     },

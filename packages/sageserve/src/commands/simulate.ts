@@ -18,6 +18,7 @@ import {
   preset,
   readScenario,
   refusePipe,
+  replaying,
   type RunDemand,
   type Scenario,
 } from '@sageserve/scenario';
@@ -271,10 +272,9 @@ async function chooseScenario(file: string | undefined, options: SimulateCommand
       throw new ConfigError(option, 'is about a trace: name one with --trace');
   }
   const base = file === undefined ? preset(options.preset ?? 'small') : await readScenario(file);
-  const { requestsPerDay: _, ...traffic } = base.traffic;
   if (options.duration !== undefined && parseDurationMs(options.duration) === undefined)
     throw new ConfigError('--duration', `"${options.duration}" is not a duration such as 15m, 24h or 7d`);
-  const given = options.trace === undefined ? base.traffic : { ...traffic, trace: options.trace };
+  const given = options.trace === undefined ? base.traffic : replaying(base.traffic, options.trace);
   // A preset's duration is that of its own traffic; a trace that is given instead runs to its end.
   const { duration: _duration, ...withoutDuration } = base;
   return parseScenario({

@@ -349,6 +349,10 @@ describe('sageserve sweep', () => {
       ],
       ["scenarios: [./small.json]\nseeds: [1, '1']\n", 'must be different from one another'],
       ['scenarios: [./one.json, ./other.json]\n', './one.json and ./other.json are both called "scenario"'],
+      [
+        'scenarios: [./small.json]\nset: { traffic.trace: absent.csv }\nconditions: { traffic.requestsPerDay: [5] }\n',
+        'traffic.requestsPerDay: is of generated traffic',
+      ],
       ['scenarios: [./small.json]\nset: { traffic.trace: absent.csv }\n', `can't read ${join(dir, 'absent.csv')}`],
     ];
     const { name: _name, ...nameless } = preset('small');
