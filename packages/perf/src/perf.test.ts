@@ -308,7 +308,7 @@ describe('saturatedMs', () => {
             e.fixed + e.perPrompt * p + e.perDecode * d + e.perContext * c,
         };
         const limits = { maxBatchTokens: e.tokens, maxBatchRequests: e.requests, chunkedPrefill: e.chunked };
-        const prompts = requests * left;
+        const prompts = Math.round(requests * left);
         const work = {
           prompts,
           promptTokens: prompts * prompt,
