@@ -11,7 +11,7 @@ import {
   type Scenario,
   simulate,
 } from 'sageserve';
-import { RunPool, trafficAhead } from '@sageserve/experiments';
+import { RunPool, trafficAhead, trafficPays } from '@sageserve/experiments';
 import { yieldToEventLoop } from '@sageserve/experiments/console';
 import { cpuSeconds, type Figure, median, peakMemoryMb } from './measure.js';
 import { clockSeconds } from './wall-clock.js';
@@ -97,7 +97,10 @@ export async function runControlled(): Promise<void> {
   ]);
   const cpuStart = cpuSeconds();
   const { config, trace } = await prepareRun(scenario, 'sage', { demand, capacity });
-  const { total } = await simulate(config, trafficAhead(pool, scenario, undefined, trace, signal));
+  const ahead = trafficPays(scenario, config.durationMs)
+    ? trafficAhead(pool, scenario, undefined, trace, signal)
+    : trace;
+  const { total } = await simulate(config, ahead);
   const cpu = cpuSeconds() - cpuStart;
   await pool.close();
   if (total.unfinished > 0) throw new Error(`${total.unfinished} requests are unfinished`);

@@ -127,7 +127,15 @@ if (args[0] === '--run-once') {
   const printed: Record<string, unknown> = {};
   for (const name of names.length > 0 ? names : Object.keys(BENCHMARKS)) {
     const { title, run } = BENCHMARKS[name]!;
-    const found = await run();
+    let found: Awaited<ReturnType<typeof run>>;
+    try {
+      found = await run();
+    } catch (error) {
+      // What the others find is not lost with it.
+      console.error(`error: ${name}: ${error instanceof Error ? error.message : String(error)}`);
+      process.exitCode = 1;
+      continue;
+    }
     const { figures, text, data } = 'figures' in found ? found : { figures: found, text: undefined, data: undefined };
     results[name] = figures;
     printed[name] = data === undefined ? figures : { data, figures };

@@ -17,6 +17,7 @@ import { slowMsOf } from './engine-options.js';
 import { type EngineListener, InstanceEngine } from './instance-engine.js';
 import { LaggedTelemetry } from './lagged-telemetry.js';
 import { LaggedInstanceView, LaggedLoadView, LaggedRegionView } from './lagged-views.js';
+import { isServable } from './left-work.js';
 import { RequestAccount } from './request-account.js';
 import {
   ARRIVED_AT,
@@ -330,7 +331,11 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
   }
 
   reject(slot: number, why: Rejection, nowMs: number): void {
-    this.account.rejected(slot, why, this.#isServable(slot), nowMs);
+    const { ints } = this.requests;
+    const list = ints[slot + REGION_LIST];
+    const allowed = list === -1 ? undefined : this.#names.residency(list).allowed;
+    const servable = isServable(this.#config, ints[slot + MODEL], this.tokensNeeded(slot), allowed);
+    this.account.rejected(slot, why, servable, nowMs);
     this.#observer.onRequestEnd?.(this.requests, slot, 'rejected', nowMs);
     this.requests.free(slot);
   }
@@ -385,23 +390,6 @@ export class SimDispatchHost implements DispatchHost<number, number>, EngineList
     const { allowed, order, orderFrom } = this.#names.residency(list);
     view.preference = first === undefined ? order : orderFrom[first];
     view.residency = allowed;
-  }
-
-  /**
-   * Whether the fleet may have an instance that can hold a request: who turns it away then leaves
-   * it undone.
-   */
-  #isServable(slot: number): boolean {
-    const { ints } = this.requests;
-    const { endpoints, models, regions } = this.#config;
-    const tokens = this.tokensNeeded(slot);
-    const list = ints[slot + REGION_LIST];
-    const allowed = list === -1 ? undefined : this.#names.residency(list).allowed;
-    const own = endpoints.filter(({ model }) => model === models[ints[slot + MODEL]]);
-    return (
-      own.some(({ performance }) => tokens <= performance.kvCapacityTokens) &&
-      own.some(({ region }) => allowed === undefined || allowed[regions.indexOf(region)] === 1)
-    );
   }
 
   #poolOf(model: number, tier: number, region: number): number {

@@ -38,6 +38,23 @@ export function doneWork(
   return done;
 }
 
+/**
+ * Whether the fleet may have an instance that can hold a request, in a region that it may run in:
+ * who turns it away then leaves it undone.
+ */
+export function isServable(
+  { endpoints, models, regions }: Pick<ResolvedConfig, 'endpoints' | 'models' | 'regions'>,
+  model: number,
+  tokens: number,
+  allowed: Uint8Array | undefined,
+): boolean {
+  const own = endpoints.filter((one) => one.model === models[model]);
+  return (
+    own.some(({ performance }) => tokens <= performance.kvCapacityTokens) &&
+    own.some(({ region }) => allowed === undefined || allowed[regions.indexOf(region)] === 1)
+  );
+}
+
 /** Charges what is in the system but for what is `done` of it, and what was turned away. */
 export function leftWork(
   config: Charged,

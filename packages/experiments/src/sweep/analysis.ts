@@ -151,17 +151,17 @@ function by<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
 
 /**
  * Those that no other of their group beats, but for those that see the future: from the cheapest
- * on, each that attains more than all that cost less, and as much as any that costs the same.
+ * on, each that attains more than all before it. Of several that tie in both none beats another.
  */
 function frontOf(settings: readonly PlainSetting[]): Set<PlainSetting> {
   const front = new Set<PlainSetting>();
   const best = new Map<string, { attainment: number; gpuHours: number }>();
-  for (const one of settings.toSorted(
+  const runnable = settings.filter(({ foresight }) => !foresight);
+  for (const one of runnable.toSorted(
     (a, b) => a.gpuHours.mean - b.gpuHours.mean || b.attainment.mean - a.attainment.mean,
   )) {
     const [gpuHours, attainment] = [one.gpuHours.mean, one.attainment.mean];
     const so = best.get(one.group);
-    if (one.foresight) continue;
     if (
       so !== undefined &&
       !(attainment > so.attainment) &&
