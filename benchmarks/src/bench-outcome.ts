@@ -1,6 +1,13 @@
 import type { Report } from './measure.js';
 import { OutcomeRuns, type OutcomeTask } from './outcome-runs.js';
-import { OUTCOME_LEGEND, outcomeFigures, outcomeOf, outcomeTable, type ScenarioOutcome } from './outcome-table.js';
+import {
+  OUTCOME_LEGEND,
+  outcomeFigures,
+  outcomeOf,
+  outcomeSummary,
+  outcomeTable,
+  type ScenarioOutcome,
+} from './outcome-table.js';
 import { readTuned, TUNED_AS } from './tune.js';
 import { TUNING_SPACES } from './tuning-spaces.js';
 
@@ -66,7 +73,7 @@ export async function benchOutcome(options: OutcomeOptions): Promise<Report> {
   }
   await runs.close();
   return {
-    text: [OUTCOME_LEGEND, ...outcomes.map(outcomeTable)].join('\n\n'),
+    text: [OUTCOME_LEGEND, ...outcomes.map(outcomeTable), outcomeSummary(outcomes)].join('\n\n'),
     data: outcomes,
     figures: outcomes.flatMap(outcomeFigures),
   };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { OutcomeRun } from './outcome-runs.js';
-import { outcomeFigures, outcomeOf, outcomeTable } from './outcome-table.js';
+import { outcomeFigures, outcomeOf, outcomeSummary, outcomeTable } from './outcome-table.js';
 
 function run(strategy: string, seed: number, equalGpuHours: number, attainment: number): OutcomeRun {
   return {
@@ -88,4 +88,19 @@ describe('the outcome of a scenario', () => {
     expect(outcomeTable(none)).toContain('no baseline meets every objective');
     expect(outcomeFigures(none)).toHaveLength(2);
   });
+
+  it('has a line for each scenario, with the ablation beside ours', () => {
+    const ablation = [run('sage last-value', 2, 110, 0.9), run('sage without plan', 2, 90, 0.97)];
+    const all = [run('hpa', 2, 125, 0.99), run('sage', 2, 100, 0.96), ...ablation];
+    const none = [run('hpa', 2, 125, 0.9), run('sage', 2, 100, 0.94), ...ablation];
+    const lines = outcomeSummary([all, none].map((runs) => outcomeOf('s', runs, new Map([[2, 50]])))).split('\n');
+    const cells = lines.slice(1).map((line) => line.trim().split(/ {2,}/));
+    const after = ['1.100', 'NO, 90.00 %', '0.900', 'all'];
+    expect(cells).toEqual([
+      ['s', 'all', '100', '2.00', '–', 'hpa', '125', '0.800', decimalOf(101 / 126), ...after],
+      ['s', 'NO, 94.00 %', '100', '2.00', '–', '–', '–', '–', '–', ...after],
+    ]);
+  });
 });
+
+const decimalOf = (value: number): string => value.toFixed(3);

@@ -166,6 +166,53 @@ export function outcomeTable({ scenario, seeds, best, rows }: ScenarioOutcome): 
   ].join('\n');
 }
 
+/**
+ * A row for each scenario: how ours stands to the best baseline, to what is possible, and to itself
+ * without forecast or plan.
+ */
+export function outcomeSummary(outcomes: readonly ScenarioOutcome[]): string {
+  const meetsText = ({ meets, worst }: OutcomeRow): string => (meets ? 'all' : `NO, ${percent(worst.attainment)}`);
+  return table(
+    [
+      'sage by scenario',
+      'meets',
+      'GPU-h, equal work',
+      '÷ bound',
+      '÷ clairvoyant',
+      'best baseline',
+      'GPU-h',
+      'sage ÷ it',
+      'own rate',
+      'last-value ÷ sage',
+      'meets',
+      'without plan ÷ sage',
+      'meets',
+    ],
+    outcomes.map(({ scenario, best, rows }) => {
+      const row = (name: string): OutcomeRow => rows.find(({ strategy }) => strategy === name)!;
+      const sage = row('sage');
+      const baseline = best === undefined ? undefined : row(best);
+      const [lastValue, noPlan] = [row('sage last-value'), row('sage without plan')];
+      const overSage = (other: OutcomeRow): string => decimal(other.equalGpuHours.mean / sage.equalGpuHours.mean, 3);
+      return [
+        scenario,
+        meetsText(sage),
+        spreadText(sage.equalGpuHours, 0),
+        spreadText(sage.overBound, 2),
+        spreadText(sage.overClairvoyant, 3),
+        best ?? NONE,
+        spreadText(baseline?.equalGpuHours, 0),
+        spreadText(sage.overBest, 3),
+        decimal(baseline && sage.ownRateGpuHours / baseline.ownRateGpuHours, 3),
+        overSage(lastValue),
+        meetsText(lastValue),
+        overSage(noPlan),
+        meetsText(noPlan),
+      ];
+    }),
+  );
+}
+
 /** What stands in the columns of {@link outcomeTable}. */
 export const OUTCOME_LEGEND = [
   'Means over seeds, ± half of the 95 % confidence interval; ratios on the same traffic. Meets: every model meets every',
