@@ -47,7 +47,8 @@ export function isLastForBacklog(endpoint: EndpointSnapshot, fleet: FleetSnapsho
 
 type Among = (other: EndpointSnapshot, endpoint: EndpointSnapshot) => boolean;
 
-const isSamePool: Among = (other, { modelId, regionId, pool }) =>
+/** Whether endpoints have the same work: those of several SKUs in a region. */
+export const isSamePool: Among = (other, { modelId, regionId, pool }) =>
   other.modelId === modelId && other.regionId === regionId && other.pool === pool;
 const takesBacklog: Among = (other, { modelId }) =>
   other.modelId === modelId && other.tiers.includes('non-interactive');

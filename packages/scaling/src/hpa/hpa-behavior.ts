@@ -70,10 +70,24 @@ export interface HpaBehavior {
 }
 
 /**
+ * The history of a workload that is seen for the first time: its count counts as a recommendation,
+ * so that nothing is scaled in before a window of readings.
+ */
+export function firstHistory(nowMs: number, count: number): HpaHistory {
+  return { recommended: [{ atMs: nowMs, count }], added: [], removed: [] };
+}
+
+/** The history after a change from one count to another, for whatever reason. */
+export function withChange(history: HpaHistory, from: number, to: number, nowMs: number): HpaHistory {
+  if (to > from) return { ...history, added: [...history.added, { atMs: nowMs, count: to - from }] };
+  if (to < from) return { ...history, removed: [...history.removed, { atMs: nowMs, count: from - to }] };
+  return history;
+}
+
+/**
  * The count that the rules make of one that metrics ask for, within `least` and `most`, and the
- * history after it. `wanted` is what was asked for last. The first count that a workload is seen
- * with counts as a recommendation, so that nothing is scaled in before a window of readings.
- * Source: Kubernetes, "Configurable scaling behavior", and `horizontal.go`.
+ * history after it. `wanted` is what was asked for last. Source: Kubernetes, "Configurable scaling
+ * behavior", and `horizontal.go`.
  */
 export function behave(
   { scaleOut, scaleIn }: HpaBehavior,
@@ -81,11 +95,11 @@ export function behave(
   wanted: number,
   { least, most }: { readonly least: number; readonly most: number },
   nowMs: number,
-  history: HpaHistory | undefined,
+  history: HpaHistory,
 ): { readonly count: number; readonly history: HpaHistory } {
   const after = (changes: readonly AtTime[], ms: number): AtTime[] => changes.filter(({ atMs }) => nowMs - atMs < ms);
   const window = Math.max(scaleOut.stabilizationMs, scaleIn.stabilizationMs);
-  const before = after(history?.recommended ?? [{ atMs: nowMs, count: wanted }], window);
+  const before = after(history.recommended, window);
   const counts = (ms: number): number[] => [asked, ...after(before, ms).map(({ count }) => count)];
   // Out to the lowest of late, in to the highest of late.
   const lowest = Math.min(...counts(scaleOut.stabilizationMs));
@@ -93,8 +107,8 @@ export function behave(
   const settled = wanted < lowest ? lowest : Math.min(wanted, highest);
 
   const period = Math.max(0, ...[...scaleOut.policies, ...scaleIn.policies].map(({ periodMs }) => periodMs));
-  const added = after(history?.added ?? [], period);
-  const removed = after(history?.removed ?? [], period);
+  const added = after(history.added, period);
+  const removed = after(history.removed, period);
   const sum = (changes: readonly AtTime[], ms: number): number =>
     after(changes, ms).reduce((all, { count }) => all + count, 0);
   const startOf = ({ periodMs }: HpaPolicy): number => wanted - sum(added, periodMs) + sum(removed, periodMs);
@@ -102,9 +116,8 @@ export function behave(
   if (settled > wanted) count = Math.min(settled, Math.max(wanted, limit(scaleOut, wanted, 1, startOf)));
   if (settled < wanted) count = Math.max(settled, Math.min(wanted, limit(scaleIn, wanted, -1, startOf)));
   count = Math.min(most, Math.max(least, count));
-  if (count > wanted) added.push({ atMs: nowMs, count: count - wanted });
-  if (count < wanted) removed.push({ atMs: nowMs, count: wanted - count });
-  return { count, history: { recommended: [...before, { atMs: nowMs, count: asked }], added, removed } };
+  const seen = { recommended: [...before, { atMs: nowMs, count: asked }], added, removed };
+  return { count, history: withChange(seen, wanted, count, nowMs) };
 }
 
 /** How far the policies of one direction allow to go: `sign` 1 is out, −1 in. */

@@ -18,10 +18,16 @@ export interface Replicas {
 export function countForMean(mean: number, target: number, replicas: Replicas, tolerance: number): number {
   const { wanted, ready, unready } = replicas;
   const ratio = mean / target;
-  if (!(unready > 0 && ratio > 1)) return isWithin(ratio, tolerance) ? wanted : Math.ceil(ratio * ready);
+  const asked = roundedUp(ratio * ready);
+  if (!(unready > 0 && ratio > 1)) return isWithin(ratio, tolerance) ? wanted : asked;
   const damped = (ratio * ready) / (ready + unready);
   // Where it turns the direction, the most of the two is what was asked for.
-  return isWithin(damped, tolerance) ? wanted : Math.max(wanted, Math.ceil(damped * (ready + unready)));
+  return isWithin(damped, tolerance) ? wanted : Math.max(wanted, asked);
+}
+
+/** A whole number that division has missed by a hair is that number. */
+function roundedUp(count: number): number {
+  return Math.ceil(count * (1 - 1e-12));
 }
 
 /**
@@ -31,7 +37,7 @@ export function countForMean(mean: number, target: number, replicas: Replicas, t
  */
 export function countForSum(sum: number, target: number, wanted: number, tolerance: number): number {
   const ratio = sum / (target * wanted);
-  return wanted > 0 && isWithin(ratio, tolerance) ? wanted : Math.ceil(sum / target);
+  return wanted > 0 && isWithin(ratio, tolerance) ? wanted : roundedUp(sum / target);
 }
 
 function isWithin(ratio: number, tolerance: number): boolean {

@@ -1,7 +1,8 @@
-import type { EndpointSnapshot, ScalingPolicy } from '@sageserve/core';
+import type { EndpointId, EndpointSnapshot, ScalingPolicy } from '@sageserve/core';
 import { fakeEndpoint, fakeFleet, scalingPolicyConformance } from '@sageserve/testing';
 import { describe, expect, it } from 'vitest';
 import { createHpaScaling, type HpaOptions } from './hpa.js';
+import { HPA_SCALE_IN } from './hpa-behavior.js';
 import { countForMean, countForSum } from './hpa-count.js';
 import { createKedaQueueScaling } from './keda-queue.js';
 
@@ -25,6 +26,9 @@ describe('the count of a mean', () => {
     ['unready, within the tolerance once it counts', 150, 100, { wanted: 3, ready: 2, unready: 1 }, 3],
     ['unready, within the tolerance of many', 150, 100, { wanted: 20, ready: 14, unready: 6 }, 20],
     ['nothing is used', 0, 100, { wanted: 3, ready: 3, unready: 0 }, 0],
+    // 60 ÷ 9 ÷ 5 × 9 is not quite 12 in floating point.
+    ['a whole number, but for rounding', 60 / 9, 5, { wanted: 9, ready: 9, unready: 0 }, 12],
+    ['and with one that is not ready', 60 / 9, 5, { wanted: 10, ready: 9, unready: 1 }, 12],
   ] as const)('%s', (_, mean, target, replicas, count) => {
     expect(countForMean(mean, target, replicas, 0.1)).toBe(count);
   });
@@ -154,6 +158,61 @@ describe('createHpaScaling', () => {
     expect(at(9 * MINUTE, { readyInstances: 9, kvCacheUtilization: 0.7 })).toBe(9);
   });
 
+  it('goes by what it asked for where what is seen is older than that', () => {
+    const policy = createHpaScaling();
+    const seen = (nowMs: number, atMs: number, readyInstances: number, kvCacheUtilization: number | undefined) =>
+      policy.decide(
+        fakeFleet(
+          [fakeEndpoint({ readyInstances, provisioningInstances: 0, minInstances: 1, kvCacheUtilization })],
+          atMs,
+        ),
+        undefined,
+        nowMs,
+      )[0]!.targetInstances;
+    for (let s = 0; s < 300; s += 15) expect(seen(s * SECOND, s * SECOND, 8, 0.35)).toBe(8);
+    expect(seen(300 * SECOND, 300 * SECOND, 8, 0.35)).toBe(4);
+    expect(seen(315 * SECOND, 299 * SECOND, 8, 0.66)).toBe(4);
+    expect(seen(330 * SECOND, 300 * SECOND, 8, undefined)).toBe(4);
+    expect(seen(345 * SECOND, 340 * SECOND, 4, 0.7)).toBe(4);
+  });
+
+  it('waits its five minutes from the first look on, whether a metric was known or not', () => {
+    const { at } = hpa({}, { readyInstances: 8 });
+    expect(at(0, { kvCacheUtilization: undefined })).toBe(8);
+    for (let s = 15; s < 300; s += 15) expect(at(s * SECOND, { kvCacheUtilization: 0.35 })).toBe(8);
+    expect(at(300 * SECOND, { kvCacheUtilization: 0.35 })).toBe(4);
+  });
+
+  it('counts a change of bounds among what was added', () => {
+    const policies = [{ type: 'pods', value: 4, periodMs: MINUTE } as const];
+    const { at } = hpa({ scaleOut: { stabilizationMs: 0, policies, select: 'max' } }, { readyInstances: 4 });
+    expect(at(0, { kvCacheUtilization: 0.7 })).toBe(4);
+    expect(at(15 * SECOND, { minInstances: 7 })).toBe(7);
+    expect(at(30 * SECOND, { kvCacheUtilization: 1 })).toBe(8);
+  });
+
+  it('takes the requests of a pool for those of all its SKUs', () => {
+    const policy = createHpaScaling({ targets: { runningRequests: 10 } });
+    const keda = createKedaQueueScaling();
+    const pool = ['a', 'b'].map((id) =>
+      fakeEndpoint({
+        endpointId: id as EndpointId,
+        readyInstances: 3,
+        provisioningInstances: 0,
+        minInstances: 1,
+        maxInstances: 100,
+        runningRequests: 90,
+        queuedRequests: 40,
+      }),
+    );
+    const targets = (one: ScalingPolicy, endpoints: EndpointSnapshot[]) =>
+      one.decide(fakeFleet(endpoints, 0), undefined, 0).map(({ targetInstances }) => targetInstances);
+    expect(targets(policy, pool)).toEqual([5, 5]);
+    expect(targets(keda, pool)).toEqual([4, 4]);
+    const cold = pool.map((one) => ({ ...one, readyInstances: 0, provisioningInstances: 1 }));
+    expect(targets(createKedaQueueScaling(), cold)).toEqual([4, 4]);
+  });
+
   it('comes into bounds that have changed at once', () => {
     const { at } = hpa({}, { readyInstances: 4 });
     expect(at(0, { kvCacheUtilization: 0.7 })).toBe(4);
@@ -226,6 +285,19 @@ describe('createKedaQueueScaling', () => {
     for (let m = 1; m <= 11; m++) counts.push(at(m * MINUTE, { queuedRequests: 0, runningRequests: 0 }));
     expect(counts).toEqual([2, 2, 2, 2, 1, 1, 1, 1, 1, 0, 0]);
     expect(at(12 * MINUTE, { queuedRequests: 1 })).toBe(1);
+    // Also where none was seen since the start,…
+    const idle = driven(createKedaQueueScaling(), { readyInstances: 2, minInstances: 0 });
+    const quiet = { queuedRequests: 0, runningRequests: 0 };
+    expect([0, 4, 5].map((m) => idle.at(m * MINUTE, quiet))).toEqual([2, 2, 0]);
+    // …and whatever was asked for of late.
+    const hour = { ...HPA_SCALE_IN, stabilizationMs: 60 * MINUTE };
+    const slow = driven(createKedaQueueScaling({ scaleIn: hour }), { readyInstances: 2, minInstances: 0 });
+    expect(slow.at(0, { queuedRequests: 40, runningRequests: 1 })).toBe(6);
+    expect([1, 4, 5, 6].map((m) => slow.at(m * MINUTE, quiet))).toEqual([6, 6, 0, 0]);
+    // But never on what is not known.
+    const blind = driven(createKedaQueueScaling({ cooldownMs: 0 }), { readyInstances: 2, minInstances: 0 });
+    const unknown = { queuedRequests: undefined, runningRequests: undefined };
+    expect([0, 1].map((m) => blind.at(m * MINUTE, unknown))).toEqual([2, 2]);
     // What is held back waits too.
     const held = createKedaQueueScaling({ cooldownMs: 0 });
     const none = fakeEndpoint({

@@ -12,8 +12,18 @@ import {
   stateOfVersion,
 } from '@sageserve/core';
 import { plannedInstances } from '../decorators.js';
+import { isSamePool } from '../last-instance.js';
 import { told } from '../told.js';
-import { behave, checkRules, HPA_SCALE_IN, HPA_SCALE_OUT, type HpaHistory, type HpaRules } from './hpa-behavior.js';
+import {
+  behave,
+  checkRules,
+  firstHistory,
+  HPA_SCALE_IN,
+  HPA_SCALE_OUT,
+  type HpaHistory,
+  type HpaRules,
+  withChange,
+} from './hpa-behavior.js';
 import { countForMean } from './hpa-count.js';
 
 /** A target for the mean over ready instances, above 0, by model where models differ. */
@@ -62,13 +72,15 @@ const METRICS: readonly (readonly [keyof HpaTargets, string])[] = [
 ];
 
 /**
- * Kubernetes' Horizontal Pod Autoscaler on the metrics of an inference engine, as it is documented:
- * ready instances × mean ÷ target, rounded up, outside of a tolerance; out by four instances or to
- * twice as many every 15 s, in after five minutes to the highest count of late; instances that are
- * not ready use nothing where there are to be more. A metric that is not known asks for nothing,
- * and where one is not known nothing is scaled in. What was asked for is asked for again where
+ * Kubernetes' Horizontal Pod Autoscaler on the metrics of an inference engine, as its `behavior` is
+ * documented: ready instances × mean ÷ target, rounded up, outside of a tolerance; out by four
+ * instances or to twice as many every 15 s, in after five minutes to the highest count of late.
+ * Instances that are on their way are pending pods: they use nothing where there are to be more,
+ * and are left out where there are to be fewer. A metric that is not known asks for nothing, and
+ * where one is not known nothing is scaled in. What was asked for is asked for again where
  * instances were lost, as a deployment does. It never asks for none: see
- * `createKedaQueueScaling`. Source: Kubernetes documentation, "Horizontal Pod Autoscaling".
+ * `createKedaQueueScaling`. Metrics are as old as the host's, without a pipeline's delay. Source:
+ * Kubernetes documentation, "Horizontal Pod Autoscaling".
  */
 export function createHpaScaling(options: HpaOptions = {}): ScalingPolicy {
   const { targets = DEFAULT_TARGETS } = options;
@@ -81,13 +93,14 @@ export function createHpaScaling(options: HpaOptions = {}): ScalingPolicy {
     if (metric === 'kvCacheUtilization' && typeof target === 'number' && target > 1)
       throw new ConfigError(`targets.${metric}`, `is a share and must be at most 1, not ${target}`);
   }
-  return hpaScaling('hpa', options, ({ endpoint, wanted, tolerance }) => {
+  return hpaScaling('hpa', options, ({ endpoint, fleet, wanted, tolerance }) => {
     const { readyInstances: ready, modelId } = endpoint;
     let most: { count: number; why: string } | undefined;
     let isKnown = true;
     for (const [metric, name] of used) {
       const value = endpoint[metric];
-      const mean = metric === 'kvCacheUtilization' || value === undefined ? value : value / ready;
+      const mean =
+        metric === 'kvCacheUtilization' || value === undefined ? value : value / readyInPool(endpoint, fleet);
       if (ready === 0 || mean === undefined) {
         isKnown = false;
         continue;
@@ -102,6 +115,14 @@ export function createHpaScaling(options: HpaOptions = {}): ScalingPolicy {
   });
 }
 
+/**
+ * Ready instances of all endpoints that have one pool's work between them: of several SKUs each is
+ * shown the requests of all.
+ */
+export function readyInPool(endpoint: CountedEndpoint, { endpoints }: FleetSnapshot): number {
+  return endpoints.reduce((sum, other) => sum + (isSamePool(other, endpoint) ? (other.readyInstances ?? 0) : 0), 0);
+}
+
 function of(target: HpaTarget, modelId: ModelId): number {
   return typeof target === 'number' ? target : target(modelId);
 }
@@ -109,7 +130,9 @@ function of(target: HpaTarget, modelId: ModelId): number {
 /** What is remembered of one endpoint. */
 interface Workload {
   readonly wanted: number;
-  readonly history: HpaHistory | undefined;
+  /** When that was asked for. */
+  readonly askedAtMs: number;
+  readonly history: HpaHistory;
 }
 
 interface HpaState {
@@ -117,9 +140,12 @@ interface HpaState {
   readonly workloads: ReadonlyMap<EndpointId, Workload>;
 }
 
-const VERSION = 1;
+const VERSION = 2;
 
-/** The loop of an autoscaler that takes its counts from `countOf`. */
+/**
+ * The loop of an autoscaler that takes its counts from `countOf`. Where `floorOf` says 0 there is
+ * no work for an endpoint, and it has none at once.
+ */
 export function hpaScaling(
   name: string,
   options: Omit<HpaOptions, 'targets'>,
@@ -136,29 +162,29 @@ export function hpaScaling(
   let workloads = new Map<EndpointId, Workload>();
 
   function step(endpoint: CountedEndpoint, fleet: FleetSnapshot, nowMs: number): ScalingDecision {
-    const { endpointId, maxInstances } = endpoint;
+    const { endpointId, maxInstances, observedAtMs = fleet.takenAtMs } = endpoint;
     const known = workloads.get(endpointId);
-    // What is there outranks what is remembered: others may have asked for more.
-    const wanted = Math.max(known?.wanted ?? 0, plannedInstances(endpoint));
+    const planned = plannedInstances(endpoint);
+    // Others may have asked for more than is remembered; what was read before that shows nothing.
+    const isNews = known === undefined || observedAtMs > known.askedAtMs;
+    const wanted = Math.max(known?.wanted ?? 0, isNews ? planned : 0);
+    let history = known?.history ?? firstHistory(nowMs, wanted);
     const reading = { endpoint, fleet, wanted, tolerance, nowMs };
-    const least = Math.min(maxInstances, floorOf(reading));
+    const floor = floorOf(reading);
+    const least = Math.min(maxInstances, floor);
     const asked = countOf(reading);
-    let count = Math.min(maxInstances, Math.max(least, wanted));
-    let history = known?.history;
+    let count = floor === 0 ? 0 : Math.min(maxInstances, Math.max(least, wanted));
     let reason = 'no metric is known: what was asked for stays';
-    if (count !== wanted) reason = `${wanted} are not within ${least} to ${maxInstances}`;
-    else if (asked !== undefined) {
-      ({ count, history } = behave(
-        { scaleOut, scaleIn },
-        asked.count,
-        wanted,
-        { least, most: maxInstances },
-        nowMs,
-        history,
-      ));
+    if (floor === 0) reason = 'no request has waited or run of late';
+    else if (count !== wanted) {
+      history = withChange(history, wanted, count, nowMs);
+      reason = `${wanted} are not within ${least} to ${maxInstances}`;
+    } else if (asked !== undefined) {
+      const behavior = { scaleOut, scaleIn };
+      ({ count, history } = behave(behavior, asked.count, wanted, { least, most: maxInstances }, nowMs, history));
       reason = asked.why;
     }
-    workloads.set(endpointId, { wanted: count, history });
+    workloads.set(endpointId, { wanted: count, askedAtMs: nowMs, history });
     return { endpointId, targetInstances: count, reason };
   }
 

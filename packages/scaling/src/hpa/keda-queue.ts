@@ -1,13 +1,15 @@
 import {
   ConfigError,
+  type CountedEndpoint,
   type EndpointId,
+  type FleetSnapshot,
   MS_PER_MIN,
   type SavedState,
   type ScalingPolicy,
   stateOfVersion,
 } from '@sageserve/core';
-import { isLastForBacklog } from '../last-instance.js';
-import { type HpaOptions, hpaScaling } from './hpa.js';
+import { isLastForBacklog, isSamePool } from '../last-instance.js';
+import { type HpaOptions, hpaScaling, readyInPool } from './hpa.js';
 import { countForSum } from './hpa-count.js';
 
 export interface KedaQueueOptions extends Omit<HpaOptions, 'targets'> {
@@ -22,9 +24,10 @@ export interface KedaQueueOptions extends Omit<HpaOptions, 'targets'> {
 /**
  * KEDA on the length of an engine's queue, as fleets of vLLM are scaled: waiting requests ÷ target,
  * rounded up, handed to Kubernetes' autoscaler as a sum; from none to one as soon as a request
- * waits or is held back, and to none after a cooldown without any, where an endpoint may have none.
- * Source: KEDA
- * documentation, "Scaling deployments", and the vLLM production stack's tutorial on it.
+ * waits or is held back; and to none, whatever was asked for of late, after a cooldown in which
+ * none waited, ran or was held back, where an endpoint may have none. Of several SKUs each counts
+ * its share of what waits. Source: KEDA documentation, "Scaling deployments", and the vLLM
+ * production stack's tutorial on it.
  */
 export function createKedaQueueScaling(options: KedaQueueOptions = {}): ScalingPolicy {
   const { queuedRequests = 5, cooldownMs = 5 * MS_PER_MIN, ...rest } = options;
@@ -35,11 +38,11 @@ export function createKedaQueueScaling(options: KedaQueueOptions = {}): ScalingP
   const hpa = hpaScaling(
     'keda-queue',
     rest,
-    ({ endpoint, wanted, tolerance }) => {
+    ({ endpoint, fleet, wanted, tolerance }) => {
       const waiting = endpoint.queuedRequests;
       if (waiting === undefined) return undefined;
       return {
-        count: countForSum(waiting, queuedRequests, wanted, tolerance),
+        count: countForSum(waiting * shareOfPool(endpoint, fleet), queuedRequests, wanted, tolerance),
         why: `${waiting} requests wait, ${queuedRequests} for each instance`,
       };
     },
@@ -48,9 +51,10 @@ export function createKedaQueueScaling(options: KedaQueueOptions = {}): ScalingP
       if (minInstances > 0) return minInstances;
       const isHeldFor = isLastForBacklog(endpoint, fleet);
       // What is not known may be there.
-      if (isHeldFor || (waiting ?? 1) > 0 || (wanted > 0 && (running ?? 1) > 0)) activeAtMs.set(endpointId, nowMs);
+      const isActive = isHeldFor || (waiting ?? 1) > 0 || (wanted > 0 && (running ?? 1) > 0);
+      if (isActive || !activeAtMs.has(endpointId)) activeAtMs.set(endpointId, nowMs);
       if (wanted === 0) return isHeldFor || (waiting ?? 0) > 0 ? 1 : 0;
-      return nowMs - (activeAtMs.get(endpointId) ?? nowMs) < cooldownMs ? 1 : 0;
+      return isActive || nowMs - activeAtMs.get(endpointId)! < cooldownMs ? 1 : 0;
     },
   );
   return {
@@ -65,4 +69,11 @@ export function createKedaQueueScaling(options: KedaQueueOptions = {}): ScalingP
       hpa.restore!(state.hpa);
     },
   };
+}
+
+/** What an endpoint has of its pool's queue: that of its ready instances, evenly where none is. */
+function shareOfPool(endpoint: CountedEndpoint, fleet: FleetSnapshot): number {
+  const ready = readyInPool(endpoint, fleet);
+  if (ready > 0) return endpoint.readyInstances / ready;
+  return 1 / fleet.endpoints.filter((other) => isSamePool(other, endpoint)).length;
 }
