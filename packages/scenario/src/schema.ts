@@ -187,6 +187,7 @@ export const scenarioSchema = z
           .describe('How long an iteration of prompt tokens alone may last (ms): 150 where it is not given.'),
         kvAllocation: z.enum(['growth', 'reserve']).optional(),
         kvWatermark: z.number().min(0).max(1).optional(),
+        keepsPutBack: z.boolean().optional(),
       })
       .default({}),
     placement: fleetFields.placement,

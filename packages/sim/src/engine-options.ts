@@ -42,6 +42,11 @@ export interface EngineOptions {
    * can grow.
    */
   readonly kvWatermark: number;
+  /**
+   * What is still in memory of a request that was put back under `growth` is not computed again, as
+   * vLLM's prefix cache has it: its memory is given out last, its end before its beginning.
+   */
+  readonly keepsPutBack: boolean;
 }
 
 /**
@@ -49,8 +54,11 @@ export interface EngineOptions {
  *
  * - `vllm-v1`: what fleets run today. Prompts in chunks beside the decodes; memory is given out to
  *   the last token, and when it runs out the request of lowest priority, decoding or half-way
- *   through its prompt, is computed again, and none is let in at that iteration. The budget is
- *   what an iteration of prompt tokens takes 150 ms for.
+ *   through its prompt, is put back, and none is let in at that iteration; what is gone of it by
+ *   the time that it goes on is computed again. The budget is what an iteration of prompt tokens
+ *   takes 150 ms for. Not like vLLM: a request joins the iteration after the one in which it
+ *   comes (with asynchronous scheduling, the default since 0.14, often the one after that), memory
+ *   is given out by the token (there in blocks of 16), and that of a prompt all at once.
  * - `paper`: arXiv 2502.14617 and engines of its time. Whole prompts, up to 8,192 tokens of them in
  *   an iteration.
  * - `artifact`: the paper's published code. Whole prompts without limit, 512 requests, memory for
@@ -64,6 +72,7 @@ export const ENGINES = {
     chunkMs: CHUNK_MS,
     kvAllocation: 'growth',
     kvWatermark: 0,
+    keepsPutBack: true,
   },
   paper: {
     maxBatchRequests: 1_024,
@@ -72,6 +81,7 @@ export const ENGINES = {
     chunkMs: CHUNK_MS,
     kvAllocation: 'growth',
     kvWatermark: 0.01,
+    keepsPutBack: false,
   },
   artifact: {
     maxBatchRequests: 512,
@@ -80,6 +90,7 @@ export const ENGINES = {
     chunkMs: CHUNK_MS,
     kvAllocation: 'reserve',
     kvWatermark: 0.01,
+    keepsPutBack: false,
   },
 } as const satisfies Readonly<Record<string, EngineOptions>>;
 

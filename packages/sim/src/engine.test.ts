@@ -2,6 +2,7 @@ import { DEFAULT_OBJECTIVES, type DeploymentPerformance, WORKLOAD_TIERS } from '
 import { type TraceRequest, traceFromRequests } from '@sageserve/trace';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createPfScheduler } from '@sageserve/routing';
 import { linearPerformance, outcomes, request, testConfig } from './fixtures.js';
 import { DEFAULT_ENGINE, type EngineChoice, type EngineOptions, ENGINES, maxBatchTokensOf } from './engine-options.js';
 import { simulate } from './simulation.js';
@@ -18,6 +19,10 @@ interface Live {
   firstTokenAtMs: number;
   held: number;
   decoding: boolean;
+  readonly rank: number;
+  /** Of one that was put back: tokens that were done, and when the last of them is overwritten. */
+  kept: number;
+  keptUntil: number;
   /** Times between its tokens. */
   readonly gapsMs: number[];
   lastTokenAtMs: number;
@@ -31,6 +36,7 @@ function stepByStep(
   requests: readonly TraceRequest[],
   options: EngineOptions,
   performance: DeploymentPerformance,
+  isByTier: boolean,
 ): { times: Map<number, readonly [number, number]>; preemptions: number; gapsMs: Map<number, readonly number[]> } {
   const all: Live[] = requests.map((r, id) => ({
     id,
@@ -43,6 +49,9 @@ function stepByStep(
     firstTokenAtMs: NaN,
     held: 0,
     decoding: false,
+    rank: isByTier ? WORKLOAD_TIERS.indexOf(r.tier ?? 'interactive-fast') : 0,
+    kept: 0,
+    keptUntil: 0,
     gapsMs: [],
     lastTokenAtMs: NaN,
   }));
@@ -60,7 +69,9 @@ function stepByStep(
     : options.maxBatchRequests;
   const used = (): number => [...running, ...prefilling, ...queue].reduce((sum, r) => sum + r.held, 0);
   const capacity = performance.kvCapacityTokens;
-  const byArrival = (a: Live, b: Live): number => a.arrivedAtMs - b.arrivedAtMs || a.id - b.id;
+  /** Tokens that memory was ever given to. */
+  let given = 0;
+  const inOrder = (a: Live, b: Live): number => a.rank - b.rank || a.arrivedAtMs - b.arrivedAtMs || a.id - b.id;
   const fits = (r: Live): boolean => {
     const busy = running.length + prefilling.length;
     if (busy >= maxRequests) return false;
@@ -77,11 +88,16 @@ function stepByStep(
       now = Math.max(now, all[next].arrivedAtMs);
       queue.push(all[next++]);
     }
-    queue.sort(byArrival);
+    queue.sort(inOrder);
     // Room for one token each.
     let admits = true;
     while (!reserve && used() + running.length > capacity) {
-      const victim = [...running, ...prefilling].sort(byArrival).at(-1)!;
+      const victim = [...running, ...prefilling].sort(inOrder).at(-1)!;
+      if (options.keepsPutBack) {
+        // Of the last token nothing is in memory yet.
+        victim.kept = prefilling.includes(victim) ? victim.prefilled : victim.prompt + victim.generated - 1;
+        victim.keptUntil = given + capacity - used();
+      }
       running = running.filter((r) => r !== victim);
       prefilling = prefilling.filter((r) => r !== victim);
       victim.prefilled = 0;
@@ -89,7 +105,7 @@ function stepByStep(
       victim.toPrefill = victim.prompt + victim.generated;
       victim.held = 0;
       queue.push(victim);
-      queue.sort(byArrival);
+      queue.sort(inOrder);
       preemptions++;
     }
     let budget = options.chunkedPrefill ? maxTokens - running.length : maxTokens;
@@ -118,8 +134,13 @@ function stepByStep(
       }
       if (budget <= 0 || (!options.chunkedPrefill && prefilling.length > 0 && r.toPrefill > budget)) break;
       queue.shift();
+      const left = Math.min(r.kept - Math.max(0, given - r.keptUntil), r.toPrefill - 1);
+      r.prefilled = Math.max(0, 16 * Math.floor(left / 16));
+      r.kept = 0;
       r.held = r.toPrefill + 1;
-      chunks.set(r, options.chunkedPrefill ? Math.min(r.toPrefill, budget) : r.toPrefill);
+      given += r.toPrefill + 1 - r.prefilled;
+      const rest = r.toPrefill - r.prefilled;
+      chunks.set(r, options.chunkedPrefill ? Math.min(rest, budget) : rest);
       budget -= chunks.get(r)!;
       prefilling.push(r);
     }
@@ -129,7 +150,10 @@ function stepByStep(
     now += performance.iterationMs(tokens, running.length, kv, tokens > 0 ? context : 0, prefilling.length);
     for (const r of running) {
       r.generated++;
-      if (!reserve) r.held++;
+      if (!reserve) {
+        r.held++;
+        given++;
+      }
     }
     const finish = (r: Live): void => void times.set(r.id, [r.firstTokenAtMs, now]);
     const token = (r: Live): void => {
@@ -168,13 +192,16 @@ async function closedForm(
   requests: readonly TraceRequest[],
   engine: EngineOptions,
   performance: DeploymentPerformance,
+  isByTier = false,
 ) {
   const seen = outcomes();
   const slow = new Map<number, number>();
   const objectives = Object.fromEntries(
     WORKLOAD_TIERS.map((tier) => [tier, { ...DEFAULT_OBJECTIVES[tier], tbtP95Ms: SLOW_MS }]),
   ) as unknown as typeof DEFAULT_OBJECTIVES;
-  const result = await simulate(testConfig({ performance, engine, objectives }), traceFromRequests(requests), {
+  const { policies, ...rest } = testConfig({ performance, engine, objectives });
+  const config = { ...rest, policies: isByTier ? { ...policies, batchScheduler: createPfScheduler() } : policies };
+  const result = await simulate(config, traceFromRequests(requests), {
     onRequestEnd(table, slot, ...rest) {
       seen.onRequestEnd(table, slot, ...rest);
       slow.set(table.requestId[slot], table.slowTokens[slot]);
@@ -191,6 +218,7 @@ const arrivalsOf = (output: fc.Arbitrary<number>, maxLength: number): fc.Arbitra
         gap: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 400 })),
         prompt: fc.integer({ min: 1, max: 300 }),
         output,
+        tier: fc.constantFrom(...WORKLOAD_TIERS),
       }),
       {
         minLength: 1,
@@ -201,8 +229,8 @@ const arrivalsOf = (output: fc.Arbitrary<number>, maxLength: number): fc.Arbitra
       let at = 0;
       // Off the grid of iteration times, where the two ways of adding up could break a tie
       // differently.
-      return list.map(({ gap, prompt, output: tokens }) =>
-        request((at += gap === 0 ? 0 : gap + Math.SQRT2 / 1_000), prompt, tokens),
+      return list.map(({ gap, prompt, output: tokens, tier }) =>
+        request((at += gap === 0 ? 0 : gap + Math.SQRT2 / 1_000), prompt, tokens, { tier }),
       );
     });
 
@@ -215,8 +243,18 @@ const longArrivals = arrivalsOf(
 );
 
 describe('the closed form agrees with stepping every iteration', () => {
-  const variants: readonly (readonly [string, Partial<EngineOptions>, number, fc.Arbitrary<TraceRequest[]>?])[] = [
+  const variants: readonly (readonly [
+    name: string,
+    options: Partial<EngineOptions>,
+    kvCapacity: number,
+    traffic?: fc.Arbitrary<TraceRequest[]>,
+    isByTier?: boolean,
+  ])[] = [
     ['plain', {}, 100_000],
+    ['by tier', {}, 100_000, arrivals, true],
+    ['by tier, little KV memory', {}, 700, arrivals, true],
+    ['by tier, little KV memory and a small budget', { maxBatchTokens: 40, maxBatchRequests: 8 }, 700, arrivals, true],
+    ['by tier, all of who is put back anew', { keepsPutBack: false }, 500, arrivals, true],
     ['a budget that prompts fill several times', { maxBatchTokens: 40, maxBatchRequests: 8 }, 100_000],
     ['the same, and little KV memory', { maxBatchTokens: 40, maxBatchRequests: 8 }, 700],
     ['a budget that batches fill', { maxBatchTokens: 6, maxBatchRequests: 5 }, 100_000],
@@ -231,14 +269,14 @@ describe('the closed form agrees with stepping every iteration', () => {
     ['long outputs, recompute when full', {}, 6_000, longArrivals],
     ['long outputs, reserved KV memory', ENGINES.artifact, 6_000, longArrivals],
   ];
-  for (const [name, options, kvCapacity, traffic = arrivals] of variants) {
+  for (const [name, options, kvCapacity, traffic = arrivals, isByTier = false] of variants) {
     it(name, async () => {
       await fc.assert(
         fc.asyncProperty(traffic, async (requests) => {
           const engine = { ...DEFAULT_ENGINE, ...options };
           const performance = linearPerformance(kvCapacity);
-          const want = stepByStep(requests, engine, performance);
-          const { times, slow, result } = await closedForm(requests, engine, performance);
+          const want = stepByStep(requests, engine, performance, isByTier);
+          const { times, slow, result } = await closedForm(requests, engine, performance, isByTier);
           expect(result.preemptions).toBe(want.preemptions);
           for (const [id, [firstToken, ended]] of want.times) {
             expect(Math.abs(times.get(id)!.firstTokenAtMs - firstToken)).toBeLessThan(1e-6);

@@ -15,6 +15,7 @@ import type { ModelWork } from './model-work.js';
 import {
   AWAITS_DECODE,
   FIRST_TOKEN_AT,
+  KEPT_UNTIL,
   LAST_ITERATION,
   OUTPUT,
   PREFILLED,
@@ -79,6 +80,11 @@ const RUNNING_REQUESTS = 12;
 /** Tokens and requests that an iteration may take, kept while the slot is the same endpoint's. */
 const MAX_TOKENS = 13;
 const MAX_REQUESTS = 14;
+/** Tokens that memory was ever given to, under `growth`. */
+const KV_GIVEN = 15;
+
+/** Tokens of a block of vLLM's memory. */
+const KV_BLOCK = 16;
 
 /**
  * Iteration-level continuous batching on many instances, in closed form: an instance has one event,
@@ -111,6 +117,7 @@ export class InstanceEngine {
   readonly #chunked: boolean;
   readonly #reserve: boolean;
   readonly #watermark: number;
+  readonly #keeps: boolean;
   /** Counts them where a tier has an objective on the time between tokens. */
   readonly #late: LateTokens | undefined;
   /** KV tokens of a pool: its instances' lines added up. */
@@ -135,6 +142,7 @@ export class InstanceEngine {
     this.#chunked = init.options.chunkedPrefill;
     this.#reserve = init.options.kvAllocation === 'reserve';
     this.#watermark = init.options.kvWatermark;
+    this.#keeps = init.options.keepsPutBack;
     this.#late = init.slowMs === undefined ? undefined : new LateTokens(n, init.slowMs, init.requests);
     this.#requests = init.requests;
     this.#events = init.events;
@@ -308,7 +316,10 @@ export class InstanceEngine {
     state[at + PHASE] = BOUNDARY;
     state[at + ITERATION] = iteration;
     state[at + CONTEXT] += grown;
-    if (!this.#reserve) state[at + KV_USED] += grown;
+    if (!this.#reserve) {
+      state[at + KV_USED] += grown;
+      state[at + KV_GIVEN] += grown;
+    }
     this.iterations += steps;
     if (this.#late !== undefined) this.#late.count(instance, steps, state[at + RUN_FIRST_MS], state[at + RUN_SLOPE_MS]);
     let completions = 0;
@@ -418,10 +429,13 @@ export class InstanceEngine {
       waiting.pop();
       state[at + QUEUED_REQUESTS]--;
       if (!(doubles[slot + STARTED_AT] >= 0)) doubles[slot + STARTED_AT] = nowMs;
-      const chunk = chunked ? Math.min(prompt, budget) : prompt;
+      const done = doubles[slot + PREFILLED] > 0 ? this.#resume(at, slot, prompt) : 0;
+      prefillContext += done;
+      const chunk = chunked ? Math.min(prompt - done, budget) : prompt - done;
       budget -= chunk;
       prefillTokens += chunk;
       state[at + KV_USED] += prompt + 1;
+      state[at + KV_GIVEN] += prompt + 1 - done;
       batch.prefill(slot, chunk);
     }
     const decoding = running.size;
@@ -439,7 +453,8 @@ export class InstanceEngine {
       state[at + RUN_SLOPE_MS] = 0;
       this.#events.set(instance, nowMs + ms);
     } else if (decoding > 0) {
-      this.#beginRun(instance, batch, nowMs);
+      // Who may not come in now may at the next iteration.
+      this.#beginRun(instance, batch, nowMs, !admits && waiting.size > 0 && this.#headFits(at, batch));
     } else {
       if (waiting.size > 0) throw stuck(instance, waiting.size);
       state[at + PHASE] = IDLE;
@@ -497,14 +512,17 @@ export class InstanceEngine {
     return true;
   }
 
-  /** A run of decode iterations up to the next completion, or until KV memory is full. */
-  #beginRun(instance: number, batch: Batch, nowMs: number): void {
+  /**
+   * A run of decode iterations up to the next completion, or until KV memory is full; of a single
+   * one where somebody waits for its end.
+   */
+  #beginRun(instance: number, batch: Batch, nowMs: number, single: boolean): void {
     const state = this.#state;
     const at = instance * STRIDE;
     const { performance, running } = batch;
     const decoding = running.size;
     const context = state[at + CONTEXT];
-    let steps = running.topKey() - state[at + ITERATION];
+    let steps = single ? 1 : running.topKey() - state[at + ITERATION];
     if (!this.#reserve) {
       // #makeRoom left room for one token each, so that a run has at least one iteration.
       steps = Math.min(steps, Math.floor((state[at + KV_CAPACITY] - state[at + KV_USED]) / decoding));
@@ -565,7 +583,7 @@ export class InstanceEngine {
       const place = this.#lastPrompt(batch, slot);
       if (place >= 0) {
         slot = batch.takePrefill(place);
-        doubles[slot + PREFILLED] = 0;
+        this.#keep(at, slot, doubles[slot + PREFILLED]);
         state[at + KV_USED] -= doubles[slot + PROMPT] + doubles[slot + RECOMPUTE] + 1;
         this.preemptions++;
       } else {
@@ -574,11 +592,35 @@ export class InstanceEngine {
         const generated = doubles[slot + OUTPUT] - left;
         const held = doubles[slot + PROMPT] + generated;
         state[at + CONTEXT] -= held;
+        // The last token has no memory yet: the iteration that was to come would have filled it.
+        this.#keep(at, slot, held - 1);
         this.#putBack(instance, slot, generated, held);
       }
       waiting.push(doubles[slot + PRIORITY], doubles[slot + SEQUENCE], slot);
       state[at + QUEUED_REQUESTS]++;
     }
+  }
+
+  /**
+   * Notes what is in memory of a request that is put back. Free memory is given out first, and then
+   * that of its last tokens before that of its first.
+   */
+  #keep(at: number, slot: number, tokens: number): void {
+    const { doubles } = this.#requests;
+    const state = this.#state;
+    doubles[slot + PREFILLED] = this.#keeps ? tokens : 0;
+    doubles[slot + KEPT_UNTIL] = state[at + KV_GIVEN] + state[at + KV_CAPACITY] - state[at + KV_USED];
+  }
+
+  /**
+   * How much of a request that goes on is still in memory, in whole blocks and never all of it: its
+   * last token is computed again, since the next comes of that.
+   */
+  #resume(at: number, slot: number, prompt: number): number {
+    const { doubles } = this.#requests;
+    const gone = Math.max(0, this.#state[at + KV_GIVEN] - doubles[slot + KEPT_UNTIL]);
+    const kept = Math.max(0, Math.min(doubles[slot + PREFILLED] - gone, prompt - 1));
+    return (doubles[slot + PREFILLED] = kept - (kept % KV_BLOCK));
   }
 
   /** Place of the prompt with the lowest priority of all that is behind `slot`, −1 for none. */

@@ -3,6 +3,11 @@
  * iteration reads, wherever a cache line begins. From `REQUEST_ID` to `OUTPUT` is what a request
  * has before it is served, and what is held of it.
  */
+/**
+ * Of a request that was put back: how many tokens its instance has given memory to in all once that
+ * of its last token is given away.
+ */
+export const KEPT_UNTIL = 3;
 export const REQUEST_ID = 4;
 export const SEQUENCE = 5;
 export const DEADLINE_AT = 6;
@@ -12,7 +17,10 @@ export const OUTPUT = 9;
 export const STARTED_AT = 10;
 export const FIRST_TOKEN_AT = 11;
 export const RECOMPUTE = 12;
-/** Prompt tokens of the current prefill that are done. */
+/**
+ * Prompt tokens of the current prefill that are done. While it is put back: tokens that were done,
+ * of which some may be kept.
+ */
 export const PREFILLED = 13;
 export const PRIORITY = 14;
 /**
