@@ -5,6 +5,7 @@ import {
   type ComparedRun,
   type ComparisonItem,
   ComparisonOnCores,
+  equalBillUsd,
   RunPool,
   worstAttainment,
 } from '@sageserve/experiments';
@@ -24,9 +25,10 @@ export interface OutcomeRun {
   /** With that charged as the strategy did the rest; null where nothing was done. */
   readonly ownRateGpuHours: number | null;
   readonly wastedGpuHours: number;
-  readonly heldUsd: number;
-  /** Held and donated GPUs at their price, less what the donated earn as spot. */
-  readonly netUsd: number;
+  /** With what was left charged too, as GPU-hours are. */
+  readonly equalUsd: number;
+  /** That and donated GPUs at their price, less what the donated earn as spot. */
+  readonly equalBillUsd: number;
   readonly attainments: readonly Attainment[];
   readonly deadlineMisses: number;
   readonly arrived: number;
@@ -86,8 +88,8 @@ function outcomeOf(
     equalGpuHours: result.atEqualWork.gpuHours,
     ownRateGpuHours: result.atOwnRate?.gpuHours ?? null,
     wastedGpuHours: result.capacity.wastedGpuHours,
-    heldUsd: result.bill.heldUsd,
-    netUsd: result.bill.netUsd,
+    equalUsd: result.atEqualWork.costUsd,
+    equalBillUsd: equalBillUsd({ result }),
     attainments,
     deadlineMisses: result.byTier['non-interactive']?.deadlineMisses ?? 0,
     arrived: result.total.arrived,

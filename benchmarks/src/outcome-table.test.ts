@@ -12,8 +12,8 @@ function run(strategy: string, seed: number, equalGpuHours: number, attainment: 
     equalGpuHours,
     ownRateGpuHours: equalGpuHours + 1,
     wastedGpuHours: 0,
-    heldUsd: 10,
-    netUsd: 20,
+    equalUsd: 10,
+    equalBillUsd: 20,
     attainments: [
       { modelId: 'm', tier: 'interactive-fast', attainment, target: 0.95 },
       { modelId: 'm', tier: 'non-interactive', attainment: 1, target: 1 },

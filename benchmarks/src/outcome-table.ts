@@ -30,8 +30,8 @@ interface OutcomeRow {
   /** With what was left charged as the strategy did the rest. */
   readonly ownRateGpuHours: number;
   readonly gpuHours: number;
-  readonly heldUsd: number;
-  readonly netUsd: number;
+  readonly equalUsd: number;
+  readonly equalBillUsd: number;
   readonly overBound: Spread;
   /** Undefined where `clairvoyant` was not run. */
   readonly overClairvoyant: Spread | undefined;
@@ -96,8 +96,8 @@ export function outcomeOf(
         equalGpuHours: spread(own.map((r) => r.equalGpuHours)),
         ownRateGpuHours: meanOf((r) => r.ownRateGpuHours ?? Infinity),
         gpuHours: meanOf((r) => r.gpuHours),
-        heldUsd: meanOf((r) => r.heldUsd),
-        netUsd: meanOf((r) => r.netUsd),
+        equalUsd: meanOf((r) => r.equalUsd),
+        equalBillUsd: meanOf((r) => r.equalBillUsd),
         overBound: over(strategy, bounds),
         overClairvoyant: against(strategy, 'clairvoyant'),
         overBest: against(strategy, best),
@@ -133,7 +133,7 @@ export function outcomeTable({ scenario, seeds, best, rows }: ScenarioOutcome): 
         'GPU-h, equal work',
         'own rate',
         'held',
-        '$ held',
+        '$',
         '$ less spot',
         '÷ bound',
         '÷ clairvoyant',
@@ -151,8 +151,8 @@ export function outcomeTable({ scenario, seeds, best, rows }: ScenarioOutcome): 
         spreadText(row.equalGpuHours, 0),
         Number.isFinite(row.ownRateGpuHours) ? count(row.ownRateGpuHours) : NONE,
         count(row.gpuHours),
-        count(row.heldUsd),
-        count(row.netUsd),
+        count(row.equalUsd),
+        count(row.equalBillUsd),
         spreadText(row.overBound, 2),
         spreadText(row.overClairvoyant, 3),
         spreadText(row.overBest, 3),
@@ -217,8 +217,8 @@ export function outcomeSummary(outcomes: readonly ScenarioOutcome[]): string {
 export const OUTCOME_LEGEND = [
   'Means over seeds, ± half of the 95 % confidence interval; ratios on the same traffic. Meets: every model meets every',
   'tier’s objective in the mean over seeds; seeds: with how many it does. Equal work: what is left at the end, or was',
-  'refused, is charged as a saturated instance does it; own rate: as the strategy did the rest. $: what is held, and with',
-  'donated GPUs less what they earn as spot. Worst: the model and tier that comes nearest to missing its objective. Undone:',
+  'refused, is charged as a saturated instance does it; own rate: as the strategy did the rest. $: at equal work, and with',
+  'donated GPUs paid for less what they earn as spot. Worst: the model and tier that comes nearest to missing its objective. Undone:',
   'instances given up and wanted back within ten minutes; actions: decisions to scale, of one instance or more.',
 ].join('\n');
 

@@ -1,5 +1,11 @@
 export { type Attainment, meanAttainments, meetsObjectives, worstAttainment } from './compare/attainment.js';
-export { type Bounds, type Comparison, type ComparisonRow, compareRuns } from './compare/comparison-rows.js';
+export {
+  type Bounds,
+  type Comparison,
+  type ComparisonRow,
+  compareRuns,
+  equalBillUsd,
+} from './compare/comparison-rows.js';
 export {
   ComparisonOnCores,
   type ComparisonItem,
@@ -15,7 +21,14 @@ export {
 } from './compare/run-comparison.js';
 export { comparisonFacts } from './compare/facts.js';
 export { type GivenKnob, knobSettings, type KnobSettings, parseKnob } from './compare/main-knobs.js';
-export { frontOf, PARETO_LEVELS, type ParetoCurve, paretoCurves, type ParetoPoint } from './compare/pareto.js';
+export {
+  frontOf,
+  PARETO_LEVELS,
+  type ParetoCurve,
+  paretoCurves,
+  type ParetoPoint,
+  type TurnedKnob,
+} from './compare/pareto.js';
 export { paretoText } from './compare/pareto-text.js';
 export { type RunRecord } from './compare/run-record.js';
 export { seedsNote } from './compare/seeds-note.js';

@@ -2,7 +2,7 @@ import { WORKLOAD_TIERS, type WorkloadTier } from '@sageserve/core';
 import type { RequestReport } from '@sageserve/metrics';
 import type { LowerBound } from '@sageserve/scenario';
 import { meanAttainments, meetsObjectives, worstAttainment } from './attainment.js';
-import { estimate, type Estimate } from './statistics.js';
+import { estimate, type Estimate, SAME } from './statistics.js';
 import type { ComparedRun } from './run-comparison.js';
 
 export const TIER_LABELS: Readonly<Record<WorkloadTier, string>> = {
@@ -79,6 +79,11 @@ const EQUAL_WORK = {
   of: ({ result }) => result.atEqualWork.gpuHours,
 } as const satisfies Measure;
 
+/** What is paid where donated GPUs are paid for and earn as spot, with what was left done too. */
+export function equalBillUsd({ result: { bill, atEqualWork, capacity } }: Pick<ComparedRun, 'result'>): number {
+  return bill.netUsd + atEqualWork.costUsd - capacity.costUsd;
+}
+
 /** Every figure of a run, in the order in which tables show them. */
 export const MEASURES: readonly Measure[] = [
   EQUAL_WORK,
@@ -116,14 +121,14 @@ export const MEASURES: readonly Measure[] = [
   {
     section: 'equal work',
     key: 'net-usd',
-    label: 'bill if donated GPUs are paid for and earn spot',
+    label: 'bill at equal work if donated GPUs are paid for and earn spot',
     unit: 'usd',
-    of: ({ result }) => result.bill.netUsd,
+    of: equalBillUsd,
   },
   {
     section: 'objectives',
     key: 'worst',
-    label: 'worst model × tier',
+    label: 'worst model × tier against its target',
     unit: 'share',
     of: ({ attainments }) => worstAttainment(attainments)?.attainment,
   },
@@ -314,19 +319,15 @@ function byModel(runs: readonly ComparedRun[]): Measure[] {
 
 /**
  * In the mean over seeds every model meets every tier's objective, and no other of those that do
- * takes fewer GPU-hours.
+ * takes fewer GPU-hours; of several that take the same the first.
  */
 function cheapestOf(runs: readonly ComparedRun[], strategies: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let least = Infinity;
-  for (const strategy of strategies) {
+  const able = strategies.flatMap((strategy) => {
     const own = runs.filter((run) => run.strategy === strategy);
     const attained = meanAttainments(own);
-    if (own.some((run) => run.foresight) || attained.length === 0 || !meetsObjectives(attained)) continue;
-    const hours = own.reduce((sum, run) => sum + EQUAL_WORK.of(run), 0) / own.length;
-    if (hours >= least) continue;
-    least = hours;
-    best = strategy;
-  }
-  return best;
+    if (own.some((run) => run.foresight) || attained.length === 0 || !meetsObjectives(attained)) return [];
+    return [{ strategy, hours: estimate(own.map(EQUAL_WORK.of))!.mean }];
+  });
+  const least = able.reduce((most, { hours }) => Math.min(most, hours), Infinity);
+  return able.find(({ hours }) => hours <= least * (1 + SAME))?.strategy;
 }

@@ -26,6 +26,15 @@ describe('a share with its interval', () => {
     );
   });
 
+  it('nor is anything else below 0; a few dollars have their cents', () => {
+    expect(estimateText(estimate([100, 300]), 'ms')).toBe('200 ms +635 −100 %');
+    expect(estimateText(estimate([100, 101]), 'count')).toBe('101 ±6');
+    expect(estimateText(estimate([1, 3]), 'hours')).toBe('2.0 +12.7 −2.0');
+    expect(estimateText(estimate([24.5, 24.6]), 'usd')).toBe('$24.55 ±0.64');
+    expect(estimateText(estimate([-5, -4]), 'usd')).toBe('$-4.50 ±6.35');
+    expect(estimateText(estimate([1_234, 1_234]), 'usd')).toBe('$1,234');
+  });
+
   it('may be above where it is an error', () => {
     expect(estimateText(estimate([0.9, 1.1]), 'percent')).toBe('100.00 % ±127.06');
   });
@@ -42,8 +51,11 @@ describe('what stands behind the ±', () => {
   const replayed = { ...generated, traffic: { ...generated.traffic, trace: 'x.csv' } };
 
   it('is said: seeds, a trace that they leave as it is, or nothing at all', () => {
-    expect(seedsNote(generated, comparison(1, [1]))).toBe('one seed: --seeds 5 gives confidence intervals');
+    expect(seedsNote(generated, comparison(1, [1]))).toBe(
+      'one seed, and so no interval: --seeds 5 gives confidence intervals',
+    );
     expect(seedsNote(generated, comparison(3, [1, 2, 3]))).toBe('± is the 95 % confidence interval over 3 seeds');
+    expect(seedsNote(replayed, comparison(1, [1]))).toContain('for what the trace leaves to chance, if anything');
     expect(seedsNote(replayed, comparison(3, [1, 2, 3]))).toContain('it says nothing of other days');
     expect(seedsNote(replayed, comparison(3, [1, 1, 1]))).toContain(
       'the trace fixes everything, so there is no interval',

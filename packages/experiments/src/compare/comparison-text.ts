@@ -10,25 +10,33 @@ export function estimateText(value: Estimate | undefined, unit: Unit): string {
   if (halfWidth === undefined || halfWidth === 0) return plain;
   switch (unit) {
     case 'ms':
-      return mean === 0 ? plain : `${plain} ±${decimal((100 * halfWidth) / mean, 0)} %`;
+      return mean === 0 ? plain : `${plain} ${around(mean, halfWidth, (one) => decimal((100 * one) / mean, 0))} %`;
     case 'share':
-      return shareText(mean, halfWidth);
+      return `${plain} ${around(mean, halfWidth, (one) => decimal(100 * one, 2), 1 - mean)}`;
     case 'percent':
       return `${plain} ±${decimal(100 * halfWidth, 2)}`;
     case 'ratio':
-      return `${plain} ±${decimal(halfWidth, 3)}`;
+      return `${plain} ${around(mean, halfWidth, (one) => decimal(one, 3))}`;
     case 'count':
+      return `${plain} ${around(mean, halfWidth, count)}`;
     case 'usd':
-      return `${plain} ±${count(halfWidth)}`;
+      return mean < 0
+        ? `${plain} ±${dollars(mean, halfWidth)}`
+        : `${plain} ${around(mean, halfWidth, (one) => dollars(mean, one))}`;
     case 'hours':
-      return `${plain} ±${decimal(halfWidth, 1)}`;
+      return `${plain} ${around(mean, halfWidth, (one) => decimal(one, 1))}`;
   }
 }
 
-/** No share is below 0 or above 100 %, and neither is what it may be. */
-function shareText(mean: number, halfWidth: number): string {
-  const [below, above] = [Math.min(halfWidth, mean), Math.min(halfWidth, 1 - mean)].map((one) => decimal(100 * one, 2));
-  return below === above ? `${percent(mean)} ±${below}` : `${percent(mean)} +${above} −${below}`;
+/** Nothing here is below 0, no share above 100 %, and neither is what it may be. */
+function around(mean: number, halfWidth: number, text: (value: number) => string, room = Infinity): string {
+  const [below, above] = [Math.min(halfWidth, mean), Math.min(halfWidth, room)].map(text);
+  return below === above ? `±${below}` : `+${above} −${below}`;
+}
+
+/** A few dollars with their cents; `size` is what they are a part of. */
+function dollars(size: number, value: number): string {
+  return Math.abs(size) < 100 ? decimal(value, 2) : count(value);
 }
 
 function valueText(value: number, unit: Unit): string {
@@ -43,7 +51,7 @@ function valueText(value: number, unit: Unit): string {
     case 'count':
       return count(value);
     case 'usd':
-      return `$${count(value)}`;
+      return `$${dollars(value, value)}`;
     case 'hours':
       return decimal(value, 1);
   }

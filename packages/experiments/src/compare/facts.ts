@@ -1,7 +1,8 @@
 import { parseDurationMs, type PolicyChoice } from '@sageserve/fleet';
 import type { Scenario } from '@sageserve/scenario';
-import { count, time } from '../format.js';
+import { count, decimal, time } from '../format.js';
 import type { Comparison } from './comparison-rows.js';
+import { strategyLabels } from './run-comparison.js';
 
 /**
  * What was simulated: traffic, time, fleet, engine, options that strategies were given, seeds, and
@@ -9,7 +10,7 @@ import type { Comparison } from './comparison-rows.js';
  */
 export function comparisonFacts(
   { traffic, models, regions, skus, engine, duration, history }: Scenario,
-  { seeds, strategies }: Comparison,
+  { seeds }: Comparison,
   version?: string,
   choices: readonly PolicyChoice[] = [],
 ): readonly (readonly [name: string, value: string])[] {
@@ -25,9 +26,10 @@ export function comparisonFacts(
         )
         .join(' or ')}`,
   );
-  // A name that stands twice has its options in it.
-  const options = choices.flatMap((choice) => {
-    if (typeof choice === 'string' || !strategies.includes(choice.name)) return [];
+  const labels = strategyLabels(choices);
+  const options = choices.flatMap((choice, c) => {
+    // A name that stands twice has its options in it.
+    if (typeof choice === 'string' || labels[c] !== choice.name) return [];
     const { name, ...own } = choice;
     const given = Object.entries(own).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
     return given.length === 0 ? [] : [`${name}: ${given.join(', ')}`];
@@ -41,7 +43,7 @@ export function comparisonFacts(
     ],
     ['time', before === 0 ? lasts : `${lasts}, after ${time(before)} of history`],
     ['fleet', `${fleet.join('; ')}; in ${regions.map(({ name }) => name).join(', ')}`],
-    ['GPUs', skus.map(({ name, usdPerGpuHour }) => `${name} at $${usdPerGpuHour} an hour`).join(', ')],
+    ['GPUs', skus.map(({ name, usdPerGpuHour }) => `${name} at $${decimal(usdPerGpuHour, 2)} an hour`).join(', ')],
     ['engine', engineText(engine)],
     ...(options.length === 0 ? [] : [['options', options.join('; ')] as const]),
     [seeds.length === 1 ? 'seed' : 'seeds', seedsText(seeds)],

@@ -52,6 +52,14 @@ export interface KnobRuns {
   readonly runs: readonly ComparedRun[];
 }
 
+/** A strategy with its main knob at several values, the one that it is compared with among them. */
+export interface TurnedKnob {
+  readonly strategy: string;
+  /** What was turned; undefined for a strategy without a knob. */
+  readonly option: string | undefined;
+  readonly settings: readonly KnobRuns[];
+}
+
 /** The lowest attainment of a run's models and tiers; undefined where nothing arrived. */
 function worstOf({ attainments }: ComparedRun): number | undefined {
   return attainments.length === 0 ? undefined : minOf(attainments.map(({ attainment }) => attainment));
@@ -66,13 +74,7 @@ function missesMore({ attainments }: ComparedRun): boolean {
  * Curves of strategies, and the horizontal gaps between them: GPU-hours at the same attainment,
  * which is what a saving is. Strategies that are given the future are no one's yardstick.
  */
-export function paretoCurves(
-  strategies: readonly {
-    readonly strategy: string;
-    readonly option: string | undefined;
-    readonly settings: readonly KnobRuns[];
-  }[],
-): ParetoCurve[] {
+export function paretoCurves(strategies: readonly TurnedKnob[]): ParetoCurve[] {
   const curves = strategies.map(({ strategy, option, settings }) => {
     const points = settings.flatMap(({ value, runs }): ParetoPoint[] => {
       const gpuHours = estimate(runs.map(({ result }) => result.atEqualWork.gpuHours));

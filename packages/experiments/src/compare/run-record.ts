@@ -141,6 +141,9 @@ export class RunRecorder implements SimulationObserver {
   record(durationMs: number, context: RunRecordContext): RunRecord {
     this.#step.samples++;
     if (this.#minuteMs > 0) this.#close(this.#minuteMs);
+    // Of a moment at the end nothing can be said per second, nor of its percentiles.
+    const rest = durationMs - (this.#timeS.length - 1) * RECORD_STEP_MS;
+    if (this.#timeS.length > 1 && rest < RECORD_STEP_MS / 2) this.#dropLast();
     const steps = this.#timeS.length;
     for (const [t] of WORKLOAD_TIERS.entries()) {
       for (let s = 0; s < steps; s++) {
@@ -175,6 +178,11 @@ export class RunRecorder implements SimulationObserver {
       },
       ...context,
     };
+  }
+
+  #dropLast(): void {
+    for (const series of [this.#timeS, this.#ready, this.#provisioning, this.#utilization]) series.pop();
+    for (const series of [...this.#byRegion, ...this.#ttftP95, ...this.#e2eP95]) series.pop();
   }
 
   /** A sample at the end of a minute belongs to that minute. */

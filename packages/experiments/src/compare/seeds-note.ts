@@ -4,7 +4,10 @@ import type { Comparison } from './comparison-rows.js';
 
 /** What stands behind the means and the ±: a trace is the same under every seed. */
 export function seedsNote({ traffic }: Scenario, { seeds, rows }: Comparison): string {
-  if (seeds.length === 1) return 'one seed: --seeds 5 gives confidence intervals';
+  if (seeds.length === 1)
+    return traffic.trace === undefined
+      ? 'one seed, and so no interval: --seeds 5 gives confidence intervals'
+      : 'one seed, and so no interval: --seeds 5 gives one for what the trace leaves to chance, if anything';
   const vary = rows.some(({ estimates }) => estimates.some((one) => (one?.halfWidth ?? 0) > 0));
   if (!vary)
     return (

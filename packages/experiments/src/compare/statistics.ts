@@ -7,6 +7,9 @@ export interface Estimate {
   readonly values: readonly number[];
 }
 
+/** What is within this share of one another is called the same. */
+export const SAME = 0.00005;
+
 /** Quantile 0.975 of Student's t by degrees of freedom; the normal one beyond. */
 const T_975 = [
   12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131, 2.12, 2.11,

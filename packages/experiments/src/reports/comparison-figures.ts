@@ -1,6 +1,6 @@
 import { WORKLOAD_TIERS } from '@sageserve/core';
 import { type Comparison, TIER_LABELS } from '../compare/comparison-rows.js';
-import { frontOf, type ParetoCurve } from '../compare/pareto.js';
+import { frontOf, PARETO_LEVELS, type ParetoCurve } from '../compare/pareto.js';
 import type { ComparedRun } from '../compare/run-comparison.js';
 import { DISTRIBUTION_LEVELS, type RunRecord } from '../compare/run-record.js';
 import { estimate } from '../compare/statistics.js';
@@ -18,6 +18,8 @@ const SECONDS_PER_HOUR = 3_600;
 const MS_PER_SECOND = 1_000;
 const MS_PER_DAY = 86_400_000;
 const TIERS = WORKLOAD_TIERS.map((tier) => TIER_LABELS[tier]);
+/** Per cent: settings that attain less are left out of the figure where others attain more. */
+const LEAST_SHOWN = 85;
 const IW_F = WORKLOAD_TIERS.indexOf('interactive-fast');
 
 interface Recorded {
@@ -42,7 +44,7 @@ export function comparisonFigures(
     const record = runs.find((run) => run.strategy === name && run.record !== undefined)?.record;
     return record === undefined ? [] : [{ name, record }];
   });
-  return [
+  const figures: readonly Figure[] = [
     ...(curves.length === 0 ? [] : [paretoFigure(curves, inks)]),
     ...(recorded.length === 0 ? [] : overTime(recorded, inks, dated)),
     instanceHours(runs, strategies, inks),
@@ -50,6 +52,14 @@ export function comparisonFigures(
     ...bars(comparison, inks),
     ...gapFigures(gaps),
   ];
+  return figures.flatMap((one): readonly Figure[] => (one.kind === 'lines' ? withoutEmptyViews(one) : [one]));
+}
+
+/** Nothing is drawn of a tier that had no requests. */
+function withoutEmptyViews(figure: LineFigure): LineFigure[] {
+  const isKnown = ({ values }: LineView['series'][number]): boolean => values.some((value) => value !== null);
+  const views = figure.views.filter(({ series }) => series.some(isKnown));
+  return views.length === 0 ? [] : [{ ...figure, views }];
 }
 
 function linesOf(recorded: readonly Recorded[], inks: Inks, values: ByRecord): LineView['series'] {
@@ -74,7 +84,7 @@ function byTier(
 }
 
 const objectiveAt = (value: number | undefined, what: string): Level | undefined =>
-  value === undefined ? undefined : { value, label: `objective: ${what}` };
+  value === undefined ? undefined : { value, label: `objective: ${what}`, unit: ' ms' };
 
 const ttftObjective = (tier: number, { objectives }: RunRecord): Level | undefined =>
   objectiveAt(objectives[WORKLOAD_TIERS[tier]!].ttftMs, 'TTFT');
@@ -97,7 +107,11 @@ function timeAxis({ timeS, startEpochMs }: RunRecord, dated: boolean): LineFigur
   if (startEpochMs === undefined) return { label: 'hours from the start', values };
   const day = new Date(startEpochMs - sinceMidnightMs);
   return dated
-    ? { label: 'time (UTC)', values, firstDay: day.toISOString().slice(0, 10) }
+    ? {
+        label: `time (UTC), from ${day.toISOString().slice(0, 10)} on`,
+        values,
+        firstDay: day.toISOString().slice(0, 10),
+      }
     : { label: 'day of the week and time', values, firstDay: day.getUTCDay() };
 }
 
@@ -221,7 +235,7 @@ function bars({ strategies, rows }: Comparison, inks: Inks): BarFigure[] {
   const of = (key: string): Pick<BarFigure['series'][number], 'values' | 'halfWidths'> => {
     const estimates = rows.find((row) => row.key === key)?.estimates ?? strategies.map(() => undefined);
     return {
-      values: estimates.map((value) => value?.mean ?? 0),
+      values: estimates.map((value) => value?.mean ?? null),
       halfWidths: estimates.map((value) => value?.halfWidth),
     };
   };
@@ -244,31 +258,38 @@ function bars({ strategies, rows }: Comparison, inks: Inks): BarFigure[] {
       y: 'GPU-hours',
       groups,
       stacked: true,
+      totalHalfWidths: of('waste').halfWidths ?? [],
       series: (['reclaim', 'redeploy', 'new-vm'] as const).map((way) => ({ name: way, ...of(`waste/${way}`) })),
     },
     {
       kind: 'bars',
-      title: 'Cost',
-      note: 'Of what is held, at the list prices of the scenario.',
+      title: 'Cost at equal work',
+      note: 'Of what is held and of what was left to do at the end, at the list prices of the scenario.',
       y: 'US dollars',
       usd: true,
       groups,
       groupInk,
-      series: [{ name: 'cost', ...of('usd') }],
+      series: [{ name: 'cost at equal work', ...of('equal-usd') }],
     },
   ];
 }
 
 /** Each strategy's curve, its settings that cost more for no more being points beside it. */
 function paretoFigure(curves: readonly ParetoCurve[], inks: Inks): ScatterFigure {
+  const shares = curves.flatMap(({ points }) => points.map(({ worst }) => 100 * worst.mean));
+  // What nobody would run takes the room of what one would.
+  const isLow = shares.some((one) => one < LEAST_SHOWN) && shares.some((one) => one >= LEAST_SHOWN);
   return {
     kind: 'scatter',
-    title: 'GPU-hours against the worst attainment',
+    title: 'GPU-hours against the lowest attainment',
     note:
       'Each point is a setting of a strategy’s main knob, large as it is compared. Further left at the same height ' +
-      'is cheaper for the same service. A setting that misses deadlines of non-interactive requests is on no curve.',
+      'is cheaper for the same service. A setting that misses deadlines of non-interactive requests is on no curve.' +
+      (isLow ? ` Settings with less than ${LEAST_SHOWN} % are in the data only.` : ''),
     x: 'GPU-hours at equal work',
-    y: '% within the objective, worst model and tier',
+    y: '% within the objective, lowest of a model and tier',
+    levels: PARETO_LEVELS.map((level) => ({ value: 100 * level, label: '', unit: ' %' })),
+    ...(isLow ? { from: LEAST_SHOWN } : {}),
     joined: true,
     series: curves.map(({ strategy, option, points }) => {
       const front = frontOf(points);
@@ -328,7 +349,7 @@ function gapFigures(gaps: readonly GapPoint[]): BarFigure[] {
       note: '90th percentile of TTFT of interactive-fast requests. One seed.',
       y: 'TTFT p90 (ms)',
       groups,
-      series: [{ name: 'TTFT p90', values: gaps.map(({ ttftP90Ms }) => ttftP90Ms ?? 0) }],
+      series: [{ name: 'TTFT p90', values: gaps.map(({ ttftP90Ms }) => ttftP90Ms ?? null) }],
     },
   ];
 }

@@ -12,6 +12,7 @@ export interface Drawn {
 export interface Level {
   readonly value: number;
   readonly label: string;
+  readonly unit?: string;
 }
 
 interface LineSeries extends Drawn {
@@ -63,12 +64,15 @@ export interface BarFigure {
   readonly groupInk?: readonly Drawn[];
   readonly series: readonly (Drawn & {
     readonly name: string;
-    readonly values: readonly number[];
+    /** `null` for what is not known. */
+    readonly values: readonly (number | null)[];
     /** Half of the 95 % confidence interval, where it is known. */
     readonly halfWidths?: readonly (number | undefined)[];
   })[];
   /** Bars of a group end to end instead of side by side. */
   readonly stacked?: boolean;
+  /** Of what bars that are end to end come to. */
+  readonly totalHalfWidths?: readonly (number | undefined)[];
 }
 
 /** A chart of points over two axes, with a line along those that no other beats. */
@@ -78,8 +82,10 @@ export interface ScatterFigure {
   readonly note: string;
   readonly x: string;
   readonly y: string;
-  /** A level of y that matters. */
-  readonly level?: Level;
+  /** Levels of y that matter. */
+  readonly levels?: readonly Level[];
+  /** Points under this y are in the data only. */
+  readonly from?: number;
   /** A line along each series, in place of one along all. */
   readonly joined?: boolean;
   readonly series: readonly (Drawn & {

@@ -1,7 +1,7 @@
 import type { Drawn } from './figure.js';
 
 /** Whether a strategy is ours, whatever its options are. */
-const isOurs = (name: string): boolean => /^sage\b/.test(name);
+const isOurs = (name: string): boolean => /^sage( \(|$)/.test(name);
 
 /** How each strategy of a page is drawn in all of its figures: the first ink is kept for ours. */
 export function strategyInks(names: readonly string[]): ReadonlyMap<string, Drawn> {

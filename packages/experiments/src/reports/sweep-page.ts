@@ -1,7 +1,7 @@
 import { estimateText } from '../compare/comparison-text.js';
 import type { MainEffect, SweepAnalysis, SweepSetting } from '../sweep/analysis.js';
 import type { Sweep } from '../sweep/definition.js';
-import { MOST_LEVELS, settingText } from '../sweep/sweep-text.js';
+import { bestText, MOST_LEVELS, settingText } from '../sweep/sweep-text.js';
 import type { BarFigure, Figure, ScatterFigure } from './figure.js';
 import { figuresPage } from './figures-page.js';
 import { escapeHtml } from './page.js';
@@ -84,17 +84,10 @@ function front(group: string, settings: readonly SweepSetting[], best: SweepSett
   return {
     kind: 'scatter',
     title: `${group}: GPU-hours against SLO attainment`,
-    note:
-      'Each point is a setting. ' +
-      `${
-        best.meetsObjectives
-          ? 'Best: the cheapest that meets every objective'
-          : 'No setting meets every ' + 'objective; nearest'
-      }: ` +
-      `${settingText(best)}.`,
+    note: `Each point is a setting. ${bestText(best, settings)}.`,
     x: 'GPU-hours at equal work',
     y: '% within the objective, worst interactive model and tier',
-    level: { value: 100 * best.target, label: 'objective' },
+    levels: [{ value: 100 * best.target, label: 'objective' }],
     series: strategies.map((strategy) => ({
       name: strategy,
       ...inks.get(strategy),

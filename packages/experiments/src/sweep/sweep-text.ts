@@ -1,5 +1,6 @@
 import { count, percent, plural, table } from '../format.js';
 import { estimateText } from '../compare/comparison-text.js';
+import { estimate, SAME } from '../compare/statistics.js';
 import { parametersText } from './parameters.js';
 import type { MainEffect, SweepAnalysis, SweepSetting } from './analysis.js';
 
@@ -52,18 +53,38 @@ export function sweepText({ settings, effects, best }: SweepAnalysis): string {
           one.onFront ? '◆' : '',
         ]),
       ),
-      `\n${
-        chosen.meetsObjectives
-          ? 'best: the cheapest that meets every objective'
-          : 'no setting meets every ' + 'objective; the nearest'
-      }: ` +
-        `${settingText(chosen)}, ${estimateText(chosen.gpuHours, 'hours')} GPU-hours at ` +
-        `${estimateText(chosen.worst, 'share')} of its worst model and tier\n`,
+      `\n${bestText(chosen, own)}\n`,
     );
     parts.push(...effectTexts(effects.filter((one) => one.group === group && !one.isCondition)));
   }
   parts.push(...effectTexts(effects.filter((one) => one.isCondition)));
   return parts.join('\n').trimEnd();
+}
+
+/** The best setting, and those that are as good as far as the seeds tell. */
+export function bestText(chosen: SweepSetting, settings: readonly SweepSetting[]): string {
+  const { meetsObjectives, gpuHours, attainment, worst } = chosen;
+  const alike = settings.filter((one) => one !== chosen && one.meetsObjectives && isAlike(one, chosen));
+  const named = alike.slice(0, MOST_NAMED).map(settingText);
+  const more = alike.length > named.length ? [`${count(alike.length - named.length)} more`] : [];
+  return (
+    `${meetsObjectives ? 'best: the cheapest that meets every objective' : 'no setting meets every objective; the nearest'}: ` +
+    `${settingText(chosen)}, ${estimateText(gpuHours, 'hours')} GPU-hours, ` +
+    (meetsObjectives
+      ? `${estimateText(attainment, 'share')} of its worst interactive model and tier`
+      : `${estimateText(worst, 'share')} of the model and tier that is furthest under its target`) +
+    (meetsObjectives && alike.length > 0 ? `; its seeds do not tell it from ${[...named, ...more].join('; ')}` : '')
+  );
+}
+
+/** Others that are named beside the best. */
+const MOST_NAMED = 3;
+
+/** Seed by seed, since settings of one have the same traffic. */
+function isAlike(one: SweepSetting, other: SweepSetting): boolean {
+  if (one.foresight !== other.foresight || one.gpuHours.values.length !== other.gpuHours.values.length) return false;
+  const ratio = estimate(one.gpuHours.values.map((hours, i) => hours / other.gpuHours.values[i]!))!;
+  return Math.abs(ratio.mean - 1) <= Math.max(SAME, ratio.halfWidth ?? 0);
 }
 
 function effectTexts(effects: readonly MainEffect[]): string[] {

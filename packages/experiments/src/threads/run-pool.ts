@@ -12,6 +12,9 @@ const HEAP_MB = 4_096;
 /** What the library says of a thread that is gone. */
 const ENDED = /^worker exited with code/;
 
+/** What it says of an answer to a job that was given up. */
+const LATE = /^Unexpected message from Worker/;
+
 /** What a thread is at. */
 export interface ThreadState<T> {
   readonly item: T | undefined;
@@ -53,6 +56,10 @@ export class RunPool<T> {
       concurrentTasksPerWorker: 1,
       idleTimeout: Infinity,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+    });
+    // Who answers at the moment in which its job is given up is waited for by nobody.
+    pool.on('error', (error: Error) => {
+      if (!LATE.test(error.message)) throw error;
     });
     return new RunPool<T>(cores, pool);
   }

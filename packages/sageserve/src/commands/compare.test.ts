@@ -418,7 +418,7 @@ describe('what compare writes', () => {
           'Burst response',
           'GPU-hours at equal work',
           'Scaling waste by way of acquisition',
-          'Cost',
+          'Cost at equal work',
           'Sensitivity to the gap threshold: GPU-hours',
           'Sensitivity to the gap threshold: TTFT',
         ]);

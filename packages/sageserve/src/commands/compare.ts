@@ -16,7 +16,6 @@ import {
   type GivenKnob,
   knobSettings,
   type KnobSettings,
-  type ParetoCurve,
   paretoCurves,
   paretoText,
   parseKnob,
@@ -24,6 +23,7 @@ import {
   seedsNote,
   strategyLabels,
   time,
+  type TurnedKnob,
   verdict,
 } from '@sageserve/experiments';
 import { type Catalogue, DEFAULT_CATALOGUE, leftovers, loadPlugins, type PolicyChoice } from '@sageserve/fleet';
@@ -231,8 +231,9 @@ async function compareScenario(
   ]);
   const byBound = new Map(bounds);
   const comparison = compareRuns(runs, byBound);
-  const said = verdict(scenario, runs, comparison, byBound);
-  const curves = knobs.length === 0 ? [] : curvesOf(labels, knobs, runs, turned);
+  const settings = knobs.length === 0 ? [] : turnedKnobs(labels, knobs, runs, turned);
+  const said = verdict(scenario, runs, comparison, byBound, settings);
+  const curves = paretoCurves(settings);
   const facts = comparisonFacts(scenario, comparison, version, choices);
   const report = {
     scenario: scenario.name,
@@ -249,7 +250,7 @@ async function compareScenario(
     await replaceFile(join(folder, 'comparison.json'), `${JSON.stringify(report, null, 2)}\n`);
     await replaceFile(
       join(folder, 'report.html'),
-      await comparisonPage({ scenario, runs, comparison, gaps, curves, bounds: byBound, version, choices }),
+      await comparisonPage({ scenario, runs, comparison, gaps, turned: settings, bounds: byBound, version, choices }),
     );
   }
   const text = [
@@ -267,30 +268,28 @@ async function compareScenario(
   return { report, text };
 }
 
-/** A strategy as it is compared is a point of its curve too. */
-function curvesOf(
+/** A strategy as it is compared is one of its settings too. */
+function turnedKnobs(
   labels: readonly string[],
   knobs: readonly (KnobSettings | undefined)[],
   runs: readonly ComparedRun[],
   turned: readonly (readonly ComparedRun[])[],
-): ParetoCurve[] {
-  return paretoCurves(
-    labels.map((strategy, c) => {
-      const knob = knobs[c];
-      return {
-        strategy,
-        option: knob?.option,
-        settings: [
-          { value: undefined, runs: runs.filter((run) => run.strategy === strategy) },
-          // Seed by seed, and in each seed level by level.
-          ...(knob?.levels.map(({ value }, l) => ({
-            value,
-            runs: turned[c]!.filter((_, i) => i % knob.levels.length === l),
-          })) ?? []),
-        ],
-      };
-    }),
-  );
+): TurnedKnob[] {
+  return labels.map((strategy, c) => {
+    const knob = knobs[c];
+    return {
+      strategy,
+      option: knob?.option,
+      settings: [
+        { value: undefined, runs: runs.filter((run) => run.strategy === strategy) },
+        // Seed by seed, and in each seed level by level.
+        ...(knob?.levels.map(({ value }, l) => ({
+          value,
+          runs: turned[c]!.filter((_, i) => i % knob.levels.length === l),
+        })) ?? []),
+      ],
+    };
+  });
 }
 
 /** LT-UA under several gap thresholds, one seed. */

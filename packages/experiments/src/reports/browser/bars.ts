@@ -1,5 +1,5 @@
 import type { BarFigure } from '../figure.js';
-import { html, svg } from './elements.js';
+import { html, scrolled, svg } from './elements.js';
 import { withData } from './figure-data.js';
 import { type Look, look, pattern } from './ink.js';
 import { extremes, format, ticks } from './numbers.js';
@@ -19,9 +19,11 @@ export function drawBars(f: BarFigure, figure: HTMLElement): void {
   const stacked = f.stacked === true;
   const show = (value: number): string => `${f.usd === true ? '$' : ''}${format(value)}`;
   const half = (i: number, g: number): number => f.series[i]!.halfWidths?.[g] ?? 0;
-  const total = (g: number): number => f.series.reduce((sum, { values }) => sum + values[g]!, 0);
-  const reach = (g: number): number => Math.max(...f.series.map(({ values }, i) => values[g]! + half(i, g)));
-  const top = Math.max(1e-9, ...f.groups.map((_, g) => (stacked ? total(g) : reach(g))));
+  const total = (g: number): number => f.series.reduce((sum, { values }) => sum + (values[g] ?? 0), 0);
+  const totalHalf = (g: number): number => f.totalHalfWidths?.[g] ?? 0;
+  const reach = (g: number): number => Math.max(...f.series.map(({ values }, i) => (values[g] ?? 0) + half(i, g)));
+  const [, most] = extremes([0, ...f.groups.map((_, g) => (stacked ? total(g) + totalHalf(g) : reach(g)))]);
+  const top = most > 0 ? most : 1;
   const perGroup = stacked ? 1 : f.series.length;
   const [, longest] = extremes([12, ...f.groups.map((group) => group.length)]);
   const left = Math.min(LONGEST_LABEL, longest * CHARACTER + 12);
@@ -44,10 +46,12 @@ export function drawBars(f: BarFigure, figure: HTMLElement): void {
   const lookOf = (i: number, g: number): Look => look(f.groupInk?.[g] ?? f.series[i]!, i);
   for (const [g, group] of f.groups.entries()) {
     const y = g * (perGroup * BAR + GAP);
-    chart.append(svg('text', { x: 0, y: y + (perGroup * BAR) / 2 + 4 }, group));
+    const name = svg('text', { x: 0, y: y + (perGroup * BAR) / 2 + 4 }, shortened(group));
+    name.append(svg('title', {}, group));
+    chart.append(name);
     let x = left;
     for (const [i, { name, values }] of f.series.entries()) {
-      const value = values[g]!;
+      const value = values[g] ?? 0;
       const at = stacked ? y : y + i * BAR;
       const strong = (f.groupInk?.[g] ?? f.series[i]!).strong === true;
       const bar = {
@@ -60,6 +64,10 @@ export function drawBars(f: BarFigure, figure: HTMLElement): void {
         'stroke-width': strong ? 1.8 : 0.6,
       };
       const around = half(i, g) > 0 ? ` ±${show(half(i, g))}` : '';
+      if (values[g] === null) {
+        chart.append(svg('text', { x: left + 5, y: at + 11 }, 'not known'));
+        continue;
+      }
       chart.append(svg('rect', bar, svg('title', {}, `${group}, ${name}: ${show(value)}${around}`)));
       if (stacked) {
         x += scale(value);
@@ -71,22 +79,34 @@ export function drawBars(f: BarFigure, figure: HTMLElement): void {
         svg('text', { x: end + 5, y: at + 11, 'font-weight': strong ? 600 : 400 }, `${show(value)}${around}`),
       );
     }
-    if (stacked) chart.append(svg('text', { x: x + 5, y: y + 11 }, show(total(g))));
+    if (!stacked) continue;
+    const around = totalHalf(g);
+    const end = left + scale(total(g) + around);
+    if (around > 0) chart.append(whisker(left + scale(Math.max(0, total(g) - around)), end, y + BAR / 2 - 1));
+    const text = `${show(total(g))}${around > 0 ? ` ±${show(around)}` : ''}`;
+    chart.append(svg('text', { x: end + 5, y: y + 11 }, text));
   }
   if (f.series.length > 1)
     figure.append(
       html('p', {}, ...f.series.map((one, i) => html('span', { className: 'key' }, sample(look(one, i)), one.name))),
     );
-  figure.append(chart);
+  figure.append(scrolled(chart));
   const known = f.series.map(({ halfWidths }) => halfWidths?.some((one) => one !== undefined) === true);
   withData(
     figure,
+    f.title,
     ['', ...f.series.flatMap(({ name }, i) => [`${name} (${f.y})`, ...(known[i]! ? ['±'] : [])])],
     f.groups.map((group, g) => [
       group,
       ...f.series.flatMap(({ values, halfWidths }, i) => [values[g], ...(known[i]! ? [halfWidths?.[g]] : [])]),
     ]),
   );
+}
+
+/** A name that its room does not hold has its end left out. */
+function shortened(name: string): string {
+  const most = Math.floor(LONGEST_LABEL / CHARACTER) - 2;
+  return name.length <= most ? name : `${name.slice(0, most - 1)}…`;
 }
 
 /** A 95 % confidence interval, white under black so that it is seen on every pattern. */

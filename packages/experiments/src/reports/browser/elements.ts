@@ -12,6 +12,15 @@ export function svg(
   return element;
 }
 
+/** Letters that are read on whatever is drawn under them. */
+export const HALO = { 'paint-order': 'stroke', stroke: '#fff', 'stroke-width': 3 } as const;
+
+/** A drawing that keeps its letters legible in a narrow window, which then scrolls. */
+export function scrolled(drawing: SVGElement): HTMLElement {
+  drawing.style.minWidth = '720px';
+  return html('div', { className: 'wide' }, drawing);
+}
+
 /** An element of the page. */
 export function html<K extends keyof HTMLElementTagNameMap>(
   tag: K,

@@ -16,11 +16,14 @@ const INK = [
   '#3949ab',
   '#6d4c41',
   '#558b2f',
+  '#ad6a00',
+  '#00838f',
+  '#880e4f',
 ] as const;
 /** Of what is no strategy's. */
 const GREY = ['#222222', '#777777', '#aaaaaa', '#555555'] as const;
+/** Of all but the first, whose line is whole. */
 const DASH: readonly (readonly number[])[] = [
-  [],
   [9, 4],
   [2, 3],
   [12, 3, 2, 3],
@@ -28,7 +31,19 @@ const DASH: readonly (readonly number[])[] = [
   [1, 5],
   [16, 5],
   [8, 2, 2, 2, 2, 2],
+  [4, 2],
+  [20, 4, 4, 4],
+  [3, 7],
+  [14, 3, 3, 3, 3, 3],
+  [8, 8],
+  [1, 2],
+  [26, 6],
+  [10, 2, 5, 6],
 ];
+
+/** The first for itself, the others by turns. */
+const byTurns = <T>(all: readonly T[], number: number): T =>
+  all[number === 0 ? 0 : 1 + ((number - 1) % (all.length - 1))]!;
 
 /** What stands for one line, bar or point. `i` is its place in its figure. */
 export interface Look {
@@ -43,8 +58,8 @@ export interface Look {
 export function look({ ink, strong = false }: Drawn, i: number): Look {
   const number = ink ?? i;
   return {
-    colour: ink === undefined ? GREY[i % GREY.length]! : INK[ink % INK.length]!,
-    dash: [...DASH[number % DASH.length]!],
+    colour: ink === undefined ? GREY[i % GREY.length]! : byTurns(INK, ink),
+    dash: number === 0 ? [] : [...DASH[(number - 1) % DASH.length]!],
     width: strong ? 3.2 : 1.5,
     number,
   };
@@ -75,7 +90,14 @@ export function pattern({ colour, number }: Look): string {
     definitions().append(
       svg(
         'pattern',
-        { id, width: 8, height: 8, patternUnits: 'userSpaceOnUse' },
+        {
+          id,
+          width: 8,
+          height: 8,
+          patternUnits: 'userSpaceOnUse',
+          // Each pattern a second time, as another.
+          patternTransform: number < PATTERNS.length ? '' : 'rotate(25) scale(1.8)',
+        },
         ...PATTERNS[number % PATTERNS.length]!(colour).map(([tag, attributes]) => svg(tag, attributes)),
       ),
     );
@@ -106,7 +128,10 @@ export function mark({ colour, number }: Look, r: number, filled: boolean): SVGE
   const shape = SHAPES[number % SHAPES.length]!(r);
   shape.setAttribute('fill', filled ? colour : '#fff');
   shape.setAttribute('stroke', colour);
-  return shape;
+  if (number < SHAPES.length) return shape;
+  // Each shape a second time, with a hole.
+  const hole = { r: r / 2.5, fill: filled ? '#fff' : colour, stroke: 'none' };
+  return svg('g', {}, shape, svg('circle', hole));
 }
 
 /** A piece of a line, beside its name. */

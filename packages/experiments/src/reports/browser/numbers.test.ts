@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { clock, clockTicks, extremes, format, logTicks, ticks, withLevel } from './numbers.js';
+import { clock, clockTicks, extremes, format, logTicks, moment, ticks, withLevel } from './numbers.js';
 
 describe('numbers of figures', () => {
   it('are shown short, and as a dash where there is none', () => {
@@ -22,6 +22,8 @@ describe('numbers of figures', () => {
     expect(withLevel([90, 100], 95)).toEqual([90, 100, 95]);
     expect(withLevel([90, 100], 60)).toEqual([90, 100]);
     expect(withLevel([90, 100], undefined)).toEqual([90, 100]);
+    // What hardly differs is drawn as if it did.
+    expect(withLevel([99.9, 100], 60, 30)).toEqual([99.9, 100, 60]);
   });
 
   it('part an axis of powers at powers, and at steps between them where there are few', () => {
@@ -34,6 +36,9 @@ describe('numbers of figures', () => {
   it('of time are told by the clock, midnight by its day', () => {
     expect(clockTicks(10, 34)).toEqual([10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34]);
     expect(clockTicks(10, 12)).toEqual([10, 10.25, 10.5, 10.75, 11, 11.25, 11.5, 11.75, 12]);
+    expect(clockTicks(10, 34, 4)).toEqual([12, 24]);
+    expect(moment(24, '2024-02-28')).toBe('2024-02-29 00:00');
+    expect(moment(34.25, 6)).toBe('Sun 10:15');
     expect([10, 23.5, 24, 34.25].map((hours) => clock(hours, 6))).toEqual(['10:00', '23:30', 'Sun', '10:15']);
     expect([0, 10, 24].map((hours) => clock(hours, '2024-02-28'))).toEqual(['2024-02-28', '10:00', '2024-02-29']);
   });

@@ -32,10 +32,13 @@ export function padded(values: readonly number[]): readonly [number, number] {
   return [low - pad, high + pad];
 }
 
-/** A level that matters is shown where it does not push what is drawn together. */
-export function withLevel(values: readonly number[], level: number | undefined): readonly number[] {
+/**
+ * A level that matters is shown where it does not push what is drawn together. What spreads by less
+ * than `least` is drawn as if by so much.
+ */
+export function withLevel(values: readonly number[], level: number | undefined, least = 0): readonly number[] {
   const [low, high] = extremes(values);
-  const spread = high - low;
+  const spread = Math.max(least, high - low);
   return level === undefined || level < low - 2 * spread || level > high + 2 * spread ? values : [...values, level];
 }
 
@@ -62,9 +65,8 @@ const CLOCK_STEPS = [1 / 12, 0.25, 0.5, 1, 2, 3, 6, 12, 24, 48, 168];
 const MOST_CLOCK_TICKS = 13;
 
 /** Full hours, parts of one or days within a range of hours. */
-export function clockTicks(low: number, high: number): number[] {
-  const step =
-    CLOCK_STEPS.find((one) => (high - low) / one < MOST_CLOCK_TICKS) ?? Math.ceil((high - low) / 1_680) * 168;
+export function clockTicks(low: number, high: number, most = MOST_CLOCK_TICKS): number[] {
+  const step = CLOCK_STEPS.find((one) => (high - low) / one < most) ?? Math.ceil((high - low) / 1_680) * 168;
   const found: number[] = [];
   for (let t = Math.ceil(low / step); t * step <= high; t++) found.push(t * step);
   return found;
@@ -75,6 +77,20 @@ const MS_PER_DAY = 86_400_000;
 
 /** Hours from the midnight of a day as a time of day; at midnight as the day. */
 export function clock(hours: number, firstDay: string | number): string {
+  const { date, time, isMidnight } = momentOf(hours, firstDay);
+  return isMidnight ? date : time;
+}
+
+/** Hours from the midnight of a day as a day and a time of day. */
+export function moment(hours: number, firstDay: string | number): string {
+  const { date, time } = momentOf(hours, firstDay);
+  return `${date} ${time}`;
+}
+
+function momentOf(
+  hours: number,
+  firstDay: string | number,
+): { readonly date: string; readonly time: string; readonly isMidnight: boolean } {
   const minutes = Math.round(hours * 60);
   const day = Math.floor(minutes / 1_440);
   const ofDay = minutes - 1_440 * day;
@@ -82,7 +98,6 @@ export function clock(hours: number, firstDay: string | number): string {
     typeof firstDay === 'number'
       ? WEEKDAYS[(firstDay + day) % 7]!
       : new Date(Date.parse(firstDay) + day * MS_PER_DAY).toISOString().slice(0, 10);
-  if (ofDay === 0) return date;
   const two = (n: number): string => String(n).padStart(2, '0');
-  return `${two(Math.floor(ofDay / 60))}:${two(ofDay % 60)}`;
+  return { date, time: `${two(Math.floor(ofDay / 60))}:${two(ofDay % 60)}`, isMidnight: ofDay === 0 };
 }

@@ -1,5 +1,5 @@
 import type { ScatterFigure } from '../figure.js';
-import { html, svg } from './elements.js';
+import { HALO, html, scrolled, svg } from './elements.js';
 import { withData } from './figure-data.js';
 import { type Look, look, mark } from './ink.js';
 import { format, padded, ticks, withLevel } from './numbers.js';
@@ -16,11 +16,13 @@ type Point = ScatterFigure['series'][number]['points'][number];
 /** Points over two axes, with a line along those that no other beats. */
 export function drawScatter(f: ScatterFigure, figure: HTMLElement): void {
   const all = f.series.flatMap(({ points }) => points);
-  const [x0, x1] = padded(all.map(({ x }) => x));
+  const isShown = ({ y }: Point): boolean => y >= (f.from ?? -Infinity);
+  const shown = all.filter(isShown);
+  const [x0, x1] = padded(shown.map(({ x }) => x));
   const [y0, y1] = padded(
-    withLevel(
-      all.map(({ y }) => y),
-      f.level?.value,
+    (f.levels ?? []).reduce<readonly number[]>(
+      (values, { value }) => withLevel(values, value),
+      shown.map(({ y }) => y),
     ),
   );
   const xOf = (value: number): number => LEFT + ((value - x0) / (x1 - x0)) * (WIDTH - LEFT - RIGHT);
@@ -41,30 +43,30 @@ export function drawScatter(f: ScatterFigure, figure: HTMLElement): void {
     svg('text', { x: (LEFT + WIDTH) / 2, y: HEIGHT - 8, 'text-anchor': 'middle' }, f.x),
     svg('text', { transform: `translate(16 ${HEIGHT / 2}) rotate(-90)`, 'text-anchor': 'middle' }, f.y),
   );
-  if (f.level !== undefined && f.level.value >= y0 && f.level.value <= y1)
+  for (const { value, label, unit = '' } of f.levels ?? []) {
+    if (value < y0 || value > y1) continue;
+    const y = yOf(value);
     chart.append(
-      svg('line', {
-        x1: LEFT,
-        x2: WIDTH - RIGHT,
-        y1: yOf(f.level.value),
-        y2: yOf(f.level.value),
-        stroke: '#333',
-        'stroke-dasharray': '3 4',
-      }),
-      svg('text', { x: WIDTH - RIGHT, y: yOf(f.level.value) - 5, 'text-anchor': 'end' }, f.level.label),
+      svg('line', { x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y, stroke: '#333', 'stroke-dasharray': '3 4' }),
+      svg(
+        'text',
+        { x: WIDTH - RIGHT, y: y - 5, 'text-anchor': 'end', ...HALO },
+        label === '' ? `${format(value)}${unit}` : label,
+      ),
     );
+  }
   if (f.joined === true)
     for (const [i, one] of f.series.entries()) {
       const { colour, dash, width } = look(one, i);
-      const d = frontOf(one.points).map(({ x, y }, k) => `${k === 0 ? 'M' : 'L'}${xOf(x)} ${yOf(y)}`);
+      const d = frontOf(one.points.filter(isShown)).map(({ x, y }, k) => `${k === 0 ? 'M' : 'L'}${xOf(x)} ${yOf(y)}`);
       const line = { d: d.join(''), fill: 'none', stroke: colour, 'stroke-width': width };
       chart.append(svg('path', { ...line, 'stroke-dasharray': dash.join(' ') }));
     }
   else {
-    const steps = frontOf(all).map(({ x, y }, k) => (k === 0 ? `M${xOf(x)} ${yOf(y)}` : `H${xOf(x)}V${yOf(y)}`));
+    const steps = frontOf(shown).map(({ x, y }, k) => (k === 0 ? `M${xOf(x)} ${yOf(y)}` : `H${xOf(x)}V${yOf(y)}`));
     chart.append(svg('path', { d: steps.join(''), fill: 'none', stroke: '#555', 'stroke-width': 1.4 }));
   }
-  const points = f.series.flatMap((one, i) => one.points.map((point) => ({ point, as: look(one, i) })));
+  const points = f.series.flatMap((one, i) => one.points.filter(isShown).map((point) => ({ point, as: look(one, i) })));
   // Those with their names last: over the others.
   for (const { point, as } of points.sort((a, b) => Number(a.point.best) - Number(b.point.best))) {
     const drawn = drawPoint(f, point, as);
@@ -81,10 +83,11 @@ export function drawScatter(f: ScatterFigure, figure: HTMLElement): void {
         textContent: `filled: on the Pareto front; large: ${f.joined === true ? 'as it is compared' : 'the best'}`,
       }),
     ),
-    chart,
+    scrolled(chart),
   );
   withData(
     figure,
+    f.title,
     ['setting', f.x, f.y, 'Pareto front'],
     all.map(({ name, x, y, front: onFront }) => [name, x, y, onFront ? 'yes' : 'no']),
   );
@@ -100,8 +103,7 @@ function drawPoint(f: ScatterFigure, { name, x, y, front, best }: Point, as: Loo
     svg('title', {}, `${name}: ${format(x)} ${f.x}, ${format(y)} ${f.y}`),
   );
   if (best) {
-    const label = { x: 12, y: 18, 'font-weight': 600, 'paint-order': 'stroke', stroke: '#fff', 'stroke-width': 3 };
-    drawn.append(svg('text', label, name));
+    drawn.append(svg('text', { x: 12, y: 18, 'font-weight': 600, ...HALO }, name));
   }
   return drawn;
 }
