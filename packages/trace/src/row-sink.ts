@@ -167,7 +167,9 @@ export class RowSink {
   /** Leaves out the current line, or throws it. */
   fail(column: string | undefined, reason: string): void {
     const error = new TraceFormatError({ file: this.#file, line: this.line, column }, reason, {
-      hint: 'Mend the row, or leave bad rows out with --skip-bad-rows.',
+      hint:
+        'Mend the row, or leave bad rows out with --skip-bad-rows; for a comparison or a sweep, `sageserve trace convert ' +
+        '--skip-bad-rows` writes the trace without them.',
     });
     if (this.#skipped === undefined) throw error;
     this.#skipped.count++;

@@ -47,7 +47,7 @@ export interface ParetoCurve {
 }
 
 /** Runs of a strategy at one value of its knob, over seeds. */
-export interface KnobRuns {
+interface KnobRuns {
   readonly value: number | undefined;
   readonly runs: readonly ComparedRun[];
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { look } from './browser/ink.js';
-import { strategyInks } from './strategy-inks.js';
+import { look } from './ink.js';
+import { strategyInks } from '../strategy-inks.js';
 
 describe('how strategies are drawn', () => {
   it('is strongest for ours, and for nobody who is merely called alike', () => {
