@@ -130,6 +130,8 @@ export function withPath<T>(path: string, make: () => T): T {
         hint: error.hint,
         cause: error,
       });
+    if (error instanceof UnknownPolicyError)
+      throw new ConfigError(path, error.message, { hint: error.hint, cause: error });
     throw error;
   }
 }

@@ -29,6 +29,12 @@ export { measuringPolicies } from './measuring-policies.js';
 export { heldInstances, type PlacementInput, placementProblem, type PlannedFleet } from './placement-problem.js';
 export type { PolicyOptions } from './policy-options.js';
 export { leftBehind, leftovers, loadPluginFiles, loadPlugins, type Plugin, tellOnce } from './plugins.js';
-export { checkDocument, readDocument, type ReadDocumentOptions, type UnknownFieldHint } from './read-document.js';
+export {
+  checkDocument,
+  located,
+  readDocument,
+  type ReadDocumentOptions,
+  type UnknownFieldHint,
+} from './read-document.js';
 export { readFailure } from './read-failure.js';
 export { parseFleet, readFleet } from './read-fleet.js';

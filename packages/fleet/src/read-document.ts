@@ -91,6 +91,26 @@ export async function readDocument<S extends z.ZodType>(
   return checkDocument(schema, value, what, where, hintOf);
 }
 
+/**
+ * What went wrong with something that was made of a file's document, with file, line and column
+ * before the path of a field of it; the same where the file can't be read again.
+ */
+export async function located(error: unknown, file: string): Promise<unknown> {
+  if (!(error instanceof ConfigError) || !/^[A-Za-z]/.test(error.path)) return error;
+  const path = [...error.path.matchAll(/[^.[\]]+/g)].map(([key]) => (/^\d+$/.test(key) ? Number(key) : key));
+  try {
+    const text = Buffer.from(await readFile(file, MOST_MB)).toString('utf8');
+    const { parseYaml } = await import('./yaml-document.js');
+    const place = parseYaml(file, text).where(path);
+    return new ConfigError(`${place}${error.path}`, error.message.slice(error.path.length + 2), {
+      hint: error.hint,
+      cause: error,
+    });
+  } catch {
+    return error;
+  }
+}
+
 async function readText(
   file: string,
   what: string,

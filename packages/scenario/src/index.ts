@@ -4,7 +4,7 @@ export { demandCsv, type DemandTable, quoted, readDemandCsv } from './demand/dem
 export { demandOfTrace, type TraceDemand, type TraceDemandOptions } from './demand/demand-of-trace.js';
 export { sideBySide } from './demand/side-by-side.js';
 export { csvRows, readWhole } from './input-file.js';
-export { parseScenario, readScenario } from './parse.js';
+export { locatedIn, parseScenario, readScenario } from './parse.js';
 export { createForesightForecaster } from './prepare/foresight.js';
 export { measureCapacity, scenarioMix } from './prepare/measure-capacity.js';
 export { PreparationCache } from './prepare/preparation-cache.js';

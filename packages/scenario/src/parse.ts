@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { checkDocument, readDocument } from '@sageserve/fleet';
+import { checkDocument, located, readDocument } from '@sageserve/fleet';
 import { readWhole } from './input-file.js';
 import { type Scenario, type ScenarioInput, scenarioSchema } from './schema.js';
 
@@ -19,4 +19,16 @@ export async function readScenario(file: string): Promise<Scenario> {
   const scenario = await readDocument(file, scenarioSchema, 'scenario', { read: readWhole });
   if (scenario.traffic.trace === undefined) return scenario;
   return { ...scenario, traffic: { ...scenario.traffic, trace: resolve(dirname(file), scenario.traffic.trace) } };
+}
+
+/**
+ * Does something with a scenario that a file has: what is wrong with a field of it is thrown with
+ * file, line and column.
+ */
+export async function locatedIn<T>(file: string | undefined, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw file === undefined ? error : await located(error, file);
+  }
 }

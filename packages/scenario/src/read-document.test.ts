@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, type SageServeError } from '@sageserve/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readScenario } from './parse.js';
+import { locatedIn, readScenario } from './parse.js';
 
 let dir: string;
 beforeAll(async () => {
@@ -29,6 +29,31 @@ const exploding = [
     (_, i) => `${'bcdefghi'[i]}: &${'bcdefghi'[i]} [${Array(10).fill(`*${'abcdefgh'[i]}`).join(', ')}]`,
   ),
 ].join('\n');
+
+describe('what is made of a scenario file', () => {
+  const thrown = (file: string | undefined, path: string, reason: string): Promise<unknown> =>
+    locatedIn(file, () => {
+      throw new ConfigError(path, reason, { hint: 'Mend it.' });
+    }).catch((error: unknown) => error);
+
+  it('tells of a field with its place, and of what is no field as it is', async () => {
+    const file = join(dir, 'made.yaml');
+    await writeFile(file, 'name: made\nmodels:\n  - name: m\n    deployments:\n      - { sku: tpu }\n');
+    expect(await thrown(file, 'models[0].deployments[0].sku', 'is no SKU')).toMatchObject({
+      message: `${file}:5:16: models[0].deployments[0].sku: is no SKU`,
+      hint: 'Mend it.',
+    });
+    // A field that the file does not have is wrong where it should be.
+    expect(await thrown(file, 'models[0].deployments[0].minInstances', 'is above')).toMatchObject({
+      message: `${file}:5:9: models[0].deployments[0].minInstances: is above`,
+    });
+    expect(await thrown(file, '--strategy', 'is none')).toMatchObject({ message: '--strategy: is none' });
+    for (const none of [undefined, join(dir, 'gone.yaml')])
+      expect(await thrown(none, 'models', 'are none')).toMatchObject({ message: 'models: are none' });
+    await expect(locatedIn(file, () => Promise.reject(new Error('other')))).rejects.toThrow('other');
+    expect(await locatedIn(file, () => 1)).toBe(1);
+  });
+});
 
 describe('a scenario file', () => {
   it.each([

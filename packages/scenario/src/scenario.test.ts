@@ -114,7 +114,9 @@ describe('buildSimulation', () => {
     expect(() => build({ models: [{ name: 'llama-3.1-8b', deployments: [{ ...deployment, sku: 'tpu' }] }] })).toThrow(
       'models[0].deployments[0].sku: "tpu" is not a SKU of the scenario',
     );
-    expect(() => build({ models: [{ name: 'gpt-9', deployments: [deployment] }] })).toThrow('unknown model "gpt-9"');
+    expect(() => build({ models: [{ name: 'gpt-9', deployments: [deployment] }] })).toThrow(
+      'models[0].deployments[0]: unknown model "gpt-9"',
+    );
     expect(() => build({ models: [{ name: 'llama-3.1-8b', regions: ['mars'], deployments: [deployment] }] })).toThrow(
       'models[0].regions: "mars" is not a region of the scenario',
     );

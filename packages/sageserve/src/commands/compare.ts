@@ -30,6 +30,7 @@ import { type Catalogue, DEFAULT_CATALOGUE, leftovers, loadPlugins, type PolicyC
 import {
   buildSimulation,
   isPipe,
+  locatedIn,
   type LowerBound,
   needsCapacity,
   needsPlanning,
@@ -124,7 +125,9 @@ async function prepare(scenario: Scenario, file: string | undefined, options: Co
   const labels = strategyLabels(choices);
   const knobs = options.pareto === true ? knobsOf(choices, given) : [];
   const turned = knobs.flatMap((knob) => knob?.levels.map(({ choice }) => choice) ?? []);
-  for (const choice of [...choices, ...turned]) buildSimulation(scenario, choice, catalogue);
+  await locatedIn(file, () => {
+    for (const choice of [...choices, ...turned]) buildSimulation(scenario, choice, catalogue);
+  });
   const seeds = options.seeds === undefined ? [scenario.seed] : seedsOf(options.seeds);
   // Each threshold is a run of lt-ua, which plans.
   const plans = thresholds.length > 0 || choices.some((choice) => needsPlanning(scenario, choice, catalogue));

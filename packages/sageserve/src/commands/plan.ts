@@ -37,6 +37,7 @@ import {
   buildTraffic,
   csvRows,
   demandOfTrace,
+  locatedIn,
   parseScenario,
   preset,
   readDemandCsv,
@@ -99,7 +100,7 @@ export async function planCommand(file: string | undefined, options: PlanOptions
   const mix = options.mix === undefined ? undefined : mixOf(options.mix);
   const scenario = await scenarioOf(file, options);
   const catalogue = await loadPlugins(scenario, file, DEFAULT_CATALOGUE);
-  const fleet = buildSimulation(scenario, 'static', catalogue);
+  const fleet = await locatedIn(file, () => buildSimulation(scenario, 'static', catalogue));
   forecasterOf(options.method ?? 'auto', DEFAULT_DEMAND_STEP_MS, 1, 'bucket', true, catalogue);
   const observed = cutAt(await observe(scenario, options, signal), options.at);
   const forecasts = await forecastAll(observed, options, scenario, catalogue, signal);

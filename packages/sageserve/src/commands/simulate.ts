@@ -8,6 +8,7 @@ import { type Catalogue, DEFAULT_CATALOGUE, loadPlugins, parseDurationMs, type P
 import {
   buildSimulation,
   demandAround,
+  locatedIn,
   measureCapacity,
   needsCapacity,
   needsForesight,
@@ -68,7 +69,7 @@ export async function simulateCommand(
   // Every strategy is built before the first one runs, so that a wrong name or an impossible fleet
   // costs nothing.
   const catalogue = await loadPlugins(scenario, file, DEFAULT_CATALOGUE);
-  const configs = choices.map((choice) => buildSimulation(scenario, choice, catalogue));
+  const configs = await locatedIn(file, () => choices.map((choice) => buildSimulation(scenario, choice, catalogue)));
   await refusePipe(
     scenario,
     choices.length + (choices.some((choice) => needsPlanning(scenario, choice, catalogue)) ? 1 : 0),
