@@ -436,13 +436,14 @@ describe('what compare writes', () => {
         const instances = page.locator('figure').nth(1);
         await instances.locator('select').selectOption({ label: 'westus' });
         await instances.locator('summary').click();
+        await instances.locator('details table th').first().waitFor();
         expect(await instances.locator('details table th').allTextContents()).toEqual([
           'day of the week and time',
           'reactive (instances)',
           'lt-ua (instances)',
           'sage (instances)',
         ]);
-        expect(await instances.locator('details table tbody td').first().textContent()).toBe('10:10');
+        expect(await instances.locator('details table tbody td').first().textContent()).toBe('Mon 10:10');
         expect(await instances.locator('details table tbody tr').count()).toBe(12);
         const [download] = await Promise.all([
           page.waitForEvent('download'),
@@ -476,7 +477,7 @@ describe('what compare writes', () => {
         // Bars have their intervals, and money its sign.
         const barsOf = (title: string) => page.locator(`svg[aria-label="${title}"]`);
         expect(await barsOf('GPU-hours at equal work').locator('g.interval').count()).toBeGreaterThan(0);
-        expect(await barsOf('Cost').textContent()).toMatch(/\$0\$[\d,]+.*US dollars.*\$[\d,.]+ ±\$/);
+        expect(await barsOf('Cost at equal work').textContent()).toMatch(/\$0\$[\d,]+.*US dollars.*\$[\d,.]+ ±\$/);
         // Objectives are where the page is told that they are.
         const levels = await page.evaluate(() => {
           const text = (
