@@ -257,7 +257,7 @@ const RATIOS: readonly { readonly key: string; readonly label: string; readonly 
 export function compareRuns(runs: readonly ComparedRun[], bounds: Bounds = new Map()): Comparison {
   const strategies = [...new Set(runs.map((run) => run.strategy))];
   const seeds = [...new Set(runs.map((run) => run.seed))];
-  const cheapest = cheapestOf(runs, strategies);
+  const [cheapest] = cheapestOf(runs, strategies);
   const rows: ComparisonRow[] = [];
   const add = ({ section, key, label, unit, of }: Measure): void => {
     const estimates = strategies.map((strategy) => estimate(runs.filter((run) => run.strategy === strategy).map(of)));
@@ -318,10 +318,10 @@ function byModel(runs: readonly ComparedRun[]): Measure[] {
 }
 
 /**
- * In the mean over seeds every model meets every tier's objective, and no other of those that do
- * takes fewer GPU-hours; of several that take the same the first.
+ * Strategies with which in the mean over seeds every model meets every tier's objective, and no
+ * other of those that do takes fewer GPU-hours: several where they take the same.
  */
-function cheapestOf(runs: readonly ComparedRun[], strategies: readonly string[]): string | undefined {
+export function cheapestOf(runs: readonly ComparedRun[], strategies: readonly string[]): string[] {
   const able = strategies.flatMap((strategy) => {
     const own = runs.filter((run) => run.strategy === strategy);
     const attained = meanAttainments(own);
@@ -329,5 +329,5 @@ function cheapestOf(runs: readonly ComparedRun[], strategies: readonly string[])
     return [{ strategy, hours: estimate(own.map(EQUAL_WORK.of))!.mean }];
   });
   const least = able.reduce((most, { hours }) => Math.min(most, hours), Infinity);
-  return able.find(({ hours }) => hours <= least * (1 + SAME))?.strategy;
+  return able.filter(({ hours }) => hours <= least * (1 + SAME)).map(({ strategy }) => strategy);
 }

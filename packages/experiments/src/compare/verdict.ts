@@ -3,7 +3,7 @@ import { parseDurationMs } from '@sageserve/fleet';
 import type { Scenario } from '@sageserve/scenario';
 import { count, decimal, percent, plural, threeDigits, time } from '../format.js';
 import { meanAttainments, meetsObjectives, missed, worstAttainment } from './attainment.js';
-import { type Bounds, type Comparison, equalBillUsd, TIER_LABELS } from './comparison-rows.js';
+import { type Bounds, cheapestOf, type Comparison, equalBillUsd, TIER_LABELS } from './comparison-rows.js';
 import type { TurnedKnob } from './pareto.js';
 import type { ComparedRun } from './run-comparison.js';
 import { estimate, type Estimate, SAME } from './statistics.js';
@@ -85,8 +85,7 @@ class Verdict {
     }
     const able = this.#runnable.filter((name) => this.#isAble(name));
     const own = this.#hours(cheapest);
-    const isSame = (name: string): boolean => Math.abs(this.#hours(name) / own - 1) <= 2 * SAME;
-    const same = able.filter((name) => name === cheapest || isSame(name));
+    const same = cheapestOf(this.#runs, strategies);
     const [next] = able.filter((name) => !same.includes(name)).toSorted((a, b) => this.#hours(a) - this.#hours(b));
     const nobody = this.#runnable.length === same.length ? `no other${others} was compared` : `no other${others} does`;
     return (
@@ -201,7 +200,7 @@ class Verdict {
   /** What those who see the future came to, where nobody else meets the objectives. */
   #seersText(): string {
     const able = this.#comparison.strategies.filter((name) => !this.#runnable.includes(name) && this.#isAble(name));
-    if (able.length === 0) return this.#runnable.length > 0 ? '' : '; none of them meets every model’s objectives';
+    if (able.length === 0) return this.#runnable.length > 0 ? '' : "; none of them meets every model's objectives";
     const least = able.reduce((a, b) => (this.#hours(b) < this.#hours(a) ? b : a));
     const bound = mean([...this.#bounds.values()].map(({ gpuHours }) => gpuHours));
     return (

@@ -41,9 +41,11 @@ export function createKedaQueueScaling(options: KedaQueueOptions = {}): ScalingP
     ({ endpoint, fleet, wanted, tolerance }) => {
       const waiting = endpoint.queuedRequests;
       if (waiting === undefined) return undefined;
+      const share = shareOfPool(endpoint, fleet);
+      const here = share === 1 ? '' : `, ${(100 * share).toFixed(0)} % of them here`;
       return {
-        count: countForSum(waiting * shareOfPool(endpoint, fleet), queuedRequests, wanted, tolerance),
-        why: `${waiting} requests wait, ${queuedRequests} for each instance`,
+        count: countForSum(waiting * share, queuedRequests, wanted, tolerance),
+        why: `${waiting} requests wait${here}, ${queuedRequests} for each instance`,
       };
     },
     ({ endpoint, fleet, wanted, nowMs }) => {

@@ -2,7 +2,7 @@ import type { Level, LineFigure, LineView } from '../figure.js';
 import { html } from './elements.js';
 import { withData } from './figure-data.js';
 import { lineSample, type Look, look } from './ink.js';
-import { clock, clockTicks, extremes, format, logTicks, moment, withLevel } from './numbers.js';
+import { clock, clockTicks, extremes, format, isNear, logTicks, moment, withLevel } from './numbers.js';
 
 /** Lines over one axis, in several sets to choose from. */
 export function drawLines(f: LineFigure, figure: HTMLElement): void {
@@ -169,9 +169,8 @@ function hiddenLevel(f: LineFigure, view: LineView): string | undefined {
   const values = view.series.flatMap((one) => one.values.filter((known) => known !== null));
   const isShown =
     f.log === true
-      ? withLevel(values.filter(positive).map(Math.log), Math.log(value), LEAST_LOG).length >
-        values.filter(positive).length
-      : withLevel([0, ...values], value).length > values.length + 1;
+      ? isNear(values.filter(positive).map(Math.log), Math.log(value), LEAST_LOG)
+      : isNear([0, ...values], value);
   return isShown ? undefined : `${label} ${format(value)}${unit}, beyond what is drawn`;
 }
 

@@ -32,14 +32,19 @@ export function padded(values: readonly number[]): readonly [number, number] {
   return [low - pad, high + pad];
 }
 
-/**
- * A level that matters is shown where it does not push what is drawn together. What spreads by less
- * than `least` is drawn as if by so much.
- */
+/** A level that matters is shown where {@link isNear} says so. */
 export function withLevel(values: readonly number[], level: number | undefined, least = 0): readonly number[] {
+  return level !== undefined && isNear(values, level, least) ? [...values, level] : values;
+}
+
+/**
+ * Whether a level can be shown without pushing what is drawn together. What spreads by less than
+ * `least` is drawn as if by so much.
+ */
+export function isNear(values: readonly number[], level: number, least = 0): boolean {
   const [low, high] = extremes(values);
   const spread = Math.max(least, high - low);
-  return level === undefined || level < low - 2 * spread || level > high + 2 * spread ? values : [...values, level];
+  return level >= low - 2 * spread && level <= high + 2 * spread;
 }
 
 const MOST_LOG_TICKS = 10;
